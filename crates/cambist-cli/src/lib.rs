@@ -1,0 +1,4 @@
+//! cli
+#![forbid(unsafe_code)]
+/// Runs.
+pub fn main() {}

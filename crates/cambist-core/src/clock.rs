@@ -1,0 +1,135 @@
+//! Time, as an argument.
+//!
+//! Two clocks matter and they are not interchangeable, so they have different types. [`UnixTime`]
+//! is what tokens and certificates are dated with; somebody may set it, at any moment, to anything.
+//! [`BootTime`] only ever moves forward, at the rate of real time, also while the machine sleeps;
+//! it measures how long something has been held.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment of the wall clock, in whole seconds since 1970-01-01T00:00:00Z.
+///
+/// Whole seconds because that is what RFC 7519's `NumericDate` is in every Kubernetes token.
+///
+/// ```
+/// use cambist_core::clock::UnixTime;
+/// use std::time::Duration;
+///
+/// let issued = UnixTime::from_secs(1_795_407_225);
+/// assert_eq!(issued.to_string(), "2026-11-23T04:13:45Z");
+/// assert_eq!((issued + Duration::from_secs(60)).since(issued), Duration::from_secs(60));
+/// // Time that runs backwards is no time at all, never a panic or a wrap.
+/// assert_eq!(issued.since(issued + Duration::from_secs(60)), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixTime(i64);
+
+impl UnixTime {
+    /// The moment `secs` seconds after the epoch (before it, if negative).
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs)
+    }
+
+    /// Seconds since the epoch.
+    pub const fn as_secs(self) -> i64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; zero if it is still to come.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The distance between two moments, whichever comes first.
+    pub fn distance(self, other: Self) -> Duration {
+        Duration::from_secs(self.0.abs_diff(other.0))
+    }
+}
+
+impl std::ops::Add<Duration> for UnixTime {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(rhs.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl std::ops::Sub<Duration> for UnixTime {
+    type Output = Self;
+
+    fn sub(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(rhs.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for UnixTime {
+    /// RFC 3339 in UTC; a moment outside the calendar's years prints as its seconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_second(self.0) {
+            Ok(at) => at.fmt(f),
+            Err(_) => write!(f, "@{}", self.0),
+        }
+    }
+}
+
+/// A reading of a clock that starts somewhere, never goes back, and runs through suspend.
+///
+/// ```
+/// use cambist_core::clock::BootTime;
+/// use std::time::Duration;
+///
+/// let sent = BootTime::from_origin(Duration::from_secs(100));
+/// let now = sent + Duration::from_secs(5);
+/// assert_eq!(now.since(sent), Duration::from_secs(5));
+/// assert_eq!(sent.since(now), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootTime(Duration);
+
+impl BootTime {
+    /// A reading `since_origin` after the clock's unknowable start.
+    pub const fn from_origin(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// How much later than `earlier` this reading is; zero if it is not.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for BootTime {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(rhs))
+    }
+}
+
+/// Where the time comes from.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The wall clock: for tokens' claims, key age and what is printed.
+    fn wall(&self) -> UnixTime;
+
+    /// The clock that runs through suspend: for how long a token is still held.
+    fn boot(&self) -> BootTime;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let end = UnixTime::from_secs(i64::MAX);
+        assert_eq!(end + Duration::MAX, end);
+        assert_eq!(end.since(UnixTime::from_secs(i64::MIN)).as_secs(), i64::MAX as u64);
+        assert_eq!(end.to_string(), format!("@{}", i64::MAX));
+        let boot = BootTime::from_origin(Duration::MAX);
+        assert_eq!(boot + Duration::from_secs(1), boot);
+    }
+}

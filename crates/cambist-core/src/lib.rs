@@ -1,0 +1,4 @@
+//! The rules of cambist.
+#![forbid(unsafe_code)]
+
+pub mod clock;

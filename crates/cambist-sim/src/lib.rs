@@ -1,0 +1,2 @@
+//! cambist-sim
+#![forbid(unsafe_code)]

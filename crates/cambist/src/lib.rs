@@ -1,0 +1,2 @@
+//! cambist
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! sidecar
+#![forbid(unsafe_code)]
+/// Runs.
+pub fn main() {}
