@@ -1,4 +1,31 @@
-//! The rules of cambist.
+//! The rules of cambist: what a projected service-account token, its issuer and its issuer's key
+//! set must be, and when an Azure token is due for refresh.
+//!
+//! Nothing here does I/O, reads a clock or waits: bytes and `now` come in as arguments, typed
+//! decisions come out. That makes every rule testable as a plain function, and lets the order of a
+//! security check be enforced by types:
+//!
+//! - [`token::ProjectedToken`] is a token somebody presented; nothing is known about it.
+//! - [`verify::VerifiedToken`] is made by [`verify::Verifier`] alone, after every check.
+//! - [`admission::Assertion`] is made by [`admission::Admission`] alone, and is the only thing that
+//!   may be sent to Microsoft Entra ID.
+//! - [`admission::Caller`] is a verified caller; it can never become an assertion.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod clock;
+pub mod issuer;
+mod json;
+pub mod jwks;
+pub mod jws;
+pub mod refresh;
+pub mod scope;
+pub mod secret;
+pub mod subject;
+#[cfg(test)]
+mod testing;
+mod text;
+pub mod token;
+pub mod verify;
+
+pub use json::JsonError;

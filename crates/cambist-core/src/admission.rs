@@ -1,0 +1,312 @@
+//! Admission: which token may leave the pod, and who a caller is.
+//!
+//! Promise: an assertion *shown* to be bad is never sent to Entra. One that *cannot be checked* is
+//! sent in [`Mode::Off`] and [`Mode::Audit`], marked so, and held in [`Mode::Enforce`]: a sidecar
+//! must not be less available than no sidecar, unless somebody asked for exactly that.
+//!
+//! ```compile_fail
+//! // Exchange before verify does not compile: only `Admission` makes an `Assertion`.
+//! let token = cambist_core::token::ProjectedToken::parse("a.b.c").unwrap();
+//! let assertion = cambist_core::admission::Assertion { token, standing: todo!() };
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::clock::UnixTime;
+use crate::jwks::{KeyId, KeySet, Thumbprint};
+use crate::secret::Secret;
+use crate::subject::ServiceAccount;
+use crate::token::{Claims, ProjectedToken};
+use crate::verify::{VerifiedToken, Verifier, VerifyError};
+
+/// How strict the issuer-key policy is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Keys are not judged.
+    Off,
+    /// Keys are judged, findings are reported, nothing is held.
+    #[default]
+    Audit,
+    /// What cannot be checked is held, and so is what a compromised key signed.
+    Enforce,
+}
+
+impl Mode {
+    /// The word it is configured by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Audit => "audit",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Off, Self::Audit, Self::Enforce].into_iter().find(|m| m.as_str() == text).ok_or(())
+    }
+}
+
+/// A projected token that may be sent to Entra as a client assertion. [`Admission`] is its only
+/// maker.
+#[derive(Debug)]
+pub struct Assertion {
+    token: ProjectedToken,
+    standing: Standing,
+}
+
+/// What is known of an assertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Everything was checked; this key signed it.
+    Verified(Thumbprint),
+    /// It could not be checked, for this reason, and the mode lets it pass.
+    Unchecked(Unchecked),
+}
+
+/// Why a token could not be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unchecked {
+    /// No key source could be reached and no key set is held.
+    NoKeys,
+    /// The key that the token names is not published, also after looking again.
+    UnknownKid,
+    /// The key that the token names is published but cannot be used.
+    UnusableKey,
+    /// The token's dates are wrong by this clock and right by that of an https server.
+    ClockSkew,
+}
+
+impl Unchecked {
+    /// The reason as one stable word, for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoKeys => "no_keys",
+            Self::UnknownKid => "unknown_kid",
+            Self::UnusableKey => "unusable_key",
+            Self::ClockSkew => "clock_skew",
+        }
+    }
+}
+
+/// Why a token is not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It was shown to be bad.
+    #[error(transparent)]
+    Bad(#[from] VerifyError),
+    /// It cannot be checked, and the mode is `enforce`.
+    #[error("the token cannot be checked ({}), and CAMBIST_KEY_AGE=enforce holds what cannot be checked: {detail}", .reason.as_str())]
+    Held {
+        /// Why it cannot be checked.
+        reason: Unchecked,
+        /// What was tried.
+        detail: String,
+    },
+    /// The private half of its key is public, and the mode is `enforce`.
+    #[error(
+        "the issuer publishes the private half of key {thumbprint}, which signed this token: anybody can sign with it. Rotate the issuer's key now"
+    )]
+    Compromised {
+        /// The key.
+        thumbprint: Thumbprint,
+    },
+}
+
+impl Refusal {
+    /// The reason as one stable word, for metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Bad(error) => error.as_str(),
+            Self::Held { .. } => "unchecked_held",
+            Self::Compromised { .. } => "key_compromised",
+        }
+    }
+}
+
+/// What is known of the world when a token is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The issuer's keys, or in words why there are none.
+    pub keys: Result<&'a KeySet, &'a str>,
+    /// This machine's wall clock.
+    pub now: UnixTime,
+    /// The time by an https server's `Date` header, if one was heard lately.
+    pub upstream: Option<UnixTime>,
+}
+
+/// Decides what is sent to Entra.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    verifier: Verifier,
+    mode: Mode,
+}
+
+impl Admission {
+    /// A policy.
+    pub fn new(verifier: Verifier, mode: Mode) -> Self {
+        Self { verifier, mode }
+    }
+
+    /// What tokens are held against.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// How strict it is.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Judges a token.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the token is bad, or may not be sent in this mode.
+    pub fn admit(
+        &self,
+        token: ProjectedToken,
+        world: Circumstances<'_>,
+    ) -> Result<Assertion, Refusal> {
+        let judged = match (self.judge(token, world, world.now), world.upstream) {
+            (Err((token, Refusal::Bad(error))), Some(upstream)) if error.is_about_time() => {
+                // Right by a clock that TLS vouches for: then this machine's clock is the fault.
+                match self.judge(token, world, upstream) {
+                    Ok(Assertion { token, .. }) => {
+                        self.pass(token, Unchecked::ClockSkew, error.to_string())
+                    }
+                    Err((token, Refusal::Bad(other))) if other.is_about_time() => {
+                        Err((token, error.into()))
+                    }
+                    refused => refused,
+                }
+            }
+            (judged, _) => judged,
+        };
+        judged.map_err(|(_, refusal)| refusal)
+    }
+
+    fn judge(
+        &self,
+        token: ProjectedToken,
+        world: Circumstances<'_>,
+        now: UnixTime,
+    ) -> Result<Assertion, (ProjectedToken, Refusal)> {
+        let keys = match world.keys {
+            Ok(keys) => keys,
+            Err(why) => {
+                if let Err(error) = self.verifier.screen_at(&token, now) {
+                    return Err((token, error.into()));
+                }
+                return self.pass(token, Unchecked::NoKeys, why.to_owned());
+            }
+        };
+        match self.verifier.verify_at(token, keys, now) {
+            Ok(verified) => {
+                let thumbprint = verified.thumbprint();
+                if verified.key_compromised() && self.mode == Mode::Enforce {
+                    return Err((verified.into_token(), Refusal::Compromised { thumbprint }));
+                }
+                let standing = Standing::Verified(thumbprint);
+                Ok(Assertion { token: verified.into_token(), standing })
+            }
+            Err((token, error)) if error.is_for_want_of_a_key() => {
+                let reason = match error.as_str() {
+                    "unusable_key" => Unchecked::UnusableKey,
+                    _ => Unchecked::UnknownKid,
+                };
+                self.pass(token, reason, error.to_string())
+            }
+            Err((token, error)) => Err((token, error.into())),
+        }
+    }
+
+    fn pass(
+        &self,
+        token: ProjectedToken,
+        reason: Unchecked,
+        detail: String,
+    ) -> Result<Assertion, (ProjectedToken, Refusal)> {
+        match self.mode {
+            Mode::Enforce => Err((token, Refusal::Held { reason, detail })),
+            Mode::Off | Mode::Audit => {
+                Ok(Assertion { token, standing: Standing::Unchecked(reason) })
+            }
+        }
+    }
+}
+
+impl Assertion {
+    /// What is known of it.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// What it claims.
+    pub fn claims(&self) -> &Claims {
+        self.token.claims()
+    }
+
+    /// The name of the key that signed it, by its own word.
+    pub fn kid(&self) -> Option<&KeyId> {
+        self.token.kid()
+    }
+
+    /// The token, to be sent to Entra and nowhere else.
+    pub fn secret(&self) -> &Secret {
+        self.token.secret()
+    }
+}
+
+/// Somebody who showed a verified token: whom a request comes from. It can never be exchanged.
+///
+/// ```compile_fail
+/// fn exchange(_: cambist_core::admission::Assertion) {}
+/// fn misuse(caller: cambist_core::admission::Caller) {
+///     exchange(caller); // a caller's identity is not ours to spend
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    subject: ServiceAccount,
+    key: Thumbprint,
+    claims: Claims,
+}
+
+impl Caller {
+    /// The service account the caller runs as.
+    pub fn subject(&self) -> &ServiceAccount {
+        &self.subject
+    }
+
+    /// The issuer's key that vouched for it.
+    pub fn key(&self) -> Thumbprint {
+        self.key
+    }
+
+    /// What its token claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}
+
+impl From<VerifiedToken> for Caller {
+    fn from(token: VerifiedToken) -> Self {
+        let (subject, key) = (token.subject().clone(), token.thumbprint());
+        Self { subject, key, claims: token.claims().clone() }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.subject.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! When to refresh a token, and when to try again: pure rules.
+//!
+//! All times are durations since the token was *asked for*, because that is when its validity
+//! begins to run for whoever holds it. Jitter is a number in `[0, 1)` that a pod keeps for life, so
+//! that a fleet started together does not refresh together.
+
+use std::time::Duration;
+
+/// Below this much remaining life every Azure SDK's own cache treats a token as expired.
+const SDK_FLOOR: Duration = Duration::from_secs(300);
+
+/// From this lifetime on the SDKs refresh at half-life, and so does cambist.
+const LONG_LIVED: Duration = Duration::from_secs(2 * 3600);
+
+/// The longest wait that a `Retry-After` may impose.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// A pod's share of the spread: a number in `[0, 1)`.
+///
+/// ```
+/// use cambist_core::refresh::Jitter;
+///
+/// let pod = Jitter::of(b"3f2a0c3e-pod-uid");
+/// assert_eq!(pod, Jitter::of(b"3f2a0c3e-pod-uid"));
+/// assert!((0.0..1.0).contains(&pod.as_f64()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Jitter(f64);
+
+impl Jitter {
+    /// The share that goes with some bytes that differ from pod to pod.
+    pub fn of(seed: &[u8]) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, seed);
+        let word = digest.as_ref().iter().take(4).fold(0u32, |acc, b| acc << 8 | u32::from(*b));
+        Self(f64::from(word) / (f64::from(u32::MAX) + 1.0))
+    }
+
+    /// The number.
+    pub const fn as_f64(self) -> f64 {
+        self.0
+    }
+}
+
+/// When a token of some validity is refreshed, and below what it is no longer handed out freely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// From this age on a refresh starts in the background.
+    pub refresh_after: Duration,
+    /// From this age on a reader waits a little for the refresh before it gets the held token.
+    pub floor_after: Duration,
+    /// From this age on the token is worthless.
+    pub valid_for: Duration,
+}
+
+impl Plan {
+    /// The plan for a token.
+    ///
+    /// It refreshes when Entra's `refresh_in` says so; else at half-life if the token lives for over
+    /// two hours; else while 5 minutes and a tenth of its life are still left. The pod's jitter moves
+    /// that within a tenth of the lifetime. It never refreshes before half of the lifetime, nor later
+    /// than the floor, which is 5 minutes before the end or, for a short token, half of its life.
+    ///
+    /// ```
+    /// use cambist_core::refresh::{Jitter, Plan};
+    /// use std::time::Duration;
+    ///
+    /// let hour = Plan::new(Duration::from_secs(3600), None, Jitter::of(b"pod"));
+    /// assert!(hour.refresh_after >= Duration::from_secs(3600 - 300 - 2 * 360));
+    /// assert!(hour.refresh_after <= Duration::from_secs(3600 - 300 - 360));
+    /// assert_eq!(hour.floor_after, Duration::from_secs(3300));
+    /// ```
+    pub fn new(valid_for: Duration, refresh_in: Option<Duration>, jitter: Jitter) -> Self {
+        let half = valid_for / 2;
+        let spread = valid_for / 10;
+        let floor_after = valid_for - SDK_FLOOR.min(half);
+        let earliest = match refresh_in {
+            Some(refresh_in) => refresh_in,
+            None if valid_for > LONG_LIVED => half,
+            None => valid_for.saturating_sub(SDK_FLOOR + spread * 2),
+        };
+        let latest = floor_after.saturating_sub(spread).max(half);
+        let refresh_after = earliest.clamp(half, latest) + spread.mul_f64(jitter.as_f64());
+        Self { refresh_after: refresh_after.min(floor_after), floor_after, valid_for }
+    }
+}
+
+/// Why the last try failed, as far as the next one is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It may work in a moment: the network, a 5xx, throttling.
+    Transient,
+    /// It works once somebody's change has spread: federated credentials take minutes.
+    Replicating,
+    /// It works once somebody has changed something.
+    Permanent,
+    /// Entra found us asking too often (AADSTS50196): asking again makes it worse.
+    Looping,
+}
+
+/// How long to leave the upstream alone after `failures` failures in a row (1 = the first).
+///
+/// The server's `Retry-After`, up to an hour, is a lower bound. Jitter takes up to a quarter off the
+/// doubling wait, never off what the server asked for.
+///
+/// ```
+/// use cambist_core::refresh::{Failure, Jitter, wait};
+/// use std::time::Duration;
+///
+/// let jitter = Jitter::of(b"pod");
+/// assert!(wait(Failure::Transient, 1, None, jitter) <= Duration::from_secs(1));
+/// let asked = Some(Duration::from_secs(60));
+/// assert_eq!(wait(Failure::Transient, 1, asked, jitter), Duration::from_secs(60));
+/// ```
+pub fn wait(
+    failure: Failure,
+    failures: u32,
+    retry_after: Option<Duration>,
+    jitter: Jitter,
+) -> Duration {
+    let (first, most) = match failure {
+        Failure::Transient => (1, 60),
+        Failure::Replicating => (30, 300),
+        Failure::Permanent => (60, 600),
+        Failure::Looping => (300, 3600),
+    };
+    let doublings = failures.saturating_sub(1).min(16);
+    let secs = u64::min(first << doublings, most);
+    let own = Duration::from_secs(secs).mul_f64(1.0 - jitter.as_f64() / 4.0);
+    own.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn the_three_rules() {
+        let plan = |life, refresh_in: Option<u64>, jitter| {
+            Plan::new(secs(life), refresh_in.map(secs), Jitter(jitter)).refresh_after
+        };
+        assert_eq!(plan(3600, None, 0.0), secs(2580));
+        assert_eq!(plan(3600, None, 0.5), secs(2760));
+        assert_eq!(plan(86_400, None, 0.0), secs(43_200));
+        assert_eq!(plan(86_400, Some(50_000), 0.0), secs(50_000));
+        // Entra may say what it likes: not before half-life, not after the floor.
+        assert_eq!(plan(3600, Some(1), 0.0), secs(1800));
+        assert_eq!(plan(3600, Some(1 << 40), 0.9999), secs(2940) + secs(360).mul_f64(0.9999));
+        assert_eq!(plan(0, None, 0.5), secs(0));
+    }
+
+    #[test]
+    fn waits_double_and_end() {
+        let wait = |failure, n| wait(failure, n, None, Jitter(0.0)).as_secs();
+        assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 60, 60]);
+        assert_eq!([1, 2, 5, u32::MAX].map(|n| wait(Failure::Replicating, n)), [30, 60, 300, 300]);
+        assert_eq!(wait(Failure::Looping, 1), 300);
+        let absurd = super::wait(Failure::Transient, 1, Some(Duration::MAX), Jitter(0.0));
+        assert_eq!(absurd, MAX_RETRY_AFTER);
+    }
+
+    #[test]
+    fn a_fleet_spreads_over_a_tenth_of_the_lifetime() {
+        let ages: Vec<_> = (0..500u32)
+            .map(|pod| Plan::new(secs(3600), None, Jitter::of(&pod.to_be_bytes())).refresh_after)
+            .collect();
+        // Chi-square over 10 equal buckets of the 360 s window; 27.9 is the 0.1 % point at 9 degrees.
+        let mut buckets = [0f64; 10];
+        for age in ages {
+            let share = (age - secs(2580)).as_secs_f64() / 360.0;
+            buckets[((share * 10.0) as usize).min(9)] += 1.0;
+        }
+        let chi2: f64 = buckets.iter().map(|n| (n - 50.0) * (n - 50.0) / 50.0).sum();
+        assert!(chi2 < 27.9, "{buckets:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_is_in_order(life in 0u64..10_000_000, refresh_in in proptest::option::of(0u64..10_000_000), jitter in 0.0f64..1.0) {
+            let plan = Plan::new(secs(life), refresh_in.map(secs), Jitter(jitter));
+            prop_assert!(plan.refresh_after >= secs(life) / 2);
+            prop_assert!(plan.refresh_after <= plan.floor_after);
+            prop_assert!(plan.floor_after <= plan.valid_for);
+        }
+
+        #[test]
+        fn a_wait_is_at_least_what_the_server_asked(n in 1u32.., asked in 0u64..3600, jitter in 0.0f64..1.0) {
+            for failure in [Failure::Transient, Failure::Replicating, Failure::Permanent, Failure::Looping] {
+                let wait = wait(failure, n, Some(secs(asked)), Jitter(jitter));
+                prop_assert!(wait >= secs(asked) && wait <= MAX_RETRY_AFTER && !wait.is_zero());
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The verification policy: when a token is what it says.
+
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+use crate::issuer::{IssuerError, IssuerUrl};
+use crate::jwks::{Alg, KeyId, KeySet, Thumbprint};
+use crate::jws::{self, JwsError};
+use crate::scope::Audience;
+use crate::subject::{ServiceAccount, SubjectError};
+use crate::text::{list, quoted};
+use crate::token::{Claims, ProjectedToken};
+
+/// What tokens are held against. Time and the key set are arguments of each check.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    /// The one accepted issuer; `None` accepts any https issuer, by its own word: "unpinned".
+    pub issuer: Option<IssuerUrl>,
+    /// What the `aud` claim must contain.
+    pub audience: Audience,
+    /// The accepted signature algorithms.
+    pub algorithms: Vec<Alg>,
+    /// How far the clocks of cluster and pod may differ.
+    pub leeway: Duration,
+    /// The longest accepted time from `iat` to `exp`.
+    pub max_lifetime: Duration,
+    /// Whether a namespace's `default` account may be the subject.
+    pub default_account: DefaultAccount,
+}
+
+/// What to do about tokens of a namespace's `default` service account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DefaultAccount {
+    /// Refuse them: every pod that names no account has that one.
+    #[default]
+    Refused,
+    /// Accept those of the named namespaces' `default` accounts.
+    Allowed(Vec<ServiceAccount>),
+}
+
+/// A token that passed every check. [`Verifier`] is its only maker.
+#[derive(Debug)]
+pub struct VerifiedToken {
+    token: ProjectedToken,
+    subject: ServiceAccount,
+    thumbprint: Thumbprint,
+    key_compromised: bool,
+}
+
+/// Why a token is not accepted: what it says against what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Another issuer.
+    #[error("the token's issuer is {}, but {} is expected; they are compared byte for byte, a trailing slash included", quoted(.found), quoted(.expected))]
+    Issuer {
+        /// The expected issuer.
+        expected: String,
+        /// The `iss` claim.
+        found: String,
+    },
+    /// No issuer is configured and the token's own is no acceptable URL.
+    #[error(transparent)]
+    IssuerUrl(#[from] IssuerError),
+    /// Addressed to somebody else.
+    #[error("the token's audience is {}, but {} is expected: set `audience` of the projected volume accordingly", list(.found.iter().map(String::as_str)), quoted(.expected))]
+    Audience {
+        /// The expected audience.
+        expected: String,
+        /// The `aud` claim.
+        found: Vec<String>,
+    },
+    /// The subject is no service account.
+    #[error("the token's subject is refused: {0}")]
+    Subject(#[from] SubjectError),
+    /// The subject is a `default` account that was not allowed.
+    #[error(
+        "the token is for {0}, an account that every pod of the namespace gets unless it names another: give the workload a service account of its own"
+    )]
+    DefaultAccount(ServiceAccount),
+    /// Valid for longer than tokens should be.
+    #[error(
+        "the token is valid for {found:?}, longer than the accepted {accepted:?}: lower `expirationSeconds`, or set --service-account-extend-token-expiration=false on the API server"
+    )]
+    Lifetime {
+        /// The longest accepted.
+        accepted: Duration,
+        /// From `iat` to `exp`.
+        found: Duration,
+    },
+    /// It ends before it begins.
+    #[error("the token expires at {expires_at}, not after it was issued at {issued_at}")]
+    Backwards {
+        /// The `iat` claim.
+        issued_at: UnixTime,
+        /// The `exp` claim.
+        expires_at: UnixTime,
+    },
+    /// Its time is over.
+    #[error(
+        "the token expired at {expires_at}, and it is {now} (with {leeway:?} of leeway): is the kubelet refreshing the file, and is this clock right?"
+    )]
+    Expired {
+        /// The `exp` claim.
+        expires_at: UnixTime,
+        /// The clock.
+        now: UnixTime,
+        /// The allowed difference.
+        leeway: Duration,
+    },
+    /// Its time has not come.
+    #[error(
+        "the token is valid from {valid_from} ({claim}), and it is only {now} (with {leeway:?} of leeway): is this clock right?"
+    )]
+    NotYetValid {
+        /// Which claim says so.
+        claim: &'static str,
+        /// What it says.
+        valid_from: UnixTime,
+        /// The clock.
+        now: UnixTime,
+        /// The allowed difference.
+        leeway: Duration,
+    },
+    /// The form, the key or the signature.
+    #[error(transparent)]
+    Jws(#[from] JwsError),
+}
+
+impl VerifyError {
+    /// Whether only the clock stands between the token and acceptance.
+    pub fn is_about_time(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
+    }
+
+    /// Whether the token was not shown to be bad but could not be checked: its key is not known, or
+    /// is published in a form that cannot be used.
+    pub fn is_for_want_of_a_key(&self) -> bool {
+        matches!(self, Self::Jws(JwsError::UnknownKey { .. } | JwsError::UnusableKey { .. }))
+    }
+
+    /// The reason as one stable word, for metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Issuer { .. } | Self::IssuerUrl(_) => "issuer_mismatch",
+            Self::Audience { .. } => "audience_mismatch",
+            Self::Subject(_) => "subject_invalid",
+            Self::DefaultAccount(_) => "default_service_account",
+            Self::Lifetime { .. } => "token_lifetime",
+            Self::Backwards { .. } => "token_dates",
+            Self::Expired { .. } => "token_expired",
+            Self::NotYetValid { .. } => "token_not_yet_valid",
+            Self::Jws(JwsError::Algorithm { .. } | JwsError::KeyAlgorithm { .. }) => {
+                "algorithm_refused"
+            }
+            Self::Jws(JwsError::UnknownKey { .. }) => "unknown_kid",
+            Self::Jws(JwsError::UnusableKey { .. }) => "unusable_key",
+            Self::Jws(JwsError::Signature { .. }) => "signature_invalid",
+            Self::Jws(_) => "token_malformed",
+        }
+    }
+}
+
+impl Verifier {
+    /// The policy for projected tokens on their way to Entra: RS256 alone (all that Entra supports),
+    /// 300 seconds of leeway (edge clocks drift), at most 24 hours of life, no `default` account.
+    pub fn new(issuer: Option<IssuerUrl>, audience: Audience) -> Self {
+        Self {
+            issuer,
+            audience,
+            algorithms: vec![Alg::Rs256],
+            leeway: Duration::from_secs(300),
+            max_lifetime: Duration::from_secs(24 * 3600),
+            default_account: DefaultAccount::Refused,
+        }
+    }
+
+    /// The issuer whose keys a token must be checked against: the configured one, or else the
+    /// token's own.
+    ///
+    /// # Errors
+    /// If none is configured and the token's is no acceptable URL.
+    pub fn issuer_of(&self, token: &ProjectedToken) -> Result<IssuerUrl, VerifyError> {
+        match &self.issuer {
+            Some(issuer) => Ok(issuer.clone()),
+            None => Ok(IssuerUrl::parse(&token.claims().issuer)?),
+        }
+    }
+
+    /// Every check that needs no key. A token that fails here is bad whatever its signature; one
+    /// that passes may still be forged.
+    ///
+    /// # Errors
+    /// [`VerifyError`], never about the signature.
+    pub fn screen_at(
+        &self,
+        token: &ProjectedToken,
+        now: UnixTime,
+    ) -> Result<ServiceAccount, VerifyError> {
+        token.header().alg(&self.algorithms)?;
+        let claims = token.claims();
+        let issuer = self.issuer_of(token)?;
+        if claims.issuer != issuer.as_str() {
+            return Err(VerifyError::Issuer {
+                expected: issuer.to_string(),
+                found: claims.issuer.clone(),
+            });
+        }
+        if !claims.audiences.iter().any(|audience| audience == self.audience.as_str()) {
+            return Err(VerifyError::Audience {
+                expected: self.audience.to_string(),
+                found: claims.audiences.clone(),
+            });
+        }
+        let subject: ServiceAccount = claims.subject.parse()?;
+        if subject.is_default() && !self.allows_default(&subject) {
+            return Err(VerifyError::DefaultAccount(subject));
+        }
+        self.check_dates(claims, now)?;
+        Ok(subject)
+    }
+
+    /// Every check there is.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; [`VerifyError::is_for_want_of_a_key`] tells "shown to be bad" from "cannot
+    /// be checked with these keys".
+    pub fn verify_at(
+        &self,
+        token: ProjectedToken,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<VerifiedToken, (ProjectedToken, VerifyError)> {
+        match self.check_at(&token, keys, now) {
+            Ok((subject, thumbprint, key_compromised)) => {
+                Ok(VerifiedToken { token, subject, thumbprint, key_compromised })
+            }
+            Err(error) => Err((token, error)),
+        }
+    }
+
+    fn check_at(
+        &self,
+        token: &ProjectedToken,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<(ServiceAccount, Thumbprint, bool), VerifyError> {
+        let subject = self.screen_at(token, now)?;
+        let key = jws::verify_parts(token.parts()?, token.header(), keys, &self.algorithms)?;
+        Ok((subject, key.thumbprint(), key.private_half_published()))
+    }
+
+    fn allows_default(&self, subject: &ServiceAccount) -> bool {
+        match &self.default_account {
+            DefaultAccount::Refused => false,
+            DefaultAccount::Allowed(accounts) => accounts.contains(subject),
+        }
+    }
+
+    fn check_dates(&self, claims: &Claims, now: UnixTime) -> Result<(), VerifyError> {
+        let (issued_at, expires_at) = (claims.issued_at, claims.expires_at);
+        if expires_at <= issued_at {
+            return Err(VerifyError::Backwards { issued_at, expires_at });
+        }
+        let found = expires_at.since(issued_at);
+        if found > self.max_lifetime {
+            return Err(VerifyError::Lifetime { accepted: self.max_lifetime, found });
+        }
+        let leeway = self.leeway;
+        if now >= expires_at + leeway {
+            return Err(VerifyError::Expired { expires_at, now, leeway });
+        }
+        for (claim, valid_from) in [("nbf", claims.not_before), ("iat", Some(issued_at))] {
+            if let Some(valid_from) = valid_from.filter(|from| now + leeway < *from) {
+                return Err(VerifyError::NotYetValid { claim, valid_from, now, leeway });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl VerifiedToken {
+    /// Whom it speaks for.
+    pub fn subject(&self) -> &ServiceAccount {
+        &self.subject
+    }
+
+    /// What it claims; all of it checked against the policy.
+    pub fn claims(&self) -> &Claims {
+        self.token.claims()
+    }
+
+    /// The name of the key that signed it.
+    pub fn kid(&self) -> Option<&KeyId> {
+        self.token.kid()
+    }
+
+    /// The key that signed it.
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
+    }
+
+    /// Whether the private half of that key is published beside it.
+    pub fn key_compromised(&self) -> bool {
+        self.key_compromised
+    }
+
+    pub(crate) fn into_token(self) -> ProjectedToken {
+        self.token
+    }
+}
+
+#[cfg(test)]
+mod tests;
