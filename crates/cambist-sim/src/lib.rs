@@ -1,2 +1,31 @@
-//! cambist-sim
+//! A cluster's issuer, its kubelet and Microsoft Entra ID, simulated.
+//!
+//! A peer, not a stub: the issuer signs real tokens and publishes real keys, and the simulated Entra
+//! fetches those keys and verifies what it is sent before it answers with Entra's own codes and
+//! body shapes. It shares no verification code with what it tests.
+//!
+//! [`Sim`] is one such world. In a test, [`Sim::service`] is its network: a `tower::Service` without
+//! sockets, which works under tokio's paused time.
 #![forbid(unsafe_code)]
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub mod clock;
+pub mod entra;
+pub mod fault;
+pub mod issuer;
+pub mod journal;
+pub mod keys;
+mod random;
+pub mod reply;
+mod strike;
+pub mod token;
+pub mod world;
+
+pub use world::{Settings, Sim, SimService};
+
+/// The simulator's state is consistent between any two statements that change it, so a test that
+/// panicked while it held the lock has broken nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

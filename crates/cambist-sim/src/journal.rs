@@ -1,0 +1,143 @@
+//! What was asked of the simulator.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use cambist_core::clock::UnixTime;
+use serde::Serialize;
+
+use crate::fault::{By, Target};
+use crate::lock;
+
+/// How many requests are kept; the counts go on counting.
+const KEPT: usize = 10_000;
+
+/// One request. Holds nothing secret: no query, no header, no assertion, no token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The method.
+    pub method: String,
+    /// The path, without a query.
+    pub path: String,
+    /// What was asked for; `None` for an address that does not exist.
+    pub target: Option<Target>,
+    /// Who asked.
+    pub by: By,
+    /// When, by the simulator's wall clock.
+    pub time: UnixTime,
+    /// The scope a token was asked for.
+    pub scope: Option<String>,
+    /// The answer's status; `None` while there is none, and for ever if the connection was cut.
+    pub status: Option<u16>,
+}
+
+/// How many requests of the pod's reached each target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Token requests.
+    pub entra: u64,
+    /// Fetches of the discovery document.
+    pub discovery: u64,
+    /// Fetches of the key set.
+    pub jwks: u64,
+}
+
+/// The record of all requests. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Journal(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    counts: Counts,
+    /// The number of the first entry still kept.
+    first: u64,
+    entries: VecDeque<Entry>,
+}
+
+impl Journal {
+    /// How often the pod asked, leaving out what Entra itself fetched.
+    pub fn counts(&self) -> Counts {
+        lock(&self.0).counts
+    }
+
+    /// The latest requests, oldest first, Entra's own among them.
+    pub fn entries(&self) -> Vec<Entry> {
+        lock(&self.0).entries.iter().cloned().collect()
+    }
+
+    /// Forgets all requests and counts from zero.
+    pub fn clear(&self) {
+        let mut inner = lock(&self.0);
+        inner.first += inner.entries.len() as u64;
+        inner.entries.clear();
+        inner.counts = Counts::default();
+    }
+
+    /// Records a request on arrival; the number returned is for [`finish`](Self::finish).
+    pub(crate) fn begin(&self, entry: Entry) -> u64 {
+        let mut inner = lock(&self.0);
+        if entry.by == By::Pod {
+            match entry.target {
+                Some(Target::Entra) => inner.counts.entra += 1,
+                Some(Target::Discovery) => inner.counts.discovery += 1,
+                Some(Target::Jwks) => inner.counts.jwks += 1,
+                None => {}
+            }
+        }
+        if inner.entries.len() == KEPT {
+            inner.entries.pop_front();
+            inner.first += 1;
+        }
+        inner.entries.push_back(entry);
+        inner.first + inner.entries.len() as u64 - 1
+    }
+
+    pub(crate) fn finish(&self, number: u64, status: http::StatusCode) {
+        let mut inner = lock(&self.0);
+        let at = number.checked_sub(inner.first).and_then(|at| usize::try_from(at).ok());
+        if let Some(entry) = at.and_then(|at| inner.entries.get_mut(at)) {
+            entry.status = Some(status.as_u16());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    fn entry(target: Target, by: By) -> Entry {
+        Entry {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            target: Some(target),
+            by,
+            time: UnixTime::from_secs(0),
+            scope: None,
+            status: None,
+        }
+    }
+
+    #[test]
+    fn counts_the_pod_and_lists_all() {
+        let journal = Journal::default();
+        let first = journal.begin(entry(Target::Jwks, By::Pod));
+        journal.begin(entry(Target::Jwks, By::Entra));
+        journal.begin(entry(Target::Entra, By::Pod));
+        assert_eq!(journal.counts(), Counts { entra: 1, discovery: 0, jwks: 1 });
+        journal.finish(first, StatusCode::OK);
+        let statuses: Vec<_> = journal.entries().iter().map(|entry| entry.status).collect();
+        assert_eq!(statuses, [Some(200), None, None]);
+    }
+
+    #[test]
+    fn a_late_answer_to_a_forgotten_request_is_nobody_elses() {
+        let journal = Journal::default();
+        let old = journal.begin(entry(Target::Jwks, By::Pod));
+        journal.clear();
+        journal.begin(entry(Target::Jwks, By::Pod));
+        journal.finish(old, StatusCode::OK);
+        assert_eq!(journal.entries()[0].status, None);
+        assert_eq!(journal.counts().jwks, 1);
+    }
+}

@@ -1,0 +1,220 @@
+//! Service-account tokens, as they should be and as they should not.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use cambist_core::clock::UnixTime;
+use serde_json::{Map, Value, json};
+
+use crate::keys::{KeyError, SigningKey};
+use crate::random;
+
+/// The pod a token is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The name of the pod's service account.
+    pub service_account: String,
+    /// The service account's UID.
+    pub service_account_uid: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's UID.
+    pub pod_uid: String,
+    /// The name of the node the pod runs on.
+    pub node: String,
+    /// The node's UID.
+    pub node_uid: String,
+}
+
+impl Workload {
+    /// A pod of the given service account, with UIDs of its own.
+    ///
+    /// ```
+    /// let shop = cambist_sim::token::Workload::new("shop", "checkout");
+    /// assert_eq!(shop.subject(), "system:serviceaccount:shop:checkout");
+    /// ```
+    pub fn new(namespace: &str, service_account: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            service_account: service_account.to_owned(),
+            service_account_uid: random::uuid(),
+            pod: format!("{service_account}-{}", random::hex::<4>()),
+            pod_uid: random::uuid(),
+            node: "node-1".to_owned(),
+            node_uid: random::uuid(),
+        }
+    }
+
+    /// The `sub` claim of its tokens.
+    pub fn subject(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.service_account)
+    }
+}
+
+/// A token's header and claims before it is signed; change either at will.
+///
+/// ```
+/// use cambist_core::clock::UnixTime;
+/// use cambist_sim::{keys::KeySource, token::{TokenSpec, Workload}};
+/// use std::time::Duration;
+///
+/// let key = KeySource::Pool.take(0)?;
+/// let token = TokenSpec::projected(
+///     "https://issuer.sim.test/",
+///     &Workload::new("shop", "checkout"),
+///     "api://AzureADTokenExchange",
+///     UnixTime::from_secs(1_795_407_225),
+///     Duration::from_secs(3600),
+/// )
+/// .claim("aud", "https://somebody.else")
+/// .without_claim("nbf")
+/// .sign(&key)?;
+/// assert_eq!(token.split('.').count(), 3);
+/// # Ok::<(), cambist_sim::keys::KeyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenSpec {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+impl TokenSpec {
+    /// What kube-apiserver puts into a token that kubelet asks for on behalf of a pod.
+    ///
+    /// The header's `alg` and `kid` are filled in on signing unless set before.
+    pub fn projected(
+        issuer: &str,
+        workload: &Workload,
+        audience: &str,
+        now: UnixTime,
+        ttl: Duration,
+    ) -> Self {
+        let claims = json!({
+            "aud": [audience],
+            "exp": (now + ttl).as_secs(),
+            "iat": now.as_secs(),
+            "iss": issuer,
+            "jti": random::uuid(),
+            "kubernetes.io": {
+                "namespace": workload.namespace,
+                "node": { "name": workload.node, "uid": workload.node_uid },
+                "pod": { "name": workload.pod, "uid": workload.pod_uid },
+                "serviceaccount": {
+                    "name": workload.service_account,
+                    "uid": workload.service_account_uid,
+                },
+            },
+            "nbf": now.as_secs(),
+            "sub": workload.subject(),
+        });
+        Self { header: Map::new(), claims: object(claims) }
+    }
+
+    /// Sets a member of the header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves a member of the header out, `alg` and `kid` included.
+    #[must_use]
+    pub fn without_header(self, name: &str) -> Self {
+        // Null marks what signing must not fill in; no header of ours holds a null of its own.
+        self.header(name, Value::Null)
+    }
+
+    /// Sets a claim.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves a claim out.
+    #[must_use]
+    pub fn without_claim(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// The claims as they stand.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The compact JWS, signed with `key`, whatever the header says about it.
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, KeyError> {
+        let mut header = self.header.clone();
+        header.entry("alg").or_insert_with(|| key.algorithm().into());
+        header.entry("kid").or_insert_with(|| key.kid().into());
+        header.retain(|_, value| !value.is_null());
+        let (header, claims) = (Value::Object(header), Value::Object(self.claims.clone()));
+        key.sign_parts(header.to_string().as_bytes(), claims.to_string().as_bytes())
+    }
+
+    /// The same with an empty signature and `"alg":"none"`.
+    pub fn unsigned(&self) -> String {
+        let header = json!({ "alg": "none" }).to_string();
+        let claims = Value::Object(self.claims.clone()).to_string();
+        format!("{}.{}.", BASE64URL.encode(header), BASE64URL.encode(claims))
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::KeySource;
+
+    fn part(token: &str, index: usize) -> Value {
+        let part = token.split('.').nth(index).unwrap();
+        serde_json::from_slice(&BASE64URL.decode(part).unwrap()).unwrap()
+    }
+
+    fn spec() -> TokenSpec {
+        let now = UnixTime::from_secs(1_000_000);
+        let workload = Workload::new("shop", "checkout");
+        TokenSpec::projected("https://i.test", &workload, "aud", now, Duration::from_secs(600))
+    }
+
+    #[test]
+    fn has_the_claims_of_kubernetes() {
+        let key = KeySource::Pool.take(0).unwrap();
+        let token = spec().sign(&key).unwrap();
+        assert_eq!(part(&token, 0), json!({ "alg": "RS256", "kid": key.kid() }));
+        let claims = part(&token, 1);
+        assert_eq!(claims["aud"], json!(["aud"]));
+        assert_eq!(claims["sub"], "system:serviceaccount:shop:checkout");
+        assert_eq!(claims["exp"], 1_000_600);
+        assert_eq!(claims["nbf"], claims["iat"]);
+        assert_eq!(claims["kubernetes.io"]["serviceaccount"]["name"], "checkout");
+    }
+
+    #[test]
+    fn forges_what_it_is_told() {
+        let key = KeySource::Pool.take(0).unwrap();
+        let token = spec()
+            .header("alg", "ES256")
+            .header("crit", json!(["exp"]))
+            .without_header("kid")
+            .without_claim("exp")
+            .sign(&key)
+            .unwrap();
+        assert_eq!(part(&token, 0), json!({ "alg": "ES256", "crit": ["exp"] }));
+        assert_eq!(part(&token, 1).get("exp"), None);
+        assert!(spec().unsigned().ends_with('.'));
+    }
+}

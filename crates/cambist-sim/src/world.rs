@@ -1,0 +1,400 @@
+//! All of it assembled: one cluster, one tenant, and the network between them.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cambist_core::clock::{Clock, UnixTime};
+use http::{Method, StatusCode, Uri, header};
+use tower::{BoxError, Service};
+
+use crate::clock::SimClock;
+use crate::entra::{Entra, FederatedCredential, request};
+use crate::fault::{By, Faults, Target};
+use crate::issuer::Issuer;
+use crate::journal::{Entry, Journal};
+use crate::keys::{KeyError, KeySource};
+use crate::reply::{Request, Response, http_date, response, set};
+use crate::token::{TokenSpec, Workload};
+
+/// No request to either server is larger than this; an assertion of 16 KiB fits well.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// What a simulated world is made of. [`Default`] gives one in which the first exchange succeeds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer's URL: https, used byte for byte.
+    pub issuer: String,
+    /// The authority's base URL: https, no path.
+    pub authority: String,
+    /// Entra's tenant.
+    pub tenant_id: String,
+    /// The app registration.
+    pub client_id: String,
+    /// The pod whose token is exchanged.
+    pub workload: Workload,
+    /// The audience of its tokens.
+    pub audience: String,
+    /// How long its tokens live.
+    pub token_lifetime: Duration,
+    /// How long Entra's access tokens live.
+    pub access_token_lifetime: Duration,
+    /// What the app trusts; empty for exactly the issuer, workload and audience above.
+    pub federated_credentials: Vec<FederatedCredential>,
+    /// Where signing keys come from.
+    pub keys: KeySource,
+    /// The time.
+    pub clock: SimClock,
+}
+
+impl Default for Settings {
+    /// Starts at 2026-11-23T04:13:45Z and follows tokio's clock.
+    fn default() -> Self {
+        Self {
+            issuer: "https://issuer.sim.test/".to_owned(),
+            authority: "https://login.sim.test".to_owned(),
+            tenant_id: "7e57ab1e-0000-4000-8000-00000000a11a".to_owned(),
+            client_id: "c11e0001-0000-4000-8000-00000000ca5b".to_owned(),
+            workload: Workload::new("shop", "checkout"),
+            audience: "api://AzureADTokenExchange".to_owned(),
+            token_lifetime: Duration::from_secs(3600),
+            access_token_lifetime: Duration::from_secs(3599),
+            federated_credentials: Vec::new(),
+            keys: KeySource::Pool,
+            clock: SimClock::starting_at(UnixTime::from_secs(1_795_407_225)),
+        }
+    }
+}
+
+/// A world could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// A URL that no server of ours can have.
+    #[error("'{url}' cannot be the {role}'s address: it must be https://host[:port][/path]")]
+    Address {
+        /// The URL.
+        url: String,
+        /// Whose it was to be.
+        role: &'static str,
+    },
+    /// The cryptography failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// A simulated world. Clones are the same world.
+///
+/// ```
+/// use bytes::Bytes;
+/// use cambist_sim::Sim;
+/// use tower::ServiceExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let sim = Sim::new()?;
+/// let request = http::Request::get(sim.issuer().discovery_url()).body(Bytes::new())?;
+/// let response = sim.service().oneshot(request).await?;
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(sim.journal().counts().discovery, 1);
+/// # Ok::<(), tower::BoxError>(())
+/// # })?;
+/// # Ok::<(), tower::BoxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sim(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    issuer_at: Uri,
+    authority_at: Uri,
+    issuer: Issuer,
+    entra: Entra,
+    faults: Faults,
+    journal: Journal,
+}
+
+/// Which server a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Issuer,
+    Entra,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Whole(Response),
+    /// `Content-Length` tells the full length, the body stops before it.
+    Cut(Response),
+    Reset,
+}
+
+impl Sim {
+    /// A world with the default [`Settings`].
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn new() -> Result<Self, SimError> {
+        Self::with(Settings::default())
+    }
+
+    /// A world made to measure.
+    ///
+    /// # Errors
+    /// If an address is not an https URL, or the cryptography fails.
+    pub fn with(settings: Settings) -> Result<Self, SimError> {
+        let issuer_at = address(&settings.issuer, "issuer")?;
+        let authority_at = address(&settings.authority, "authority")?;
+        let clock = settings.clock.clone();
+        let issuer = Issuer::new(&settings.issuer, clock.clone(), settings.keys)?;
+        // Any key but the issuer's first would do: nobody may verify an access token.
+        let entra = Entra::new(&settings.tenant_id, clock, settings.keys.take(1)?);
+        entra.register(&settings.client_id);
+        entra.set_access_token_lifetime(settings.access_token_lifetime);
+        let sim = Self(Arc::new(Inner {
+            issuer_at,
+            authority_at,
+            issuer,
+            entra,
+            faults: Faults::default(),
+            journal: Journal::default(),
+            settings,
+        }));
+        let asked = &sim.settings().federated_credentials;
+        let own = || vec![sim.federated_credential()];
+        for credential in if asked.is_empty() { own() } else { asked.clone() } {
+            sim.entra().trust(&sim.settings().client_id, credential);
+        }
+        Ok(sim)
+    }
+
+    /// What it was made of.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Its time.
+    pub fn clock(&self) -> &SimClock {
+        &self.0.settings.clock
+    }
+
+    /// The cluster's issuer.
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// The tenant.
+    pub fn entra(&self) -> &Entra {
+        &self.0.entra
+    }
+
+    /// What goes wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// What was asked.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// Where tokens are asked for.
+    pub fn token_url(&self) -> String {
+        let settings = self.settings();
+        let authority = settings.authority.trim_end_matches('/');
+        format!("{authority}/{}/oauth2/v2.0/token", settings.tenant_id)
+    }
+
+    /// The federated credential that fits the settings' issuer, workload and audience.
+    pub fn federated_credential(&self) -> FederatedCredential {
+        let settings = self.settings();
+        FederatedCredential {
+            issuer: settings.issuer.clone(),
+            subject: settings.workload.subject(),
+            audience: settings.audience.clone(),
+        }
+    }
+
+    /// A normal token of the workload's, still to be signed.
+    pub fn token_spec(&self) -> TokenSpec {
+        let settings = self.settings();
+        let (workload, audience) = (&settings.workload, &settings.audience);
+        self.issuer().token_spec(workload, audience, settings.token_lifetime)
+    }
+
+    /// A normal token of the workload's, issued now.
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn token(&self) -> Result<String, KeyError> {
+        self.issuer().sign(&self.token_spec())
+    }
+
+    /// The world's network as the pod sees it: no sockets, so that it works under paused time.
+    pub fn service(&self) -> SimService {
+        SimService { sim: self.clone(), by: By::Pod }
+    }
+
+    fn side(&self, uri: &Uri) -> Option<Side> {
+        let asked = uri.authority()?;
+        let is = |at: &Uri| {
+            at.authority().is_some_and(|own| {
+                own.host().eq_ignore_ascii_case(asked.host())
+                    && own.port_u16().unwrap_or(443) == asked.port_u16().unwrap_or(443)
+            })
+        };
+        if uri.scheme_str() != Some("https") {
+            None
+        } else if is(&self.0.authority_at) && self.tenant_in(uri.path()).is_some() {
+            // One host may be both servers; the path tells them apart.
+            Some(Side::Entra)
+        } else if is(&self.0.issuer_at) {
+            Some(Side::Issuer)
+        } else {
+            is(&self.0.authority_at).then_some(Side::Entra)
+        }
+    }
+
+    fn tenant_in<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let tenant = path.strip_prefix('/')?.strip_suffix("/oauth2/v2.0/token")?;
+        (!tenant.is_empty() && !tenant.contains('/')).then_some(tenant)
+    }
+
+    fn target(&self, side: Side, path: &str) -> Option<Target> {
+        let base = self.0.issuer_at.path();
+        let below = |rest: &str| {
+            path.strip_prefix(base.strip_suffix('/').unwrap_or(base)).is_some_and(|it| it == rest)
+        };
+        match side {
+            Side::Entra => self.tenant_in(path).map(|_| Target::Entra),
+            Side::Issuer if below("/.well-known/openid-configuration") => Some(Target::Discovery),
+            Side::Issuer if below("/openid/v1/jwks") => Some(Target::Jwks),
+            Side::Issuer => None,
+        }
+    }
+
+    /// What becomes of a request that reached `side`; `fetch` is how Entra reaches the issuer.
+    pub(crate) async fn answer<F>(&self, side: Side, by: By, request: Request, fetch: F) -> Answer
+    where
+        F: Service<Request, Response = Response, Error = BoxError>,
+    {
+        let target = self.target(side, request.uri().path());
+        let number = self.journal().begin(Entry {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            target,
+            by,
+            time: self.clock().wall(),
+            scope: (target == Some(Target::Entra)).then(|| request::scope(&request)).flatten(),
+            status: None,
+        });
+        let mut answer = match target {
+            Some(target) => self.meet(target, by, request, fetch).await,
+            None => Answer::Whole(plain(StatusCode::NOT_FOUND)),
+        };
+        if let Answer::Whole(response) | Answer::Cut(response) = &mut answer {
+            let now = http_date(self.clock().wall());
+            if !response.headers().contains_key(header::DATE) {
+                set(response.headers_mut(), header::DATE, &now);
+            }
+            self.journal().finish(number, response.status());
+        }
+        answer
+    }
+
+    async fn meet<F>(&self, target: Target, by: By, request: Request, fetch: F) -> Answer
+    where
+        F: Service<Request, Response = Response, Error = BoxError>,
+    {
+        let chosen = self.faults().choose(target, by);
+        if let Some(delay) = chosen.delay {
+            tokio::time::sleep(delay).await;
+        }
+        let mut answer = match chosen.answer {
+            Some(fault) => fault.strike(self, target, &request, fetch).await,
+            None => Answer::Whole(self.honest(target, &request, fetch).await),
+        };
+        if let (Some(skew), Answer::Whole(response) | Answer::Cut(response)) =
+            (chosen.date_skew, &mut answer)
+        {
+            let now = UnixTime::from_secs(self.clock().wall().as_secs().saturating_add(skew));
+            set(response.headers_mut(), header::DATE, &http_date(now));
+        }
+        answer
+    }
+
+    /// The answer without any fault.
+    pub(crate) async fn honest<F>(&self, target: Target, request: &Request, fetch: F) -> Response
+    where
+        F: Service<Request, Response = Response, Error = BoxError>,
+    {
+        if request.body().len() > MAX_BODY {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        match target {
+            Target::Entra => {
+                let tenant = self.tenant_in(request.uri().path()).unwrap_or_default();
+                self.entra().token(tenant, request, fetch).await
+            }
+            _ if !get => plain(StatusCode::METHOD_NOT_ALLOWED),
+            Target::Discovery => self.issuer().serve_discovery(),
+            Target::Jwks => self.issuer().serve_jwks(Duration::ZERO),
+        }
+    }
+}
+
+fn address(url: &str, role: &'static str) -> Result<Uri, SimError> {
+    let uri = url.parse::<Uri>().ok();
+    uri.filter(|uri| uri.scheme_str() == Some("https") && uri.query().is_none())
+        .ok_or_else(|| SimError::Address { url: url.to_owned(), role })
+}
+
+/// A status and its own words.
+pub(crate) fn plain(status: StatusCode) -> Response {
+    let words = format!("{status}\n");
+    response(status, &[("content-type", "text/plain; charset=utf-8")], words)
+}
+
+/// The network of a [`Sim`], as a `tower::Service` for absolute https URLs.
+///
+/// A host that does not exist is an [`io::Error`] of kind `NotFound`, a broken connection one of kind
+/// `ConnectionReset`. A truncated answer is a response whose body is shorter than its `Content-Length`.
+#[derive(Clone, Debug)]
+pub struct SimService {
+    sim: Sim,
+    by: By,
+}
+
+impl Service<Request> for SimService {
+    type Response = Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { sim, by } = self.clone();
+        Box::pin(async move {
+            let Some(side) = sim.side(request.uri()) else {
+                let host = request.uri().authority().map_or("", |authority| authority.as_str());
+                let error = format!("no server '{host}' in this simulated world");
+                return Err(io::Error::new(io::ErrorKind::NotFound, error).into());
+            };
+            let fetch = Self { sim: sim.clone(), by: By::Entra };
+            match sim.answer(side, by, request, fetch).await {
+                Answer::Whole(response) | Answer::Cut(response) => Ok(response),
+                Answer::Reset => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
