@@ -173,69 +173,58 @@ impl Admission {
         token: ProjectedToken,
         world: Circumstances<'_>,
     ) -> Result<Assertion, Refusal> {
-        let judged = match (self.judge(token, world, world.now), world.upstream) {
-            (Err((token, Refusal::Bad(error))), Some(upstream)) if error.is_about_time() => {
-                // Right by a clock that TLS vouches for: then this machine's clock is the fault.
-                match self.judge(token, world, upstream) {
-                    Ok(Assertion { token, .. }) => {
-                        self.pass(token, Unchecked::ClockSkew, error.to_string())
-                    }
-                    Err((token, Refusal::Bad(other))) if other.is_about_time() => {
-                        Err((token, error.into()))
-                    }
-                    refused => refused,
-                }
-            }
-            (judged, _) => judged,
+        let bad_time = match self.judge(&token, world, world.now) {
+            Err(Refusal::Bad(error)) if error.is_about_time() => error,
+            judged => return judged,
         };
-        judged.map_err(|(_, refusal)| refusal)
+        // Right by a clock that TLS vouches for: then this machine's clock is the fault.
+        match world.upstream.map(|upstream| self.judge(&token, world, upstream)) {
+            Some(Ok(_)) => self.pass(&token, Unchecked::ClockSkew, bad_time.to_string()),
+            Some(Err(refusal)) if !matches!(&refusal, Refusal::Bad(e) if e.is_about_time()) => {
+                Err(refusal)
+            }
+            _ => Err(bad_time.into()),
+        }
     }
 
     fn judge(
         &self,
-        token: ProjectedToken,
+        token: &ProjectedToken,
         world: Circumstances<'_>,
         now: UnixTime,
-    ) -> Result<Assertion, (ProjectedToken, Refusal)> {
+    ) -> Result<Assertion, Refusal> {
         let keys = match world.keys {
             Ok(keys) => keys,
             Err(why) => {
-                if let Err(error) = self.verifier.screen_at(&token, now) {
-                    return Err((token, error.into()));
-                }
+                self.verifier.screen_at(token, now)?;
                 return self.pass(token, Unchecked::NoKeys, why.to_owned());
             }
         };
         match self.verifier.verify_at(token, keys, now) {
+            Ok(verified) if verified.key_compromised() && self.mode == Mode::Enforce => {
+                Err(Refusal::Compromised { thumbprint: verified.thumbprint() })
+            }
             Ok(verified) => {
-                let thumbprint = verified.thumbprint();
-                if verified.key_compromised() && self.mode == Mode::Enforce {
-                    return Err((verified.into_token(), Refusal::Compromised { thumbprint }));
-                }
-                let standing = Standing::Verified(thumbprint);
-                Ok(Assertion { token: verified.into_token(), standing })
+                let standing = Standing::Verified(verified.thumbprint());
+                Ok(Assertion { token: token.clone(), standing })
             }
-            Err((token, error)) if error.is_for_want_of_a_key() => {
-                let reason = match error.as_str() {
-                    "unusable_key" => Unchecked::UnusableKey,
-                    _ => Unchecked::UnknownKid,
-                };
-                self.pass(token, reason, error.to_string())
-            }
-            Err((token, error)) => Err((token, error.into())),
+            Err(error) => match error.for_want_of_a_key() {
+                Some(reason) => self.pass(token, reason, error.to_string()),
+                None => Err(error.into()),
+            },
         }
     }
 
     fn pass(
         &self,
-        token: ProjectedToken,
+        token: &ProjectedToken,
         reason: Unchecked,
         detail: String,
-    ) -> Result<Assertion, (ProjectedToken, Refusal)> {
+    ) -> Result<Assertion, Refusal> {
         match self.mode {
-            Mode::Enforce => Err((token, Refusal::Held { reason, detail })),
+            Mode::Enforce => Err(Refusal::Held { reason, detail }),
             Mode::Off | Mode::Audit => {
-                Ok(Assertion { token, standing: Standing::Unchecked(reason) })
+                Ok(Assertion { token: token.clone(), standing: Standing::Unchecked(reason) })
             }
         }
     }

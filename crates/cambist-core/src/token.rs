@@ -1,6 +1,7 @@
 //! A projected service-account token, as read: nothing about it is believed yet.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -13,8 +14,11 @@ use crate::secret::Secret;
 /// A token that was read from a file or presented by a caller, taken apart but *not* verified.
 ///
 /// What it says of itself is for diagnosis and for choosing what to check it against. It prints
-/// neither itself nor its signature.
-pub struct ProjectedToken {
+/// neither itself nor its signature. Cheap to clone.
+#[derive(Clone)]
+pub struct ProjectedToken(Arc<Inner>);
+
+struct Inner {
     raw: Secret,
     header: Header,
     claims: Claims,
@@ -102,38 +106,38 @@ impl ProjectedToken {
         let header = Header::parse(parts.header)?;
         let payload = json::object(&jws::decode(parts.payload, "payload")?)?;
         let claims = Claims::read(&payload)?;
-        Ok(Self { raw: Secret::new(raw), header, claims })
+        Ok(Self(Arc::new(Inner { raw: Secret::new(raw), header, claims })))
     }
 
     /// The name of the key it says it is signed by.
     pub fn kid(&self) -> Option<&KeyId> {
-        self.header.kid.as_ref()
+        self.0.header.kid.as_ref()
     }
 
     /// Its header.
     pub fn header(&self) -> &Header {
-        &self.header
+        &self.0.header
     }
 
     /// What it claims, unverified.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.0.claims
     }
 
     /// The token itself.
     pub fn secret(&self) -> &Secret {
-        &self.raw
+        &self.0.raw
     }
 
     pub(crate) fn parts(&self) -> Result<Parts<'_>, JwsError> {
-        Parts::split(self.raw.expose())
+        Parts::split(self.0.raw.expose())
     }
 }
 
 impl fmt::Debug for ProjectedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("ProjectedToken");
-        out.field("kid", &self.header.kid).field("claims", &self.claims).finish_non_exhaustive()
+        out.field("kid", &self.0.header.kid).field("claims", &self.0.claims).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::admission::Unchecked;
 use crate::clock::UnixTime;
 use crate::issuer::{IssuerError, IssuerUrl};
 use crate::jwks::{Alg, KeyId, KeySet, Thumbprint};
@@ -133,10 +134,14 @@ impl VerifyError {
         matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
     }
 
-    /// Whether the token was not shown to be bad but could not be checked: its key is not known, or
-    /// is published in a form that cannot be used.
-    pub fn is_for_want_of_a_key(&self) -> bool {
-        matches!(self, Self::Jws(JwsError::UnknownKey { .. } | JwsError::UnusableKey { .. }))
+    /// The token was not shown to be bad but could not be checked: its key is not known, or is
+    /// published in a form that cannot be used.
+    pub fn for_want_of_a_key(&self) -> Option<Unchecked> {
+        match self {
+            Self::Jws(JwsError::UnknownKey { .. }) => Some(Unchecked::UnknownKid),
+            Self::Jws(JwsError::UnusableKey { .. }) => Some(Unchecked::UnusableKey),
+            _ => None,
+        }
     }
 
     /// The reason as one stable word, for metrics and logs.
@@ -223,31 +228,22 @@ impl Verifier {
     /// Every check there is.
     ///
     /// # Errors
-    /// [`VerifyError`]; [`VerifyError::is_for_want_of_a_key`] tells "shown to be bad" from "cannot
+    /// [`VerifyError`]; [`VerifyError::for_want_of_a_key`] tells "shown to be bad" from "cannot
     /// be checked with these keys".
     pub fn verify_at(
-        &self,
-        token: ProjectedToken,
-        keys: &KeySet,
-        now: UnixTime,
-    ) -> Result<VerifiedToken, (ProjectedToken, VerifyError)> {
-        match self.check_at(&token, keys, now) {
-            Ok((subject, thumbprint, key_compromised)) => {
-                Ok(VerifiedToken { token, subject, thumbprint, key_compromised })
-            }
-            Err(error) => Err((token, error)),
-        }
-    }
-
-    fn check_at(
         &self,
         token: &ProjectedToken,
         keys: &KeySet,
         now: UnixTime,
-    ) -> Result<(ServiceAccount, Thumbprint, bool), VerifyError> {
+    ) -> Result<VerifiedToken, VerifyError> {
         let subject = self.screen_at(token, now)?;
         let key = jws::verify_parts(token.parts()?, token.header(), keys, &self.algorithms)?;
-        Ok((subject, key.thumbprint(), key.private_half_published()))
+        Ok(VerifiedToken {
+            token: token.clone(),
+            subject,
+            thumbprint: key.thumbprint(),
+            key_compromised: key.private_half_published(),
+        })
     }
 
     fn allows_default(&self, subject: &ServiceAccount) -> bool {
@@ -303,10 +299,6 @@ impl VerifiedToken {
     /// Whether the private half of that key is published beside it.
     pub fn key_compromised(&self) -> bool {
         self.key_compromised
-    }
-
-    pub(crate) fn into_token(self) -> ProjectedToken {
-        self.token
     }
 }
 
