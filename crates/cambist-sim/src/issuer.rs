@@ -31,7 +31,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     signer: SigningKey,
-    /// Every key ever made here, the signer last.
+    /// How many keys were ever made here.
     made: usize,
     published: Vec<SigningKey>,
     /// JWKs published as they are, after the keys.
@@ -135,6 +135,14 @@ impl Issuer {
     /// Takes the key of this `kid` out of the published set; it may go on signing.
     pub fn hide(&self, kid: &str) {
         self.change(|state| state.published.retain(|key| key.kid() != kid));
+    }
+
+    /// Takes all but the `keep` keys published last out of the set.
+    pub fn retire(&self, keep: usize) {
+        self.change(|state| {
+            let old = state.published.len().saturating_sub(keep);
+            state.published.drain(..old);
+        });
     }
 
     /// Signs with `key` from now on, published or not.
@@ -245,6 +253,9 @@ mod tests {
         assert_eq!(kids(&issuer.jwks()), [first.kid(), second.kid()]);
         let third = issuer.rotate(false).unwrap();
         assert_eq!(kids(&issuer.jwks()), [third.kid()]);
+        let fourth = issuer.rotate(true).unwrap();
+        issuer.retire(1);
+        assert_eq!(kids(&issuer.jwks()), [fourth.kid()]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod fault;
 pub mod issuer;
 pub mod journal;
 pub mod keys;
+pub mod kubelet;
 mod random;
 pub mod reply;
 mod strike;
