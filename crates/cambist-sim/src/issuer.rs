@@ -86,6 +86,11 @@ impl Issuer {
         lock(&self.0.state).signer.clone()
     }
 
+    /// The `kid`s of the published keys, oldest first; raw ones are not among them.
+    pub fn published(&self) -> Vec<String> {
+        lock(&self.0.state).published.iter().map(|key| key.kid().to_owned()).collect()
+    }
+
     /// Signs with a new key from now on. With `overlap` the old ones stay published, as a careful
     /// rotation has it; without, they vanish, and tokens that they signed with them.
     ///

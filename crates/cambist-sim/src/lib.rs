@@ -5,11 +5,13 @@
 //! body shapes. It shares no verification code with what it tests.
 //!
 //! [`Sim`] is one such world. In a test, [`Sim::service`] is its network: a `tower::Service` without
-//! sockets, which works under tokio's paused time.
+//! sockets, which works under tokio's paused time. On real sockets, with TLS and a projected token
+//! file, it is [`up::start`], which is also what the binary `cambist-sim` runs.
 #![forbid(unsafe_code)]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+mod cli;
 pub mod clock;
 pub mod entra;
 pub mod fault;
@@ -21,8 +23,10 @@ mod random;
 pub mod reply;
 mod strike;
 pub mod token;
+pub mod up;
 pub mod world;
 
+pub use cli::main;
 pub use world::{Settings, Sim, SimService};
 
 /// The simulator's state is consistent between any two statements that change it, so a test that

@@ -1,0 +1,208 @@
+//! The command line.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::random::is_uuid;
+use crate::up::{self, Options, Running, Trust};
+
+/// A cluster's token issuer, its kubelet and Microsoft Entra ID, simulated on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "cambist-sim", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put a simulated cluster and tenant up on free ports of 127.0.0.1, until interrupted.
+    ///
+    /// Writes DIR/env, to be sourced by a shell; DIR/ca.pem, the authority of both servers'
+    /// certificates; and DIR/tokens/token, projected and renewed the way kubelet does it.
+    ///
+    /// DIR/env also sets SIM_ADMIN, the base URL of the admin API: POST /sim/rotate, /sim/fault,
+    /// /sim/clear and /sim/advance, GET /sim/requests and /sim/now.
+    Up(Up),
+}
+
+#[derive(Args, Debug)]
+struct Up {
+    /// Where to write the settings, the CA and the token.
+    #[arg(long)]
+    dir: PathBuf,
+    /// How long a projected token lives: seconds, or with s, m, h or d. Renewed at 80 %.
+    #[arg(long, visible_alias = "token-lifetime", default_value = "3600", value_parser = duration)]
+    ttl: Duration,
+    /// How long an access token of Entra's lives.
+    #[arg(long, default_value = "3599", value_parser = duration)]
+    access_token_lifetime: Duration,
+    /// Rotate the issuer's key so often, with overlap [default: never].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    rotate_every: Option<Duration>,
+    /// What the app registration trusts, as issuer=...,subject=...,audience=...; parts left out are
+    /// those of the projected token, and so is all of it if none is given. May be repeated.
+    #[arg(long = "federated-credential", value_name = "PARTS")]
+    federated_credentials: Vec<Trust>,
+    /// Add a CONNECT proxy that wants a password, and set HTTPS_PROXY to it.
+    #[arg(long)]
+    proxy: bool,
+    /// The pod's namespace.
+    #[arg(long, default_value = "shop")]
+    namespace: String,
+    /// The pod's service account.
+    #[arg(long, default_value = "checkout")]
+    service_account: String,
+    /// The audience of the projected token.
+    #[arg(long, default_value = "api://AzureADTokenExchange")]
+    audience: String,
+    /// The app registration's client id [default: a fixed one].
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
+    client_id: Option<String>,
+    /// The tenant's id [default: a fixed one].
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
+    tenant_id: Option<String>,
+}
+
+impl Up {
+    fn options(self) -> Options {
+        let defaults = Options::new(self.dir);
+        Options {
+            token_lifetime: self.ttl,
+            access_token_lifetime: self.access_token_lifetime,
+            rotate_every: self.rotate_every,
+            federated_credentials: self.federated_credentials,
+            proxy: self.proxy,
+            namespace: self.namespace,
+            service_account: self.service_account,
+            audience: self.audience,
+            client_id: self.client_id.unwrap_or(defaults.client_id),
+            tenant_id: self.tenant_id.unwrap_or(defaults.tenant_id),
+            ..defaults
+        }
+    }
+}
+
+/// The binary: parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let Cli { command: Command::Up(up) } = Cli::parse();
+    match run(up.options()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do about a standard error that is closed.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let lifetime = options.token_lifetime;
+        let running = up::start(options).await?;
+        let said = io::stdout().write_all(describe(&running, lifetime).as_bytes());
+        said.context("cannot say what is up")?;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        running.shutdown().await;
+        Ok(())
+    })
+}
+
+fn describe(running: &Running, lifetime: Duration) -> String {
+    let env = |name: &str| running.env().get(name).map_or("", String::as_str);
+    let dir = running.dir().display();
+    let (ca, token) = (env("CAMBIST_CA_FILE"), env("AZURE_FEDERATED_TOKEN_FILE"));
+    let settings = running.sim().settings();
+    let (tenant, app) = (env("AZURE_TENANT_ID"), env("AZURE_CLIENT_ID"));
+    let mut text = format!(
+        "A simulated cluster and a simulated Microsoft Entra ID are up.\n\n  \
+         issuer     {}\n  \
+         Entra      {}   tenant {tenant}, app {app}\n  \
+         token      {token}\n             \
+         of {}, renewed at 80 % of {} s\n  \
+         CA         {ca}\n  \
+         admin API  {}/sim/\n",
+        env("CAMBIST_ISSUER"),
+        env("AZURE_AUTHORITY_HOST"),
+        settings.workload.subject(),
+        lifetime.as_secs(),
+        env("SIM_ADMIN"),
+    );
+    if running.proxy_counts().is_some() {
+        text.push_str("  proxy      in HTTPS_PROXY, with its password\n");
+    }
+    text + &format!("\nLoad the settings into a shell:\n\n  . {dir}/env\n\nStop with Ctrl-C.\n")
+}
+
+/// A whole number of seconds, or of what its suffix says; not zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        Some((at, 'd')) => (&text[..at], 24 * 3600),
+        _ => (text, 1),
+    };
+    // A century: beyond it, sums with the time of day need not fit any more.
+    const MAX: u64 = 100 * 366 * 24 * 3600;
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    seconds.filter(|seconds| (1..=MAX).contains(seconds)).map(Duration::from_secs).ok_or_else(
+        || "give whole seconds, or a number with s, m, h or d, such as 90s or 5m".into(),
+    )
+}
+
+fn uuid(text: &str) -> Result<String, String> {
+    is_uuid(text).then(|| text.to_owned()).ok_or_else(|| "not a UUID".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn options(args: &str) -> Options {
+        let Command::Up(up) = Cli::try_parse_from(args.split(' ')).unwrap().command;
+        up.options()
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_its_defaults_are_the_librarys() {
+        Cli::command().debug_assert();
+        let (got, want) = (options("cambist-sim up --dir d"), Options::new("d"));
+        assert_eq!(format!("{got:?}"), format!("{want:?}"));
+    }
+
+    #[test]
+    fn flags_reach_the_options() {
+        let got = options(
+            "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90 --rotate-every 5m \
+             --federated-credential issuer=https://i.test --federated-credential audience=a \
+             --client-id 00000000-0000-4000-8000-000000000000",
+        );
+        assert_eq!(got.token_lifetime, Duration::from_secs(600));
+        assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
+        assert_eq!(got.rotate_every, Some(Duration::from_secs(300)));
+        assert_eq!(got.federated_credentials.len(), 2);
+        assert!(got.client_id.starts_with("00000000"));
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        for bad in ["", "s", "0", "5w", "-1", "1.5h", "é", "99999999999999999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

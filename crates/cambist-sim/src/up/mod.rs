@@ -1,0 +1,240 @@
+//! The whole simulated world on real sockets: what `cambist-sim up` runs.
+
+mod admin;
+mod env;
+mod listen;
+mod options;
+mod proxy;
+mod tls;
+mod wish;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cambist_core::clock::Clock as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::BoxError;
+
+pub use self::options::{Options, Trust};
+pub use self::proxy::ProxyCounts;
+
+use self::admin::Admin;
+use self::listen::Server;
+use self::proxy::Proxy;
+use self::tls::{HttpsClient, Tls};
+use crate::clock::SimClock;
+use crate::fault::By;
+use crate::kubelet::{Kubelet, KubeletError};
+use crate::random;
+use crate::world::{Side, Sim, SimError};
+
+/// The world could not be put up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpError {
+    /// A file or directory could not be made.
+    #[error("cannot write '{}'", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No loopback port could be had.
+    #[error("cannot listen on a port of 127.0.0.1")]
+    Listen(#[source] io::Error),
+    /// The certificates could not be made.
+    #[error("cannot make the certificates")]
+    Tls(#[source] BoxError),
+    /// The world itself could not be made.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// The token could not be projected.
+    #[error(transparent)]
+    Kubelet(#[from] KubeletError),
+    /// The admin API could not rotate the key.
+    #[error("cannot rotate the signing key: {0}")]
+    Rotate(String),
+}
+
+/// A world that is up. Dropping it takes it down at once.
+pub struct Running {
+    admin: Admin,
+    dir: PathBuf,
+    admin_url: String,
+    env: BTreeMap<String, String>,
+    tasks: JoinSet<()>,
+}
+
+/// Puts a world up: the issuer and Entra over TLS and the admin API over plain HTTP, each on a free
+/// port of 127.0.0.1; the projected token, the CA and `env` in the options' directory.
+///
+/// # Errors
+/// If a file cannot be written, a port not be had, or the cryptography fails.
+pub async fn start(options: Options) -> Result<Running, UpError> {
+    let dir = make_dir(&options.dir)?;
+    let (issuer, issuer_at) = listen().await?;
+    let (entra, entra_at) = listen().await?;
+    let (admin_listener, admin_at) = listen().await?;
+
+    let clock = SimClock::system();
+    let tls = Tls::new(clock.wall())?;
+    let issuer_url = format!("https://{issuer_at}/");
+    let authority = format!("https://{entra_at}/");
+    let settings = options.settings(issuer_url.clone(), authority.clone(), clock);
+    let sim = Sim::with(settings)?;
+    let kubelet = Arc::new(Kubelet::new(sim.clone(), dir.join("tokens")));
+    kubelet.project()?;
+
+    let mut tasks = JoinSet::new();
+    let fetch = HttpsClient::new(tls.client, By::Entra);
+    for (side, listener) in [(Side::Issuer, issuer), (Side::Entra, entra)] {
+        let (sim, tls, fetch) = (sim.clone(), Arc::clone(&tls.server), fetch.clone());
+        tasks.spawn(Server { sim, side, tls, fetch }.serve(listener));
+    }
+    let mut proxy_env = Vec::new();
+    let mut proxy = None;
+    if options.proxy {
+        let (listener, at) = listen().await?;
+        let own = Proxy::new();
+        tasks.spawn(own.clone().serve(listener));
+        // Loopback is what most people exempt, and here it is all there is.
+        proxy_env = vec![("HTTPS_PROXY", own.url(at)), ("NO_PROXY", String::new())];
+        proxy = Some(own);
+    }
+    let admin = Admin { sim: sim.clone(), kubelet: Arc::clone(&kubelet), proxy };
+    let router = admin.clone().router();
+    tasks.spawn(async move {
+        // It ends only by being dropped.
+        let _ = axum::serve(admin_listener, router).await;
+    });
+    tasks.spawn(keep_fresh(Arc::clone(&kubelet)));
+    if let Some(every) = options.rotate_every {
+        tasks.spawn(keep_rotating(admin.clone(), every));
+    }
+
+    let ca_file = dir.join("ca.pem");
+    write(&ca_file, tls.ca_pem.as_bytes())?;
+    let admin_url = format!("http://{admin_at}");
+    let settings = sim.settings();
+    let env: BTreeMap<String, String> = [
+        ("AZURE_CLIENT_ID", settings.client_id.clone()),
+        ("AZURE_TENANT_ID", settings.tenant_id.clone()),
+        ("AZURE_FEDERATED_TOKEN_FILE", kubelet.token_file().display().to_string()),
+        ("AZURE_AUTHORITY_HOST", authority.clone()),
+        ("CAMBIST_ALLOW_AUTHORITY", authority),
+        ("CAMBIST_ISSUER", issuer_url),
+        ("CAMBIST_CA_FILE", ca_file.display().to_string()),
+        ("CAMBIST_PROTOCOLS", "app-service,native,imds".to_owned()),
+        ("IDENTITY_HEADER", random::hex::<16>()),
+        ("SIM_ADMIN", admin_url.clone()),
+    ]
+    .into_iter()
+    .chain(proxy_env)
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    write(&dir.join("env"), env::shell(&env).as_bytes())?;
+    Ok(Running { admin, dir, admin_url, env, tasks })
+}
+
+impl Running {
+    /// The variables of `DIR/env`, by name.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    /// The directory, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The base URL of the admin API, without a slash at its end.
+    pub fn admin_url(&self) -> &str {
+        &self.admin_url
+    }
+
+    /// The world itself: its faults, its journal, its issuer and its tenant.
+    pub fn sim(&self) -> &Sim {
+        &self.admin.sim
+    }
+
+    /// What writes the token file.
+    pub fn kubelet(&self) -> &Kubelet {
+        &self.admin.kubelet
+    }
+
+    /// What the proxy was asked; `None` without a proxy.
+    pub fn proxy_counts(&self) -> Option<ProxyCounts> {
+        self.admin.proxy.as_ref().map(Proxy::counts)
+    }
+
+    /// Signs with a new key from now on, and projects a token that it signed. With `overlap` the old
+    /// keys stay published.
+    ///
+    /// # Errors
+    /// If the cryptography fails or the token cannot be written.
+    pub async fn rotate(&self, overlap: bool) -> Result<(), UpError> {
+        self.admin.rotate(overlap).await.map_err(UpError::Rotate)
+    }
+
+    /// Takes everything down and waits until it is. The files stay.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+impl std::fmt::Debug for Running {
+    /// Without the values of its variables, two of which are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+async fn listen() -> Result<(TcpListener, SocketAddr), UpError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(UpError::Listen)?;
+    let at = listener.local_addr().map_err(UpError::Listen)?;
+    Ok((listener, at))
+}
+
+fn make_dir(dir: &Path) -> Result<PathBuf, UpError> {
+    let failed = |source| UpError::Write { path: dir.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    dir.canonicalize().map_err(failed)
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), UpError> {
+    let failed = |source| UpError::Write { path: path.to_owned(), source };
+    env::write_private(path, content).map_err(failed)
+}
+
+async fn keep_fresh(kubelet: Arc<Kubelet>) {
+    loop {
+        // kubelet, too, keeps the old token and tries again.
+        let _ = kubelet.keep_fresh().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn keep_rotating(admin: Admin, every: Duration) {
+    let lifetime = admin.sim.settings().token_lifetime;
+    // An old key is needed until the last token that it signed has expired.
+    let needed = lifetime.as_millis() / every.as_millis().max(1) + 2;
+    let keep = usize::try_from(needed).unwrap_or(usize::MAX);
+    loop {
+        tokio::time::sleep(every).await;
+        // A failure leaves the key before in place, as a failed rotation would.
+        if admin.rotate(true).await.is_ok() {
+            admin.sim.issuer().retire(keep);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What can be chosen about a world on real sockets.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::clock::SimClock;
+use crate::entra::FederatedCredential;
+use crate::keys::KeySource;
+use crate::token::Workload;
+use crate::world::Settings;
+
+/// How [`start`](super::start) sets a world up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the token, the CA and `env` are written.
+    pub dir: PathBuf,
+    /// How long a projected token lives.
+    pub token_lifetime: Duration,
+    /// How long an access token lives.
+    pub access_token_lifetime: Duration,
+    /// How often the issuer rotates its key, with overlap; `None` for never.
+    pub rotate_every: Option<Duration>,
+    /// What the app trusts; empty for exactly the projected token.
+    pub federated_credentials: Vec<Trust>,
+    /// Whether there is an authenticating CONNECT proxy.
+    pub proxy: bool,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// Its service account.
+    pub service_account: String,
+    /// The audience of its token.
+    pub audience: String,
+    /// The app registration's client id.
+    pub client_id: String,
+    /// The tenant's id.
+    pub tenant_id: String,
+    /// Where signing keys come from.
+    pub keys: KeySource,
+}
+
+impl Options {
+    /// The defaults, writing into `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        let settings = Settings::default();
+        Self {
+            dir: dir.into(),
+            token_lifetime: settings.token_lifetime,
+            access_token_lifetime: settings.access_token_lifetime,
+            rotate_every: None,
+            federated_credentials: Vec::new(),
+            proxy: false,
+            namespace: settings.workload.namespace,
+            service_account: settings.workload.service_account,
+            audience: settings.audience,
+            client_id: settings.client_id,
+            tenant_id: settings.tenant_id,
+            keys: KeySource::Fresh,
+        }
+    }
+
+    pub(super) fn settings(&self, issuer: String, authority: String, clock: SimClock) -> Settings {
+        let workload = Workload::new(&self.namespace, &self.service_account);
+        let trust = |trust: &Trust| FederatedCredential {
+            issuer: trust.issuer.clone().unwrap_or_else(|| issuer.clone()),
+            subject: trust.subject.clone().unwrap_or_else(|| workload.subject()),
+            audience: trust.audience.clone().unwrap_or_else(|| self.audience.clone()),
+        };
+        Settings {
+            federated_credentials: self.federated_credentials.iter().map(trust).collect(),
+            issuer,
+            authority,
+            tenant_id: self.tenant_id.clone(),
+            client_id: self.client_id.clone(),
+            workload,
+            audience: self.audience.clone(),
+            token_lifetime: self.token_lifetime,
+            access_token_lifetime: self.access_token_lifetime,
+            keys: self.keys,
+            clock,
+        }
+    }
+}
+
+/// A federated credential of which any part may be left to what the projected token has.
+///
+/// ```
+/// use cambist_sim::up::Trust;
+///
+/// let trust: Trust = "subject=system:serviceaccount:shop:billing".parse()?;
+/// assert_eq!(trust.subject.as_deref(), Some("system:serviceaccount:shop:billing"));
+/// assert_eq!(trust.issuer, None);
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The `iss`.
+    pub issuer: Option<String>,
+    /// The `sub`.
+    pub subject: Option<String>,
+    /// The `aud`.
+    pub audience: Option<String>,
+}
+
+impl FromStr for Trust {
+    type Err = String;
+
+    /// `issuer=...,subject=...,audience=...`, each at most once.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut trust = Self::default();
+        for part in text.split(',') {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let field = match name {
+                "issuer" => &mut trust.issuer,
+                "subject" => &mut trust.subject,
+                "audience" => &mut trust.audience,
+                _ => return Err(format!("'{name}' is none of issuer, subject, audience")),
+            };
+            if value.is_empty() {
+                return Err(format!("'{name}' needs a value: {name}=..."));
+            }
+            if field.replace(value.to_owned()).is_some() {
+                return Err(format!("'{name}' is given twice"));
+            }
+        }
+        Ok(trust)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_left_out_are_the_projected_tokens() {
+        let trust = "audience=a=b,issuer=https://i.test/".parse().unwrap();
+        let mut options = Options::new("unused");
+        options.federated_credentials = vec![trust];
+        let settings = options.settings(String::new(), String::new(), SimClock::system());
+        let credential = &settings.federated_credentials[0];
+        assert_eq!(credential.issuer, "https://i.test/");
+        assert_eq!(credential.audience, "a=b");
+        assert_eq!(credential.subject, "system:serviceaccount:shop:checkout");
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_credential() {
+        for (bad, word) in [
+            ("", "none of"),
+            ("issuer", "needs a value"),
+            ("issuer=a,issuer=b", "twice"),
+            ("sub=x", "'sub'"),
+        ] {
+            assert!(bad.parse::<Trust>().unwrap_err().contains(word), "{bad}");
+        }
+    }
+}

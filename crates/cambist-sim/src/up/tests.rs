@@ -1,0 +1,238 @@
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::keys::KeySource;
+use crate::reply::{Request, Response};
+
+/// A world that is up, and a pod in it that has only what `env` says.
+struct World {
+    running: Running,
+    pod: HttpsClient,
+    _dir: tempfile::TempDir,
+}
+
+async fn up(change: impl FnOnce(&mut Options)) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path().join("sim"));
+    options.keys = KeySource::Pool;
+    change(&mut options);
+    let running = start(options).await.unwrap();
+    let pod = HttpsClient::new(Arc::new(trusting(&running.env()["CAMBIST_CA_FILE"])), By::Pod);
+    World { running, pod, _dir: dir }
+}
+
+fn trusting(ca_file: &str) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca_file).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+impl World {
+    fn env(&self, name: &str) -> &str {
+        &self.running.env()[name]
+    }
+
+    async fn send(&self, request: Request) -> Result<Response, BoxError> {
+        self.pod.clone().oneshot(request).await
+    }
+
+    async fn discovery(&self) -> Result<Response, BoxError> {
+        let url = format!("{}.well-known/openid-configuration", self.env("CAMBIST_ISSUER"));
+        self.send(http::Request::get(url).body(Bytes::new()).unwrap()).await
+    }
+
+    async fn exchange(&self) -> (StatusCode, Value) {
+        let assertion = fs::read_to_string(self.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap();
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_assertion", &assertion)
+            .append_pair("client_assertion_type", kind)
+            .append_pair("client_id", self.env("AZURE_CLIENT_ID"))
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("scope", "https://vault.azure.net/.default")
+            .finish();
+        let (authority, tenant) = (self.env("AZURE_AUTHORITY_HOST"), self.env("AZURE_TENANT_ID"));
+        let request = http::Request::post(format!("{authority}{tenant}/oauth2/v2.0/token"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(body));
+        let response = self.send(request.unwrap()).await.unwrap();
+        (response.status(), serde_json::from_slice(response.body()).unwrap())
+    }
+
+    /// Asks the admin API; without a body it is a GET.
+    async fn admin(&self, path: &str, body: Option<&str>) -> (StatusCode, Value) {
+        let at = self.env("SIM_ADMIN").strip_prefix("http://").unwrap();
+        let stream = TokioIo::new(TcpStream::connect(at).await.unwrap());
+        let (mut sender, connection) = http1::handshake(stream).await.unwrap();
+        let driver = tokio::spawn(connection);
+        let request = http::Request::builder()
+            .method(if body.is_some() { "POST" } else { "GET" })
+            .uri(path)
+            .header("host", at)
+            .body(Full::new(Bytes::from(body.unwrap_or_default().to_owned())));
+        let response = sender.send_request(request.unwrap()).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        driver.abort();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_pod_with_nothing_but_the_env_gets_a_token_and_follows_a_rotation() {
+    let world = up(|_| ()).await;
+    let (status, body) = world.exchange().await;
+    assert_eq!((status, &body["token_type"]), (StatusCode::OK, &json!("Bearer")), "{body}");
+
+    let before = fs::read(world.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap();
+    let (status, body) = world.admin("/sim/rotate", Some(r#"{"overlap":false}"#)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["published"], json!([body["kid"]]));
+    assert_ne!(fs::read(world.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap(), before);
+    assert_eq!(world.exchange().await.0, StatusCode::OK);
+
+    let (_, body) = world.admin("/sim/requests", None).await;
+    assert_eq!(body["counts"], json!({ "entra": 2, "discovery": 0, "jwks": 0 }));
+    let by: Vec<_> = body["requests"].as_array().unwrap().iter().map(|it| &it["by"]).collect();
+    assert_eq!(by, ["pod", "entra", "entra", "pod", "entra", "entra"]);
+    world.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn env_is_a_private_file_that_a_shell_sources() {
+    let world = up(|_| ()).await;
+    let file = world.running.dir().join("env");
+    let said = fs::read_to_string(file).unwrap();
+    for name in [
+        "AZURE_CLIENT_ID",
+        "AZURE_TENANT_ID",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_AUTHORITY_HOST",
+        "CAMBIST_ALLOW_AUTHORITY",
+        "CAMBIST_ISSUER",
+        "CAMBIST_CA_FILE",
+        "IDENTITY_HEADER",
+        "SIM_ADMIN",
+    ] {
+        let line = format!("export {name}='{}'\n", world.env(name));
+        assert!(said.contains(&line), "{line}");
+    }
+    assert!(said.contains("export CAMBIST_PROTOCOLS='app-service,native,imds'\n"));
+    assert!(!said.contains("HTTPS_PROXY"));
+    assert!(!format!("{:?}", world.running).contains(world.env("IDENTITY_HEADER")));
+}
+
+#[tokio::test]
+async fn faults_reach_the_wire() {
+    let world = up(|_| ()).await;
+    let fault = async |json| {
+        let (status, body) = world.admin("/sim/fault", Some(json)).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+    };
+    assert_eq!(world.discovery().await.unwrap().status(), 200);
+
+    fault(r#"{"target":"discovery","kind":"status","status":429,"retry_after":7,"count":1}"#).await;
+    let got = world.discovery().await.unwrap();
+    assert_eq!(
+        (got.status().as_u16(), &got.headers()["retry-after"]),
+        (429, &"7".parse().unwrap())
+    );
+
+    fault(r#"{"target":"discovery","kind":"truncate","count":1}"#).await;
+    let error = world.discovery().await.unwrap_err();
+    assert_eq!(io_kind(&*error), Some(io::ErrorKind::UnexpectedEof), "{error:?}");
+    assert!(!format!("{error:?}").contains("close_notify"), "{error:?}");
+
+    fault(r#"{"target":"discovery","kind":"reset","count":1}"#).await;
+    let error = world.discovery().await.unwrap_err();
+    assert_eq!(io_kind(&*error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
+
+    fault(r#"{"target":"entra","kind":"aadsts","code":90055,"retry_after":"60"}"#).await;
+    assert_eq!(world.exchange().await.0, StatusCode::TOO_MANY_REQUESTS);
+    world.admin("/sim/clear", Some("")).await;
+    assert_eq!(world.exchange().await.0, StatusCode::OK);
+    let (_, body) = world.admin("/sim/requests", None).await;
+    assert_eq!(body["counts"], json!({ "entra": 2, "discovery": 4, "jwks": 0 }));
+    world.admin("/sim/clear", Some(r#"{"requests":true}"#)).await;
+    let (_, body) = world.admin("/sim/requests", None).await;
+    assert_eq!(body["requests"], json!([]));
+}
+
+#[tokio::test]
+async fn the_admin_api_refuses_junk_and_keeps_time() {
+    let world = up(|_| ()).await;
+    for (path, body, want) in [
+        ("/sim/fault", Some("{"), 400),
+        ("/sim/fault", Some(r#"{"target":"entra","kind":"latency"}"#), 400),
+        ("/sim/rotate", Some(r#"{"overlap":"yes"}"#), 400),
+        ("/sim/advance", Some(r#"{"seconds":-1}"#), 400),
+        ("/sim/nothing", None, 404),
+    ] {
+        let (status, body) = world.admin(path, body).await;
+        assert_eq!(status, want, "{path}");
+        assert!(body["error"].is_string(), "{body}");
+    }
+    let (_, before) = world.admin("/sim/now", None).await;
+    let (_, after) = world.admin("/sim/advance", Some(r#"{"seconds":86400}"#)).await;
+    assert!(after["unix"].as_i64().unwrap() - before["unix"].as_i64().unwrap() >= 86_400);
+}
+
+#[tokio::test]
+async fn a_federated_credential_for_somebody_else_is_refused_with_its_code() {
+    let subject = "system:serviceaccount:shop:billing".to_owned();
+    let trust = Trust { subject: Some(subject), ..Trust::default() };
+    let world = up(|options| options.federated_credentials = vec![trust]).await;
+    let (status, body) = world.exchange().await;
+    assert_eq!((status, &body["error_codes"]), (StatusCode::UNAUTHORIZED, &json!([700_213])));
+}
+
+#[tokio::test]
+async fn the_proxy_wants_a_password_and_tunnels_to_loopback_only() {
+    use base64::Engine as _;
+    let world = up(|options| options.proxy = true).await;
+    let (user, at) = world.env("HTTPS_PROXY")["http://".len()..].split_once('@').unwrap();
+    let user = base64::engine::general_purpose::STANDARD.encode(user);
+    let known = format!("proxy-authorization: Basic {user}\r\n");
+    let entra = world.env("AZURE_AUTHORITY_HOST");
+    let entra = entra.strip_prefix("https://").unwrap().trim_end_matches('/');
+    let connect = async |to: &str, extra: &str| {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let head = format!("CONNECT {to} HTTP/1.1\r\nhost: {to}\r\n{extra}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        String::from_utf8(status[9..].to_vec()).unwrap()
+    };
+    assert_eq!(connect(entra, "").await, "407");
+    assert_eq!(connect(entra, "proxy-authorization: Basic c2ltOnNpbQ==\r\n").await, "407");
+    assert_eq!(connect("192.0.2.1:443", &known).await, "403");
+    assert_eq!(connect(entra, &known).await, "200");
+    let counts = world.running.proxy_counts().unwrap();
+    assert_eq!(counts, ProxyCounts { opened: 1, refused: 3 });
+    world.running.shutdown().await;
+}
+
+/// The kind of the first I/O error among an error and its causes.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
+}

@@ -1,0 +1,161 @@
+//! The simulator's certificate authority, and the client with which Entra fetches an issuer's keys.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cambist_core::clock::UnixTime;
+use http::{HeaderValue, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower::{BoxError, Service};
+
+use super::UpError;
+use crate::fault::By;
+use crate::reply::{Request, Response};
+
+/// The header that tells the simulated Entra's own requests from the pod's.
+pub(super) const BY: &str = "x-cambist-sim-by";
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// No document that Entra fetches is larger.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// Both ends of TLS, by one authority whose key is forgotten as soon as it has signed.
+pub(super) struct Tls {
+    pub(super) ca_pem: String,
+    pub(super) server: Arc<ServerConfig>,
+    pub(super) client: Arc<ClientConfig>,
+}
+
+impl Tls {
+    pub(super) fn new(now: UnixTime) -> Result<Self, UpError> {
+        Self::make(now).map_err(UpError::Tls)
+    }
+
+    fn make(now: UnixTime) -> Result<Self, BoxError> {
+        let mut ca = params("cambist-sim: for tests, on one machine", &[], now)?;
+        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let ca_key = KeyPair::generate()?;
+        let ca_certificate = ca.self_signed(&ca_key)?;
+
+        let mut leaf = params("localhost", &["localhost", "127.0.0.1"], now)?;
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        leaf.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        let leaf = leaf.signed_by(&key, &rcgen::Issuer::new(ca, ca_key))?;
+
+        // Named rather than taken from the process, which may have another.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![leaf.der().clone()],
+                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            )?;
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut roots = RootCertStore::empty();
+        roots.add(ca_certificate.der().clone())?;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let ca_pem = ca_certificate.pem();
+        Ok(Self { ca_pem, server: Arc::new(server), client: Arc::new(client) })
+    }
+}
+
+fn params(name: &str, hosts: &[&str], now: UnixTime) -> Result<CertificateParams, rcgen::Error> {
+    let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    let at = |moment: UnixTime| {
+        let secs = u64::try_from(moment.as_secs()).unwrap_or(0);
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(secs)
+    };
+    params.not_before = at(now - DAY);
+    params.not_after = at(now + DAY * 397);
+    Ok(params)
+}
+
+/// One connection for each request, over HTTP/1.1: nothing here is worth a pool.
+#[derive(Clone)]
+pub(super) struct HttpsClient {
+    config: Arc<ClientConfig>,
+    by: By,
+}
+
+impl HttpsClient {
+    pub(super) fn new(config: Arc<ClientConfig>, by: By) -> Self {
+        Self { config, by }
+    }
+
+    async fn send(self, request: Request) -> Result<Response, BoxError> {
+        let authority = request.uri().authority().ok_or("no host in the address")?.clone();
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let tcp = TcpStream::connect((host.as_str(), authority.port_u16().unwrap_or(443))).await?;
+        let name = ServerName::try_from(host)?;
+        let tls = TlsConnector::from(self.config).connect(name, tcp).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(tls)).await?;
+
+        let (mut head, body) = request.into_parts();
+        head.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str())?);
+        if self.by == By::Entra {
+            head.headers.insert(BY, HeaderValue::from_static("entra"));
+        }
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = path.parse::<Uri>()?;
+        let exchange = async {
+            let response = sender.send_request(http::Request::from_parts(head, Full::new(body)));
+            let (head, body) = response.await?.into_parts();
+            let body = Limited::new(body, MAX_DOCUMENT).collect().await?.to_bytes();
+            Ok::<_, BoxError>(http::Response::from_parts(head, body))
+        };
+        // Driven here and not by a task of its own, so that it ends with the request.
+        let driver = async {
+            let ended = connection.await;
+            ended
+                .err()
+                .map_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted), io::Error::other)
+        };
+        tokio::pin!(exchange, driver);
+        tokio::select! {
+            biased;
+            response = &mut exchange => response,
+            error = &mut driver => {
+                // The connection may end with the answer already received.
+                tokio::time::timeout(Duration::ZERO, exchange).await.unwrap_or(Err(error.into()))
+            }
+        }
+    }
+}
+
+impl Service<Request> for HttpsClient {
+    type Response = Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.clone().send(request))
+    }
+}
