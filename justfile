@@ -1,0 +1,41 @@
+# Every recipe is a step of `.ci/run`, the single list of what CI runs.
+
+# all steps, as CI runs them
+ci:
+    .ci/run
+
+# formatting
+fmt:
+    .ci/run fmt
+
+# lints, warnings denied
+clippy:
+    .ci/run clippy
+
+# documentation, warnings denied
+doc:
+    .ci/run doc
+
+# dependencies: bans, licences, sources
+deny:
+    .ci/run deny
+
+# dependencies: known vulnerabilities (needs the network)
+advisories:
+    .ci/run advisories
+
+# each feature alone
+features:
+    .ci/run features
+
+# beside jsonwebtoken's other crypto feature
+crypto:
+    .ci/run crypto
+
+# all tests
+test:
+    .ci/run test
+
+# the example that the README starts with
+quickstart:
+    .ci/run quickstart
