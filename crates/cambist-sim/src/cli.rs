@@ -28,7 +28,15 @@ enum Command {
     /// certificates; and DIR/tokens/token, projected and renewed the way kubelet does it.
     ///
     /// DIR/env also sets SIM_ADMIN, the base URL of the admin API: POST /sim/rotate, /sim/fault,
-    /// /sim/clear and /sim/advance, GET /sim/requests and /sim/now.
+    /// /sim/clear and /sim/advance, GET /sim/requests and /sim/now. For instance:
+    ///
+    /// curl $SIM_ADMIN/sim/fault -d '{"target":"entra","kind":"status","status":503,"count":2}'
+    ///
+    /// Targets: entra, discovery, jwks. Kinds, with their fields: status (status, retry_after),
+    /// latency (ms), hang, reset, truncate, wrong-type, html (status), empty (status), aadsts (code,
+    /// status, retry_after), redirect (location), body (body, status, content_type), stale (seconds),
+    /// date-skew (seconds). "count" limits a fault to the next so many requests; "by":"all" lets it
+    /// meet what the simulated Entra fetches itself, too.
     Up(Up),
 }
 

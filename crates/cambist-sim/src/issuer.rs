@@ -48,7 +48,7 @@ impl Issuer {
     /// # Errors
     /// If the cryptography fails.
     pub fn new(url: &str, clock: SimClock, source: KeySource) -> Result<Self, KeyError> {
-        let signer = source.take(0)?;
+        let signer = source.take(1)?;
         let state = State {
             published: vec![signer.clone()],
             signer,
@@ -118,7 +118,7 @@ impl Issuer {
         let index = {
             let mut state = lock(&self.0.state);
             state.made += 1;
-            state.made - 1
+            state.made
         };
         self.0.source.take(index)
     }

@@ -50,7 +50,7 @@ pub enum KeySource {
 }
 
 impl KeySource {
-    /// The key number `index`, RSA of 2048 bits.
+    /// The key number `index`, RSA of 2048 bits. Number 0 is Entra's own; an issuer takes 1, 2 and so on.
     ///
     /// # Errors
     /// If the cryptography fails.

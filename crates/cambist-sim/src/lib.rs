@@ -21,13 +21,17 @@ pub mod keys;
 pub mod kubelet;
 mod random;
 pub mod reply;
+mod service;
+mod settings;
 mod strike;
 pub mod token;
 pub mod up;
 pub mod world;
 
 pub use cli::main;
-pub use world::{Settings, Sim, SimService};
+pub use service::SimService;
+pub use settings::Settings;
+pub use world::{Sim, SimError};
 
 /// The simulator's state is consistent between any two statements that change it, so a test that
 /// panicked while it held the lock has broken nothing.

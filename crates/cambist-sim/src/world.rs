@@ -1,10 +1,6 @@
 //! All of it assembled: one cluster, one tenant, and the network between them.
 
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cambist_core::clock::{Clock, UnixTime};
@@ -16,58 +12,14 @@ use crate::entra::{Entra, FederatedCredential, request};
 use crate::fault::{By, Faults, Target};
 use crate::issuer::Issuer;
 use crate::journal::{Entry, Journal};
-use crate::keys::{KeyError, KeySource};
+use crate::keys::KeyError;
 use crate::reply::{Request, Response, http_date, response, set};
-use crate::token::{TokenSpec, Workload};
+use crate::service::SimService;
+use crate::settings::Settings;
+use crate::token::TokenSpec;
 
 /// No request to either server is larger than this; an assertion of 16 KiB fits well.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
-
-/// What a simulated world is made of. [`Default`] gives one in which the first exchange succeeds.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The issuer's URL: https, used byte for byte.
-    pub issuer: String,
-    /// The authority's base URL: https, no path.
-    pub authority: String,
-    /// Entra's tenant.
-    pub tenant_id: String,
-    /// The app registration.
-    pub client_id: String,
-    /// The pod whose token is exchanged.
-    pub workload: Workload,
-    /// The audience of its tokens.
-    pub audience: String,
-    /// How long its tokens live.
-    pub token_lifetime: Duration,
-    /// How long Entra's access tokens live.
-    pub access_token_lifetime: Duration,
-    /// What the app trusts; empty for exactly the issuer, workload and audience above.
-    pub federated_credentials: Vec<FederatedCredential>,
-    /// Where signing keys come from.
-    pub keys: KeySource,
-    /// The time.
-    pub clock: SimClock,
-}
-
-impl Default for Settings {
-    /// Starts at 2026-11-23T04:13:45Z and follows tokio's clock.
-    fn default() -> Self {
-        Self {
-            issuer: "https://issuer.sim.test/".to_owned(),
-            authority: "https://login.sim.test".to_owned(),
-            tenant_id: "7e57ab1e-0000-4000-8000-00000000a11a".to_owned(),
-            client_id: "c11e0001-0000-4000-8000-00000000ca5b".to_owned(),
-            workload: Workload::new("shop", "checkout"),
-            audience: "api://AzureADTokenExchange".to_owned(),
-            token_lifetime: Duration::from_secs(3600),
-            access_token_lifetime: Duration::from_secs(3599),
-            federated_credentials: Vec::new(),
-            keys: KeySource::Pool,
-            clock: SimClock::starting_at(UnixTime::from_secs(1_795_407_225)),
-        }
-    }
-}
 
 /// A world could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -151,8 +103,7 @@ impl Sim {
         let authority_at = address(&settings.authority, "authority")?;
         let clock = settings.clock.clone();
         let issuer = Issuer::new(&settings.issuer, clock.clone(), settings.keys)?;
-        // Any key but the issuer's first would do: nobody may verify an access token.
-        let entra = Entra::new(&settings.tenant_id, clock, settings.keys.take(1)?);
+        let entra = Entra::new(&settings.tenant_id, clock, settings.keys.take(0)?);
         entra.register(&settings.client_id);
         entra.set_access_token_lifetime(settings.access_token_lifetime);
         let sim = Self(Arc::new(Inner {
@@ -236,10 +187,10 @@ impl Sim {
 
     /// The world's network as the pod sees it: no sockets, so that it works under paused time.
     pub fn service(&self) -> SimService {
-        SimService { sim: self.clone(), by: By::Pod }
+        SimService::new(self.clone(), By::Pod)
     }
 
-    fn side(&self, uri: &Uri) -> Option<Side> {
+    pub(crate) fn side(&self, uri: &Uri) -> Option<Side> {
         let asked = uri.authority()?;
         let is = |at: &Uri| {
             at.authority().is_some_and(|own| {
@@ -358,42 +309,6 @@ fn address(url: &str, role: &'static str) -> Result<Uri, SimError> {
 pub(crate) fn plain(status: StatusCode) -> Response {
     let words = format!("{status}\n");
     response(status, &[("content-type", "text/plain; charset=utf-8")], words)
-}
-
-/// The network of a [`Sim`], as a `tower::Service` for absolute https URLs.
-///
-/// A host that does not exist is an [`io::Error`] of kind `NotFound`, a broken connection one of kind
-/// `ConnectionReset`. A truncated answer is a response whose body is shorter than its `Content-Length`.
-#[derive(Clone, Debug)]
-pub struct SimService {
-    sim: Sim,
-    by: By,
-}
-
-impl Service<Request> for SimService {
-    type Response = Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let Self { sim, by } = self.clone();
-        Box::pin(async move {
-            let Some(side) = sim.side(request.uri()) else {
-                let host = request.uri().authority().map_or("", |authority| authority.as_str());
-                let error = format!("no server '{host}' in this simulated world");
-                return Err(io::Error::new(io::ErrorKind::NotFound, error).into());
-            };
-            let fetch = Self { sim: sim.clone(), by: By::Entra };
-            match sim.answer(side, by, request, fetch).await {
-                Answer::Whole(response) | Answer::Cut(response) => Ok(response),
-                Answer::Reset => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
-            }
-        })
-    }
 }
 
 #[cfg(test)]

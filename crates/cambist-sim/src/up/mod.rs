@@ -1,4 +1,27 @@
 //! The whole simulated world on real sockets: what `cambist-sim up` runs.
+//!
+//! Its admin API speaks JSON; a POST without a body takes the defaults.
+//!
+//! | request | does |
+//! |---|---|
+//! | `POST /sim/rotate` `{"overlap":true}` | signs with a new key and projects a token signed by it |
+//! | `POST /sim/fault` | adds a fault: `target` is `entra`, `discovery` or `jwks`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
+//! | `POST /sim/clear` `{"requests":false}` | removes all faults, and with `true` forgets the requests |
+//! | `POST /sim/advance` `{"seconds":n}` | moves the simulated time forward |
+//! | `GET /sim/requests` | `counts` of the pod's requests, and all `requests` |
+//! | `GET /sim/now` | the simulated time |
+//!
+//! | kind | fields |
+//! |---|---|
+//! | `status` | `status`, `retry_after` (seconds or a date) |
+//! | `latency` | `ms` |
+//! | `hang`, `reset`, `truncate`, `wrong-type` | |
+//! | `html`, `empty` | `status` (502, 200) |
+//! | `aadsts` | `code`, `status`, `retry_after` |
+//! | `redirect` | `location` |
+//! | `body` | `body`, `status`, `content_type` |
+//! | `stale` | `seconds`: how old |
+//! | `date-skew` | `seconds`: how wrong |
 
 mod admin;
 mod env;

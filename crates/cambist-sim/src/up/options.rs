@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::clock::SimClock;
 use crate::entra::FederatedCredential;
 use crate::keys::KeySource;
+use crate::settings::Settings;
 use crate::token::Workload;
-use crate::world::Settings;
 
 /// How [`start`](super::start) sets a world up.
 #[derive(Clone, Debug)]

@@ -178,6 +178,16 @@ async fn faults_reach_the_wire() {
 }
 
 #[tokio::test]
+async fn a_request_too_large_is_refused_and_the_server_goes_on() {
+    let world = up(|_| ()).await;
+    let url = format!("{}t/oauth2/v2.0/token", world.env("AZURE_AUTHORITY_HOST"));
+    let body = Bytes::from(vec![b'a'; 70 * 1024]);
+    let response = world.send(http::Request::post(url).body(body).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(world.exchange().await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn the_admin_api_refuses_junk_and_keeps_time() {
     let world = up(|_| ()).await;
     for (path, body, want) in [
@@ -229,6 +239,22 @@ async fn the_proxy_wants_a_password_and_tunnels_to_loopback_only() {
     let counts = world.running.proxy_counts().unwrap();
     assert_eq!(counts, ProxyCounts { opened: 1, refused: 3 });
     world.running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotating_for_ever_publishes_only_the_keys_still_needed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sim = Sim::new().unwrap();
+    let kubelet = Arc::new(Kubelet::new(sim.clone(), dir.path()));
+    let admin = Admin { sim: sim.clone(), kubelet, proxy: None };
+    let hours = |n: u64| Duration::from_secs(n * 3600);
+    let first = sim.issuer().signer();
+    let rotating = keep_rotating(admin, hours(1));
+    assert!(tokio::time::timeout(hours(4) + hours(1) / 2, rotating).await.is_err());
+    let published = sim.issuer().published();
+    assert_eq!(published.len(), 3, "the signer, the one before, and one to spare");
+    assert_eq!(published.last().unwrap(), sim.issuer().signer().kid());
+    assert!(!published.contains(&first.kid().to_owned()));
 }
 
 /// The kind of the first I/O error among an error and its causes.

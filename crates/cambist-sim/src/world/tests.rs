@@ -1,3 +1,5 @@
+use std::io;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -231,6 +233,13 @@ async fn other_addresses_do_not_exist() {
         let error = get(url).await.unwrap_err().downcast::<io::Error>().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{url}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_have_a_limit() {
+    let sim = Sim::new().unwrap();
+    let big = request(&sim, &"a".repeat(MAX_BODY), SCOPE);
+    assert_eq!(sim.service().oneshot(big).await.unwrap().status(), 413);
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! What can be chosen about a simulated world.
+
+use std::time::Duration;
+
+use cambist_core::clock::UnixTime;
+
+use crate::clock::SimClock;
+use crate::entra::FederatedCredential;
+use crate::keys::KeySource;
+use crate::token::Workload;
+
+/// What a simulated world is made of. [`Default`] gives one in which the first exchange succeeds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer's URL: https, used byte for byte.
+    pub issuer: String,
+    /// The authority's base URL: https, no path.
+    pub authority: String,
+    /// Entra's tenant.
+    pub tenant_id: String,
+    /// The app registration.
+    pub client_id: String,
+    /// The pod whose token is exchanged.
+    pub workload: Workload,
+    /// The audience of its tokens.
+    pub audience: String,
+    /// How long its tokens live.
+    pub token_lifetime: Duration,
+    /// How long Entra's access tokens live.
+    pub access_token_lifetime: Duration,
+    /// What the app trusts; empty for exactly the issuer, workload and audience above.
+    pub federated_credentials: Vec<FederatedCredential>,
+    /// Where signing keys come from.
+    pub keys: KeySource,
+    /// The time.
+    pub clock: SimClock,
+}
+
+impl Default for Settings {
+    /// Starts at 2026-11-23T04:13:45Z and follows tokio's clock.
+    fn default() -> Self {
+        Self {
+            issuer: "https://issuer.sim.test/".to_owned(),
+            authority: "https://login.sim.test".to_owned(),
+            tenant_id: "7e57ab1e-0000-4000-8000-00000000a11a".to_owned(),
+            client_id: "c11e0001-0000-4000-8000-00000000ca5b".to_owned(),
+            workload: Workload::new("shop", "checkout"),
+            audience: "api://AzureADTokenExchange".to_owned(),
+            token_lifetime: Duration::from_secs(3600),
+            access_token_lifetime: Duration::from_secs(3599),
+            federated_credentials: Vec::new(),
+            keys: KeySource::Pool,
+            clock: SimClock::starting_at(UnixTime::from_secs(1_795_407_225)),
+        }
+    }
+}
