@@ -1,0 +1,167 @@
+//! The exchange: an admitted assertion out, an Azure access token in.
+//!
+//! One call is one POST (OAuth 2.0 client credentials with a JWT assertion, RFC 7523 section 2.2).
+//! Whether and when to try again is not decided here.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use cambist_core::admission::Assertion;
+use cambist_core::clock::{BootTime, Clock, UnixTime};
+use cambist_core::scope::Scope;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Request, Uri};
+use zeroize::Zeroizing;
+
+use crate::transport::{Limits, Transport};
+
+mod aadsts;
+mod access_token;
+mod authority;
+mod error;
+mod redact;
+mod reply;
+mod retry_after;
+
+pub use access_token::AccessToken;
+pub use authority::{Authority, AuthorityError, TenantId, TenantIdError};
+pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
+
+/// Entra's replies have a few kilobytes, with a token of many groups some more.
+const LIMITS: Limits = Limits { max_body: 256 * 1024, timeout: Duration::from_secs(30) };
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// One identity's way to its tokens: where to ask, and as whom.
+pub struct Exchange {
+    transport: Transport,
+    authority: Authority,
+    tenant_id: TenantId,
+    client_id: String,
+    url: Uri,
+    clock: Arc<dyn Clock>,
+    upstream: ArcSwapOption<(UnixTime, BootTime)>,
+}
+
+impl Exchange {
+    /// An exchange with an authority for one application (or managed identity) of one tenant.
+    pub fn new(
+        transport: Transport,
+        authority: Authority,
+        tenant_id: TenantId,
+        client_id: impl Into<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let url = authority.token_url(&tenant_id);
+        let (client_id, upstream) = (client_id.into(), ArcSwapOption::empty());
+        Self { transport, authority, tenant_id, client_id, url, clock, upstream }
+    }
+
+    /// Whom is asked.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Where the application is registered.
+    pub fn tenant_id(&self) -> &TenantId {
+        &self.tenant_id
+    }
+
+    /// The application or managed identity.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// What time it is by the `Date` header of the authority's last reply, whatever its status, and
+    /// when that was received. TLS vouches for it, so it can tell a wrong clock from a wrong token.
+    pub fn upstream_time(&self) -> Option<(UnixTime, BootTime)> {
+        self.upstream.load().as_deref().copied()
+    }
+
+    /// Asks for a token, once.
+    ///
+    /// The token's validity counts from the moment of sending, on the clock that runs through
+    /// suspend.
+    ///
+    /// # Errors
+    /// [`ExchangeError`]: no reply, a refusal, or a reply that cannot be used.
+    pub async fn exchange(
+        &self,
+        assertion: &Assertion,
+        scope: &Scope,
+    ) -> Result<AccessToken, ExchangeError> {
+        let request = self.request(assertion, scope);
+        let (sent_at, not_before) = (self.clock.boot(), self.clock.wall());
+        let response = self.transport.send(request, LIMITS).await?;
+        let date = retry_after::date(response.headers());
+        if let Some(date) = date {
+            self.upstream.store(Some(Arc::new((date, self.clock.boot()))));
+        }
+        if response.status() != http::StatusCode::OK {
+            let asked = error::Asked {
+                assertion,
+                scope,
+                client_id: &self.client_id,
+                tenant: &self.tenant_id,
+            };
+            let now = date.unwrap_or_else(|| self.clock.wall());
+            return Err(reply::refused(&response, &asked, now));
+        }
+        let granted = reply::granted(response.body())?;
+        let standing = Some(assertion.standing());
+        let reply::Granted { secret, valid_for, refresh_in } = granted;
+        Ok(AccessToken::new(secret, not_before, sent_at, valid_for, refresh_in, standing))
+    }
+
+    fn request(&self, assertion: &Assertion, scope: &Scope) -> Request<Bytes> {
+        let body = Bytes::from_owner(form(assertion, &self.client_id, scope));
+        let mut request = Request::new(body);
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        let json = http::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(ACCEPT, json);
+        request
+    }
+}
+
+/// The body, in memory that is wiped when the transport lets go of it. It never grows, since that
+/// would leave a copy of the assertion behind.
+fn form(assertion: &Assertion, client_id: &str, scope: &Scope) -> Zeroizing<Vec<u8>> {
+    let (assertion, scope) = (assertion.secret().expose(), scope.to_string());
+    let pairs = [
+        ("client_assertion", assertion),
+        ("client_assertion_type", ASSERTION_TYPE),
+        ("client_id", client_id),
+        ("grant_type", "client_credentials"),
+        ("scope", &scope),
+    ];
+    // Each byte of a value becomes three at most; names, `=` and `&` stay as they are.
+    let room = pairs.iter().map(|(name, value)| name.len() + 2 + 3 * value.len()).sum();
+    let mut body = Zeroizing::new(Vec::with_capacity(room));
+    for (name, value) in pairs {
+        if !body.is_empty() {
+            body.push(b'&');
+        }
+        body.extend_from_slice(name.as_bytes());
+        body.push(b'=');
+        for piece in form_urlencoded::byte_serialize(value.as_bytes()) {
+            body.extend_from_slice(piece.as_bytes());
+        }
+    }
+    body
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Exchange");
+        out.field("url", &self.url).field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

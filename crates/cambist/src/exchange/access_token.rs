@@ -1,0 +1,84 @@
+//! The Azure token that is held.
+
+use std::fmt;
+use std::time::Duration;
+
+use cambist_core::admission::Standing;
+use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::secret::Secret;
+
+/// An Azure access token, and what is known of its life. It does not print.
+///
+/// How long it is valid is measured from the moment it was *asked for* on a clock that runs through
+/// suspend: whoever sets the wall clock changes nothing about it.
+#[derive(Clone)]
+pub struct AccessToken {
+    secret: Secret,
+    not_before: UnixTime,
+    sent_at: BootTime,
+    valid_for: Duration,
+    refresh_in: Option<Duration>,
+    standing: Option<Standing>,
+}
+
+impl AccessToken {
+    pub(crate) fn new(
+        secret: Secret,
+        not_before: UnixTime,
+        sent_at: BootTime,
+        valid_for: Duration,
+        refresh_in: Option<Duration>,
+        standing: Option<Standing>,
+    ) -> Self {
+        Self { secret, not_before, sent_at, valid_for, refresh_in, standing }
+    }
+
+    /// The token itself, for an `Authorization: Bearer` header. It is opaque: never take it apart.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// When it was asked for, by the wall clock. Only to be printed.
+    pub fn not_before(&self) -> UnixTime {
+        self.not_before
+    }
+
+    /// When it ends, by the wall clock as it was at asking. Only to be printed, or told to clients.
+    pub fn expires_on(&self) -> UnixTime {
+        self.not_before + self.valid_for
+    }
+
+    /// When it was asked for.
+    pub fn sent_at(&self) -> BootTime {
+        self.sent_at
+    }
+
+    /// How long it is valid, counted from [`sent_at`](Self::sent_at).
+    pub fn valid_for(&self) -> Duration {
+        self.valid_for
+    }
+
+    /// When Entra wishes it to be refreshed, counted from [`sent_at`](Self::sent_at).
+    pub fn refresh_in(&self) -> Option<Duration> {
+        self.refresh_in
+    }
+
+    /// What was known of the assertion that it was given for; nothing is said of a developer's own.
+    pub fn standing(&self) -> Option<Standing> {
+        self.standing
+    }
+
+    /// How long it is still valid; zero once it is not.
+    pub fn remaining_at(&self, now: BootTime) -> Duration {
+        self.valid_for.saturating_sub(now.since(self.sent_at))
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("AccessToken");
+        out.field("expires_on", &self.expires_on()).field("valid_for", &self.valid_for);
+        out.field("refresh_in", &self.refresh_in).field("standing", &self.standing);
+        out.finish_non_exhaustive()
+    }
+}

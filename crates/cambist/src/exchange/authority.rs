@@ -1,0 +1,250 @@
+//! Whom to ask: Entra's hosts, and tenants.
+
+use std::fmt;
+
+use cambist_core::scope::Audience;
+use http::Uri;
+
+/// The hosts that are known to be Entra's, with the clouds they serve.
+const KNOWN: &[(&str, Cloud)] = &[
+    ("login.microsoftonline.com", Cloud::Public),
+    ("login.microsoft.com", Cloud::Public),
+    ("login.windows.net", Cloud::Public),
+    ("sts.windows.net", Cloud::Public),
+    ("login.microsoftonline.us", Cloud::UsGov),
+    ("login-us.microsoftonline.com", Cloud::UsGov),
+    ("login.usgovcloudapi.net", Cloud::UsGov),
+    ("login.chinacloudapi.cn", Cloud::China),
+    ("login.partner.microsoftonline.cn", Cloud::China),
+    ("login.microsoftonline.de", Cloud::Public),
+    ("login.sovcloud-identity.fr", Cloud::Public),
+    ("login.sovcloud-identity.de", Cloud::Public),
+    ("login.sovcloud-identity.sg", Cloud::Public),
+];
+
+/// Which audience a cloud expects of federated tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cloud {
+    Public,
+    UsGov,
+    China,
+}
+
+/// The authority that gives tokens: an https origin that is known to be Entra's, or was allowed by
+/// name. Federated tokens are sent there and nowhere else.
+///
+/// ```
+/// use cambist::exchange::{Authority, TenantId};
+///
+/// let gov = Authority::parse("https://login.microsoftonline.us/", &[])?;
+/// assert_eq!(gov.default_audience().as_str(), "api://AzureADTokenExchangeUSGov");
+/// let tenant = TenantId::parse("contoso.onmicrosoft.com").unwrap();
+/// assert_eq!(
+///     gov.token_url(&tenant).to_string(),
+///     "https://login.microsoftonline.us/contoso.onmicrosoft.com/oauth2/v2.0/token",
+/// );
+/// assert!(Authority::parse("https://login.example", &[]).is_err());
+/// assert!(Authority::parse("https://login.example", &["https://login.example"]).is_ok());
+/// # Ok::<(), cambist::exchange::AuthorityError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// `host`, or `host:port` if the port is not 443; lower case.
+    host: String,
+    cloud: Cloud,
+}
+
+/// Why a text is no authority that may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// It is no https origin.
+    #[error(
+        "the authority {found:?} is not usable: {reason}; write https://HOST or https://HOST:PORT"
+    )]
+    Malformed {
+        /// The text, cut if long.
+        found: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// It is not known to be Entra's and was not allowed.
+    #[error(
+        "the authority \"https://{host}\" is neither one of Entra's known hosts nor allowed{}; if tokens may really be sent there, add it to CAMBIST_ALLOW_AUTHORITY", allowed_list(.allowed)
+    )]
+    NotAllowed {
+        /// The authority asked for.
+        host: String,
+        /// The authorities that were allowed besides the known ones.
+        allowed: Vec<String>,
+    },
+}
+
+fn allowed_list(allowed: &[String]) -> String {
+    if allowed.is_empty() { String::new() } else { format!(" (allowed: {})", allowed.join(", ")) }
+}
+
+impl Authority {
+    /// Entra's public cloud.
+    pub fn public() -> Self {
+        Self { host: "login.microsoftonline.com".to_owned(), cloud: Cloud::Public }
+    }
+
+    /// Accepts an https origin; a single trailing slash is tolerated. One that is not built in must
+    /// be among those allowed, with scheme, host and port.
+    ///
+    /// # Errors
+    /// [`AuthorityError`], also if one of the allowed is itself malformed.
+    pub fn parse(url: &str, allowed: &[&str]) -> Result<Self, AuthorityError> {
+        let host = origin(url)?;
+        let allowed = allowed.iter().map(|url| origin(url)).collect::<Result<Vec<_>, _>>()?;
+        match KNOWN.iter().find(|(known, _)| *known == host) {
+            Some((_, cloud)) => Ok(Self { host, cloud: *cloud }),
+            None if allowed.contains(&host) => Ok(Self { host, cloud: Cloud::Public }),
+            None => Err(AuthorityError::NotAllowed { host, allowed }),
+        }
+    }
+
+    /// What a federated token's audience must be by this cloud's custom. The sovereign clouds
+    /// beyond the US and China have published none, and an allowed host has none: they get the
+    /// public one, which can be configured over.
+    pub fn default_audience(&self) -> Audience {
+        match self.cloud {
+            Cloud::Public => Audience::entra(),
+            Cloud::UsGov => Audience::entra_us_gov(),
+            Cloud::China => Audience::entra_china(),
+        }
+    }
+
+    /// The host, with its port if that is not 443.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The v2.0 token endpoint of a tenant.
+    pub fn token_url(&self, tenant: &TenantId) -> Uri {
+        let path = format!("/{}/oauth2/v2.0/token", tenant.as_str());
+        Uri::builder()
+            .scheme("https")
+            .authority(self.host.as_str())
+            .path_and_query(path)
+            .build()
+            .expect("a checked host, and a tenant of letters, digits, dots and hyphens")
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.host)
+    }
+}
+
+/// Host and port of an https origin, in the one spelling that is compared.
+fn origin(url: &str) -> Result<String, AuthorityError> {
+    let bad = |reason| {
+        let found = url.chars().take(200).collect();
+        Err(AuthorityError::Malformed { found, reason })
+    };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return bad("it is no URL");
+    };
+    if !scheme.eq_ignore_ascii_case("https") {
+        return bad("only https is spoken with an authority");
+    }
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains('@') {
+        // Not shown: it may be a password.
+        let found = "https://...@...".to_owned();
+        let reason = "an authority has no user or password";
+        return Err(AuthorityError::Malformed { found, reason });
+    }
+    if rest.contains(['/', '?', '#', '\\']) {
+        return bad("it has a path, a query or a fragment; tenant and path are added to it");
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let port = match port {
+        None | Some("443") => String::new(),
+        Some(port) => match port.parse::<u16>() {
+            Ok(number) if number != 0 && port == number.to_string() => format!(":{port}"),
+            _ => return bad("its port is none"),
+        },
+    };
+    let v6 = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let fine = match v6 {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => is_dns_name(host),
+    };
+    if !fine {
+        return bad("its host is neither a DNS name nor an address");
+    }
+    Ok(format!("{}{port}", host.to_ascii_lowercase()))
+}
+
+/// Labels of letters, digits and inner hyphens, with single dots between (RFC 1123 section 2.1).
+fn is_dns_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+/// A tenant: a GUID or one of its verified domain names.
+///
+/// It becomes part of the URL's path, so nothing else is let through. `common` and `organizations`
+/// are no tenants: an application that signs in as itself belongs to one.
+///
+/// ```
+/// use cambist::exchange::TenantId;
+///
+/// assert!(TenantId::parse("72f988bf-86f1-41af-91ab-2d7cd011db47").is_ok());
+/// assert!(TenantId::parse("contoso.com").is_ok());
+/// assert!(TenantId::parse("common").is_err());
+/// assert!(TenantId::parse("../evil").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TenantId(String);
+
+/// Why a text is no tenant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the tenant {0:?} is neither a GUID nor a domain name; use the directory's id, such as 00000000-0000-0000-0000-000000000000"
+)]
+pub struct TenantIdError(String);
+
+impl TenantId {
+    /// Accepts a GUID with hyphens, or a domain name with a dot.
+    ///
+    /// # Errors
+    /// If it is neither.
+    pub fn parse(text: &str) -> Result<Self, TenantIdError> {
+        if is_guid(text) || (text.contains('.') && is_dns_name(text)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(TenantIdError(text.chars().take(100).collect()))
+    }
+
+    /// The text as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    groups.into_iter().all(|len| {
+        parts.next().is_some_and(|p| p.len() == len && p.bytes().all(|b| b.is_ascii_hexdigit()))
+    }) && parts.next().is_none()
+}

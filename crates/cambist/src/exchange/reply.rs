@@ -1,0 +1,220 @@
+//! What a token endpoint's reply means (RFC 6749 section 5, in Entra's form).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cambist_core::clock::UnixTime;
+use cambist_core::secret::Secret;
+use http::header::LOCATION;
+use http::{Response, StatusCode, Uri};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
+
+use super::aadsts::Trouble;
+use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
+use super::redact::shown;
+use super::retry_after::retry_after;
+
+/// Longest validity that is believed. Entra's longest are 28 hours; whoever says more than a month
+/// has the unit wrong, and how long such a token may be served nobody knows.
+const LONGEST: u64 = 30 * 24 * 3600;
+
+/// A token that was granted.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) secret: Secret,
+    pub(super) valid_for: Duration,
+    pub(super) refresh_in: Option<Duration>,
+}
+
+/// A success as it stands there. serde refuses a name that stands twice; the values are looked at
+/// by hand, because serde's own errors repeat what they found.
+#[derive(Deserialize)]
+struct Success {
+    token_type: Option<Value>,
+    access_token: Option<Value>,
+    expires_in: Option<Value>,
+    refresh_in: Option<Value>,
+}
+
+/// A refusal as it stands there. What is missing or of another kind is left out: a refusal is not
+/// refused for its form.
+#[derive(Deserialize)]
+struct Failure {
+    error: Option<Value>,
+    suberror: Option<Value>,
+    error_description: Option<Value>,
+    error_codes: Option<Value>,
+    timestamp: Option<Value>,
+    trace_id: Option<Value>,
+    correlation_id: Option<Value>,
+}
+
+/// Reads the body of a reply with status 200.
+pub(super) fn granted(body: &Bytes) -> Result<Granted, ExchangeError> {
+    read_success(body)
+        .map_err(|fault| ReplyError { status: StatusCode::OK, fault, retry_after: None }.into())
+}
+
+fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
+    let Success { token_type, access_token, expires_in, refresh_in } = object(body)?;
+    // Into custody first, so that every way out of here wipes it.
+    let access_token = match access_token {
+        Some(Value::String(token)) => Ok(Secret::new(token)),
+        other => Err(other),
+    };
+    let bad = |name, expected, found| Err(ReplyFault::Member { name, expected, found });
+    if !matches!(&token_type, Some(Value::String(t)) if t.eq_ignore_ascii_case("Bearer")) {
+        return bad("token_type", "\"Bearer\"", text_or_kind(token_type.as_ref()));
+    }
+    let expected = "a token: printable ASCII, not empty";
+    let secret = match access_token {
+        Ok(secret) if secret.is_empty() => return bad("access_token", expected, "\"\"".to_owned()),
+        Ok(secret) if !secret.expose().bytes().all(|b| b.is_ascii_graphic()) => {
+            return bad("access_token", expected, "a text with other characters".to_owned());
+        }
+        Ok(secret) => secret,
+        Err(other) => return bad("access_token", expected, kind(other.as_ref()).to_owned()),
+    };
+    let Some(valid_for) = seconds(expires_in.as_ref()) else {
+        let expected = "a number of seconds, from 1 to 2592000 (30 days)";
+        return bad("expires_in", expected, text_or_kind(expires_in.as_ref()));
+    };
+    // A wish that makes no sense is no wish.
+    let refresh_in = seconds(refresh_in.as_ref()).filter(|wish| *wish < valid_for);
+    Ok(Granted { secret, valid_for, refresh_in })
+}
+
+/// Reads a reply with another status than 200. Whatever the body is, the status is kept.
+pub(super) fn refused(
+    response: &Response<Bytes>,
+    asked: &Asked<'_>,
+    now: UnixTime,
+) -> ExchangeError {
+    let (status, body) = (response.status(), response.body());
+    let retry_after = retry_after(response.headers(), now);
+    let secret = asked.assertion.secret().expose();
+    let fault = if status.is_redirection() {
+        let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+        let to = to.and_then(|to| to.parse::<Uri>().ok());
+        ReplyFault::Redirect(to.and_then(|to| Some(shown(to.host()?, secret))))
+    } else if !status.is_client_error() && !status.is_server_error() {
+        ReplyFault::Status
+    } else {
+        match object(body) {
+            Ok(failure) => match EntraError::read(failure, status, retry_after, asked) {
+                Ok(error) => return Box::new(error).into(),
+                Err(fault) => fault,
+            },
+            Err(fault) => fault,
+        }
+    };
+    ReplyError { status, fault, retry_after }.into()
+}
+
+impl EntraError {
+    fn read(
+        failure: Failure,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        asked: &Asked<'_>,
+    ) -> Result<Self, ReplyFault> {
+        let secret = asked.assertion.secret().expose();
+        let text = |member: &Option<Value>| {
+            let text = member.as_ref().and_then(Value::as_str);
+            text.map(|text| shown(text, secret)).filter(|text| !text.is_empty())
+        };
+        let Some(error) = text(&failure.error) else {
+            return Err(ReplyFault::Member {
+                name: "error",
+                expected: "a text",
+                found: kind(failure.error.as_ref()).to_owned(),
+            });
+        };
+        let description = text(&failure.error_description).unwrap_or_default();
+        let codes = codes(failure.error_codes.as_ref(), &description);
+        let trouble = Trouble::of(status, &error, &codes);
+        let suberror = text(&failure.suberror);
+        let correlation_id = text(&failure.correlation_id);
+        let trace_id = text(&failure.trace_id);
+        let timestamp = text(&failure.timestamp);
+        let fix = trouble.fix(asked);
+        Ok(Self {
+            status,
+            error,
+            suberror,
+            codes,
+            description,
+            correlation_id,
+            trace_id,
+            timestamp,
+            retry_after,
+            trouble,
+            fix,
+        })
+    }
+}
+
+/// The codes of `error_codes`, at most 8; where that is missing, the one that the description starts
+/// with.
+fn codes(member: Option<&Value>, description: &str) -> Vec<u32> {
+    let listed = member.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let code = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    let listed: Vec<_> = listed.iter().filter_map(code).take(8).collect();
+    if !listed.is_empty() {
+        return listed;
+    }
+    let digits = description.strip_prefix("AADSTS").map(|rest| {
+        rest.split_once(|c: char| !c.is_ascii_digit()).map_or(rest, |(digits, _)| digits)
+    });
+    digits.and_then(|digits| digits.parse().ok()).into_iter().collect()
+}
+
+/// A JSON object, or what is there instead.
+fn object<T: DeserializeOwned>(body: &Bytes) -> Result<T, ReplyFault> {
+    let start = body.trim_ascii_start();
+    match start.first() {
+        None => return Err(ReplyFault::Empty),
+        Some(b'<') => return Err(ReplyFault::Html),
+        Some(b'[') => return Err(ReplyFault::NotAnObject),
+        _ => {}
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Eof => ReplyFault::CutOff,
+        Category::Data if start.first() == Some(&b'{') => ReplyFault::NameTwice,
+        Category::Data => ReplyFault::NotAnObject,
+        Category::Syntax | Category::Io => ReplyFault::NotJson,
+    })
+}
+
+/// Seconds as a number or in a text, as some endpoints write them; at least one, at most a month.
+fn seconds(value: Option<&Value>) -> Option<Duration> {
+    let secs = match value? {
+        Value::Number(n) => n.as_u64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (1..=LONGEST).contains(&secs).then(|| Duration::from_secs(secs))
+}
+
+/// A number or a short word as it stands; otherwise what kind of value it is.
+fn text_or_kind(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::Number(n)) => n.to_string(),
+        Some(Value::String(text)) if text.len() <= 20 => format!("{text:?}"),
+        other => kind(other).to_owned(),
+    }
+}
+
+fn kind(value: Option<&Value>) -> &'static str {
+    match value {
+        None | Some(Value::Null) => "nothing",
+        Some(Value::Bool(_)) => "a boolean",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::String(_)) => "a text",
+        Some(Value::Array(_)) => "an array",
+        Some(Value::Object(_)) => "an object",
+    }
+}

@@ -1,0 +1,115 @@
+//! The one way out: an HTTP request in, a whole bounded response out.
+//!
+//! Everything that goes to a network goes through a [`Transport`]. Behind it is either a
+//! `reqwest::Client` ([`Transport::https`]) or any `tower::Service`, such as a simulated world in a
+//! test ([`Transport::from_service`]); whoever sends cannot tell. There is one instance per trust
+//! domain (Entra, the issuer, the API server), so that a certificate authority that was added for
+//! one of them cannot speak for another.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceExt};
+
+mod error;
+mod https;
+mod proxy;
+mod roots;
+
+pub use error::{Fault, TransportError};
+pub use https::{HttpsOptions, TransportBuildError};
+pub use proxy::{ProxyError, ProxyOptions};
+pub use roots::{CaBundle, CaError};
+
+/// Sends requests and collects their responses. Cheap to clone; clones share their connections.
+///
+/// It never follows a redirect, never decompresses, never retries, keeps no cookies: a 3xx is a
+/// response like any other.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use bytes::Bytes;
+/// use cambist::transport::{Limits, Transport};
+///
+/// let echo = tower::service_fn(|request: http::Request<Bytes>| async {
+///     Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
+/// });
+/// let limits = Limits { max_body: 16, timeout: Duration::from_secs(1) };
+/// let request = http::Request::get("https://example.org/").body(Bytes::from("hello")).unwrap();
+/// let response = Transport::from_service(echo).send(request, limits).await?;
+/// assert_eq!(response.body(), "hello");
+/// # Ok::<(), cambist::transport::TransportError>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Transport {
+    service: BoxCloneSyncService<Request<Bytes>, Response<Bytes>, TransportError>,
+}
+
+/// What one request may cost. It travels with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest response body that is read, in bytes.
+    pub max_body: usize,
+    /// Longest time from sending to the body's last byte, connecting included.
+    pub timeout: Duration,
+}
+
+impl Transport {
+    /// A transport over TLS, with its own connections and its own trust.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up, such as on a system without a single certificate authority.
+    pub fn https(options: HttpsOptions) -> Result<Self, TransportBuildError> {
+        Ok(Self { service: BoxCloneSyncService::new(https::Https::new(options)?) })
+    }
+
+    /// A transport over any service: a simulated world, or a client of the caller's own.
+    ///
+    /// The service finds the [`Limits`] among the request's extensions. They are enforced whether it
+    /// looks at them or not; only, a body that it has collected is in memory already.
+    pub fn from_service<S>(service: S) -> Self
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+    {
+        let service = service.map_err(|e| TransportError::of(&*e.into()));
+        Self { service: BoxCloneSyncService::new(service) }
+    }
+
+    /// Sends one request and waits for the whole response, whatever its status.
+    ///
+    /// # Errors
+    /// [`TransportError`] if there is no whole response within the limits. It names the host and
+    /// what went wrong, never a path, a query, a header or a body.
+    pub async fn send(
+        &self,
+        mut request: Request<Bytes>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let host = request.uri().authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
+        request.extensions_mut().insert(limits);
+        let sending = self.service.clone().oneshot(request);
+        let response = match tokio::time::timeout(limits.timeout, sending).await {
+            Ok(answered) => answered.map_err(|e| e.at(&host))?,
+            Err(_) => return Err(TransportError::from(Fault::Timeout(limits.timeout)).at(&host)),
+        };
+        if response.body().len() > limits.max_body {
+            return Err(TransportError::from(Fault::BodyTooLarge(limits.max_body)).at(&host));
+        }
+        Ok(response)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Why there is no response.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+
+/// A request that got no whole response: where it was going and what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {fault}{}", host_or_unknown(.host), in_brackets(.detail))]
+pub struct TransportError {
+    host: String,
+    fault: Fault,
+    detail: String,
+}
+
+/// What went wrong on the way.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The host's name was not resolved.
+    #[error("the name cannot be resolved; check the name, and the pod's DNS policy")]
+    Dns,
+    /// No connection.
+    #[error("no connection; check routes, network policies and, where one is needed, HTTPS_PROXY")]
+    Connect,
+    /// No connection to the proxy.
+    #[error("the proxy cannot be reached; check HTTPS_PROXY, and NO_PROXY if none is needed")]
+    ProxyUnreachable,
+    /// The proxy asks for other credentials, or for some.
+    #[error(
+        "the proxy demands authentication (407); give its user and password in HTTPS_PROXY, percent-encoded"
+    )]
+    ProxyAuthRequired,
+    /// The proxy would not make the tunnel.
+    #[error("the proxy refused the tunnel; ask its owner to allow CONNECT to this host")]
+    ProxyRefused,
+    /// The server's certificate comes from an authority that is not trusted here.
+    #[error(
+        "the server's certificate was issued by an authority that is not trusted here: a private CA, or a proxy that opens TLS; if it is meant to be, give its certificate in CAMBIST_CA_FILE"
+    )]
+    TlsUntrusted,
+    /// TLS failed otherwise.
+    #[error("the TLS handshake failed")]
+    Tls,
+    /// The time was over.
+    #[error("no whole response within {0:?}")]
+    Timeout(Duration),
+    /// The connection ended before the response did.
+    #[error("the connection was lost before the response was complete")]
+    ConnectionLost,
+    /// More body than is read.
+    #[error("the response's body is longer than the {0} bytes that are read")]
+    BodyTooLarge(usize),
+    /// A URL that is not https.
+    #[error("only https URLs are requested")]
+    NotHttps,
+    /// The exchange of messages failed in another way.
+    #[error("the request failed")]
+    Other,
+}
+
+impl TransportError {
+    /// The host, with its port if it has one; empty if the request named none.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What went wrong.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// What went wrong, as one stable word for metrics and logs.
+    pub fn reason(&self) -> &'static str {
+        match self.fault {
+            Fault::Dns => "dns",
+            Fault::Connect => "connect",
+            Fault::ProxyUnreachable => "proxy_unreachable",
+            Fault::ProxyAuthRequired => "proxy_auth_required",
+            Fault::ProxyRefused => "proxy_refused",
+            Fault::TlsUntrusted => "tls_untrusted",
+            Fault::Tls => "tls",
+            Fault::Timeout(_) => "timeout",
+            Fault::ConnectionLost => "connection_lost",
+            Fault::BodyTooLarge(_) => "body_too_large",
+            Fault::NotHttps => "not_https",
+            Fault::Other => "transport",
+        }
+    }
+
+    pub(super) fn at(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
+    /// Classifies an error by itself and by what caused it.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut fault = None;
+        let mut detail = String::new();
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(own) = error.downcast_ref::<Self>() {
+                return own.clone();
+            }
+            fault = merge(fault, classify(error));
+            if !error.is::<reqwest::Error>() {
+                // The innermost cause says most; reqwest's own words would repeat the URL.
+                detail = error.to_string();
+            }
+            cause = below(error);
+        }
+        Self { host: String::new(), fault: fault.unwrap_or(Fault::Other), detail }
+    }
+}
+
+impl From<Fault> for TransportError {
+    fn from(fault: Fault) -> Self {
+        Self { host: String::new(), fault, detail: String::new() }
+    }
+}
+
+/// What lies under an error; `io::Error` hides the error it was made of from `source`.
+fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// The outer finding and a finding further down: which one is told. A certificate says more than
+/// "no connection", and a refused connection below "the proxy's" is still the proxy's.
+fn merge(outer: Option<Fault>, inner: Option<Fault>) -> Option<Fault> {
+    match (outer, inner) {
+        (Some(Fault::Connect | Fault::Other) | None, Some(inner)) => Some(inner),
+        (Some(_), Some(inner @ (Fault::Tls | Fault::TlsUntrusted))) => Some(inner),
+        (outer, _) => outer,
+    }
+}
+
+fn classify(error: &(dyn Error + 'static)) -> Option<Fault> {
+    if let Some(e) = error.downcast_ref::<reqwest::Error>() {
+        return match e {
+            e if e.is_dns() && !tunnelled(e) => Some(Fault::Dns),
+            e if e.is_connect() => Some(Fault::Connect),
+            e if e.is_body() || e.is_decode() => Some(Fault::ConnectionLost),
+            _ => None,
+        };
+    }
+    if let Some(e) = error.downcast_ref::<rustls::Error>() {
+        return Some(match e {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                Fault::TlsUntrusted
+            }
+            _ => Fault::Tls,
+        });
+    }
+    if let Some(e) = error.downcast_ref::<io::Error>() {
+        use io::ErrorKind as K;
+        return match e.kind() {
+            K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof => {
+                Some(Fault::ConnectionLost)
+            }
+            K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable => {
+                Some(Fault::Connect)
+            }
+            _ => None,
+        };
+    }
+    tunnel_fault(error)
+}
+
+fn tunnelled(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if tunnel_fault(error).is_some() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The error of hyper-util's CONNECT tunnel. Its type is private, so its words are all there is; the
+/// tests hold them against a real proxy.
+fn tunnel_fault(error: &(dyn Error + 'static)) -> Option<Fault> {
+    let text = error.to_string();
+    Some(match text.strip_prefix("tunnel error: ")? {
+        "proxy authorization required" => Fault::ProxyAuthRequired,
+        "failed to create underlying connection" => Fault::ProxyUnreachable,
+        _ => Fault::ProxyRefused,
+    })
+}
+
+fn host_or_unknown(host: &str) -> &str {
+    if host.is_empty() { "an unnamed host" } else { host }
+}
+
+fn in_brackets(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+}

@@ -1,0 +1,183 @@
+//! The transport that really goes out: a `reqwest::Client` with every switch set.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use tower::Service;
+use zeroize::Zeroizing;
+
+use super::error::{Fault, TransportError};
+use super::{CaBundle, Limits, ProxyOptions};
+
+/// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whom to trust and which way to go. The default trusts the platform's certificate authorities and
+/// goes straight; the environment of the process plays no part.
+#[derive(Clone, Debug)]
+pub struct HttpsOptions {
+    /// Certificate authorities that are trusted besides, or instead of, the platform's.
+    pub roots: Vec<CaBundle>,
+    /// Whether the platform's certificate authorities are trusted. Where the platform has none
+    /// (an image from scratch) those in `roots` are enough.
+    pub platform_roots: bool,
+    /// The proxy to go through, if any.
+    pub proxy: Option<ProxyOptions>,
+    /// What the `user-agent` header says.
+    pub user_agent: String,
+}
+
+impl Default for HttpsOptions {
+    fn default() -> Self {
+        Self {
+            roots: Vec::new(),
+            platform_roots: true,
+            proxy: None,
+            user_agent: concat!("cambist/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Why there is no transport.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportBuildError {
+    /// Nobody is trusted, so that no connection could ever be made.
+    #[error(
+        "no certificate authority is trusted: neither the platform's nor another; name a file of them"
+    )]
+    NoRoots,
+    /// The client refuses its settings.
+    #[error(
+        "the https client cannot be set up: {0}; an image without certificate authorities needs CAMBIST_CA_FILE"
+    )]
+    Client(String),
+}
+
+/// The client as a service.
+#[derive(Clone)]
+pub(super) struct Https {
+    client: reqwest::Client,
+}
+
+impl Https {
+    /// Each switch that another crate's features could turn is set here, because cargo unifies
+    /// features: an app with `reqwest/gzip` or `reqwest/cookies` would change our client too.
+    pub(super) fn new(options: HttpsOptions) -> Result<Self, TransportBuildError> {
+        let HttpsOptions { roots, platform_roots, proxy, user_agent } = options;
+        if roots.is_empty() && !platform_roots {
+            return Err(TransportBuildError::NoRoots);
+        }
+        let certificates = roots.iter().flat_map(CaBundle::certificates);
+        let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let builder = reqwest::Client::builder()
+            .tls_backend_rustls()
+            .tls_version_min(reqwest::tls::Version::TLS_1_2)
+            .https_only(true)
+            .no_proxy()
+            .no_hickory_dns()
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(user_agent)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_secs(15))
+            .tcp_keepalive_interval(Duration::from_secs(15))
+            .tcp_keepalive_retries(3)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(2)
+            .connection_verbose(false);
+        let builder = match proxy {
+            Some(proxy) => builder.proxy(proxy.build().map_err(refused)?),
+            None => builder,
+        };
+        let builder = match (platform_roots, certificates.is_empty()) {
+            (true, true) => builder,
+            (true, false) => builder.tls_certs_merge(certificates),
+            (false, _) => builder.tls_certs_only(certificates),
+        };
+        Ok(Self { client: builder.build().map_err(refused)? })
+    }
+}
+
+/// reqwest's own words say only "builder error"; the cause tells.
+fn refused(error: reqwest::Error) -> TransportBuildError {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    TransportBuildError::Client(cause.to_string())
+}
+
+impl Service<Request<Bytes>> for Https {
+    type Response = Response<Bytes>;
+    type Error = TransportError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let client = self.client.clone();
+        Box::pin(async move {
+            let cap = request.extensions().get().map_or(usize::MAX, |l: &Limits| l.max_body);
+            if !is_https(request.uri()) {
+                return Err(Fault::NotHttps.into());
+            }
+            let request =
+                reqwest::Request::try_from(request).map_err(|e| TransportError::of(&e))?;
+            let response = client.execute(request).await.map_err(|e| TransportError::of(&e))?;
+            collect(response, cap).await
+        })
+    }
+}
+
+fn is_https(uri: &Uri) -> bool {
+    uri.scheme() == Some(&http::uri::Scheme::HTTPS)
+}
+
+/// Reads a body up to the cap. It goes into memory that is wiped, because it may hold a token; what
+/// the connection's own buffers hold is out of our hands.
+async fn collect(
+    mut response: reqwest::Response,
+    cap: usize,
+) -> Result<Response<Bytes>, TransportError> {
+    let announced = response.content_length().unwrap_or(0);
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    if announced > cap {
+        return Err(Fault::BodyTooLarge(cap).into());
+    }
+    let mut head = Response::new(());
+    *head.status_mut() = response.status();
+    *head.version_mut() = response.version();
+    *head.headers_mut() = std::mem::take(response.headers_mut());
+    let mut body = Zeroizing::new(Vec::with_capacity(announced));
+    while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::of(&e))? {
+        if chunk.len() > cap - body.len() {
+            return Err(Fault::BodyTooLarge(cap).into());
+        }
+        grow(&mut body, chunk.len());
+        body.extend_from_slice(&chunk);
+    }
+    Ok(head.map(|()| Bytes::from_owner(body)))
+}
+
+/// Makes room without leaving a copy behind, as a reallocation would.
+fn grow(body: &mut Zeroizing<Vec<u8>>, more: usize) {
+    if body.capacity() - body.len() < more {
+        let mut larger = Vec::with_capacity((body.len() + more).next_power_of_two());
+        larger.extend_from_slice(body);
+        *body = Zeroizing::new(larger);
+    }
+}

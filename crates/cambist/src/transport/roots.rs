@@ -1,0 +1,98 @@
+//! Certificate authorities beyond the platform's.
+
+use std::fmt;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+/// Certificates of authorities that may vouch for a server, and where they were read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CaBundle {
+    source: String,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Why a text is no bundle of certificate authorities.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaError {
+    /// The PEM is damaged.
+    #[error("{origin}: certificate {number} is not readable as PEM: {what}")]
+    Pem {
+        /// Where it was read.
+        origin: String,
+        /// Which one, counted from 1.
+        number: usize,
+        /// The parser's words.
+        what: String,
+    },
+    /// There is none.
+    #[error("{origin}: holds no certificate; it must be PEM, with \"-----BEGIN CERTIFICATE-----\"")]
+    Empty {
+        /// Where it was read.
+        origin: String,
+    },
+    /// It is no certificate inside.
+    #[error("{origin}: certificate {number} cannot be an authority: {what}")]
+    Certificate {
+        /// Where it was read.
+        origin: String,
+        /// Which one, counted from 1.
+        number: usize,
+        /// The parser's words.
+        what: String,
+    },
+}
+
+impl CaBundle {
+    /// Reads a PEM file's content: one certificate or more, other sections and comments skipped.
+    /// `source` is named in errors: a path, or a variable.
+    ///
+    /// # Errors
+    /// If there is no certificate, or one of them is damaged: half a bundle is not trusted.
+    ///
+    /// ```
+    /// use cambist::transport::CaBundle;
+    ///
+    /// let error = CaBundle::parse("/etc/ca.pem", b"not PEM at all").unwrap_err();
+    /// assert!(error.to_string().starts_with("/etc/ca.pem: holds no certificate"));
+    /// ```
+    pub fn parse(source: impl Into<String>, pem: &[u8]) -> Result<Self, CaError> {
+        let source = source.into();
+        let mut certificates = Vec::new();
+        for (section, number) in CertificateDer::pem_slice_iter(pem).zip(1..) {
+            let certificate = section.map_err(|e| {
+                let what = e.to_string();
+                CaError::Pem { origin: source.clone(), number, what }
+            })?;
+            RootCertStore::empty().add(certificate.clone()).map_err(|e| {
+                let what = e.to_string();
+                CaError::Certificate { origin: source.clone(), number, what }
+            })?;
+            certificates.push(certificate);
+        }
+        if certificates.is_empty() {
+            return Err(CaError::Empty { origin: source });
+        }
+        Ok(Self { source, certificates })
+    }
+
+    /// Where it was read.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(super) fn certificates(
+        &self,
+    ) -> impl Iterator<Item = Result<reqwest::Certificate, reqwest::Error>> {
+        self.certificates.iter().map(|der| reqwest::Certificate::from_der(der))
+    }
+}
+
+impl fmt::Debug for CaBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.certificates.len();
+        f.debug_struct("CaBundle").field("source", &self.source).field("count", &count).finish()
+    }
+}
