@@ -1,0 +1,69 @@
+//! Where client assertions come from: the projected token, read and judged anew each time.
+
+use std::sync::Arc;
+
+use cambist_core::admission::{Admission, Assertion, Circumstances, Refusal};
+use cambist_core::jwks::KeySet;
+use cambist_core::token::ProjectedToken;
+
+use crate::credential::Context;
+use crate::error::Error;
+use crate::issuer_keys::IssuerKeys;
+use crate::token_file::TokenFile;
+
+/// A projected token's way to being an assertion.
+#[derive(Clone, Debug)]
+pub struct Assertions {
+    token_file: TokenFile,
+    keys: IssuerKeys,
+    admission: Admission,
+    context: Context,
+}
+
+impl Assertions {
+    /// Reads this file, and judges by these keys and this policy.
+    pub fn new(
+        token_file: TokenFile,
+        keys: IssuerKeys,
+        admission: Admission,
+        context: Context,
+    ) -> Self {
+        Self { token_file, keys, admission, context }
+    }
+
+    /// The issuer's keys.
+    pub fn keys(&self) -> &IssuerKeys {
+        &self.keys
+    }
+
+    /// Reads the file again and judges what it holds.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its token may not be sent.
+    pub async fn next(&self) -> Result<Assertion, Error> {
+        let token = self.token_file.read().await.map_err(Error::new)?;
+        let keys = self.keys_for(&token).await?;
+        let world = Circumstances {
+            keys: keys.as_deref().map_err(String::as_str),
+            now: self.context.clock.wall(),
+            upstream: self.keys.upstream_time(self.context.clock.boot()),
+        };
+        let assertion = self.admission.admit(token, world).map_err(Error::new)?;
+        self.context.observer.admitted(&assertion);
+        Ok(assertion)
+    }
+
+    /// The keys to judge a token by, or in words why there are none.
+    async fn keys_for(&self, token: &ProjectedToken) -> Result<Result<Arc<KeySet>, String>, Error> {
+        // What is bad without looking at any key is not worth a request to its issuer, and a token
+        // whose claims are not ours must not choose whom we call. Only a wrong time may be the
+        // clock's fault, which an answer from the issuer would show.
+        let verifier = self.admission.verifier();
+        let issuer = match verifier.screen_at(token, self.context.clock.wall()) {
+            Err(error) if !error.is_about_time() => Err(error),
+            _ => verifier.issuer_of(token),
+        };
+        let issuer = issuer.map_err(|error| Error::new(Refusal::from(error)))?;
+        Ok(self.keys.with(&issuer, token.kid()).await.map_err(|error| error.to_string()))
+    }
+}

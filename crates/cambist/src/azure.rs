@@ -1,0 +1,125 @@
+//! The Azure SDK's traits: a [`Credential`] for every `azure_*` client, a verifying assertion for
+//! `ClientAssertionCredential`, and a developer's own sign-in as the source of tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::credentials::TokenRequestOptions;
+use azure_core::credentials::{AccessToken as AzureToken, Secret as AzureSecret, TokenCredential};
+use azure_core::error::ErrorKind;
+use azure_core::http::ClientMethodOptions;
+use azure_core::time::OffsetDateTime;
+use azure_identity::{ClientAssertion, DeveloperToolsCredential};
+use cambist_core::clock::UnixTime;
+use cambist_core::scope::Scope;
+use cambist_core::secret::Secret;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::assertions::Assertions;
+use crate::cache::Source;
+use crate::credential::{Context, Credential};
+use crate::error::{Error, Kind};
+use crate::exchange::AccessToken;
+
+/// A longer life than any Azure token has is somebody's unit gone wrong.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+
+#[async_trait::async_trait]
+impl TokenCredential for Credential {
+    /// The token for the one scope given.
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AzureToken> {
+        let fail =
+            |message: String| azure_core::Error::with_message(ErrorKind::Credential, message);
+        let [scope] = scopes else {
+            return Err(fail(format!("expected one scope, found {}", scopes.len())));
+        };
+        let scope = Scope::parse(scope).map_err(|e| fail(e.to_string()))?;
+        let token = match self.peek(scope.resource()) {
+            Some(token) => token,
+            None => self.token(&scope).await.map_err(|e| {
+                let message = format!("{}: {e}", e.reason());
+                azure_core::Error::with_error(ErrorKind::Credential, e, message)
+            })?,
+        };
+        let expires_on = OffsetDateTime::from_unix_timestamp(token.expires_on().as_secs());
+        let expires_on = expires_on.map_err(|e| fail(e.to_string()))?;
+        Ok(AzureToken::new(AzureSecret::new(token.secret().expose().to_owned()), expires_on))
+    }
+}
+
+/// The workload's projected token as `azure_identity`'s client assertion, verified first: a bad
+/// token never reaches Entra.
+///
+/// For whoever keeps `ClientAssertionCredential`. That credential caches by its own rules; the
+/// better cache is [`Credential`]'s.
+#[derive(Clone, Debug)]
+pub struct VerifiedAssertion(Assertions);
+
+impl VerifiedAssertion {
+    /// Assertions from here, see [`Config::assertions`](crate::Config::assertions).
+    pub fn new(assertions: Assertions) -> Self {
+        Self(assertions)
+    }
+}
+
+#[async_trait::async_trait]
+impl ClientAssertion for VerifiedAssertion {
+    async fn secret(
+        &self,
+        _options: Option<ClientMethodOptions<'_>>,
+    ) -> azure_core::Result<String> {
+        match self.0.next().await {
+            Ok(assertion) => Ok(assertion.secret().expose().to_owned()),
+            Err(e) => {
+                let message = format!("{}: {e}", e.reason());
+                Err(azure_core::Error::with_error(ErrorKind::Credential, e, message))
+            }
+        }
+    }
+}
+
+impl Credential {
+    /// A developer's own sign-in (Azure CLI or Azure Developer CLI) as the source of tokens, so that
+    /// an app runs unchanged on a laptop with no cluster. Never for production: the tokens are the
+    /// developer's.
+    ///
+    /// # Errors
+    /// If `azure_identity` cannot set it up.
+    pub fn developer(context: Context) -> Result<Self, Error> {
+        let tools = DeveloperToolsCredential::new(None);
+        let tools = tools.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
+        let source = Developer { tools, context: context.clone() };
+        Ok(Self::from_source("developer".to_owned(), None, Arc::new(source), context))
+    }
+}
+
+#[derive(Debug)]
+struct Developer {
+    tools: Arc<dyn TokenCredential>,
+    context: Context,
+}
+
+impl Source for Developer {
+    fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
+        async move {
+            let sent_at = self.context.clock.boot();
+            let now = self.context.clock.wall();
+            let scope = scope.to_string();
+            let token = self.tools.get_token(&[&scope], None).await;
+            let token = token.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
+            let expires_on = UnixTime::from_secs(token.expires_on.unix_timestamp());
+            let valid_for = expires_on.since(now).min(LONGEST);
+            let secret = Secret::new(token.token.secret());
+            Ok(AccessToken::new(secret, now, sent_at, valid_for, None, None))
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

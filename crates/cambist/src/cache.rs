@@ -1,0 +1,235 @@
+//! The cache of one identity's tokens.
+//!
+//! A reader of a fresh token touches no lock and allocates nothing: the map of scopes is copied on
+//! insert and read through an [`ArcSwap`], and so is each scope's state. Work for a scope runs as a
+//! task of its own, a *flight*: everybody who needs its result waits for the same one, and nobody who
+//! leaves cancels it. A flight that fails never touches the token that is held.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cambist_core::refresh::Plan;
+use cambist_core::scope::Scope;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::credential::Context;
+use crate::error::{Error, Kind};
+use crate::exchange::AccessToken;
+use crate::observer::Served;
+
+mod slot;
+
+use slot::{Answer, Joined, Slot};
+
+/// Most scopes one identity holds. An app asks for a handful; a thousand is somebody's mistake.
+const MAX_SCOPES: usize = 1000;
+
+/// How long an entry that nobody reads is kept once it holds no valid token.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long a reader waits for a refresh that is under way before it gets the held token.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where tokens come from when the cache has none.
+pub(crate) trait Source: fmt::Debug + Send + Sync {
+    /// Does the whole work for one token, once.
+    fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>>;
+}
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    slots: ArcSwap<HashMap<Scope, Arc<Slot>>>,
+    // Held while the map is copied; readers never wait for it.
+    inserting: Mutex<()>,
+    source: Arc<dyn Source>,
+    context: Context,
+}
+
+impl Cache {
+    pub(crate) fn new(source: Arc<dyn Source>, context: Context) -> Self {
+        Self { slots: ArcSwap::default(), inserting: Mutex::new(()), source, context }
+    }
+
+    /// The token for a resource if one can be handed out as it is; starts its refresh when due.
+    pub(crate) fn peek(&self, resource: &str) -> Option<Arc<AccessToken>> {
+        let slots = self.slots.load();
+        let slot = slots.get(resource)?;
+        let now = self.context.clock.boot();
+        slot.touch(now);
+        let (token, how) = match slot.answer(now, Duration::ZERO) {
+            Answer::Fresh(token) => (token, Served::Hit),
+            Answer::Due(token) => {
+                self.refresh(slot);
+                (token, Served::Hit)
+            }
+            Answer::Held(token) => (token, Served::Held),
+            Answer::Aging(_) | Answer::Failed(_) | Answer::Nothing => return None,
+        };
+        self.context.observer.served(slot.scope(), how);
+        Some(token)
+    }
+
+    /// The token for a scope, waiting for the work if there is none that lives for `min_ttl`.
+    pub(crate) async fn get(
+        &self,
+        scope: &Scope,
+        min_ttl: Duration,
+    ) -> Result<Arc<AccessToken>, Error> {
+        let slot = self.slot(scope)?;
+        let now = self.context.clock.boot();
+        slot.touch(now);
+        let (result, how) = match slot.answer(now, min_ttl) {
+            Answer::Fresh(token) => (Ok(token), Served::Hit),
+            Answer::Due(token) => {
+                self.refresh(&slot);
+                (Ok(token), Served::Hit)
+            }
+            Answer::Held(token) => (Ok(token), Served::Held),
+            Answer::Aging(token) => {
+                let flight = self.join(&slot, min_ttl);
+                match tokio::time::timeout(PATIENCE, flight.outcome()).await {
+                    Ok(Ok(fresh)) => (Ok(fresh), Served::Fetched),
+                    Ok(Err(_)) | Err(_) => (Ok(token), Served::Held),
+                }
+            }
+            Answer::Failed(error) => (Err(error), Served::Failed),
+            Answer::Nothing => match self.join(&slot, min_ttl).outcome().await {
+                Ok(token) => (Ok(token), Served::Fetched),
+                Err(error) => (Err(error), Served::Failed),
+            },
+        };
+        self.context.observer.served(scope, how);
+        result
+    }
+
+    /// Makes room for scopes that are to be held always, asked for or not.
+    pub(crate) fn pin(&self, scopes: impl IntoIterator<Item = Scope>) {
+        for scope in scopes {
+            self.insert(&scope, true);
+        }
+    }
+
+    /// The scopes that are to be held always.
+    pub(crate) fn pinned(&self) -> Vec<Scope> {
+        let slots = self.slots.load();
+        slots.values().filter(|slot| slot.pinned()).map(|slot| slot.scope().clone()).collect()
+    }
+
+    /// What is held for a scope, whether or not it is due.
+    pub(crate) fn held(&self, scope: &Scope) -> Option<Arc<AccessToken>> {
+        self.slots.load().get(scope)?.held(self.context.clock.boot())
+    }
+
+    /// All scopes that are known, with the token and the failure each holds.
+    pub(crate) fn contents(&self) -> Vec<Entry> {
+        let now = self.context.clock.boot();
+        let entry = |slot: &Arc<Slot>| Entry {
+            scope: slot.scope().clone(),
+            token: slot.held(now),
+            failure: slot.failure(now),
+            pinned: slot.pinned(),
+        };
+        self.slots.load().values().map(entry).collect()
+    }
+
+    /// Refreshes what is pinned and due, and forgets what nobody needs.
+    pub(crate) fn tend(&self) {
+        let now = self.context.clock.boot();
+        let slots = self.slots.load_full();
+        for slot in slots.values().filter(|slot| slot.pinned()) {
+            match slot.answer(now, Duration::ZERO) {
+                Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => self.refresh(slot),
+                Answer::Fresh(_) | Answer::Held(_) | Answer::Failed(_) => {}
+            }
+        }
+        let stale =
+            |slot: &Slot| slot.evictable() && slot.held(now).is_none() && slot.idle(now) > IDLE;
+        if slots.values().any(|slot| stale(slot)) {
+            let _inserting = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut map = HashMap::clone(&self.slots.load());
+            map.retain(|_, slot| !stale(slot));
+            self.slots.store(Arc::new(map));
+        }
+    }
+
+    fn slot(&self, scope: &Scope) -> Result<Arc<Slot>, Error> {
+        match self.slots.load().get(scope) {
+            Some(slot) => Ok(slot.clone()),
+            None => {
+                self.insert(scope, false).ok_or_else(|| Error::new(Kind::CacheFull(MAX_SCOPES)))
+            }
+        }
+    }
+
+    /// Finds or makes a scope's slot; `None` if the cache is full of what must stay.
+    fn insert(&self, scope: &Scope, pinned: bool) -> Option<Arc<Slot>> {
+        let _inserting = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.context.clock.boot();
+        let mut map = HashMap::clone(&self.slots.load());
+        if let Some(slot) = map.get(scope) {
+            slot.pin(pinned);
+            return Some(slot.clone());
+        }
+        if map.len() >= MAX_SCOPES && !pinned {
+            // Those without a token go first, then whoever was idle longest.
+            let rank = |slot: &Slot| (slot.held(now).is_none(), slot.idle(now));
+            let victims = map.values().filter(|slot| slot.evictable());
+            let victim = victims.max_by_key(|slot| rank(slot))?.scope().clone();
+            map.remove(&victim);
+        }
+        let slot = Arc::new(Slot::new(scope.clone(), pinned, now));
+        map.insert(scope.clone(), slot.clone());
+        self.slots.store(Arc::new(map));
+        Some(slot)
+    }
+
+    /// Starts a flight that nobody waits for, unless one is under way.
+    fn refresh(&self, slot: &Arc<Slot>) {
+        if !slot.in_flight() {
+            drop(self.join(slot, Duration::ZERO));
+        }
+    }
+
+    /// Joins the scope's flight, starting it if there is none and there is still need.
+    fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined {
+        slot.join(&self.context, min_ttl, || {
+            let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());
+            async move {
+                let started = context.clock.boot();
+                let outcome = source.fetch(slot.scope()).await;
+                let took = context.clock.boot().since(started);
+                context.observer.fetched(slot.scope(), outcome.as_ref(), took);
+                outcome
+            }
+            .boxed()
+        })
+    }
+}
+
+/// What the cache knows of one scope.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The scope.
+    pub scope: Scope,
+    /// The valid token that is held, if one is.
+    pub token: Option<Arc<AccessToken>>,
+    /// The last failure, if there was one since the last success, with the time left until the next
+    /// try as its `retry_after`.
+    pub failure: Option<Error>,
+    /// Whether it is prefetched.
+    pub pinned: bool,
+}
+
+/// A token with its plan, which depends on the pod.
+#[derive(Clone, Debug)]
+struct Held {
+    token: Arc<AccessToken>,
+    plan: Plan,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! One scope's place in the cache.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cambist_core::clock::BootTime;
+use cambist_core::refresh::{Plan, wait};
+use cambist_core::scope::Scope;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::Held;
+use crate::credential::Context;
+use crate::error::{Error, Kind};
+use crate::exchange::AccessToken;
+
+type Outcome = Result<Arc<AccessToken>, Error>;
+type Flight = watch::Receiver<Option<Outcome>>;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    scope: Scope,
+    state: ArcSwap<State>,
+    flight: Mutex<Option<Flight>>,
+    flying: AtomicBool,
+    pinned: AtomicBool,
+    // Seconds of boot time: finer would cost a shared write on every hit.
+    last_used: AtomicU64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    held: Option<Held>,
+    failure: Option<Failed>,
+}
+
+#[derive(Clone, Debug)]
+struct Failed {
+    error: Error,
+    in_a_row: u32,
+    retry_at: BootTime,
+}
+
+/// What a reader gets at some moment.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This token; nothing is to be done.
+    Fresh(Arc<AccessToken>),
+    /// This token, and a refresh is due.
+    Due(Arc<AccessToken>),
+    /// This token, although it is old: the upstream is being left alone.
+    Held(Arc<AccessToken>),
+    /// A fresher token if it comes soon, else this one.
+    Aging(Arc<AccessToken>),
+    /// No token, and no use trying now.
+    Failed(Error),
+    /// No token yet.
+    Nothing,
+}
+
+const ORIGIN: BootTime = BootTime::from_origin(Duration::ZERO);
+
+impl Slot {
+    pub(super) fn new(scope: Scope, pinned: bool, now: BootTime) -> Self {
+        Self {
+            scope,
+            state: ArcSwap::default(),
+            flight: Mutex::new(None),
+            flying: AtomicBool::new(false),
+            pinned: AtomicBool::new(pinned),
+            last_used: AtomicU64::new(now.since(ORIGIN).as_secs()),
+        }
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn pin(&self, pinned: bool) {
+        self.pinned.fetch_or(pinned, Ordering::Relaxed);
+    }
+
+    pub(super) fn pinned(&self) -> bool {
+        self.pinned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn in_flight(&self) -> bool {
+        self.flying.load(Ordering::Acquire)
+    }
+
+    pub(super) fn evictable(&self) -> bool {
+        !self.pinned() && !self.in_flight()
+    }
+
+    pub(super) fn touch(&self, now: BootTime) {
+        let secs = now.since(ORIGIN).as_secs();
+        if self.last_used.load(Ordering::Relaxed) != secs {
+            self.last_used.store(secs, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn idle(&self, now: BootTime) -> Duration {
+        let used = Duration::from_secs(self.last_used.load(Ordering::Relaxed));
+        now.since(BootTime::from_origin(used))
+    }
+
+    pub(super) fn held(&self, now: BootTime) -> Option<Arc<AccessToken>> {
+        let state = self.state.load();
+        let held = state.held.as_ref()?;
+        (!held.token.remaining_at(now).is_zero()).then(|| held.token.clone())
+    }
+
+    pub(super) fn failure(&self, now: BootTime) -> Option<Error> {
+        let state = self.state.load();
+        let failed = state.failure.as_ref()?;
+        Some(failed.error.with_retry_after(failed.retry_at.since(now)))
+    }
+
+    /// What a reader that needs `min_ttl` of remaining life gets now.
+    pub(super) fn answer(&self, now: BootTime, min_ttl: Duration) -> Answer {
+        let state = self.state.load();
+        let pausing = state.failure.as_ref().filter(|failed| now < failed.retry_at);
+        let Some(Held { token, plan }) = &state.held else { return no_token(pausing, now) };
+        let age = now.since(token.sent_at());
+        if age >= plan.valid_for {
+            return no_token(pausing, now);
+        }
+        let token = token.clone();
+        // Before half of its life a fresh token would hardly live longer than this one.
+        let enough = plan.valid_for - age >= min_ttl || age < plan.valid_for / 2;
+        match (age < plan.refresh_after, age < plan.floor_after, pausing) {
+            (true, _, _) if enough => Answer::Fresh(token),
+            (_, _, Some(_)) => Answer::Held(token),
+            (_, true, None) if enough => Answer::Due(token),
+            _ => Answer::Aging(token),
+        }
+    }
+
+    /// Joins the flight under way, or starts one with `work` unless the need is gone meanwhile.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        context: &Context,
+        min_ttl: Duration,
+        work: impl FnOnce() -> BoxFuture<'static, Result<AccessToken, Error>>,
+    ) -> Joined {
+        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = &*flight {
+            return Joined::Flight(flight.clone());
+        }
+        // A flight stores its outcome before it clears its place, so this sees the last one's.
+        match self.answer(context.clock.boot(), min_ttl) {
+            Answer::Fresh(token) | Answer::Held(token) => return Joined::Landed(Ok(token)),
+            Answer::Failed(error) => return Joined::Landed(Err(error)),
+            Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => {}
+        }
+        let (sender, receiver) = watch::channel(None);
+        *flight = Some(receiver.clone());
+        self.flying.store(true, Ordering::Release);
+        let landing = Landing(self.clone());
+        let (work, context) = (work(), context.clone());
+        tokio::spawn(async move {
+            let outcome = landing.0.settle(work.await, &context);
+            // Cleared before it is told, so that whoever hears of a failure can start anew.
+            drop(landing);
+            sender.send_replace(Some(outcome));
+        });
+        Joined::Flight(receiver)
+    }
+
+    /// Keeps what a flight brought. A failure leaves the held token alone.
+    fn settle(&self, outcome: Result<AccessToken, Error>, context: &Context) -> Outcome {
+        let now = context.clock.boot();
+        match outcome {
+            Ok(token) => {
+                let token = Arc::new(token);
+                let plan = Plan::new(token.valid_for(), token.refresh_in(), context.jitter);
+                let held = Some(Held { token: token.clone(), plan });
+                self.state.store(Arc::new(State { held, failure: None }));
+                Ok(token)
+            }
+            Err(error) => {
+                let state = State::clone(&self.state.load());
+                let in_a_row = state.failure.as_ref().map_or(0, |f| f.in_a_row).saturating_add(1);
+                let pause = wait(error.failure(), in_a_row, error.retry_after(), context.jitter);
+                let error = error.with_retry_after(pause);
+                let failed = Failed { error: error.clone(), in_a_row, retry_at: now + pause };
+                self.state.store(Arc::new(State { failure: Some(failed), ..state }));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A flight to wait for, or one that landed a moment ago.
+pub(super) enum Joined {
+    Flight(Flight),
+    Landed(Outcome),
+}
+
+impl Joined {
+    pub(super) async fn outcome(self) -> Outcome {
+        let lost = || Err(Error::new(Kind::Lost));
+        match self {
+            Self::Landed(outcome) => outcome,
+            Self::Flight(mut flight) => match flight.wait_for(Option::is_some).await {
+                Ok(outcome) => outcome.clone().unwrap_or_else(lost),
+                Err(_) => lost(),
+            },
+        }
+    }
+}
+
+fn no_token(pausing: Option<&Failed>, now: BootTime) -> Answer {
+    match pausing {
+        Some(failed) => Answer::Failed(failed.error.with_retry_after(failed.retry_at.since(now))),
+        None => Answer::Nothing,
+    }
+}
+
+/// Clears the flight's place also when its task panics or the runtime ends.
+struct Landing(Arc<Slot>);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        *self.0.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.flying.store(false, Ordering::Release);
+    }
+}

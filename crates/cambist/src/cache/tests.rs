@@ -1,0 +1,277 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cambist_core::admission::Refusal;
+use cambist_core::clock::{Clock, UnixTime};
+use cambist_core::refresh::Jitter;
+use cambist_core::secret::Secret;
+use cambist_core::verify::VerifyError;
+use cambist_sim::clock::SimClock;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::observer::Unobserved;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// What the next fetches do; the last step is repeated.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Give { after: Duration, life: Duration },
+    Fail,
+    FailForGood,
+    Hang,
+    Panic,
+}
+
+#[derive(Debug)]
+struct Script {
+    clock: SimClock,
+    steps: Mutex<VecDeque<Step>>,
+    calls: AtomicU32,
+}
+
+impl Source for Script {
+    fn fetch<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut steps = self.steps.lock().unwrap();
+        let step = if steps.len() > 1 { steps.pop_front() } else { steps.front().copied() };
+        let (sent_at, wall) = (self.clock.boot(), self.clock.wall());
+        async move {
+            match step.unwrap() {
+                Step::Give { after, life } => {
+                    sleep(after).await;
+                    let secret = Secret::new(format!("token-{call}"));
+                    Ok(AccessToken::new(secret, wall, sent_at, life, None, None))
+                }
+                Step::Fail => Err(Error::new(Kind::Lost)),
+                Step::FailForGood => {
+                    let error = VerifyError::Backwards { issued_at: wall, expires_at: wall };
+                    Err(Error::new(Refusal::from(error)))
+                }
+                Step::Hang => std::future::pending().await,
+                Step::Panic => panic!("as the script says"),
+            }
+        }
+        .boxed()
+    }
+}
+
+struct Bench {
+    cache: Arc<Cache>,
+    script: Arc<Script>,
+    clock: SimClock,
+}
+
+const HOUR: Step = Step::Give { after: Duration::ZERO, life: secs(3600) };
+
+fn bench(steps: impl Into<VecDeque<Step>>) -> Bench {
+    let clock = SimClock::starting_at(UnixTime::from_secs(1_795_407_225));
+    let (steps, calls) = (Mutex::new(steps.into()), AtomicU32::new(0));
+    let script = Arc::new(Script { clock: clock.clone(), steps, calls });
+    let context = Context {
+        clock: Arc::new(clock.clone()),
+        observer: Arc::new(Unobserved),
+        jitter: Jitter::of(b"pod"),
+    };
+    let cache = Arc::new(Cache::new(script.clone(), context));
+    Bench { cache, script, clock }
+}
+
+impl Bench {
+    fn calls(&self) -> u32 {
+        self.script.calls.load(Ordering::SeqCst)
+    }
+
+    async fn get(&self, name: &str) -> Result<String, Error> {
+        let token = self.cache.get(&scope(name), Duration::ZERO).await?;
+        Ok(token.secret().expose().to_owned())
+    }
+
+    fn peek(&self, name: &str) -> Option<String> {
+        self.cache.peek(name).map(|token| token.secret().expose().to_owned())
+    }
+}
+
+fn scope(name: &str) -> Scope {
+    Scope::parse(&format!("{name}/.default")).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_readers_cause_one_fetch() {
+    let bench = bench([Step::Give { after: secs(1), life: secs(3600) }]);
+    let readers = (0..1000).map(|_| bench.get("a"));
+    let answers = futures_util::future::join_all(readers).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == "token-1"));
+    assert_eq!((bench.calls(), bench.peek("a").as_deref()), (1, Some("token-1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_leaves_cancels_nothing() {
+    let bench = bench([Step::Give { after: secs(2), life: secs(3600) }]);
+    assert!(tokio::time::timeout(secs(1), bench.get("a")).await.is_err());
+    sleep(secs(2)).await;
+    assert_eq!((bench.calls(), bench.peek("a").as_deref()), (1, Some("token-1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_cold_scopes_take_as_long_as_one_and_a_hung_one_delays_nobody() {
+    let slow = Step::Give { after: Duration::from_millis(100), life: secs(3600) };
+    let bench = bench([Step::Hang, slow]);
+    let cache = bench.cache.clone();
+    let hung = tokio::spawn(async move { cache.get(&scope("hung"), Duration::ZERO).await });
+    tokio::task::yield_now().await;
+    let started = Instant::now();
+    let names: Vec<_> = (0..20).map(|n| format!("s{n}")).collect();
+    let all = futures_util::future::join_all(names.iter().map(|name| bench.get(name))).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(started.elapsed(), Duration::from_millis(100));
+    assert!(bench.peek("s7").is_some() && bench.get("s7").await.is_ok());
+    assert_eq!(started.elapsed(), Duration::from_millis(100));
+    assert!(!hung.is_finished());
+    hung.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_due_token_is_answered_at_once_and_refreshed_behind_the_readers_back() {
+    let bench = bench([HOUR, Step::Give { after: secs(5), life: secs(3600) }]);
+    bench.get("a").await.unwrap();
+    sleep(secs(2570)).await;
+    assert_eq!(bench.peek("a").as_deref(), Some("token-1"));
+    assert_eq!(bench.calls(), 1, "not due before 2580 s");
+    sleep(secs(380)).await;
+    for _ in 0..50 {
+        assert_eq!(bench.peek("a").as_deref(), Some("token-1"));
+    }
+    sleep(secs(6)).await;
+    assert_eq!((bench.calls(), bench.peek("a").as_deref()), (2, Some("token-2")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_token_outlives_every_failure_until_its_true_end() {
+    let bench = bench([HOUR, Step::Fail]);
+    bench.get("a").await.unwrap();
+    sleep(secs(2940)).await;
+    let start = Instant::now();
+    // Readers all the while: through the refresh window, past the floor, to the last second.
+    while start.elapsed() < secs(659) {
+        let answer = match bench.peek("a") {
+            Some(token) => token,
+            None => bench.get("a").await.unwrap(),
+        };
+        assert_eq!(answer, "token-1");
+        sleep(secs(1)).await;
+    }
+    assert!(bench.calls() < 25, "{} tries in 11 minutes", bench.calls());
+    sleep(secs(1)).await;
+    assert!(bench.peek("a").is_none() && bench.get("a").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn below_the_floor_a_reader_waits_a_second_for_the_refresh_and_no_more() {
+    let bench = bench([HOUR, Step::Give { after: secs(3), life: secs(3600) }]);
+    bench.get("a").await.unwrap();
+    sleep(secs(3350)).await;
+    assert!(bench.peek("a").is_none());
+    let started = Instant::now();
+    assert_eq!(bench.get("a").await.unwrap(), "token-1");
+    assert_eq!(started.elapsed(), PATIENCE);
+    sleep(secs(2)).await;
+    assert_eq!((bench.peek("a").as_deref(), bench.calls()), (Some("token-2"), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_remembered_and_forgotten() {
+    let bench = bench([Step::Fail, Step::Fail, HOUR]);
+    let waiters = (0..50).map(|_| bench.get("a"));
+    let answers = futures_util::future::join_all(waiters).await;
+    assert!(answers.iter().all(Result::is_err));
+    assert_eq!(bench.calls(), 1);
+    let error = bench.get("a").await.unwrap_err();
+    assert_eq!(bench.calls(), 1);
+    sleep(error.retry_after().unwrap()).await;
+    let second = bench.get("a").await.unwrap_err();
+    assert_eq!(bench.calls(), 2);
+    assert!(second.retry_after().unwrap() > error.retry_after().unwrap());
+    sleep(second.retry_after().unwrap()).await;
+    assert_eq!(bench.get("a").await.unwrap(), "token-3");
+    assert!(bench.cache.contents()[0].failure.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_failure_is_not_tried_every_second() {
+    let bench = bench([Step::FailForGood]);
+    for _ in 0..60 {
+        assert!(bench.get("a").await.is_err());
+        sleep(secs(1)).await;
+    }
+    assert!(bench.calls() <= 3, "{}", bench.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_an_error_and_not_the_end() {
+    let bench = bench([Step::Panic, HOUR]);
+    assert_eq!(bench.get("a").await.unwrap_err().reason(), "internal");
+    assert_eq!(bench.get("a").await.unwrap(), "token-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_more_life_gets_a_fresher_token_but_not_before_half_life() {
+    let bench = bench([HOUR]);
+    let a = scope("a");
+    let get = |ttl| bench.cache.get(&a, secs(ttl));
+    let name = |token: Arc<AccessToken>| token.secret().expose().to_owned();
+    assert_eq!(name(get(3600).await.unwrap()), "token-1");
+    sleep(secs(1000)).await;
+    assert_eq!(name(get(3500).await.unwrap()), "token-1");
+    sleep(secs(1000)).await;
+    assert_eq!(name(get(1500).await.unwrap()), "token-1");
+    assert_eq!(name(get(1700).await.unwrap()), "token-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sleep_of_the_machine_counts_and_the_wall_clock_does_not() {
+    let bench = bench([HOUR]);
+    bench.get("a").await.unwrap();
+    bench.clock.skew(365 * 86_400);
+    assert!(bench.peek("a").is_some());
+    bench.clock.skew(-2 * 365 * 86_400);
+    assert!(bench.peek("a").is_some());
+    bench.clock.advance(secs(3601));
+    assert!(bench.peek("a").is_none());
+    assert_eq!(bench.get("a").await.unwrap(), "token-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_scopes_are_the_most_and_tokenless_ones_go_first() {
+    let bench = bench([HOUR, Step::FailForGood, HOUR]);
+    bench.cache.pin([scope("pinned")]);
+    bench.get("kept").await.unwrap();
+    bench.get("failed").await.unwrap_err();
+    for n in 0..MAX_SCOPES {
+        bench.get(&format!("s{n}")).await.unwrap();
+    }
+    let names: Vec<_> =
+        bench.cache.contents().iter().map(|e| e.scope.resource().to_owned()).collect();
+    assert_eq!(names.len(), MAX_SCOPES);
+    assert!(names.contains(&"pinned".to_owned()));
+    assert!(!names.contains(&"failed".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pinned_is_fetched_unasked_and_what_is_idle_is_forgotten() {
+    let bench = bench([HOUR]);
+    bench.cache.pin([scope("p")]);
+    assert_eq!(bench.cache.pinned(), [scope("p")]);
+    bench.get("idle").await.unwrap();
+    for _ in 0..2400 {
+        bench.cache.tend();
+        sleep(secs(5)).await;
+    }
+    assert!(bench.cache.held(&scope("p")).is_some());
+    assert_eq!(bench.cache.contents().len(), 1);
+    // 12 000 s at one refresh in some 2 600 to 2 940 s, and the one for the idle scope.
+    assert!((5..=6).contains(&bench.calls()), "{}", bench.calls());
+}

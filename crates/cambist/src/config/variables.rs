@@ -1,0 +1,84 @@
+//! The variables there are: one table for parsing, flags, help and the README.
+
+/// A variable that configures the library.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds without it, in words.
+    pub default: &'static str,
+    /// What it is for, in a line.
+    pub help: &'static str,
+}
+
+const fn variable(name: &'static str, default: &'static str, help: &'static str) -> Variable {
+    Variable { name, default, help }
+}
+
+/// The variables that [`Config::from_env`](super::Config::from_env) reads.
+pub const VARIABLES: &[Variable] = &[
+    variable("AZURE_TENANT_ID", "required", "The Entra tenant: a GUID or a domain name"),
+    variable("AZURE_CLIENT_ID", "required", "The client id of the identity to act as"),
+    variable("AZURE_FEDERATED_TOKEN_FILE", "required", "The projected service-account token"),
+    variable(
+        "AZURE_AUTHORITY_HOST",
+        "https://login.microsoftonline.com/",
+        "Where tokens are exchanged",
+    ),
+    variable(
+        "CAMBIST_ALLOW_AUTHORITY",
+        "none",
+        "Authority hosts beyond the built-in ones, comma-separated https URLs",
+    ),
+    variable(
+        "CAMBIST_ISSUER",
+        "the token's own issuer, reported as unpinned",
+        "The cluster's issuer, byte for byte; required with CAMBIST_KEY_AGE=enforce",
+    ),
+    variable(
+        "CAMBIST_AUDIENCE",
+        "what the authority's cloud expects",
+        "The audience that the projected token must have",
+    ),
+    variable(
+        "CAMBIST_KEYS",
+        "public",
+        "Where to look for the issuer's keys, in order: public, api, file:PATH",
+    ),
+    variable(
+        "CAMBIST_API_TOKEN_FILE",
+        "none",
+        "A projected token with the API server's audience, for CAMBIST_KEYS=api",
+    ),
+    variable(
+        "CAMBIST_API_CA_FILE",
+        "the cluster's CA where pods find it",
+        "The API server's CA, for CAMBIST_KEYS=api",
+    ),
+    variable(
+        "CAMBIST_JWKS_ANY_HOST",
+        "false",
+        "Whether the issuer's key set may live on another host",
+    ),
+    variable("CAMBIST_CA_FILE", "none", "More CA certificates (PEM) for Entra and the issuer"),
+    variable("CAMBIST_ENTRA_CA_FILE", "CAMBIST_CA_FILE", "More CA certificates for Entra alone"),
+    variable(
+        "CAMBIST_ISSUER_CA_FILE",
+        "CAMBIST_CA_FILE",
+        "More CA certificates for the issuer alone",
+    ),
+    variable(
+        "CAMBIST_KEY_AGE",
+        "audit",
+        "off, audit or enforce: enforce holds tokens that cannot be checked",
+    ),
+    variable("CAMBIST_LEEWAY", "300s", "How far the clocks of cluster and pod may differ"),
+    variable("CAMBIST_MAX_TOKEN_LIFETIME", "24h", "The longest accepted life of a projected token"),
+    variable(
+        "CAMBIST_ALLOW_DEFAULT_ACCOUNT",
+        "none",
+        "`default` accounts to accept, as system:serviceaccount:NAMESPACE:default",
+    ),
+    variable("HTTPS_PROXY", "none", "The proxy on the way to Entra and the public issuer"),
+    variable("NO_PROXY", "none", "Hosts that are reached without the proxy"),
+];

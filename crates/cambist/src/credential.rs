@@ -1,0 +1,212 @@
+//! One identity's Azure tokens.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cambist_core::clock::{BootTime, Clock};
+use cambist_core::refresh::{Failure, Jitter, wait};
+use cambist_core::scope::Scope;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::assertions::Assertions;
+use crate::cache::{Cache, Entry, Source};
+use crate::error::Error;
+use crate::exchange::{AccessToken, Exchange};
+use crate::issuer_keys::IssuerKeys;
+use crate::observer::Observer;
+
+/// How often what is held is looked after.
+const TEND_EVERY: Duration = Duration::from_secs(5);
+
+/// What everything in one process shares: the time, who is told, and the pod's share of the spread.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
+    /// The pod's jitter.
+    pub jitter: Jitter,
+}
+
+/// Azure tokens for one identity: cached, refreshed in the background, held through outages.
+///
+/// Cheap to clone; clones share everything. The `TokenCredential` trait of the Azure SDK has no room
+/// for a second identity, so another one is another `Credential`.
+#[derive(Clone)]
+pub struct Credential(Arc<Inner>);
+
+struct Inner {
+    client_id: String,
+    cache: Cache,
+    keys: Option<IssuerKeys>,
+}
+
+/// The work that makes an Azure token out of a projected one: read, judge, exchange.
+#[derive(Debug)]
+pub struct Workload {
+    /// What is exchanged.
+    pub assertions: Assertions,
+    /// Where it is exchanged.
+    pub exchange: Exchange,
+    /// What is shared.
+    pub context: Context,
+}
+
+impl Credential {
+    /// The tokens of a workload identity.
+    pub fn new(workload: Workload) -> Self {
+        let client_id = workload.exchange.client_id().to_owned();
+        let keys = workload.assertions.keys().clone();
+        let context = workload.context.clone();
+        let source = Worker { workload, pause: Mutex::new(None) };
+        Self::from_source(client_id, Some(keys), Arc::new(source), context)
+    }
+
+    pub(crate) fn from_source(
+        client_id: String,
+        keys: Option<IssuerKeys>,
+        source: Arc<dyn Source>,
+        context: Context,
+    ) -> Self {
+        Self(Arc::new(Inner { client_id, cache: Cache::new(source, context), keys }))
+    }
+
+    /// The identity's client id.
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    /// The token for a resource (without `/.default`) if one can be handed out at once. Takes no
+    /// lock, allocates nothing, and starts a refresh in the background when one is due.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn peek(&self, resource: &str) -> Option<Arc<AccessToken>> {
+        self.0.cache.peek(resource)
+    }
+
+    /// The token for a scope: from the cache, or made now.
+    ///
+    /// However many callers ask at once, the work is done once, and goes on if they leave. While a
+    /// valid token is held it is answered, whatever fails. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If there is no valid token and making one failed, now or a moment ago.
+    pub async fn token(&self, scope: &Scope) -> Result<Arc<AccessToken>, Error> {
+        self.token_with_min_ttl(scope, Duration::ZERO).await
+    }
+
+    /// As [`token`](Self::token), for a caller that needs it to live for at least `min_ttl` more.
+    ///
+    /// A held token that will not is refreshed first, unless it has not lived half of its life (a
+    /// new one would hardly live longer) or the refresh fails: what is valid is still answered, and
+    /// tells its own remaining life.
+    ///
+    /// # Errors
+    /// As [`token`](Self::token).
+    pub async fn token_with_min_ttl(
+        &self,
+        scope: &Scope,
+        min_ttl: Duration,
+    ) -> Result<Arc<AccessToken>, Error> {
+        self.0.cache.get(scope, min_ttl).await
+    }
+
+    /// Has tokens for these scopes held at all times, as long as [`maintain`](Self::maintain) runs.
+    pub fn prefetch(&self, scopes: impl IntoIterator<Item = Scope>) {
+        self.0.cache.pin(scopes);
+    }
+
+    /// The scopes that are held at all times.
+    pub fn prefetched(&self) -> Vec<Scope> {
+        self.0.cache.pinned()
+    }
+
+    /// Whether a valid token is held for a scope.
+    pub fn holds(&self, scope: &Scope) -> bool {
+        self.0.cache.held(scope).is_some()
+    }
+
+    /// What is held, for reports.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.0.cache.contents()
+    }
+
+    /// The issuer's keys; none for a developer's own sign-in.
+    pub fn issuer_keys(&self) -> Option<&IssuerKeys> {
+        self.0.keys.as_ref()
+    }
+
+    /// Looks after what is held: fetches and refreshes prefetched scopes, and forgets what nobody
+    /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
+    pub async fn maintain(&self) {
+        loop {
+            self.0.cache.tend();
+            tokio::time::sleep(TEND_EVERY).await;
+        }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Credential");
+        out.field("client_id", &self.0.client_id).finish_non_exhaustive()
+    }
+}
+
+/// A workload and the pause that the upstream asked it for.
+#[derive(Debug)]
+struct Worker {
+    workload: Workload,
+    // Throttling is by identity, not by scope: while it lasts nobody calls.
+    pause: Mutex<Option<(BootTime, Error)>>,
+}
+
+impl Source for Worker {
+    fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
+        self.fetch_once(scope).boxed()
+    }
+}
+
+impl Worker {
+    async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
+        let context = &self.workload.context;
+        if let Some(error) = self.pausing(context.clock.boot()) {
+            return Err(error);
+        }
+        let first = self.attempt(scope).await;
+        let outcome = match first {
+            // The file may have been replaced between reading it and Entra's looking at it.
+            Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
+            outcome => outcome,
+        };
+        if let Err(error) = &outcome {
+            let asked = error.retry_after();
+            let looping = error.failure() == Failure::Looping;
+            let pause = looping.then(|| wait(Failure::Looping, 1, asked, context.jitter)).or(asked);
+            if let Some(pause) = pause {
+                let until = context.clock.boot() + pause;
+                *self.pause.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((until, error.clone()));
+            }
+        }
+        outcome
+    }
+
+    /// The error that a pause was asked with, while the pause lasts.
+    fn pausing(&self, now: BootTime) -> Option<Error> {
+        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, error) = pause.as_ref().filter(|(until, _)| now < *until)?;
+        Some(error.with_retry_after(until.since(now)))
+    }
+
+    async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
+        let assertion = self.workload.assertions.next().await?;
+        self.workload.exchange.exchange(&assertion, scope).await.map_err(Error::new)
+    }
+}
+
+#[cfg(test)]
+mod tests;

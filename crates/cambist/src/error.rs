@@ -1,0 +1,159 @@
+//! The one error of the library.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cambist_core::admission::Refusal;
+use cambist_core::refresh::Failure;
+
+use http::StatusCode;
+
+use crate::exchange::{EntraError, ExchangeError};
+use crate::token_file::TokenFileError;
+
+/// Why there is no token.
+///
+/// It prints what was compared with what and what to do about it; [`reason`](Self::reason) is the
+/// same in one stable word. Cheap to clone: everybody who waited for the same work gets it.
+#[derive(Clone)]
+pub struct Error {
+    kind: Arc<Kind>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error(transparent)]
+    TokenFile(#[from] TokenFileError),
+    #[error("the projected token is not sent to Entra: {0}")]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    #[error(
+        "{0} scopes are held or being fetched, which is all there is room for; an app that needs more is asking for something else than resources"
+    )]
+    CacheFull(usize),
+    #[error(
+        "the work for this token ended without a result; this is a defect of cambist, please report it"
+    )]
+    Lost,
+    #[cfg(feature = "azure")]
+    #[error("the developer's own sign-in gave no token: {0}")]
+    Developer(String),
+}
+
+/// What kind of trouble an [`Error`] is, for whoever must answer a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// Nothing changes until somebody changes something.
+    Permanent,
+    /// Policy forbids it.
+    Denied,
+    /// It may work later.
+    Transient,
+    /// The upstream asked for a pause.
+    Throttled,
+}
+
+impl Error {
+    /// The reason as one stable word: metric label, log field and the endpoint's error code.
+    pub fn reason(&self) -> &'static str {
+        match &*self.kind {
+            Kind::TokenFile(error) => error.reason(),
+            Kind::Refused(refusal) => refusal.as_str(),
+            Kind::Exchange(error) => error.reason(),
+            Kind::CacheFull(_) => "cache_full",
+            Kind::Lost => "internal",
+            #[cfg(feature = "azure")]
+            Kind::Developer(_) => "developer_sign_in",
+        }
+    }
+
+    /// What kind of trouble it is.
+    pub fn class(&self) -> Class {
+        match (&*self.kind, self.failure()) {
+            (Kind::Refused(Refusal::Bad(_)), _) => Class::Permanent,
+            (Kind::Refused(_), _) => Class::Denied,
+            (Kind::Exchange(error), Failure::Transient | Failure::Looping)
+                if error.status() == Some(StatusCode::TOO_MANY_REQUESTS) =>
+            {
+                Class::Throttled
+            }
+            (_, Failure::Permanent | Failure::Replicating) => Class::Permanent,
+            _ => Class::Transient,
+        }
+    }
+
+    /// How long it is of no use to ask again, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// What Entra said, if it was Entra that refused.
+    pub fn entra(&self) -> Option<&EntraError> {
+        match &*self.kind {
+            Kind::Exchange(error) => error.entra(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn new(kind: impl Into<Kind>) -> Self {
+        let kind = kind.into();
+        let retry_after = match &kind {
+            Kind::Exchange(error) => error.retry_after(),
+            _ => None,
+        };
+        Self { kind: Arc::new(kind), retry_after }
+    }
+
+    pub(crate) fn with_retry_after(&self, retry_after: Duration) -> Self {
+        Self { kind: self.kind.clone(), retry_after: Some(retry_after) }
+    }
+
+    /// Whether Entra found the assertion too old (or too young).
+    pub(crate) fn is_stale_assertion(&self) -> bool {
+        matches!(&*self.kind, Kind::Exchange(error) if error.is_stale_assertion())
+    }
+
+    /// How the next try is to be timed.
+    pub(crate) fn failure(&self) -> Failure {
+        match &*self.kind {
+            Kind::Exchange(error) => error.failure(),
+            // The kubelet may repair the file, and time a clock or a key set, at any moment.
+            Kind::TokenFile(_) | Kind::Refused(Refusal::Held { .. }) | Kind::Lost => {
+                Failure::Transient
+            }
+            Kind::Refused(Refusal::Bad(error))
+                if error.is_about_time() || error.for_want_of_a_key().is_some() =>
+            {
+                Failure::Transient
+            }
+            Kind::Refused(_) => Failure::Replicating,
+            Kind::CacheFull(_) => Failure::Transient,
+            #[cfg(feature = "azure")]
+            Kind::Developer(_) => Failure::Transient,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("reason", &self.reason()).field("message", &self.to_string());
+        out.field("retry_after", &self.retry_after).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.kind.source()
+    }
+}

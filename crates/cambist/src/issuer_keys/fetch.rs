@@ -1,0 +1,203 @@
+//! One look at one place for keys.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cambist_core::clock::UnixTime;
+use cambist_core::issuer::{Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES};
+use cambist_core::jwks::{KeySet, KeySetError, MAX_JWKS_BYTES};
+use http::header::{ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH};
+use http::{HeaderMap, Request, Response, StatusCode};
+
+use super::{FRESH, PATIENCE, Source, fresh_for};
+use crate::observer::KeySource;
+use crate::token_file::{TokenFile, TokenFileError};
+use crate::transport::{Limits, Transport, TransportError};
+
+/// Why a place gave no usable key set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// It could not be reached, or not be understood.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// It answered with something else than success.
+    #[error("{url} answered {status}{}", hint(*.status))]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The answer.
+        status: StatusCode,
+    },
+    /// The discovery document is not acceptable.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The key set is not acceptable.
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+    /// The set has keys but none that can verify anything.
+    #[error("none of the {0} published keys can be used; the first: {1}")]
+    NoUsableKey(usize, String),
+    /// The URL cannot be asked for.
+    #[error("{0} is no URL that can be asked for")]
+    Url(String),
+    /// The token for the API server cannot be read.
+    #[error("the API server's token: {0}")]
+    Token(#[from] TokenFileError),
+    /// The key-set file cannot be read.
+    #[error("the key set file {path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        300..=399 => "; redirects are not followed: configure the address it points to",
+        401 | 403 => {
+            "; bind the ClusterRole system:service-account-issuer-discovery to the account"
+        }
+        407 => "; the proxy asks for credentials",
+        _ => "",
+    }
+}
+
+/// What a look brought.
+pub(super) struct Fetched {
+    /// The set, or nothing if it is the one already held.
+    pub(super) keys: Option<KeySet>,
+    pub(super) etag: Option<String>,
+    pub(super) fresh_for: Duration,
+    pub(super) date: Option<UnixTime>,
+}
+
+impl Source {
+    pub(super) fn kind(&self) -> KeySource {
+        match self {
+            Self::Public { .. } => KeySource::Public,
+            Self::Api { .. } => KeySource::Api,
+            Self::File(_) => KeySource::File,
+        }
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        issuer: &IssuerUrl,
+        etag: Option<&str>,
+    ) -> Result<Fetched, FetchError> {
+        match self {
+            Self::Public { transport, host } => {
+                let url = issuer.discovery_url();
+                let document = get(transport, &url, HeaderMap::new(), MAX_DISCOVERY_BYTES).await?;
+                let document = Discovery::parse(document.body(), issuer, *host)?;
+                let mut headers = HeaderMap::new();
+                if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+                    headers.insert(IF_NONE_MATCH, etag);
+                }
+                key_set(transport, document.jwks_uri(), headers).await
+            }
+            Self::Api { transport, server, token_file } => {
+                let token = TokenFile::new(token_file.clone()).read().await?;
+                let bearer = format!("Bearer {}", token.secret().expose());
+                let mut headers = HeaderMap::new();
+                if let Ok(mut bearer) = HeaderValue::from_str(&bearer) {
+                    bearer.set_sensitive(true);
+                    headers.insert(AUTHORIZATION, bearer);
+                }
+                key_set(transport, &format!("{server}/openid/v1/jwks"), headers).await
+            }
+            Self::File(path) => {
+                let keys = usable(&read(path).await?)?;
+                Ok(Fetched { keys: Some(keys), etag: None, fresh_for: *FRESH.start(), date: None })
+            }
+        }
+    }
+}
+
+async fn get(
+    transport: &Transport,
+    url: &str,
+    headers: HeaderMap,
+    max_body: usize,
+) -> Result<Response<Bytes>, FetchError> {
+    let request = Request::get(url).header(ACCEPT, "application/json").body(Bytes::new());
+    let mut request = request.map_err(|_| FetchError::Url(url.to_owned()))?;
+    request.headers_mut().extend(headers);
+    let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
+    match response.status() {
+        StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
+        status => Err(FetchError::Status { url: url.to_owned(), status }),
+    }
+}
+
+async fn key_set(
+    transport: &Transport,
+    url: &str,
+    headers: HeaderMap,
+) -> Result<Fetched, FetchError> {
+    let conditional = headers.contains_key(IF_NONE_MATCH);
+    let response = get(transport, url, headers, MAX_JWKS_BYTES).await?;
+    let keys = match response.status() {
+        StatusCode::NOT_MODIFIED if conditional => None,
+        StatusCode::OK => Some(usable(response.body())?),
+        status => return Err(FetchError::Status { url: url.to_owned(), status }),
+    };
+    let text = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    // A cache on the way repeats an old `Date`; `Age` gives that away.
+    let date = text(DATE).filter(|_| text(AGE).is_none_or(|age| age == "0"));
+    Ok(Fetched {
+        keys,
+        etag: text(ETAG),
+        fresh_for: fresh_for(response.headers()),
+        date: date.and_then(|date| http_date(&date)),
+    })
+}
+
+fn http_date(text: &str) -> Option<UnixTime> {
+    let at = httpdate::parse_http_date(text).ok()?;
+    let since_epoch = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).ok()?))
+}
+
+/// A set without a usable key must not replace one that has some.
+fn usable(body: &[u8]) -> Result<KeySet, FetchError> {
+    let keys = KeySet::parse(body)?;
+    match (keys.keys(), keys.unusable().first()) {
+        ([], Some(first)) => {
+            Err(FetchError::NoUsableKey(keys.unusable().len(), first.reason.to_string()))
+        }
+        _ => Ok(keys),
+    }
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
+    let problem = |problem: String| FetchError::File { path: path.to_owned(), problem };
+    let owned = path.to_owned();
+    match tokio::task::spawn_blocking(move || read_now(&owned)).await {
+        Ok(read) => read.map_err(|error| problem(error.to_string())),
+        Err(_) => Err(problem("reading it ended without a result".to_owned())),
+    }
+}
+
+fn read_now(path: &Path) -> std::io::Result<Vec<u8>> {
+    // Opening a FIFO would wait for a writer.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut body = Vec::new();
+    let limit = MAX_JWKS_BYTES as u64 + 1;
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut body)?;
+    if body.len() > MAX_JWKS_BYTES {
+        let problem = format!("it is larger than the {MAX_JWKS_BYTES} bytes that are read");
+        return Err(std::io::Error::other(problem));
+    }
+    Ok(body)
+}
