@@ -1,0 +1,315 @@
+//! What runs, typed: from flags and variables, before anything is opened.
+
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+
+use cambist::Env;
+use cambist::config::{ConfigErrors, Fault};
+use cambist_core::refresh::Jitter;
+use cambist_core::scope::{Resource, Scope};
+use cambist_core::secret::Secret;
+
+use crate::log::Filter;
+use crate::request::Protocol;
+use crate::settings::{Settings, unknown};
+
+mod listen;
+
+pub use listen::Listen;
+
+/// The header secret's least length: as many characters as 64 random bits have in hexadecimal.
+const MIN_SECRET: usize = 16;
+
+/// The header secret's greatest length: a header line must have room for it.
+const MAX_SECRET: usize = 256;
+
+/// The sidecar's configuration.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where tokens come from.
+    pub source: Source,
+    /// Where apps ask.
+    pub listen: Listen,
+    /// Where probes and scrapers ask, if anywhere.
+    pub admin: Option<SocketAddr>,
+    /// How apps may ask.
+    pub protocols: Vec<Protocol>,
+    /// What apps must know.
+    pub header_secret: Option<Secret>,
+    /// What is held from the start.
+    pub prefetch: Vec<Scope>,
+    /// The identity's object id, if known.
+    pub object_id: Option<String>,
+    /// The identity's Azure resource id, if known.
+    pub resource_id: Option<String>,
+    /// What is logged.
+    pub log: Filter,
+    /// The pod's share of the spread of refreshes.
+    pub jitter: Jitter,
+    /// What is allowed and still worth a warning.
+    pub warnings: Vec<String>,
+}
+
+/// Where tokens come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The projected token, exchanged.
+    Federated(Box<cambist::Config>),
+    /// A developer's own sign-in.
+    #[cfg(feature = "developer")]
+    Developer,
+}
+
+impl Config {
+    /// Reads flags and variables, and the file of the header secret if there is one.
+    ///
+    /// # Errors
+    /// All faults at once, each under the name of its flag or variable.
+    pub fn read(settings: &Settings<'_>) -> Result<Self, ConfigErrors> {
+        let mut read = Reader { settings, faults: unknown(settings), warnings: Vec::new() };
+        let source = read.source();
+        let listen = read.parsed("CAMBIST_LISTEN", Listen::Both(8421), Listen::from_str);
+        let admin = SocketAddr::from(([127, 0, 0, 1], 8422));
+        let admin = read.parsed("CAMBIST_ADMIN_LISTEN", Some(admin), listen::admin);
+        let open = vec![Protocol::AppService, Protocol::Native];
+        let protocols = read.parsed("CAMBIST_PROTOCOLS", open, protocols);
+        let header_secret = read.header_secret();
+        read.check_doors(&protocols, header_secret.as_ref());
+        read.check_host_network();
+        let prefetch = read.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
+        let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
+        let (Some(source), true) = (source, read.faults.is_empty()) else {
+            return Err(settings.locate(read.faults));
+        };
+        Ok(Self {
+            source,
+            listen,
+            admin,
+            protocols,
+            header_secret,
+            prefetch,
+            object_id: settings.get("CAMBIST_OBJECT_ID"),
+            resource_id: settings.get("CAMBIST_RESOURCE_ID"),
+            log,
+            // The pod's name is what differs between the pods of a fleet.
+            jitter: Jitter::of(settings.get("HOSTNAME").unwrap_or_default().as_bytes()),
+            warnings: read.warnings,
+        })
+    }
+
+    /// The protocols that are both open and possible.
+    pub fn served(&self) -> impl Iterator<Item = Protocol> {
+        let secret = self.header_secret.is_some();
+        self.protocols.iter().copied().filter(move |p| secret || !p.needs_secret())
+    }
+}
+
+impl fmt::Display for Config {
+    /// What would run, a line each; no secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+            let mut text = String::new();
+            for item in items {
+                let comma = if text.is_empty() { "" } else { ", " };
+                let _ = write!(text, "{comma}{item}");
+            }
+            if text.is_empty() { "none".to_owned() } else { text }
+        }
+        match &self.source {
+            Source::Federated(library) => {
+                writeln!(f, "client id        {}", library.client_id)?;
+                writeln!(f, "tenant id        {}", library.tenant_id)?;
+                writeln!(f, "authority        {}", library.authority.host())?;
+                writeln!(f, "projected token  {}", library.token_file.display())?;
+                writeln!(f, "key age          {}", library.mode.as_str())?;
+            }
+            #[cfg(feature = "developer")]
+            Source::Developer => writeln!(f, "source           a developer's own sign-in")?,
+        }
+        writeln!(f, "tokens on        {}", self.listen)?;
+        writeln!(f, "protocols        {}", list(self.served().map(Protocol::as_str)))?;
+        let secret = if self.header_secret.is_some() { "set" } else { "none" };
+        writeln!(f, "header secret    {secret}")?;
+        writeln!(f, "admin on         {}", list(self.admin))?;
+        writeln!(f, "prefetched       {}", list(&self.prefetch))?;
+        write!(f, "log              {}", self.log)
+    }
+}
+
+struct Reader<'a> {
+    settings: &'a Settings<'a>,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, name: &'static str, problem: impl Into<String>) {
+        self.faults.push(Fault { name: name.into(), problem: problem.into() });
+    }
+
+    /// A setting, or its default; after a fault the default too, so that the rest is still checked.
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let Some(text) = self.settings.get(name) else { return default };
+        parse(&text).unwrap_or_else(|problem| {
+            self.fault(name, problem);
+            default
+        })
+    }
+
+    fn source(&mut self) -> Option<Source> {
+        match self.settings.get("CAMBIST_SOURCE").as_deref().map(str::trim) {
+            None | Some("federated") => match cambist::Config::from_env(self.settings) {
+                Ok(library) => Some(Source::Federated(Box::new(library))),
+                Err(errors) => {
+                    self.faults.extend_from_slice(errors.faults());
+                    None
+                }
+            },
+            #[cfg(feature = "developer")]
+            Some("developer") => Some(Source::Developer),
+            #[cfg(not(feature = "developer"))]
+            Some("developer") => {
+                let problem = "this build has no developer source: it is for laptops, and left out \
+                     of images. Build with `--features developer`";
+                self.fault("CAMBIST_SOURCE", problem);
+                None
+            }
+            Some(other) => {
+                let problem = format!("{other:?} is neither \"federated\" nor \"developer\"");
+                self.fault("CAMBIST_SOURCE", problem);
+                None
+            }
+        }
+    }
+
+    fn header_secret(&mut self) -> Option<Secret> {
+        let file = self.settings.get("CAMBIST_IDENTITY_HEADER_FILE");
+        let (name, secret) = match (self.settings.get("IDENTITY_HEADER"), file) {
+            (None, None) => return None,
+            (Some(_), Some(_)) => {
+                let problem = "IDENTITY_HEADER is set, too; set one of them";
+                self.fault("CAMBIST_IDENTITY_HEADER_FILE", problem);
+                return None;
+            }
+            (Some(text), None) => ("IDENTITY_HEADER", Ok(Secret::new(text))),
+            (None, Some(path)) => ("CAMBIST_IDENTITY_HEADER_FILE", read_secret(Path::new(&path))),
+        };
+        match secret.and_then(check_secret) {
+            Ok(secret) => Some(secret),
+            Err(problem) => {
+                self.fault(name, problem);
+                None
+            }
+        }
+    }
+
+    /// Something must be open, and what is opened without a lock is worth a word.
+    fn check_doors(&mut self, protocols: &[Protocol], secret: Option<&Secret>) {
+        let faulty = |name| self.faults.iter().any(|fault| fault.name == name);
+        if faulty("CAMBIST_IDENTITY_HEADER_FILE") || faulty("IDENTITY_HEADER") {
+            return;
+        }
+        if secret.is_none() {
+            let closed: Vec<_> = protocols.iter().filter(|p| p.needs_secret()).collect();
+            if closed.len() == protocols.len() {
+                let problem = "it is not set, so no protocol is open: set it to a random text of \
+                     16 characters or more, the same for the app and for the sidecar";
+                self.fault("IDENTITY_HEADER", problem);
+            } else if !closed.is_empty() {
+                let names: Vec<_> = closed.iter().map(|p| p.as_str()).collect();
+                let names = names.join(" and ");
+                self.warnings.push(format!("{names} stay closed: IDENTITY_HEADER is not set"));
+            }
+        }
+        if protocols.contains(&Protocol::Imds) {
+            let warning = "imds is open, which asks for \"Metadata: true\" and for no secret: \
+                 whatever can make the app send that header gets its tokens";
+            self.warnings.push(warning.to_owned());
+        }
+    }
+
+    /// With hostNetwork, loopback is the node's. A pod cannot see that for itself; the downward API
+    /// can tell it, because then the pod's address is the node's.
+    fn check_host_network(&mut self) {
+        let allowed = self.parsed("CAMBIST_ALLOW_HOST_NETWORK", false, |text| {
+            text.trim().parse().map_err(|_| format!("{text:?} is neither \"true\" nor \"false\""))
+        });
+        let pod = self.settings.get("CAMBIST_POD_IP");
+        if pod.is_none() || pod != self.settings.get("CAMBIST_HOST_IP") {
+            return;
+        }
+        let finding = "it is the node's address, CAMBIST_HOST_IP: with hostNetwork every process \
+             of the node can ask for this identity's tokens";
+        if allowed {
+            self.warnings.push(format!("CAMBIST_POD_IP: {finding}"));
+        } else {
+            let fix = "Take hostNetwork out of the pod, or set CAMBIST_ALLOW_HOST_NETWORK=true";
+            self.fault("CAMBIST_POD_IP", format!("{finding}. {fix}"));
+        }
+    }
+}
+
+/// The secret in a file, without the line end that editors leave.
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let unreadable = |error| format!("{} cannot be read: {error}", path.display());
+    // Reading a pipe could wait for ever, and a device never end.
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > 4096 {
+        return Err(format!("{} is not a file with one line", path.display()));
+    }
+    let text = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
+    Ok(Secret::new(text.expose().trim_end_matches(['\r', '\n'])))
+}
+
+fn check_secret(secret: Secret) -> Result<Secret, String> {
+    let text = secret.expose();
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("it must be visible ASCII, without blanks: it travels in a header".to_owned());
+    }
+    if !(MIN_SECRET..=MAX_SECRET).contains(&text.len()) {
+        return Err(format!(
+            "it has {} characters; {MIN_SECRET} to {MAX_SECRET} random ones are needed",
+            text.len()
+        ));
+    }
+    Ok(secret)
+}
+
+/// The parts of a comma-separated list.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn protocols(text: &str) -> Result<Vec<Protocol>, String> {
+    let mut open = Vec::new();
+    for word in parts(text) {
+        match Protocol::ALL.into_iter().find(|p| p.as_str() == word) {
+            Some(protocol) if open.contains(&protocol) => {}
+            Some(protocol) => open.push(protocol),
+            None => return Err(format!("{word:?} is none of app-service, native, imds")),
+        }
+    }
+    if open.is_empty() { Err("it names no protocol".to_owned()) } else { Ok(open) }
+}
+
+fn scopes(text: &str) -> Result<Vec<Scope>, String> {
+    let mut scopes = Vec::new();
+    for part in parts(text) {
+        let scope = Resource::parse(part).map_err(|error| error.to_string())?.scope();
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    Ok(scopes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdef-hunter2";
+
+fn env(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let base = [
+        ("AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000001"),
+        ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000002"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"),
+        ("IDENTITY_HEADER", SECRET),
+    ];
+    base.iter().chain(extra).map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect()
+}
+
+fn read(env: &BTreeMap<String, String>) -> Result<Config, ConfigErrors> {
+    Config::read(&Settings::of_env(env))
+}
+
+/// The names of the faults that these settings have.
+fn faults(extra: &[(&str, &str)]) -> Vec<String> {
+    let errors = read(&env(extra)).expect_err("these settings have faults");
+    errors.faults().iter().map(|fault| fault.name.to_string()).collect()
+}
+
+#[test]
+fn the_webhooks_variables_and_a_secret_are_enough() {
+    let config = read(&env(&[])).unwrap();
+    assert_eq!(config.listen, Listen::Both(8421));
+    assert_eq!(config.admin, Some("127.0.0.1:8422".parse().unwrap()));
+    assert_eq!(config.protocols, [Protocol::AppService, Protocol::Native]);
+    assert!(config.warnings.is_empty());
+    let text = format!("{config}{config:?}");
+    assert!(!text.contains(SECRET) && text.contains("header secret    set"), "{text}");
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let found = faults(&[
+        ("AZURE_TENANT_ID", ""),
+        ("CAMBIST_LISTEN", "0.0.0.0:8421"),
+        ("CAMBIST_ADMIN_LISTEN", "nowhere"),
+        ("CAMBIST_PROTOCOLS", "app-service,imap"),
+        ("CAMBIST_PREFETCH", "https://a,b c"),
+        ("CAMBIST_LOG", "x=loud"),
+        ("CAMBIST_LISTENER", "1"),
+        ("IDENTITY_HEADER", "short"),
+    ]);
+    for name in [
+        "AZURE_TENANT_ID",
+        "CAMBIST_LISTEN",
+        "CAMBIST_ADMIN_LISTEN",
+        "CAMBIST_PROTOCOLS",
+        "CAMBIST_PREFETCH",
+        "CAMBIST_LOG",
+        "CAMBIST_LISTENER",
+        "IDENTITY_HEADER",
+    ] {
+        assert_eq!(found.iter().filter(|f| *f == name).count(), 1, "{name} in {found:?}");
+    }
+}
+
+#[test]
+fn a_bad_secret_is_refused_and_not_repeated() {
+    for bad in ["short", "sixteen blanks \u{e9}!!", "with a blank in it...", &"x".repeat(257)] {
+        let errors = read(&env(&[("IDENTITY_HEADER", bad)])).unwrap_err();
+        assert_eq!(errors.faults().len(), 1, "{errors}");
+        assert!(!errors.to_string().contains(bad), "{errors}");
+    }
+    let both = [("CAMBIST_IDENTITY_HEADER_FILE", "/nowhere")];
+    assert_eq!(faults(&both), ["CAMBIST_IDENTITY_HEADER_FILE"]);
+}
+
+#[test]
+fn the_secret_may_come_from_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+    let from = |path: &Path| {
+        let path = path.to_str().unwrap();
+        read(&env(&[("IDENTITY_HEADER", ""), ("CAMBIST_IDENTITY_HEADER_FILE", path)]))
+    };
+    let secret = from(&path).unwrap().header_secret.unwrap();
+    assert!(secret.matches(SECRET.as_bytes()));
+    assert!(from(dir.path()).is_err());
+    assert!(from(&dir.path().join("none")).is_err());
+}
+
+#[test]
+fn something_must_be_open() {
+    assert_eq!(faults(&[("IDENTITY_HEADER", "")]), ["IDENTITY_HEADER"]);
+    assert_eq!(faults(&[("CAMBIST_PROTOCOLS", ",")]), ["CAMBIST_PROTOCOLS"]);
+    let open = [("IDENTITY_HEADER", ""), ("CAMBIST_PROTOCOLS", "app-service, imds")];
+    let config = read(&env(&open)).unwrap();
+    assert_eq!(config.served().collect::<Vec<_>>(), [Protocol::Imds]);
+    assert_eq!(config.warnings.len(), 2);
+}
+
+#[test]
+fn host_network_is_refused_where_it_can_be_seen() {
+    let host = [("CAMBIST_POD_IP", "10.0.0.4"), ("CAMBIST_HOST_IP", "10.0.0.4")];
+    assert_eq!(faults(&host), ["CAMBIST_POD_IP"]);
+    let allowed = [host[0], host[1], ("CAMBIST_ALLOW_HOST_NETWORK", "true")];
+    assert_eq!(read(&env(&allowed)).unwrap().warnings.len(), 1);
+    assert!(read(&env(&[host[0], ("CAMBIST_HOST_IP", "10.0.0.5")])).is_ok());
+    assert!(read(&env(&host[..1])).is_ok());
+}
+
+#[test]
+fn prefetch_takes_resources_and_scopes() {
+    let list = "https://vault.azure.net, https://vault.azure.net/.default,https://a/";
+    let config = read(&env(&[("CAMBIST_PREFETCH", list)])).unwrap();
+    let scopes: Vec<_> = config.prefetch.iter().map(ToString::to_string).collect();
+    assert_eq!(scopes, ["https://vault.azure.net/.default", "https://a//.default"]);
+}
+
+#[cfg(not(feature = "developer"))]
+#[test]
+fn a_build_without_the_developer_source_says_so() {
+    let errors = read(&env(&[("CAMBIST_SOURCE", "developer")])).unwrap_err();
+    assert!(errors.to_string().contains("--features developer"), "{errors}");
+    assert_eq!(faults(&[("CAMBIST_SOURCE", "vault")]), ["CAMBIST_SOURCE"]);
+}

@@ -1,0 +1,112 @@
+//! The log: JSON lines on standard error.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Registry};
+
+/// What is logged: `tracing`'s own filter syntax, such as `info` or `cambist=debug`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(String);
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match EnvFilter::try_new(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(error) => Err(format!(
+                "{text:?} is no log filter ({error}); off, error, warn, info, debug or trace is"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The subscriber that writes what the filter lets through.
+///
+/// Other crates' events below `warn` are dropped whatever the filter says: an HTTP library at
+/// `trace` prints the header secret and the assertion.
+pub fn subscriber<W>(filter: &Filter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // It was parsed before; the fallback only keeps this function total.
+    let filter = EnvFilter::try_new(&filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
+    let ours = filter_fn(|meta| is_ours(meta.target()) || *meta.level() <= Level::WARN);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(writer)
+        .with_filter(ours);
+    Registry::default().with(filter).with(lines)
+}
+
+fn is_ours(target: &str) -> bool {
+    ["cambist", "cambist_core", "cambist_sidecar"]
+        .iter()
+        .any(|own| target == *own || target.strip_prefix(own).is_some_and(|r| r.starts_with("::")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn other_crates_are_never_heard_below_warn() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let all = "trace,hyper=trace".parse().unwrap();
+        tracing::subscriber::with_default(subscriber(&all, move || writer.clone()), || {
+            tracing::trace!(target: "hyper::proto", "hunter2");
+            tracing::info!(target: "cambistry", "hunter2");
+            tracing::warn!(target: "hyper::proto", "a warning");
+            tracing::trace!(target: "cambist::cache", scope = "s", "own");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        let events: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[1]["scope"], "s");
+    }
+
+    #[test]
+    fn a_filter_is_checked_before_it_is_used() {
+        assert!("cambist=debug,warn".parse::<Filter>().is_ok());
+        assert!("cambist=loud".parse::<Filter>().is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Why a request yields no token.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::StatusCode;
+
+/// A request that yields no token, and what it should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    reason: Reason,
+    detail: Cow<'static, str>,
+}
+
+impl Rejection {
+    pub(crate) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    /// Which rule it broke.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// The rules a request can break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It is not HTTP/1.1.
+    HttpVersion,
+    /// It has a body, or says so.
+    Body,
+    /// It is meant for another host, or for none.
+    Host,
+    /// A proxy sent it.
+    Forwarded,
+    /// A browser sent it.
+    Browser,
+    /// Nothing is at its path.
+    Path,
+    /// Its method is not GET.
+    Method,
+    /// It does not know the header secret.
+    IdentityHeader,
+    /// It has no `Metadata: true`.
+    MetadataHeader,
+    /// Its query cannot be read, or means two things.
+    Query,
+    /// It names no version, or none that looks like one.
+    ApiVersion,
+    /// It names no usable resource.
+    Resource,
+    /// It names no usable scope.
+    Scope,
+    /// It asks for a lifetime that is no number, or too large.
+    MinTtl,
+    /// It names two identities.
+    IdentityConflict,
+    /// It names an identity that is not this sidecar's.
+    IdentityNotFound,
+}
+
+impl Reason {
+    /// All there are.
+    pub const ALL: [Self; 16] = [
+        Self::HttpVersion,
+        Self::Body,
+        Self::Host,
+        Self::Forwarded,
+        Self::Browser,
+        Self::Path,
+        Self::Method,
+        Self::IdentityHeader,
+        Self::MetadataHeader,
+        Self::Query,
+        Self::ApiVersion,
+        Self::Resource,
+        Self::Scope,
+        Self::MinTtl,
+        Self::IdentityConflict,
+        Self::IdentityNotFound,
+    ];
+
+    /// The reason as one stable word: the header `x-cambist-reason`, the metric's label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HttpVersion => "http_version",
+            Self::Body => "body",
+            Self::Host => "host",
+            Self::Forwarded => "forwarded",
+            Self::Browser => "browser",
+            Self::Path => "path",
+            Self::Method => "method",
+            Self::IdentityHeader => "identity_header",
+            Self::MetadataHeader => "metadata_header",
+            Self::Query => "query",
+            Self::ApiVersion => "api_version",
+            Self::Resource => "resource",
+            Self::Scope => "scope",
+            Self::MinTtl => "min_ttl",
+            Self::IdentityConflict => "identity_conflict",
+            Self::IdentityNotFound => "identity_not_found",
+        }
+    }
+
+    /// The status it is answered with. Only 404 is ever retried by an SDK, and no SDK asks there.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Forwarded | Self::Browser => StatusCode::FORBIDDEN,
+            Self::IdentityHeader => StatusCode::UNAUTHORIZED,
+            Self::Path => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The `error` field of the reply, in the words that SDKs know.
+    pub const fn error(self) -> &'static str {
+        match self {
+            Self::Forwarded | Self::Browser => "access_denied",
+            Self::IdentityHeader => "unauthorized",
+            Self::Path => "not_found",
+            Self::Method => "method_not_allowed",
+            Self::MetadataHeader => "bad_request_102",
+            _ => "invalid_request",
+        }
+    }
+
+    /// Whether the connection must end with the reply: where a message's end is in doubt, the next
+    /// one's beginning is, too.
+    pub const fn ends_connection(self) -> bool {
+        matches!(self, Self::HttpVersion | Self::Body | Self::Host | Self::Method)
+    }
+}

@@ -1,0 +1,271 @@
+//! Flags and variables: one table, from which parsing, `--help` and the README are made.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use cambist::Env;
+use cambist::config::{ConfigErrors, Fault, Variable};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+const fn variable(name: &'static str, default: &'static str, help: &'static str) -> Variable {
+    Variable { name, default, help }
+}
+
+/// The variables that the sidecar reads beside the library's.
+pub const VARIABLES: &[Variable] = &[
+    variable(
+        "CAMBIST_LISTEN",
+        "8421",
+        "Where apps ask: a port (both loopback addresses), 127.0.0.1:PORT or [::1]:PORT",
+    ),
+    variable(
+        "CAMBIST_ADMIN_LISTEN",
+        "127.0.0.1:8422",
+        "Where probes and scrapers ask: a port, IP:PORT, or off; no token is served there",
+    ),
+    variable(
+        "CAMBIST_PROTOCOLS",
+        "app-service,native",
+        "What is open: app-service, native, imds (imds asks for no secret)",
+    ),
+    variable(
+        "IDENTITY_HEADER",
+        "none",
+        "The secret that apps send as X-IDENTITY-HEADER: 16 to 256 visible ASCII characters",
+    ),
+    variable(
+        "CAMBIST_IDENTITY_HEADER_FILE",
+        "none",
+        "A file with that secret, instead of IDENTITY_HEADER",
+    ),
+    variable(
+        "CAMBIST_PREFETCH",
+        "none",
+        "Resources or scopes whose tokens are held from the start, comma-separated",
+    ),
+    variable(
+        "CAMBIST_OBJECT_ID",
+        "none",
+        "The identity's object id, for apps that select it by that",
+    ),
+    variable(
+        "CAMBIST_RESOURCE_ID",
+        "none",
+        "The identity's Azure resource id, for apps that select it by that",
+    ),
+    variable(
+        "CAMBIST_SOURCE",
+        "federated",
+        "federated (the projected token) or developer (your own sign-in, on a laptop)",
+    ),
+    variable(
+        "CAMBIST_LOG",
+        "info",
+        "What is logged: a level, or TARGET=LEVEL,...; other crates never below warn",
+    ),
+    variable(
+        "CAMBIST_POD_IP",
+        "none",
+        "The pod's address (status.podIP), to find out about hostNetwork",
+    ),
+    variable(
+        "CAMBIST_HOST_IP",
+        "none",
+        "The node's address (status.hostIP), to find out about hostNetwork",
+    ),
+    variable(
+        "CAMBIST_ALLOW_HOST_NETWORK",
+        "false",
+        "Whether to run with hostNetwork, where every process of the node can ask",
+    ),
+];
+
+/// All variables: the library's, then the sidecar's.
+pub fn variables() -> impl Iterator<Item = &'static Variable> {
+    cambist::config::VARIABLES.iter().chain(VARIABLES)
+}
+
+/// The flag for a variable: `CAMBIST_LISTEN` is `--listen`, `AZURE_TENANT_ID` is
+/// `--azure-tenant-id`.
+///
+/// None for what is not cambist's own to name, and for the header secret: flags can be read by
+/// every process of the machine.
+pub fn flag(variable: &str) -> Option<String> {
+    let name = match variable.strip_prefix("CAMBIST_") {
+        Some(own) => own,
+        None if variable.starts_with("AZURE_") => variable,
+        None => return None,
+    };
+    Some(name.to_ascii_lowercase().replace('_', "-"))
+}
+
+/// The command line.
+pub fn command() -> Command {
+    let flags = variables().filter_map(|variable| {
+        let help = format!("{} [{}: {}]", variable.help, variable.name, variable.default);
+        Some(
+            Arg::new(variable.name)
+                .long(flag(variable.name)?)
+                .value_name("TEXT")
+                .value_parser(NonEmptyStringValueParser::new())
+                .help(help),
+        )
+    });
+    let check = Arg::new("check-config")
+        .long("check-config")
+        .action(ArgAction::SetTrue)
+        .help("Say what would run, or everything that is wrong with the configuration, and exit");
+    let others: Vec<_> = variables().map(|v| v.name).filter(|n| flag(n).is_none()).collect();
+    Command::new("cambist-sidecar")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Azure access tokens over a local endpoint that every Azure SDK speaks")
+        .args(flags)
+        .arg(check)
+        .subcommand(crate::health::command())
+        .args_conflicts_with_subcommands(true)
+        .after_help(format!(
+            "A flag goes before its variable. Read from the environment alone: {}.\n\
+             Exit codes: 0 done; 1 it could not run, or health found it not ready; 64 the command \
+             line or the configuration is wrong.",
+            others.join(", ")
+        ))
+}
+
+/// The settings of one run: flags over variables.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    flags: BTreeMap<&'static str, String>,
+    env: &'a dyn Env,
+}
+
+impl<'a> Settings<'a> {
+    /// What the command line and the environment say.
+    pub fn new(matches: &ArgMatches, env: &'a dyn Env) -> Self {
+        let given = variables()
+            .filter(|v| flag(v.name).is_some())
+            .filter_map(|v| Some((v.name, matches.get_one::<String>(v.name)?.clone())));
+        Self { flags: given.collect(), env }
+    }
+
+    /// What the environment alone says.
+    pub fn of_env(env: &'a dyn Env) -> Self {
+        Self { flags: BTreeMap::new(), env }
+    }
+
+    /// The faults, each under the name it was given by.
+    pub(crate) fn locate(&self, faults: Vec<Fault>) -> ConfigErrors {
+        let located = faults.into_iter().map(|fault| {
+            let by_flag = self.flags.contains_key(&*fault.name).then(|| flag(&fault.name));
+            match by_flag.flatten() {
+                Some(flag) => Fault { name: Cow::Owned(format!("--{flag}")), ..fault },
+                None => fault,
+            }
+        });
+        ConfigErrors::new(located.collect())
+    }
+}
+
+impl Env for Settings<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.flags.get(name).cloned().or_else(|| self.env.get(name))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.env.names()
+    }
+}
+
+/// A fault for each `CAMBIST_*` variable that nobody reads: most likely a misspelt one.
+pub(crate) fn unknown(env: &dyn Env) -> Vec<Fault> {
+    let known: Vec<_> = variables().map(|v| v.name).collect();
+    let mut strange = env.names();
+    strange.retain(|name| {
+        name.starts_with("CAMBIST_") && !known.contains(&name.as_str()) && !of_a_service(name)
+    });
+    strange.sort();
+    let faults = strange.into_iter().map(|name| {
+        let nearest = known
+            .iter()
+            .map(|known| (strsim::jaro_winkler(known, &name), known))
+            .filter(|(likeness, _)| *likeness > 0.85)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let problem = match nearest {
+            Some((_, known)) => format!("there is no such variable; did you mean {known}?"),
+            None => "there is no such variable; --help lists those there are".to_owned(),
+        };
+        Fault { name: name.into(), problem }
+    });
+    faults.collect()
+}
+
+/// Whether Kubernetes made this name: it describes every Service of the namespace to every pod, so
+/// one that is called `cambist` or `cambist-admin` must not stop the sidecar.
+fn of_a_service(name: &str) -> bool {
+    let port_of = |tail: &str| {
+        let mut parts = tail.split('_');
+        let number = parts.next().is_some_and(|n| n.parse::<u16>().is_ok());
+        let protocol = parts.next().is_some_and(|p| matches!(p, "TCP" | "UDP" | "SCTP"));
+        let what = parts.next().is_none_or(|w| matches!(w, "ADDR" | "PORT" | "PROTO"));
+        number && protocol && what && parts.next().is_none()
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.ends_with("_PORT")
+        || name.match_indices("_PORT_").any(|(at, found)| port_of(&name[at + found.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_knows_every_variable() {
+        let mut command = command();
+        command.clone().debug_assert();
+        let help = command.render_long_help().to_string();
+        for variable in variables() {
+            assert!(help.contains(variable.name), "{}", variable.name);
+        }
+        assert_eq!(flag("IDENTITY_HEADER"), None);
+        assert_eq!(flag("HTTPS_PROXY"), None);
+    }
+
+    #[test]
+    fn a_flag_goes_before_its_variable_and_the_fault_says_which() {
+        let env = env(&[("CAMBIST_LISTEN", "1"), ("CAMBIST_LOG", "debug")]);
+        let matches = command().get_matches_from(["cambist-sidecar", "--listen", "2"]);
+        let settings = Settings::new(&matches, &env);
+        assert_eq!(settings.get("CAMBIST_LISTEN").as_deref(), Some("2"));
+        assert_eq!(settings.get("CAMBIST_LOG").as_deref(), Some("debug"));
+        let fault = |name: &'static str| Fault { name: name.into(), problem: "bad".to_owned() };
+        let located = settings.locate(vec![fault("CAMBIST_LISTEN"), fault("CAMBIST_LOG")]);
+        assert_eq!(located.to_string(), "--listen: bad\nCAMBIST_LOG: bad");
+    }
+
+    #[test]
+    fn misspelt_variables_are_found_and_those_of_services_left_alone() {
+        let env = env(&[
+            ("CAMBIST_ISUER", "x"),
+            ("CAMBIST_QQQ", "x"),
+            ("CAMBIST_LISTEN", "x"),
+            ("PATH", "x"),
+            ("CAMBIST_SERVICE_HOST", "10.0.0.1"),
+            ("CAMBIST_SERVICE_PORT", "80"),
+            ("CAMBIST_ADMIN_SERVICE_PORT_HTTP", "80"),
+            ("CAMBIST_PORT", "tcp://10.0.0.1:80"),
+            ("CAMBIST_PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("CAMBIST_PORT_80_TCP_ADDR", "10.0.0.1"),
+            ("CAMBIST_ADMIN_PORT_8422_TCP_PROTO", "tcp"),
+        ]);
+        let faults = unknown(&env);
+        let names: Vec<_> = faults.iter().map(|f| &*f.name).collect();
+        assert_eq!(names, ["CAMBIST_ISUER", "CAMBIST_QQQ"]);
+        assert!(faults[0].problem.contains("CAMBIST_ISSUER"), "{}", faults[0].problem);
+    }
+}
