@@ -14,6 +14,8 @@ pub mod exchange;
 pub mod issuer_keys;
 pub mod layer;
 pub mod observer;
+#[cfg(test)]
+mod testing;
 pub mod token_file;
 pub mod transport;
 
@@ -22,6 +24,6 @@ pub use clock::SystemClock;
 pub use config::Config;
 pub use credential::{Context, Credential, Workload};
 pub use env::Env;
-pub use error::Error;
+pub use error::{Class, Error};
 pub use exchange::AccessToken;
 pub use observer::Observer;

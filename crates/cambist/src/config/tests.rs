@@ -1,1 +1,144 @@
+use std::collections::BTreeMap;
 
+use super::*;
+
+const GUID: &str = "00000000-0000-0000-0000-00000000000a";
+
+fn env(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let base = [
+        ("AZURE_TENANT_ID", GUID),
+        ("AZURE_CLIENT_ID", GUID),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/secrets/azure/tokens/azure-identity-token"),
+    ];
+    let all = base.iter().chain(more);
+    all.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn faulty(more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let errors = Config::from_env(&env(more)).unwrap_err();
+    errors.faults().iter().map(|f| (f.name.to_string(), f.problem.clone())).collect()
+}
+
+#[test]
+fn the_webhooks_variables_are_enough() {
+    let config = Config::from_env(&env(&[])).unwrap();
+    assert_eq!(config.authority.host(), "login.microsoftonline.com");
+    assert_eq!(config.verifier.audience, Audience::entra());
+    assert_eq!((config.mode, config.keys.as_slice()), (Mode::Audit, &[KeyPlace::Public][..]));
+    assert!(config.verifier.issuer.is_none() && config.proxy.is_none());
+}
+
+#[test]
+fn a_sovereign_cloud_brings_its_audience() {
+    let gov = [("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us/")];
+    let config = Config::from_env(&env(&gov)).unwrap();
+    assert_eq!(config.verifier.audience, Audience::entra_us_gov());
+}
+
+#[test]
+fn all_faults_come_at_once_each_with_its_place() {
+    let errors = Config::from_env(&BTreeMap::new()).unwrap_err();
+    let names: Vec<_> = errors.faults().iter().map(|f| &*f.name).collect();
+    assert_eq!(names, ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"]);
+    assert_eq!(errors.to_string().lines().count(), 3);
+    for (name, text, word) in [
+        ("AZURE_TENANT_ID", "../common", "../common"),
+        ("AZURE_CLIENT_ID", "my-app", "GUID"),
+        ("AZURE_AUTHORITY_HOST", "https://login.evil.example", "CAMBIST_ALLOW_AUTHORITY"),
+        ("AZURE_AUTHORITY_HOST", "http://login.microsoftonline.com", "https"),
+        ("CAMBIST_ISSUER", "http://issuer", "https://"),
+        ("CAMBIST_AUDIENCE", "two words", "blank"),
+        ("CAMBIST_KEYS", "public,disk", "disk"),
+        ("CAMBIST_KEYS", "file:", "file:PATH"),
+        ("CAMBIST_KEY_AGE", "strict", "enforce"),
+        ("CAMBIST_JWKS_ANY_HOST", "yes", "true or false"),
+        ("CAMBIST_LEEWAY", "-5s", "negative"),
+        ("CAMBIST_MAX_TOKEN_LIFETIME", "a day", "24h"),
+        ("CAMBIST_ALLOW_DEFAULT_ACCOUNT", "default", "system:serviceaccount"),
+        ("HTTPS_PROXY", "socks5://proxy:1080", "socks5"),
+    ] {
+        let faults = faulty(&[(name, text)]);
+        let [(at, problem)] = faults.as_slice() else { panic!("{name}={text}: {faults:?}") };
+        assert_eq!(at, name);
+        assert!(problem.contains(word), "{name}={text}: {problem}");
+    }
+}
+
+#[test]
+fn enforcing_needs_a_pinned_issuer() {
+    let faults = faulty(&[("CAMBIST_KEY_AGE", "enforce")]);
+    assert_eq!(faults[0].0, "CAMBIST_ISSUER");
+    let pinned = [("CAMBIST_KEY_AGE", "enforce"), ("CAMBIST_ISSUER", "https://issuer/")];
+    assert_eq!(Config::from_env(&env(&pinned)).unwrap().mode, Mode::Enforce);
+}
+
+#[test]
+fn the_api_server_is_found_as_in_every_pod() {
+    let api = [
+        ("CAMBIST_KEYS", "api, public, file:/keys/jwks.json"),
+        ("KUBERNETES_SERVICE_HOST", "fd00::1"),
+        ("KUBERNETES_SERVICE_PORT", "6443"),
+        ("CAMBIST_API_TOKEN_FILE", "/var/run/secrets/api/token"),
+    ];
+    let config = Config::from_env(&env(&api)).unwrap();
+    let [KeyPlace::Api { server, .. }, KeyPlace::Public, KeyPlace::File(path)] =
+        config.keys.as_slice()
+    else {
+        panic!("{:?}", config.keys)
+    };
+    assert_eq!(server, "https://[fd00::1]:6443");
+    assert_eq!(path, &PathBuf::from("/keys/jwks.json"));
+    let names: Vec<_> = faulty(&api[..1]).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["KUBERNETES_SERVICE_HOST"]);
+}
+
+#[test]
+fn the_proxys_password_is_not_shown() {
+    let proxy = [("https_proxy", "http://user:hunter2@proxy:3128"), ("NO_PROXY", "10.0.0.0/8")];
+    let config = Config::from_env(&env(&proxy)).unwrap();
+    assert!(config.proxy.is_some());
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let bad = faulty(&[("HTTPS_PROXY", "ftp://user:hunter2@proxy")]);
+    assert!(!format!("{bad:?}").contains("hunter2"), "{bad:?}");
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_named() {
+    let missing = env(&[("CAMBIST_ENTRA_CA_FILE", "/nowhere/ca.pem")]);
+    let config = Config::from_env(&missing).unwrap();
+    let clock = std::sync::Arc::new(crate::SystemClock);
+    let observer = std::sync::Arc::new(crate::observer::Unobserved);
+    let jitter = cambist_core::refresh::Jitter::of(b"");
+    let errors = config.credential(Context { clock, observer, jitter }).unwrap_err();
+    assert_eq!(errors.faults()[0].name, "CAMBIST_ENTRA_CA_FILE");
+    assert!(errors.to_string().contains("/nowhere/ca.pem"), "{errors}");
+}
+
+#[test]
+fn blank_counts_as_absent_and_every_variable_read_is_in_the_table() {
+    #[derive(Debug)]
+    struct Noting(BTreeMap<String, String>, std::cell::RefCell<Vec<String>>);
+    impl Env for Noting {
+        fn get(&self, name: &str) -> Option<String> {
+            self.1.borrow_mut().push(name.to_owned());
+            Env::get(&self.0, name)
+        }
+        fn names(&self) -> Vec<String> {
+            self.0.names()
+        }
+    }
+    let api = [
+        ("CAMBIST_KEYS", "api"),
+        ("KUBERNETES_SERVICE_HOST", "h"),
+        ("CAMBIST_ISSUER", " "),
+        ("CAMBIST_API_TOKEN_FILE", "/t"),
+        ("HTTPS_PROXY", "http://p"),
+    ];
+    let noting = Noting(env(&api), std::cell::RefCell::default());
+    assert!(Config::from_env(&noting).unwrap().verifier.issuer.is_none());
+    let of_the_cluster = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
+    for name in noting.1.into_inner() {
+        let listed = VARIABLES.iter().any(|v| v.name == name.to_uppercase());
+        assert!(listed || of_the_cluster.contains(&name.as_str()), "{name} is not in VARIABLES");
+    }
+}

@@ -1,1 +1,283 @@
+use std::time::Duration;
 
+use cambist_core::admission::{Standing, Unchecked};
+use cambist_sim::fault::{Fault, Target};
+use http::StatusCode;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::testing::{World, reason, scope};
+
+const VAULT: &str = "https://vault.azure.net";
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Everything that may go wrong with an upstream, as far as the simulator knows.
+fn faults() -> Vec<Fault> {
+    let body = |status: u16, body: &str| Fault::Body {
+        status: StatusCode::from_u16(status).unwrap(),
+        content_type: "application/json".to_owned(),
+        body: body.to_owned(),
+    };
+    let aadsts = |code| Fault::Aadsts { code, status: None, retry_after: None };
+    let status = |status: u16, retry_after: Option<&str>| Fault::Status {
+        status: StatusCode::from_u16(status).unwrap(),
+        retry_after: retry_after.map(str::to_owned),
+    };
+    let mut all = vec![
+        Fault::Hang,
+        Fault::Reset,
+        Fault::Html(StatusCode::BAD_GATEWAY),
+        Fault::Html(StatusCode::OK),
+        Fault::Empty(StatusCode::BAD_REQUEST),
+        Fault::Empty(StatusCode::OK),
+        Fault::Truncate,
+        Fault::WrongType,
+        Fault::Redirect { location: "https://login.sim.test/elsewhere".to_owned() },
+        status(429, Some("60")),
+        status(429, None),
+        status(503, Some("Mon, 23 Nov 2026 05:13:45 GMT")),
+        status(503, Some("soon")),
+        status(500, None),
+        status(404, None),
+        body(200, r#"{"token_type":"Bearer","expires_in":0,"access_token":"x"}"#),
+        body(200, r#"{"token_type":"Bearer","expires_in":-1,"access_token":"x"}"#),
+        body(200, r#"{"token_type":"mac","expires_in":3599,"access_token":"x"}"#),
+        body(200, r#"{"token_type":"Bearer","expires_in":3599}"#),
+        body(200, r#"{"token_type":"Bearer","expires_in":3599,"access_token":""}"#),
+        body(400, r#"{"error":"invalid_request","error_description":"AADSTS70021: a\r\nTrace"#),
+    ];
+    all.extend([70021, 700_213, 700_024, 700_027, 50196, 90033, 53003, 90002, 500_011].map(aadsts));
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_cold_callers_ask_once_for_everything() {
+    let world = World::new();
+    let credential = world.credential();
+    let scope = scope(VAULT);
+    let callers = (0..1000).map(|_| credential.token(&scope));
+    for token in futures_util::future::join_all(callers).await {
+        assert!(matches!(token.unwrap().standing(), Some(Standing::Verified(_))));
+    }
+    assert_eq!(world.asked(), (1, 1, 1));
+    assert!(credential.peek(VAULT).is_some());
+    assert_eq!(world.asked(), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cold_scopes_share_the_keys_and_not_their_slowness() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Entra, Fault::Latency(Duration::from_millis(100)));
+    let credential = world.credential();
+    let scopes: Vec<_> = (0..20).map(|n| scope(&format!("api://app{n}"))).collect();
+    let started = Instant::now();
+    let tokens = scopes.iter().map(|scope| credential.token(scope));
+    assert!(futures_util::future::join_all(tokens).await.iter().all(Result::is_ok));
+    assert_eq!(started.elapsed(), Duration::from_millis(100));
+    assert_eq!(world.asked(), (20, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_failure_of_entra_is_seen_while_a_token_is_held() {
+    for fault in faults() {
+        let world = World::new();
+        let credential = world.credential();
+        let scope = scope(VAULT);
+        let first = credential.token(&scope).await.unwrap();
+        world.sim.faults().inject(Target::Entra, fault.clone());
+        let started = Instant::now();
+        while started.elapsed() < secs(3590) {
+            world.kubelet.project().unwrap();
+            let token = credential.token(&scope).await.unwrap_or_else(|e| panic!("{fault:?}: {e}"));
+            assert_eq!(token.secret().expose(), first.secret().expose());
+            sleep(secs(30)).await;
+        }
+        world.sim.clock().advance(secs(60));
+        let error = credential.token(&scope).await.expect_err(&format!("{fault:?}"));
+        assert!(!error.to_string().contains(first.secret().expose()));
+        // And when Entra is well again, so is everything, without anybody's help.
+        world.sim.faults().clear();
+        sleep(error.retry_after().unwrap_or_default() + secs(1)).await;
+        world.kubelet.project().unwrap();
+        credential.token(&scope).await.unwrap_or_else(|e| panic!("after {fault:?}: {e}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_called_during_a_retry_after() {
+    for (status, text) in [(429, "60"), (503, "60"), (503, "Mon, 23 Nov 2026 04:14:45 GMT")] {
+        let world = World::new();
+        let credential = world.credential();
+        let throttled = Fault::Status {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: Some(text.to_owned()),
+        };
+        world.sim.faults().inject_next(1, Target::Entra, throttled);
+        let error = credential.token(&scope(VAULT)).await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(secs(60)), "{text}");
+        for n in 0..59 {
+            // The same scope, and others: the identity is throttled, not the scope.
+            let error = credential.token(&scope(VAULT)).await.unwrap_err();
+            assert!(error.retry_after() <= Some(secs(60 - n)));
+            assert!(credential.token(&scope(&format!("api://{n}"))).await.is_err());
+            sleep(secs(1)).await;
+        }
+        assert_eq!(world.asked().0, 1);
+        sleep(secs(2)).await;
+        assert!(credential.token(&scope(VAULT)).await.is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_entra_detects_is_broken_for_minutes() {
+    let world = World::new();
+    let credential = world.credential();
+    let looping = Fault::Aadsts { code: 50196, status: None, retry_after: None };
+    world.sim.faults().inject_next(1, Target::Entra, looping);
+    assert_eq!(reason(&credential, &scope(VAULT)).await, "entra_loop_detected");
+    for n in 0..200 {
+        let scope = scope(&format!("api://{n}"));
+        assert_eq!(reason(&credential, &scope).await, "entra_loop_detected");
+        sleep(secs(1)).await;
+    }
+    assert_eq!(world.asked().0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_assertion_is_read_again_and_tried_once_more() {
+    let world = World::new();
+    let credential = world.credential();
+    let stale = Fault::Aadsts { code: 700_024, status: None, retry_after: None };
+    world.sim.faults().inject_next(1, Target::Entra, stale.clone());
+    credential.token(&scope(VAULT)).await.unwrap();
+    assert_eq!(world.asked().0, 2);
+    world.sim.faults().inject(Target::Entra, stale);
+    let error = credential.token(&scope("api://other")).await.unwrap_err();
+    assert_eq!(world.asked().0, 4);
+    assert_eq!(error.entra().unwrap().codes(), [700_024]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_issuer_tokens_are_made_and_marked_unchecked() {
+    for fault in [Fault::Reset, Fault::Hang, Fault::Html(StatusCode::OK), Fault::Truncate] {
+        let world = World::new();
+        world.sim.faults().inject(Target::Discovery, fault.clone());
+        world.sim.faults().inject(Target::Jwks, fault.clone());
+        let credential = world.credential();
+        let started = Instant::now();
+        let token = credential.token(&scope(VAULT)).await.unwrap();
+        assert_eq!(token.standing(), Some(Standing::Unchecked(Unchecked::NoKeys)), "{fault:?}");
+        assert!(started.elapsed() <= secs(5));
+        // The next scope does not wait for the dead issuer again.
+        let started = Instant::now();
+        credential.token(&scope("api://other")).await.unwrap();
+        assert_eq!(started.elapsed(), Duration::ZERO);
+
+        let world = world.with("CAMBIST_KEY_AGE", "enforce");
+        let credential = world.credential();
+        assert_eq!(reason(&credential, &scope(VAULT)).await, "unchecked_held");
+        world.sim.faults().clear();
+        sleep(secs(31)).await;
+        let token = credential.token(&scope(VAULT)).await.unwrap();
+        assert!(matches!(token.standing(), Some(Standing::Verified(_))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_everything_down_errors_are_clear_and_recovery_is_by_itself() {
+    let world = World::new();
+    for target in [Target::Discovery, Target::Jwks, Target::Entra] {
+        world.sim.faults().inject(target, Fault::Reset);
+    }
+    let credential = world.credential();
+    credential.prefetch([scope(VAULT)]);
+    let keeper = credential.clone();
+    let keeper = tokio::spawn(async move { keeper.maintain().await });
+    sleep(secs(300)).await;
+    let error = credential.token(&scope(VAULT)).await.unwrap_err();
+    assert_eq!(error.class(), crate::error::Class::Transient);
+    assert!(error.retry_after().unwrap() <= secs(60));
+    assert!(error.to_string().contains("login.sim.test"), "{error}");
+    assert!(world.asked().0 < 12, "{:?}", world.asked());
+    world.sim.faults().clear();
+    sleep(secs(66)).await;
+    assert!(credential.holds(&scope(VAULT)));
+    keeper.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_with_overlap_is_not_noticed() {
+    let world = World::new();
+    let credential = world.credential();
+    for round in 0..5 {
+        let token = credential.token(&scope(&format!("api://{round}"))).await.unwrap();
+        assert!(matches!(token.standing(), Some(Standing::Verified(_))));
+        sleep(secs(60)).await;
+        world.sim.issuer().rotate(true).unwrap();
+        world.kubelet.project().unwrap();
+    }
+    assert_eq!(world.asked(), (5, 5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_key_costs_the_issuer_one_look_a_cooldown() {
+    let world = World::new();
+    let credential = world.credential();
+    credential.token(&scope(VAULT)).await.unwrap();
+    let before = world.sim.issuer().jwks();
+    let fresh = world.sim.issuer().rotate(false).unwrap();
+    world.sim.issuer().hide(fresh.kid());
+    assert_ne!(world.sim.issuer().jwks(), before);
+    world.kubelet.project().unwrap();
+    for n in 0..100 {
+        let _ = credential.token(&scope(&format!("api://{n}"))).await;
+        sleep(secs(1)).await;
+    }
+    let (entra, discovery, jwks) = world.asked();
+    assert_eq!((entra, discovery), (101, jwks));
+    assert!((3..=5).contains(&jwks), "{jwks} looks in 100 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_shown_to_be_bad_is_never_sent() {
+    let spec = |world: &World| world.sim.token_spec();
+    type Bend = fn(cambist_sim::token::TokenSpec) -> cambist_sim::token::TokenSpec;
+    let bends: [(Bend, &str); 4] = [
+        (|spec| spec.claim("aud", "api://Other"), "audience_mismatch"),
+        (|spec| spec.claim("iss", "https://issuer.sim.test"), "issuer_mismatch"),
+        (|spec| spec.claim("sub", "system:serviceaccount:shop:default"), "default_service_account"),
+        (|spec| spec.claim("exp", 1_795_400_000), "token_dates"),
+    ];
+    for (bend, expected) in bends {
+        let world = World::new();
+        let token = bend(spec(&world)).sign(&world.sim.issuer().signer()).unwrap();
+        world.kubelet.write(token.as_bytes()).unwrap();
+        assert_eq!(reason(&world.credential(), &scope(VAULT)).await, expected);
+        assert_eq!(world.asked(), (0, 0, 0));
+    }
+    let world = World::new();
+    let forger = cambist_sim::keys::SigningKey::generate_rsa().unwrap();
+    let forged = spec(&world).header("kid", world.sim.issuer().signer().kid()).sign(&forger);
+    world.kubelet.write(forged.unwrap().as_bytes()).unwrap();
+    assert_eq!(reason(&world.credential(), &scope(VAULT)).await, "signature_invalid");
+    assert_eq!(world.asked(), (0, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_clock_is_told_from_a_wrong_token() {
+    let world = World::new();
+    world.sim.clock().skew(86_400);
+    world.sim.faults().inject(Target::Jwks, Fault::DateSkew(-86_400));
+    let token = world.credential().token(&scope(VAULT)).await;
+    // The simulated Entra runs by the wrong clock too and refuses; what matters here is that the
+    // token was sent, because an https server's date spoke for it.
+    assert_eq!(token.unwrap_err().entra().unwrap().codes(), [700_024]);
+    world.sim.faults().clear();
+    let world = World::new();
+    world.sim.clock().skew(86_400);
+    assert_eq!(reason(&world.credential(), &scope(VAULT)).await, "token_expired");
+    assert_eq!(world.asked(), (0, 1, 1));
+}

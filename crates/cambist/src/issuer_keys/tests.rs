@@ -1,1 +1,166 @@
+use cambist_sim::fault::{Fault, Target};
+use http::{HeaderValue, StatusCode};
+use tokio::time::sleep;
 
+use super::*;
+use crate::testing::World;
+
+fn keys(world: &World) -> (IssuerKeys, IssuerUrl) {
+    let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+    (IssuerKeys::new(world.sources(), world.context()), issuer)
+}
+
+fn kid(text: &str) -> KeyId {
+    KeyId::parse(text).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_shares_one_look() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Jwks, Fault::Latency(Duration::from_secs(1)));
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    let all = (0..100).map(|_| keys.with(&issuer, Some(&signer)));
+    assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
+    assert_eq!(world.asked(), (0, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_made_up_names_is_one_look_a_cooldown_and_a_genuine_one_is_found() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    for n in 0..10_000 {
+        keys.with(&issuer, Some(&kid(&format!("made-up-{n}")))).await.unwrap();
+    }
+    assert_eq!(world.asked(), (0, 1, 1));
+    let fresh = world.sim.issuer().rotate(true).unwrap();
+    sleep(COOLDOWN).await;
+    let set = keys.with(&issuer, Some(&kid(fresh.kid()))).await.unwrap();
+    assert!(matches!(set.choose(Some(&kid(fresh.kid()))), Choice::Key(_)));
+    assert_eq!(world.asked(), (0, 2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_has_the_same_cooldown_and_costs_nobody_the_last_good_set() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    keys.with(&issuer, Some(&signer)).await.unwrap();
+    let bad = [
+        r#"{"keys":[]}"#,
+        r#"{"keys":null}"#,
+        r#"{"keys":[{"kty":"oct","k":"AA"}]}"#,
+        "null",
+        "<html>",
+        &"x".repeat(300_000),
+    ];
+    for body in bad {
+        let body = Fault::Body {
+            status: StatusCode::OK,
+            content_type: "application/json".to_owned(),
+            body: body.to_owned(),
+        };
+        world.sim.faults().clear();
+        world.sim.faults().inject(Target::Jwks, body);
+        sleep(COOLDOWN).await;
+        let before = world.asked().2;
+        for _ in 0..10 {
+            let set = keys.with(&issuer, Some(&kid("unknown"))).await.unwrap();
+            assert!(matches!(set.choose(Some(&signer)), Choice::Key(_)));
+        }
+        assert_eq!(world.asked().2, before + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_set_is_read_at_once_and_renewed_behind_the_readers_back() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    keys.with(&issuer, Some(&signer)).await.unwrap();
+    world.sim.faults().inject(Target::Discovery, Fault::Hang);
+    sleep(Duration::from_secs(3601)).await;
+    let started = tokio::time::Instant::now();
+    for _ in 0..100 {
+        keys.with(&issuer, Some(&signer)).await.unwrap();
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.asked(), (0, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_of_another_issuer_or_a_redirect_is_a_problem_that_is_told() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    for (fault, word) in [
+        (Fault::Redirect { location: "https://169.254.169.254/".to_owned() }, "redirects"),
+        (Fault::Status { status: StatusCode::NOT_FOUND, retry_after: None }, "404"),
+        (Fault::Hang, "within 5s"),
+        (
+            Fault::Body {
+                status: StatusCode::OK,
+                content_type: "application/json".to_owned(),
+                body: r#"{"issuer":"https://other/","jwks_uri":"https://other/k"}"#.to_owned(),
+            },
+            "https://other/",
+        ),
+    ] {
+        world.sim.faults().clear();
+        world.sim.faults().inject(Target::Discovery, fault);
+        let text = keys.with(&issuer, None).await.unwrap_err().to_string();
+        assert!(text.contains(word) && text.contains("public: "), "{text}");
+        sleep(COOLDOWN).await;
+    }
+    assert_eq!(world.asked().2, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_are_tried_in_order() {
+    let world = World::new();
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("jwks.json");
+    std::fs::write(&file, world.sim.issuer().jwks().to_string()).unwrap();
+    let mut sources = world.sources();
+    sources.push(Source::File(file.clone()));
+    let keys = IssuerKeys::new(sources, world.context());
+    let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+    world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    assert!(keys.with(&issuer, None).await.is_ok());
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let only = IssuerKeys::new(vec![Source::File(file)], world.context());
+    let text = only.with(&issuer, None).await.unwrap_err().to_string();
+    assert!(text.contains("not a regular file"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_api_server_is_asked_with_its_own_token_and_without_discovery() {
+    let world = World::new();
+    // In the simulated world the issuer plays the API server: same path, same keys.
+    let server = world.sim.settings().issuer.trim_end_matches('/').to_owned();
+    let (transport, token_file) = (world.transport(), world.kubelet.token_file());
+    let source = Source::Api { transport, server, token_file };
+    let keys = IssuerKeys::new(vec![source], world.context());
+    let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+    keys.with(&issuer, None).await.unwrap();
+    assert_eq!(world.asked(), (0, 0, 1));
+    assert!(keys.upstream_time(world.context().clock.boot()).is_some());
+}
+
+#[test]
+fn freshness_is_clamped() {
+    for (value, secs) in [
+        ("public, max-age=3600", 3600),
+        ("max-age=0", 60),
+        ("max-age=315360000", 3600),
+        ("Max-Age=\"600\"", 600),
+        ("no-store", 60),
+        ("max-age=-1", 60),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static(value));
+        assert_eq!(fresh_for(&headers), Duration::from_secs(secs), "{value}");
+    }
+    assert_eq!(fresh_for(&HeaderMap::new()), *FRESH.start());
+}

@@ -1,1 +1,136 @@
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use cambist_core::issuer::IssuerUrl;
+use cambist_core::scope::Audience;
+use cambist_sim::fault::{Fault, Target};
+use tower::{ServiceExt, service_fn};
+
+use super::*;
+use crate::testing::{World, scope};
+
+#[tokio::test(start_paused = true)]
+async fn a_request_goes_out_with_a_fresh_sensitive_bearer() {
+    let world = World::new();
+    let credential = world.credential();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    let inner = service_fn(move |request: Request<Bytes>| {
+        sink.lock()
+            .unwrap()
+            .push(request.headers().get_all(AUTHORIZATION).iter().cloned().collect::<Vec<_>>());
+        async { Ok::<_, Infallible>(()) }
+    });
+    let scope = scope("https://vault.azure.net");
+    let service = BearerLayer::new(credential.clone(), scope.clone()).layer(inner);
+    for _ in 0..2 {
+        let request = Request::get("https://v/").header(AUTHORIZATION, "Bearer stale");
+        service.clone().oneshot(request.body(Bytes::new()).unwrap()).await.unwrap();
+    }
+    let token = credential.token(&scope).await.unwrap();
+    for headers in seen.lock().unwrap().iter() {
+        let [bearer] = headers.as_slice() else { panic!("{headers:?}") };
+        assert_eq!(bearer.to_str().unwrap(), format!("Bearer {}", token.secret().expose()));
+        assert!(bearer.is_sensitive() && !format!("{bearer:?}").contains(token.secret().expose()));
+    }
+    assert_eq!(world.asked().0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_token_no_request_goes_out() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Entra, Fault::Reset);
+    let inner =
+        service_fn(|_: Request<Bytes>| async { panic!("called") as Result<(), Infallible> });
+    let service = BearerLayer::new(world.credential(), scope("https://v")).layer(inner);
+    let error = service.oneshot(Request::new(Bytes::new())).await.unwrap_err();
+    assert_eq!(error.downcast::<crate::Error>().unwrap().class(), crate::error::Class::Transient);
+}
+
+struct Door {
+    world: World,
+    layer: AuthenticateLayer,
+}
+
+impl Door {
+    fn new() -> Self {
+        let world = World::new();
+        let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+        let verifier = Verifier::new(Some(issuer), Audience::parse("https://api.shop").unwrap());
+        let keys = IssuerKeys::new(world.sources(), world.context());
+        let layer = AuthenticateLayer::new(verifier, keys, world.context());
+        Self { world, layer }
+    }
+
+    fn spec(&self) -> cambist_sim::token::TokenSpec {
+        self.world.sim.token_spec().claim("aud", "https://api.shop")
+    }
+
+    fn token(&self, spec: cambist_sim::token::TokenSpec) -> String {
+        spec.sign(&self.world.sim.issuer().signer()).unwrap()
+    }
+
+    /// Knocks with these authorization headers; tells status, reason and whom the handler saw.
+    async fn knock(&self, authorization: &[&str]) -> (u16, String, String) {
+        let handler = service_fn(|request: Request<Bytes>| async move {
+            let caller = request.extensions().get::<Caller>().unwrap().to_string();
+            Ok::<_, Infallible>(Response::new(Bytes::from(caller)))
+        });
+        let mut request = Request::new(Bytes::new());
+        for value in authorization {
+            request.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
+        }
+        let response = self.layer.layer(handler).oneshot(request).await.unwrap();
+        let reason = response.headers().get("x-cambist-reason").map(|v| v.to_str().unwrap());
+        let reason = reason.unwrap_or_default().to_owned();
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        (response.status().as_u16(), reason, body)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_caller_is_told_to_the_handler() {
+    let door = Door::new();
+    let token = door.token(door.spec());
+    let knocked = door.knock(&[&format!("bearer {token}")]).await;
+    assert_eq!(knocked, (200, String::new(), "system:serviceaccount:shop:checkout".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_else_stays_outside() {
+    let door = Door::new();
+    let good = door.token(door.spec());
+    let two = [format!("Bearer {good}"), format!("Bearer {good}")];
+    assert_eq!(door.knock(&[]).await.1, "bearer_missing");
+    assert_eq!(door.knock(&["Basic YTpi"]).await.1, "bearer_missing");
+    assert_eq!(door.knock(&[&two[0], &two[1]]).await.1, "bearer_missing");
+    assert_eq!(door.knock(&["Bearer x"]).await.1, "token_malformed");
+    let default = "system:serviceaccount:shop:default";
+    for (spec, reason) in [
+        (door.spec().claim("aud", "api://AzureADTokenExchange"), "audience_mismatch"),
+        (door.spec().claim("iss", "https://other/"), "issuer_mismatch"),
+        (door.spec().claim("sub", default), "default_service_account"),
+        (door.spec().claim("sub", "system:node:n"), "subject_invalid"),
+        (door.spec().claim("exp", 1), "token_dates"),
+    ] {
+        let (status, why, _) = door.knock(&[&format!("Bearer {}", door.token(spec))]).await;
+        assert_eq!((status, why.as_str()), (401, reason));
+    }
+    assert_eq!(door.world.asked(), (0, 0, 0), "nothing is fetched for these");
+    let forger = cambist_sim::keys::SigningKey::generate_rsa().unwrap();
+    let kid = door.world.sim.issuer().signer().kid().to_owned();
+    let forged = door.spec().header("kid", kid).sign(&forger).unwrap();
+    assert_eq!(door.knock(&[&format!("Bearer {forged}")]).await.1, "signature_invalid");
+    let unsigned = door.spec().unsigned();
+    assert_eq!(door.knock(&[&format!("Bearer {unsigned}")]).await.1, "algorithm_refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_checked_is_not_let_in() {
+    let door = Door::new();
+    door.world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    let token = door.token(door.spec());
+    let (status, reason, _) = door.knock(&[&format!("Bearer {token}")]).await;
+    assert_eq!((status, reason.as_str()), (503, "no_keys"));
+}

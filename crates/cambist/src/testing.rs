@@ -1,0 +1,94 @@
+//! A simulated world with a credential in it, for this crate's own tests. No sockets: its time is
+//! tokio's, which tests pause.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cambist_core::issuer::JwksHost;
+use cambist_core::refresh::Jitter;
+use cambist_core::scope::Scope;
+use cambist_sim::Sim;
+use cambist_sim::kubelet::Kubelet;
+use tempfile::TempDir;
+
+use crate::config::Config;
+use crate::credential::{Context, Credential};
+use crate::error::Error;
+use crate::issuer_keys::Source;
+use crate::observer::{Observer, Unobserved};
+use crate::transport::Transport;
+
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) kubelet: Kubelet,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) observer: Arc<dyn Observer>,
+    _dir: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let sim = Sim::new().unwrap();
+        let dir = TempDir::new().unwrap();
+        let kubelet = Kubelet::new(sim.clone(), dir.path());
+        kubelet.project().unwrap();
+        let settings = sim.settings();
+        let token_file = kubelet.token_file().display().to_string();
+        let env = [
+            ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
+            ("AZURE_CLIENT_ID", &settings.client_id),
+            ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
+            ("AZURE_AUTHORITY_HOST", &settings.authority),
+            ("CAMBIST_ALLOW_AUTHORITY", &settings.authority),
+            ("CAMBIST_ISSUER", &settings.issuer),
+        ];
+        let env = env.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        Self { sim, kubelet, env, observer: Arc::new(Unobserved), _dir: dir }
+    }
+
+    pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
+        self.env.insert(name.to_owned(), text.to_owned());
+        self
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            clock: Arc::new(self.sim.clock().clone()),
+            observer: self.observer.clone(),
+            jitter: Jitter::of(b"pod"),
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        Transport::from_service(self.sim.service())
+    }
+
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        let host = JwksHost::SameAsIssuer;
+        vec![Source::Public { transport: self.transport(), host }]
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::from_env(&self.env).unwrap()
+    }
+
+    pub(crate) fn credential(&self) -> Credential {
+        let (transport, sources) = (self.transport(), self.sources());
+        self.config().credential_over(transport, sources, self.context())
+    }
+
+    /// What the pod asked for so far: exchanges, discovery documents, key sets.
+    pub(crate) fn asked(&self) -> (u64, u64, u64) {
+        let counts = self.sim.journal().counts();
+        (counts.entra, counts.discovery, counts.jwks)
+    }
+}
+
+pub(crate) fn scope(resource: &str) -> Scope {
+    Scope::parse(&format!("{resource}/.default")).unwrap()
+}
+
+/// The reason for which a credential has no token for a scope, or "" if it has one.
+pub(crate) async fn reason(credential: &Credential, scope: &Scope) -> &'static str {
+    credential.token(scope).await.as_ref().map_or_else(Error::reason, |_| "")
+}
