@@ -25,10 +25,12 @@ mod error;
 mod redact;
 mod reply;
 mod retry_after;
+mod tenant;
 
 pub use access_token::AccessToken;
-pub use authority::{Authority, AuthorityError, TenantId, TenantIdError};
+pub use authority::{Authority, AuthorityError};
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
+pub use tenant::{TenantId, TenantIdError};
 
 /// Entra's replies have a few kilobytes, with a token of many groups some more.
 const LIMITS: Limits = Limits { max_body: 256 * 1024, timeout: Duration::from_secs(30) };

@@ -142,10 +142,7 @@ impl TokenFile {
         let read = tokio::task::spawn_blocking(move || {
             // Held until the thread is free again, not until somebody gives up waiting.
             let _reading = reading;
-            match read(&path) {
-                Err(TokenFileFault::Missing) => read(&path),
-                read => read,
-            }
+            twice_if_missing(|| read(&path))
         });
         read.await.map_err(|_| TokenFileFault::Io("the reading thread ended early".to_owned()))?
     }
@@ -154,6 +151,15 @@ impl TokenFile {
 impl fmt::Debug for TokenFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TokenFile").field(&self.path).finish()
+    }
+}
+
+fn twice_if_missing<T>(
+    mut read: impl FnMut() -> Result<T, TokenFileFault>,
+) -> Result<T, TokenFileFault> {
+    match read() {
+        Err(TokenFileFault::Missing) => read(),
+        read => read,
     }
 }
 

@@ -10,7 +10,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::uri::Authority;
+use http::{Request, Response, Uri};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -83,6 +84,10 @@ impl Transport {
 
     /// Sends one request and waits for the whole response, whatever its status.
     ///
+    /// Only the body of a response with a success status is sure to be whole: of another one that is
+    /// too long, slow or cut off, the status, the headers and the body's beginning are returned, so
+    /// that a failing server's `Retry-After` is never lost.
+    ///
     /// # Errors
     /// [`TransportError`] if there is no whole response within the limits. It names the host and
     /// what went wrong, never a path, a query, a header or a body.
@@ -91,18 +96,29 @@ impl Transport {
         mut request: Request<Bytes>,
         limits: Limits,
     ) -> Result<Response<Bytes>, TransportError> {
-        let host = request.uri().authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
+        let host = host(request.uri());
         request.extensions_mut().insert(limits);
         let sending = self.service.clone().oneshot(request);
-        let response = match tokio::time::timeout(limits.timeout, sending).await {
+        let mut response = match tokio::time::timeout(limits.timeout, sending).await {
             Ok(answered) => answered.map_err(|e| e.at(&host))?,
             Err(_) => return Err(TransportError::from(Fault::Timeout(limits.timeout)).at(&host)),
         };
         if response.body().len() > limits.max_body {
+            if !response.status().is_success() {
+                // The status says enough.
+                response.body_mut().truncate(limits.max_body);
+                return Ok(response);
+            }
             return Err(TransportError::from(Fault::BodyTooLarge(limits.max_body)).at(&host));
         }
         Ok(response)
     }
+}
+
+/// Host and port as they stand in the URL, without a user and a password.
+fn host(uri: &Uri) -> String {
+    let authority = uri.authority().map(Authority::as_str).unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
 impl fmt::Debug for Transport {

@@ -5,6 +5,8 @@ use std::fmt;
 use cambist_core::scope::Audience;
 use http::Uri;
 
+use super::TenantId;
+
 /// The hosts that are known to be Entra's, with the clouds they serve.
 const KNOWN: &[(&str, Cloud)] = &[
     ("login.microsoftonline.com", Cloud::Public),
@@ -184,7 +186,7 @@ fn origin(url: &str) -> Result<String, AuthorityError> {
 }
 
 /// Labels of letters, digits and inner hyphens, with single dots between (RFC 1123 section 2.1).
-fn is_dns_name(text: &str) -> bool {
+pub(super) fn is_dns_name(text: &str) -> bool {
     text.len() <= 253
         && text.split('.').all(|label| {
             (1..=63).contains(&label.len())
@@ -192,59 +194,4 @@ fn is_dns_name(text: &str) -> bool {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
-}
-
-/// A tenant: a GUID or one of its verified domain names.
-///
-/// It becomes part of the URL's path, so nothing else is let through. `common` and `organizations`
-/// are no tenants: an application that signs in as itself belongs to one.
-///
-/// ```
-/// use cambist::exchange::TenantId;
-///
-/// assert!(TenantId::parse("72f988bf-86f1-41af-91ab-2d7cd011db47").is_ok());
-/// assert!(TenantId::parse("contoso.com").is_ok());
-/// assert!(TenantId::parse("common").is_err());
-/// assert!(TenantId::parse("../evil").is_err());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TenantId(String);
-
-/// Why a text is no tenant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the tenant {0:?} is neither a GUID nor a domain name; use the directory's id, such as 00000000-0000-0000-0000-000000000000"
-)]
-pub struct TenantIdError(String);
-
-impl TenantId {
-    /// Accepts a GUID with hyphens, or a domain name with a dot.
-    ///
-    /// # Errors
-    /// If it is neither.
-    pub fn parse(text: &str) -> Result<Self, TenantIdError> {
-        if is_guid(text) || (text.contains('.') && is_dns_name(text)) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(TenantIdError(text.chars().take(100).collect()))
-    }
-
-    /// The text as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn is_guid(text: &str) -> bool {
-    let groups = [8, 4, 4, 4, 12];
-    let mut parts = text.split('-');
-    groups.into_iter().all(|len| {
-        parts.next().is_some_and(|p| p.len() == len && p.bytes().all(|b| b.is_ascii_hexdigit()))
-    }) && parts.next().is_none()
 }

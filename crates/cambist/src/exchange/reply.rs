@@ -192,18 +192,24 @@ fn object<T: DeserializeOwned>(body: &Bytes) -> Result<T, ReplyFault> {
 /// Seconds as a number or in a text, as some endpoints write them; at least one, at most a month.
 fn seconds(value: Option<&Value>) -> Option<Duration> {
     let secs = match value? {
-        Value::Number(n) => n.as_u64()?,
+        Value::Number(n) => n.as_u64().or_else(|| whole(n.as_f64()?))?,
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
     (1..=LONGEST).contains(&secs).then(|| Duration::from_secs(secs))
 }
 
+/// `3599.0` is a whole number too (RFC 8259 section 6 knows one kind of number only).
+fn whole(number: f64) -> Option<u64> {
+    let whole = number.fract() == 0.0 && (0.0..=LONGEST as f64).contains(&number);
+    whole.then_some(number as u64)
+}
+
 /// A number or a short word as it stands; otherwise what kind of value it is.
 fn text_or_kind(value: Option<&Value>) -> String {
     match value {
         Some(Value::Number(n)) => n.to_string(),
-        Some(Value::String(text)) if text.len() <= 20 => format!("{text:?}"),
+        Some(Value::String(text)) if text.len() <= 10 => format!("{text:?}"),
         other => kind(other).to_owned(),
     }
 }

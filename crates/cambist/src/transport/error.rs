@@ -144,8 +144,8 @@ fn classify(error: &(dyn Error + 'static)) -> Option<Fault> {
         return match e {
             e if e.is_dns() && !tunnelled(e) => Some(Fault::Dns),
             e if e.is_connect() => Some(Fault::Connect),
-            e if e.is_body() || e.is_decode() => Some(Fault::ConnectionLost),
-            _ => None,
+            e if e.is_builder() => None,
+            _ => Some(Fault::ConnectionLost),
         };
     }
     if let Some(e) = error.downcast_ref::<rustls::Error>() {
@@ -188,7 +188,9 @@ fn tunnel_fault(error: &(dyn Error + 'static)) -> Option<Fault> {
     let text = error.to_string();
     Some(match text.strip_prefix("tunnel error: ")? {
         "proxy authorization required" => Fault::ProxyAuthRequired,
-        "failed to create underlying connection" => Fault::ProxyUnreachable,
+        "failed to create underlying connection" | "io error establishing tunnel" => {
+            Fault::ProxyUnreachable
+        }
         _ => Fault::ProxyRefused,
     })
 }

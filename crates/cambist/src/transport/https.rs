@@ -16,6 +16,9 @@ use super::{CaBundle, Limits, ProxyOptions};
 /// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a refusal's body is waited for: its status has said the most important.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Whom to trust and which way to go. The default trusts the platform's certificate authorities and
 /// goes straight; the environment of the process plays no part.
 #[derive(Clone, Debug)]
@@ -96,8 +99,9 @@ impl Https {
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(2)
             .connection_verbose(false);
+        let proxy = proxy.map(|proxy| proxy.build()).transpose().map_err(refused)?.flatten();
         let builder = match proxy {
-            Some(proxy) => builder.proxy(proxy.build().map_err(refused)?),
+            Some(proxy) => builder.proxy(proxy),
             None => builder,
         };
         let builder = match (platform_roots, certificates.is_empty()) {
@@ -147,30 +151,48 @@ fn is_https(uri: &Uri) -> bool {
     uri.scheme() == Some(&http::uri::Scheme::HTTPS)
 }
 
-/// Reads a body up to the cap. It goes into memory that is wiped, because it may hold a token; what
-/// the connection's own buffers hold is out of our hands.
+/// Takes the body in. It goes into memory that is wiped, because it may hold a token; what the
+/// connection's own buffers hold is out of our hands.
+///
+/// Where the status says no already, a body that is too long, slow or cut off does not hide that:
+/// what came of it is kept.
 async fn collect(
     mut response: reqwest::Response,
     cap: usize,
 ) -> Result<Response<Bytes>, TransportError> {
-    let announced = response.content_length().unwrap_or(0);
-    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    if announced > cap {
-        return Err(Fault::BodyTooLarge(cap).into());
-    }
     let mut head = Response::new(());
     *head.status_mut() = response.status();
     *head.version_mut() = response.version();
     *head.headers_mut() = std::mem::take(response.headers_mut());
-    let mut body = Zeroizing::new(Vec::with_capacity(announced));
-    while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::of(&e))? {
-        if chunk.len() > cap - body.len() {
-            return Err(Fault::BodyTooLarge(cap).into());
-        }
-        grow(&mut body, chunk.len());
-        body.extend_from_slice(&chunk);
+    let mut body = Zeroizing::new(Vec::new());
+    let reading = read(&mut response, &mut body, cap);
+    if head.status().is_success() {
+        reading.await?;
+    } else {
+        drop(tokio::time::timeout(REFUSAL_PATIENCE, reading).await);
     }
     Ok(head.map(|()| Bytes::from_owner(body)))
+}
+
+async fn read(
+    response: &mut reqwest::Response,
+    body: &mut Zeroizing<Vec<u8>>,
+    cap: usize,
+) -> Result<(), TransportError> {
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    if announced > cap && response.status().is_success() {
+        return Err(Fault::BodyTooLarge(cap).into());
+    }
+    grow(body, announced.min(cap));
+    while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::of(&e))? {
+        let fits = chunk.get(..cap - body.len()).unwrap_or(&chunk);
+        grow(body, fits.len());
+        body.extend_from_slice(fits);
+        if fits.len() < chunk.len() {
+            return Err(Fault::BodyTooLarge(cap).into());
+        }
+    }
+    Ok(())
 }
 
 /// Makes room without leaving a copy behind, as a reallocation would.

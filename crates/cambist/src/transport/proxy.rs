@@ -55,9 +55,13 @@ impl ProxyOptions {
         Ok(Self { url: Secret::new(whole), shown, no_proxy: no_proxy.to_owned() })
     }
 
-    pub(super) fn build(&self) -> Result<reqwest::Proxy, reqwest::Error> {
+    /// `None` if no host is reached through it: reqwest takes `*` for names alone, not addresses.
+    pub(super) fn build(&self) -> Result<Option<reqwest::Proxy>, reqwest::Error> {
+        if self.no_proxy.split(',').any(|entry| entry.trim() == "*") {
+            return Ok(None);
+        }
         let no_proxy = NoProxy::from_string(&self.no_proxy);
-        Ok(reqwest::Proxy::all(self.url.expose())?.no_proxy(no_proxy))
+        Ok(Some(reqwest::Proxy::all(self.url.expose())?.no_proxy(no_proxy)))
     }
 }
 

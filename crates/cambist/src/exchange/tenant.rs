@@ -1,0 +1,60 @@
+//! Where an application is registered.
+
+use std::fmt;
+
+use super::authority::is_dns_name;
+
+/// A tenant: a GUID or one of its verified domain names.
+///
+/// It becomes part of the URL's path, so nothing else is let through. `common` and `organizations`
+/// are no tenants: an application that signs in as itself belongs to one.
+///
+/// ```
+/// use cambist::exchange::TenantId;
+///
+/// assert!(TenantId::parse("72f988bf-86f1-41af-91ab-2d7cd011db47").is_ok());
+/// assert!(TenantId::parse("contoso.com").is_ok());
+/// assert!(TenantId::parse("common").is_err());
+/// assert!(TenantId::parse("../evil").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TenantId(String);
+
+/// Why a text is no tenant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the tenant {0:?} is neither a GUID nor a domain name; use the directory's id, such as 00000000-0000-0000-0000-000000000000"
+)]
+pub struct TenantIdError(String);
+
+impl TenantId {
+    /// Accepts a GUID with hyphens, or a domain name with a dot.
+    ///
+    /// # Errors
+    /// If it is neither.
+    pub fn parse(text: &str) -> Result<Self, TenantIdError> {
+        if is_guid(text) || (text.contains('.') && is_dns_name(text)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(TenantIdError(text.chars().take(100).collect()))
+    }
+
+    /// The text as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    groups.into_iter().all(|len| {
+        parts.next().is_some_and(|p| p.len() == len && p.bytes().all(|b| b.is_ascii_hexdigit()))
+    }) && parts.next().is_none()
+}
