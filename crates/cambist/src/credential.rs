@@ -12,10 +12,11 @@ use futures_util::future::BoxFuture;
 
 use crate::assertions::Assertions;
 use crate::cache::{Cache, Entry, Source};
+use crate::clock::SystemClock;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
-use crate::observer::Observer;
+use crate::observer::{Observer, Unobserved};
 
 /// How often what is held is looked after.
 const TEND_EVERY: Duration = Duration::from_secs(5);
@@ -29,6 +30,18 @@ pub struct Context {
     pub observer: Arc<dyn Observer>,
     /// The pod's jitter.
     pub jitter: Jitter,
+}
+
+impl Context {
+    /// This machine's clocks, nobody who is told, and a jitter by something that differs from pod to
+    /// pod, such as its name.
+    pub fn system(pod: &str) -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            observer: Arc::new(Unobserved),
+            jitter: Jitter::of(pod.as_bytes()),
+        }
+    }
 }
 
 /// Azure tokens for one identity: cached, refreshed in the background, held through outages.

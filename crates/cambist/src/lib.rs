@@ -1,4 +1,24 @@
 //! Azure access tokens for a Kubernetes workload that holds no secret.
+//!
+//! [`Config`] reads the workload-identity webhook's variables and makes a [`Credential`] of them. A
+//! credential reads the pod's projected token, verifies it against its issuer's keys, exchanges it
+//! through Microsoft Entra ID, caches the Azure token, refreshes it ahead of time and goes on
+//! answering through outages for as long as it is valid.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use cambist::core::scope::Scope;
+//! use cambist::{Config, Context, env::Process};
+//!
+//! let credential = Config::from_env(&Process)?.credential(Context::system("pod-name"))?;
+//! let token = credential.token(&Scope::parse("https://vault.azure.net/.default")?).await?;
+//! println!("a token until {}", token.expires_on());
+//! # Ok(()) }
+//! ```
+//!
+//! With the feature `azure` (on by default) a [`Credential`] is an
+//! `azure_core::credentials::TokenCredential`, so that every `azure_*` client takes it; see the
+//! module `azure`. [`layer`] has tower layers for requests that go out and come in.
 #![forbid(unsafe_code)]
 
 pub mod assertions;
@@ -27,3 +47,8 @@ pub use env::Env;
 pub use error::{Class, Error};
 pub use exchange::AccessToken;
 pub use observer::Observer;
+
+/// The README's program is compiled with the documentation.
+#[cfg(all(doctest, feature = "azure"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -5,7 +5,6 @@ use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
-use super::*;
 use crate::testing::{World, reason, scope};
 
 const VAULT: &str = "https://vault.azure.net";
