@@ -1,7 +1,7 @@
 //! What runs, typed: from flags and variables, before anything is opened.
 
 use std::fmt::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -24,6 +24,11 @@ const MIN_SECRET: usize = 16;
 
 /// The header secret's greatest length: a header line must have room for it.
 const MAX_SECRET: usize = 256;
+
+const ADMIN_LISTEN: &str = "CAMBIST_ADMIN_LISTEN";
+
+/// Where probes and scrapers ask by default.
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8422);
 
 /// The sidecar's configuration.
 #[derive(Clone, Debug)]
@@ -53,6 +58,17 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// The admin listener's address by these settings alone, for a probe that needs no more.
+///
+/// # Errors
+/// In words, if it is no address.
+pub(crate) fn admin_address(env: &dyn Env) -> Result<Option<SocketAddr>, String> {
+    match env.get(ADMIN_LISTEN) {
+        Some(text) => listen::admin(&text),
+        None => Ok(Some(DEFAULT_ADMIN)),
+    }
+}
+
 /// Where tokens come from.
 #[derive(Clone, Debug)]
 pub enum Source {
@@ -72,8 +88,7 @@ impl Config {
         let mut read = Reader { settings, faults: unknown(settings), warnings: Vec::new() };
         let source = read.source();
         let listen = read.parsed("CAMBIST_LISTEN", Listen::Both(8421), Listen::from_str);
-        let admin = SocketAddr::from(([127, 0, 0, 1], 8422));
-        let admin = read.parsed("CAMBIST_ADMIN_LISTEN", Some(admin), listen::admin);
+        let admin = read.parsed(ADMIN_LISTEN, Some(DEFAULT_ADMIN), listen::admin);
         let open = vec![Protocol::AppService, Protocol::Native];
         let protocols = read.parsed("CAMBIST_PROTOCOLS", open, protocols);
         let header_secret = read.header_secret();

@@ -1,11 +1,25 @@
 //! The cambist sidecar: Azure access tokens over a local endpoint that every Azure SDK speaks.
+//!
+//! A run is [`Config::read`](config::Config::read), then [`sidecar::start`], which binds, serves and
+//! returns; then [`Running::drain`](sidecar::Running::drain). [`main`] does that for the program.
+//! What a request gets is decided by two functions without I/O: [`request::parse`] says whether it
+//! has the one shape that yields a token, and [`reply`] makes the bytes.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod config;
+pub mod endpoint;
 pub mod health;
+pub mod listener;
 pub mod log;
+pub mod metrics;
+mod program;
 pub mod reply;
 pub mod request;
 pub mod settings;
-/// Runs.
-pub fn main() {}
+pub mod sidecar;
+pub mod telemetry;
+
+pub use config::Config;
+pub use program::main;
+pub use sidecar::{Running, StartError, Surroundings, start, start_with};

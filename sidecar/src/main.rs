@@ -1,5 +1,6 @@
-//! The sidecar program.
+//! The sidecar program; all of it is in the library.
 #![forbid(unsafe_code)]
-fn main() {
-    cambist_sidecar::main();
+
+fn main() -> std::process::ExitCode {
+    cambist_sidecar::main()
 }

@@ -184,15 +184,19 @@ fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The closed list of paths, compared as they came: no decoding, no normalising.
+/// The protocol that a path belongs to, open or not. The list is closed, and a path is compared as
+/// it came: no decoding, no normalising.
+pub fn protocol_of(path: &str) -> Option<Protocol> {
+    match path {
+        "/msi/token" => Some(Protocol::AppService),
+        "/v1/token" => Some(Protocol::Native),
+        path if is_imds(path) => Some(Protocol::Imds),
+        _ => None,
+    }
+}
+
 fn route(policy: &Policy, path: &str) -> Option<Protocol> {
-    let protocol = match path {
-        "/msi/token" => Protocol::AppService,
-        "/v1/token" => Protocol::Native,
-        path if is_imds(path) => Protocol::Imds,
-        _ => return None,
-    };
-    policy.serves(protocol).then_some(protocol)
+    protocol_of(path).filter(|protocol| policy.serves(*protocol))
 }
 
 /// SDKs write one slash too many in front (Java) or behind (JavaScript), and `metadata` in any case.

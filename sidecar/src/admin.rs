@@ -1,0 +1,185 @@
+//! The admin listener's requests, answered: probes, metrics, status. Never a token.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use cambist::Credential;
+use cambist_core::clock::Clock;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::reply::Body;
+use crate::request::Protocol;
+use crate::telemetry::Telemetry;
+
+/// The text format of prometheus-client.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: &str = "application/json; charset=utf-8";
+
+/// What answers probes and scrapers.
+#[derive(Debug)]
+pub struct Admin {
+    credential: Credential,
+    telemetry: Arc<Telemetry>,
+    clock: Arc<dyn Clock>,
+    protocols: Vec<Protocol>,
+    draining: AtomicBool,
+}
+
+impl Admin {
+    /// An admin endpoint of a sidecar whose listeners are open.
+    pub fn new(
+        credential: Credential,
+        telemetry: Arc<Telemetry>,
+        clock: Arc<dyn Clock>,
+        protocols: Vec<Protocol>,
+    ) -> Self {
+        Self { credential, telemetry, clock, protocols, draining: AtomicBool::new(false) }
+    }
+
+    /// From now on the sidecar is not ready: it is about to end.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers a request.
+    ///
+    /// Neither liveness nor plain readiness asks whether Entra or the issuer can be reached: an
+    /// outage of theirs must not restart an app or take it out of its Service.
+    pub fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let problem = json!({"error": "method_not_allowed", "message": "GET is answered here"});
+            let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, JSON, problem.to_string());
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        let tokens = match request.uri().query() {
+            None | Some("") => false,
+            Some(query) => query.split('&').any(|pair| pair == "tokens=1"),
+        };
+        match request.uri().path() {
+            "/live" => json_reply(StatusCode::OK, &json!({"live": true})),
+            "/ready" => self.ready(tokens),
+            "/metrics" => {
+                let text = self.telemetry.metrics().encode(&self.credential.entries());
+                reply(StatusCode::OK, OPEN_METRICS, text)
+            }
+            "/status.json" => json_reply(StatusCode::OK, &self.status()),
+            _ => {
+                let message = "here are /live, /ready, /metrics and /status.json; \
+                     tokens are on the other listener";
+                let problem = json!({"error": "not_found", "message": message});
+                json_reply(StatusCode::NOT_FOUND, &problem)
+            }
+        }
+    }
+
+    fn ready(&self, tokens: bool) -> Response<Body> {
+        if self.draining.load(Ordering::Relaxed) {
+            let body = json!({"ready": false, "reason": "draining"});
+            return json_reply(StatusCode::SERVICE_UNAVAILABLE, &body);
+        }
+        if !tokens {
+            return json_reply(StatusCode::OK, &json!({"ready": true}));
+        }
+        let mut pinned: Vec<_> =
+            self.credential.entries().into_iter().filter(|entry| entry.pinned).collect();
+        pinned.sort_by(|a, b| a.scope.cmp(&b.scope));
+        let ready = pinned.iter().all(|entry| entry.token.is_some());
+        let tokens: Vec<_> = pinned
+            .iter()
+            .map(|entry| {
+                let failure = entry.failure.as_ref();
+                json!({
+                    "resource": entry.scope.resource(),
+                    "held": entry.token.is_some(),
+                    "reason": failure.map(|error| error.reason()),
+                    "message": failure.map(ToString::to_string),
+                })
+            })
+            .collect();
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json_reply(status, &json!({"ready": ready, "tokens": tokens}))
+    }
+
+    fn status(&self) -> Value {
+        let mut entries = self.credential.entries();
+        entries.sort_by(|a, b| a.scope.cmp(&b.scope));
+        let now = self.clock.boot();
+        let tokens = entries.iter().map(|entry| {
+            let token = entry.token.as_ref();
+            let failure = entry.failure.as_ref();
+            json!({
+                "resource": entry.scope.resource(),
+                "prefetched": entry.pinned,
+                "expires_on": token.map(|token| token.expires_on().to_string()),
+                "remaining_seconds": token.map(|token| token.remaining_at(now).as_secs()),
+                "failure": failure.map(|error| json!({
+                    "reason": error.reason(),
+                    "message": error.to_string(),
+                    "retry_after_seconds": error.retry_after().map(|wait| wait.as_secs()),
+                })),
+            })
+        });
+        let sources = self.telemetry.key_news().into_iter().map(|news| {
+            json!({
+                "source": news.source.as_str(),
+                "at": news.at.to_string(),
+                "outcome": news.outcome.as_str(),
+                "detail": news.detail,
+            })
+        });
+        let held = self.credential.issuer_keys().and_then(|keys| keys.peek());
+        let keys = held.map(|(issuer, set, fetched)| {
+            let keys = set.keys().iter().map(|key| {
+                json!({
+                    "kid": key.id().map(|id| id.as_str()),
+                    "thumbprint": key.thumbprint().to_string(),
+                })
+            });
+            json!({
+                "issuer": issuer.as_str(),
+                "age_seconds": now.since(fetched).as_secs(),
+                "keys": keys.collect::<Vec<_>>(),
+                "unusable": set.unusable().len(),
+            })
+        });
+        let unchecked: serde_json::Map<_, _> = self
+            .telemetry
+            .metrics()
+            .unchecked()
+            .map(|(reason, count)| (reason.to_owned(), Value::from(count)))
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "now": self.clock.wall().to_string(),
+            "started": self.telemetry.started().to_string(),
+            "uptime_seconds": self.telemetry.uptime().as_secs(),
+            "client_id": self.credential.client_id(),
+            "protocols": self.protocols.iter().map(|p| p.as_str()).collect::<Vec<_>>(),
+            "tokens": tokens.collect::<Vec<_>>(),
+            "issuer_keys": keys,
+            "key_sources": sources.collect::<Vec<_>>(),
+            "unchecked": unchecked,
+        })
+    }
+}
+
+fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
+    reply(status, JSON, format!("{body}\n"))
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The program `cambist-sidecar`: from the command line to the exit code.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cambist::SystemClock;
+use cambist::env::Process;
+use clap::ArgMatches;
+use rustix::process::{Resource, getrlimit};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, admin_address};
+use crate::health::Probe;
+use crate::listener::Limits;
+use crate::settings::{Settings, command};
+use crate::sidecar::{StartError, Surroundings, start};
+
+/// It did what it was asked to.
+const DONE: u8 = 0;
+/// It could not run, or the sidecar asked about is not ready.
+const FAILED: u8 = 1;
+/// The command line or the configuration is wrong (`EX_USAGE` of sysexits).
+const USAGE: u8 = 64;
+
+/// A cached token takes microseconds; more threads would only hold more memory.
+const MOST_THREADS: usize = 2;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version go to standard output, and are no failure.
+            let code = if error.use_stderr() { USAGE } else { DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let code = match matches.subcommand() {
+        Some(("health", matches)) => health(matches),
+        _ => sidecar(&matches),
+    };
+    ExitCode::from(code)
+}
+
+fn health(matches: &ArgMatches) -> u8 {
+    match Probe::new(matches, admin_address(&Process)) {
+        Ok(probe) if probe.run(&SystemClock, &mut io::stderr()) => DONE,
+        Ok(_) => FAILED,
+        Err(problem) => complain(problem, USAGE),
+    }
+}
+
+fn sidecar(matches: &ArgMatches) -> u8 {
+    let settings = Settings::new(matches, &Process);
+    let config = match Config::read(&settings) {
+        Ok(config) => config,
+        Err(errors) => return complain(errors, USAGE),
+    };
+    if matches.get_flag("check-config") {
+        for warning in &config.warnings {
+            complain(format!("warning: {warning}"), DONE);
+        }
+        return match writeln!(io::stdout(), "{config}") {
+            Ok(()) => DONE,
+            Err(_) => FAILED,
+        };
+    }
+    let subscriber = crate::log::subscriber(&config.log, io::stderr);
+    if let Err(error) = tracing::subscriber::set_global_default(subscriber) {
+        return complain(error, FAILED);
+    }
+    // Threads begin here: whatever this process gives up for good, it gives up before.
+    match runtime() {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(&config));
+            // Nothing that still runs is worth waiting for.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => complain(error, FAILED),
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+}
+
+/// Serves until a signal says to end.
+async fn serve(config: &Config) -> u8 {
+    // Before anything is open, so that no signal is missed.
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (mut terminate, mut interrupt) = match signals {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => return fail(&error),
+    };
+    let files = getrlimit(Resource::Nofile).current;
+    let (token_limits, admin_limits) = Limits::for_descriptors(files);
+    let around = Surroundings { clock: Arc::new(SystemClock), token_limits, admin_limits };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let running = match start(config, around).await {
+        Ok(running) => running,
+        Err(StartError::Config(errors)) => {
+            for fault in errors.faults() {
+                tracing::error!(setting = &*fault.name, "{}", fault.problem);
+            }
+            return USAGE;
+        }
+        Err(error) => return fail(&error),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        tokens = ?running.addresses(),
+        admin = ?running.admin_address(),
+        connections = token_limits.connections,
+        "serving"
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining: what is under way is answered, for up to 5 seconds");
+    tokio::select! {
+        cut = running.drain() => {
+            tracing::info!(cut_off = cut, "ended");
+            DONE
+        }
+        _ = terminate.recv() => FAILED,
+        _ = interrupt.recv() => FAILED,
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> u8 {
+    tracing::error!("{error}");
+    FAILED
+}
+
+fn complain(problem: impl std::fmt::Display, code: u8) -> u8 {
+    // Without standard error, the exit code still tells.
+    let _ = writeln!(io::stderr(), "{problem}");
+    code
+}

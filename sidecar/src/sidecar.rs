@@ -1,0 +1,181 @@
+//! A sidecar from start to end, for the program, for tests and for whoever runs it in process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cambist::config::ConfigErrors;
+use cambist::{Context, Credential};
+use cambist_core::clock::Clock;
+use hyper::body::Incoming;
+use tokio::task::JoinHandle;
+
+use crate::admin::Admin;
+use crate::config::{Config, Source};
+use crate::endpoint::{Answer, Endpoint};
+use crate::listener::{self, Limits, Server};
+use crate::request::{Identity, Policy};
+use crate::telemetry::Telemetry;
+
+/// Why a sidecar did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A file that the configuration names cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The token listener cannot listen.
+    #[error("CAMBIST_LISTEN: {0}")]
+    Listen(#[source] io::Error),
+    /// The admin listener cannot listen.
+    #[error("CAMBIST_ADMIN_LISTEN: {0}")]
+    Admin(#[source] io::Error),
+}
+
+/// What a sidecar is started with, beside its configuration.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// What the token listener may take.
+    pub token_limits: Limits,
+    /// What the admin listener may take.
+    pub admin_limits: Limits,
+}
+
+impl Surroundings {
+    /// The usual limits, by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let (token_limits, admin_limits) = Limits::for_descriptors(None);
+        Self { clock, token_limits, admin_limits }
+    }
+}
+
+/// A sidecar that serves.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Vec<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    tokens: Server,
+    admin: Option<(Arc<Admin>, Server)>,
+    upkeep: JoinHandle<()>,
+}
+
+/// Starts a sidecar; it serves when this returns. Must be called within a tokio runtime.
+///
+/// # Errors
+/// If a file that the configuration names is no good, or a listener cannot listen.
+pub async fn start(config: &Config, around: Surroundings) -> Result<Running, StartError> {
+    start_with(config, around, |context| match &config.source {
+        Source::Federated(library) => library.credential(context),
+        #[cfg(feature = "developer")]
+        Source::Developer => Credential::developer(context),
+    })
+    .await
+}
+
+/// As [`start`], with a credential of the caller's making: from the [`Context`] that the sidecar's
+/// metrics and log hang on.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with<F>(
+    config: &Config,
+    around: Surroundings,
+    credential: F,
+) -> Result<Running, StartError>
+where
+    F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
+{
+    let Surroundings { clock, token_limits, admin_limits } = around;
+    let telemetry = Arc::new(Telemetry::new(clock.clone()));
+    let credential = credential(Context {
+        clock: clock.clone(),
+        observer: telemetry.clone(),
+        jitter: config.jitter,
+    })?;
+    let listeners = listener::bind(config.listen).map_err(StartError::Listen)?;
+    let addresses: Result<Vec<_>, _> = listeners.iter().map(|l| l.local_addr()).collect();
+    let addresses = addresses.map_err(StartError::Listen)?;
+    let admin_listener = config.admin.map(listener::open).transpose().map_err(StartError::Admin)?;
+    let admin_address = admin_listener.as_ref().map(|l| l.local_addr()).transpose();
+    let admin_address = admin_address.map_err(StartError::Admin)?;
+
+    let endpoint = Arc::new(Endpoint::new(
+        Policy {
+            protocols: config.protocols.clone(),
+            header_secret: config.header_secret.clone(),
+            port: addresses.first().map_or(0, SocketAddr::port),
+            identity: Identity {
+                client_id: credential.client_id().to_owned(),
+                object_id: config.object_id.clone(),
+                resource_id: config.resource_id.clone(),
+            },
+        },
+        credential.clone(),
+        clock.clone(),
+        telemetry.clone(),
+    ));
+    let gauges = telemetry.metrics().token_connections();
+    let tokens = Server::start(listeners, token_limits, gauges, move |request| {
+        let answer = endpoint.answer::<Incoming>(&request);
+        let endpoint = endpoint.clone();
+        async move {
+            match answer {
+                Answer::Now(response) => response,
+                // Boxed, so that a connection is not as large as the rare case.
+                Answer::Later(pending) => Box::pin(endpoint.wait(pending)).await,
+            }
+        }
+    });
+    let admin = admin_listener.map(|listener| {
+        let gauges = telemetry.metrics().admin_connections();
+        let served = config.served().collect();
+        let admin = Admin::new(credential.clone(), telemetry.clone(), clock, served);
+        let admin = Arc::new(admin);
+        let answering = admin.clone();
+        let server = Server::start(vec![listener], admin_limits, gauges, move |request| {
+            std::future::ready(answering.answer::<Incoming>(&request))
+        });
+        (admin, server)
+    });
+
+    credential.prefetch(config.prefetch.iter().cloned());
+    let upkeep = tokio::spawn(async move { credential.maintain().await });
+    Ok(Running { addresses, admin_address, tokens, admin, upkeep })
+}
+
+impl Running {
+    /// Where tokens are served: one address for each loopback family there is, on one port.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The port that tokens are served on.
+    pub fn port(&self) -> u16 {
+        self.addresses.first().map_or(0, SocketAddr::port)
+    }
+
+    /// Where probes and scrapers are answered.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Ends it: no new connection is accepted, what is under way is answered, within 5 seconds. How
+    /// many connections were cut off.
+    pub async fn drain(self) -> usize {
+        if let Some((admin, _)) = &self.admin {
+            admin.drain();
+        }
+        // Probes are answered until the last token is.
+        let cut = self.tokens.drain().await;
+        self.upkeep.abort();
+        if let Some((_, server)) = self.admin {
+            server.drain().await;
+        }
+        cut
+    }
+}
+
+#[cfg(test)]
+mod tests;
