@@ -45,3 +45,28 @@ fn is_secret(run: &str, secret: &str) -> bool {
     let mut stretches = run.as_bytes().windows(PIECE).filter_map(|w| std::str::from_utf8(w).ok());
     run.contains("eyJ") || stretches.any(|stretch| secret.contains(stretch))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_stretch_of_the_secret_is_shown(
+            before in "\\PC{0,40}", secret in "[a-zA-Z0-9_.-]{16,80}", after in "\\PC{0,40}",
+        ) {
+            let out = shown(&format!("{before}{secret}{after}"), &secret);
+            let stretches = secret.as_bytes().windows(PIECE);
+            for stretch in stretches.filter_map(|w| std::str::from_utf8(w).ok()) {
+                assert!(!out.contains(stretch), "{out}");
+            }
+        }
+
+        #[test]
+        fn what_is_shown_is_one_line_of_limited_length(text in ".{0,2000}") {
+            let out = shown(&text, "");
+            assert!(out.chars().count() <= SHOWN + 1);
+            assert!(!out.chars().any(char::is_control), "{out:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-async fn reply(status: u16, body: impl Into<Bytes>) -> Result<AccessToken, ExchangeError> {
+async fn replied(status: u16, body: impl Into<Bytes>) -> Result<AccessToken, ExchangeError> {
     let body = body.into();
     let answer = move || Response::builder().status(status).body(body.clone()).unwrap();
     ask(&answering(answer)).await
@@ -21,7 +21,7 @@ async fn lifetimes_are_numbers_in_any_spelling() {
     for (expires_in, expected) in
         [("3599", 3599), ("\"3599\"", 3599), ("3599.0", 3599), ("1", 1), ("2592000", 2_592_000)]
     {
-        let token = reply(200, granting(expires_in, "")).await.unwrap();
+        let token = replied(200, granting(expires_in, "")).await.unwrap();
         assert_eq!(token.valid_for().as_secs(), expected);
         assert_eq!(token.refresh_in(), None);
     }
@@ -40,7 +40,7 @@ async fn lifetimes_are_numbers_in_any_spelling() {
         "[3599]",
         "{}",
     ] {
-        let error = reply(200, granting(senseless, "")).await.unwrap_err();
+        let error = replied(200, granting(senseless, "")).await.unwrap_err();
         assert_eq!((error.reason(), error.failure()), ("entra_reply_unusable", Failure::Transient));
         assert!(error.to_string().contains("\"expires_in\" must be"), "{error}");
     }
@@ -55,7 +55,7 @@ async fn lifetimes_are_numbers_in_any_spelling() {
         ("null", None),
     ] {
         let body = granting("3599", &format!(r#","refresh_in":{refresh_in}"#));
-        let token = reply(200, body).await.unwrap();
+        let token = replied(200, body).await.unwrap();
         assert_eq!(token.refresh_in().map(|d| d.as_secs()), expected, "{refresh_in}");
     }
 }
@@ -64,7 +64,7 @@ async fn lifetimes_are_numbers_in_any_spelling() {
 async fn a_success_that_makes_no_sense_is_an_error_that_hides_the_token() {
     let token = "eyJ0eXAiOiJKV1QifQ.secret-azure-token.sig";
     let good = format!(r#"{{"token_type":"bearer","expires_in":9,"access_token":"{token}"}}"#);
-    assert_eq!(reply(200, good.clone()).await.unwrap().secret().expose(), token);
+    assert_eq!(replied(200, good.clone()).await.unwrap().secret().expose(), token);
     let swap = |from: &str, to: &str| good.replace(from, to);
     for (body, word) in [
         (String::new(), "empty"),
@@ -90,7 +90,7 @@ async fn a_success_that_makes_no_sense_is_an_error_that_hides_the_token() {
         (swap(token, "secret-azure-token\\r\\nx: y"), "other characters"),
         (swap(token, "secret-azure-tökén"), "other characters"),
     ] {
-        let error = reply(200, body.clone()).await.unwrap_err();
+        let error = replied(200, body.clone()).await.unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(error.to_string().contains(word), "{body}: {text}");
         assert!(!text.contains("secret-azure"), "{text}");
@@ -166,7 +166,7 @@ async fn each_code_has_its_class_its_reason_and_its_fix() {
         for code in codes {
             // The same code comes with either status.
             for status in [400, 401] {
-                let error = reply(status, refusal("invalid_client", *code)).await.unwrap_err();
+                let error = replied(status, refusal("invalid_client", *code)).await.unwrap_err();
                 assert_eq!((error.failure(), error.reason()), (failure, reason), "{code}");
                 let entra = error.entra().unwrap();
                 assert_eq!((entra.status().as_u16(), entra.codes()), (status, &[*code][..]));
@@ -201,7 +201,7 @@ async fn status_and_error_decide_where_the_code_does_not() {
         (400, "invalid_resource", 1, Permanent, "entra_resource_unknown"),
         (403, "anything", 1, Permanent, "entra_refused"),
     ] {
-        let error = reply(status, refusal(error, code)).await.unwrap_err();
+        let error = replied(status, refusal(error, code)).await.unwrap_err();
         assert_eq!((error.failure(), error.reason()), (failure, reason), "{error}");
     }
 }
@@ -229,17 +229,17 @@ async fn no_body_loses_the_status() {
             (r#"{"error":{"code":"x"}}"#, "found an object"),
             (r#"{"error":"a","error":"b"}"#, "says a name twice"),
         ] {
-            let error = reply(status, body.to_owned()).await.unwrap_err();
+            let error = replied(status, body.to_owned()).await.unwrap_err();
             let text = error.to_string();
             assert!(text.contains(&format!("status {status}")) && text.contains(word), "{text}");
             assert_eq!(error.status().unwrap(), status);
             assert_eq!((error.failure(), error.reason()), (failure, reason), "{text}");
         }
     }
-    let error = reply(204, "").await.unwrap_err();
+    let error = replied(204, "").await.unwrap_err();
     assert_eq!(error.reason(), "entra_reply_unusable");
     // A page of a megabyte is a page.
-    let long = reply(502, format!("<html>{}", "x".repeat(1 << 20))).await.unwrap_err();
+    let long = replied(502, format!("<html>{}", "x".repeat(1 << 20))).await.unwrap_err();
     assert_eq!(long.status().unwrap(), 502);
 }
 
@@ -252,7 +252,7 @@ async fn refusals_are_read_however_they_are_written() {
         r#"{"error":"invalid_client","error_description":"AADSTS700213: No match 'x'","error_codes":"700213","trace_id":7}"#,
         "\r\n {\"error\":\"invalid_client\",\"error_description\":\"AADSTS700213: No match 'x'\\nmore\",\"error_codes\":[-1,700213,\"1\"]}",
     ] {
-        let error = reply(401, body).await.unwrap_err();
+        let error = replied(401, body).await.unwrap_err();
         let entra = error.entra().unwrap();
         assert_eq!((entra.error(), entra.codes()), ("invalid_client", &[700_213][..]));
         assert_eq!(entra.description(), "AADSTS700213: No match 'x'");
@@ -279,7 +279,7 @@ async fn what_a_hostile_authority_echoes_does_not_reach_an_error() {
         "error": secret, "suberror": secret, "error_description": echo, "error_codes": [1],
         "timestamp": signature, "trace_id": secret, "correlation_id": format!("{header}\nlevel=error"),
     });
-    let error = reply(401, body.to_string()).await.unwrap_err();
+    let error = replied(401, body.to_string()).await.unwrap_err();
     let text = format!("{error} {error:?}");
     for part in
         [secret, header, payload, signature, halves.0, halves.1, "eyJ", "\u{1b}", "\t", "\n"]
@@ -294,6 +294,20 @@ async fn what_a_hostile_authority_echoes_does_not_reach_an_error() {
     assert_eq!((entra.error(), entra.suberror()), ("[redacted]", Some("[redacted]")));
 
     let flood = json!({"error": "x".repeat(9999), "error_description": "é ".repeat(9999)});
-    let error = reply(401, flood.to_string()).await.unwrap_err();
+    let error = replied(401, flood.to_string()).await.unwrap_err();
     assert!(error.to_string().chars().count() < 1500, "{error}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_body_panics(body in "\\PC{0,80}", status in 200u16..600) {
+        let answer = Response::builder().status(status).body(Bytes::from(body)).unwrap();
+        let (assertion, scope) = (assertion(), scope());
+        let tenant = TenantId::parse(TENANT).unwrap();
+        let (assertion, scope) = (&assertion, &scope);
+        let asked = error::Asked { assertion, scope, client_id: CLIENT, tenant: &tenant };
+        drop(reply::granted(answer.body()));
+        let refused = reply::refused(&answer, &asked, NOW);
+        assert_eq!(refused.status().unwrap(), status);
+    }
 }
