@@ -111,3 +111,6 @@ impl Endpoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

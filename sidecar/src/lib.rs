@@ -19,6 +19,8 @@ pub mod request;
 pub mod settings;
 pub mod sidecar;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use program::main;

@@ -1,0 +1,88 @@
+use cambist_core::scope::Scope;
+use cambist_sim::fault::{Fault, Target};
+
+use super::*;
+use crate::testing::{VAULT, World, json, text};
+
+fn admin(world: &World) -> Admin {
+    let credential = world.credential(&world.config(&[]), world.context());
+    let clock = Arc::new(world.sim.clock().clone());
+    Admin::new(credential, world.telemetry.clone(), clock, Protocol::ALL.to_vec())
+}
+
+fn get(admin: &Admin, target: &str) -> Response<Body> {
+    admin.answer(&Request::get(target).body(()).unwrap())
+}
+
+fn vault() -> Scope {
+    Scope::parse(&format!("{VAULT}/.default")).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_asks_for_tokens_only_if_told_to() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Entra, Fault::Reset);
+    let admin = admin(&world);
+    admin.credential.prefetch([vault()]);
+    assert!(admin.credential.token(&vault()).await.is_err());
+    assert_eq!(get(&admin, "/ready").status(), 200);
+    assert_eq!(get(&admin, "/live").status(), 200);
+    let response = get(&admin, "/ready?tokens=1");
+    assert_eq!(response.status(), 503);
+    let body = json(response).await;
+    assert_eq!(body["tokens"][0]["resource"], VAULT);
+    assert_eq!(body["tokens"][0]["held"], false);
+    assert!(body["tokens"][0]["reason"].is_string(), "{body}");
+
+    world.sim.faults().clear();
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    admin.credential.token(&vault()).await.unwrap();
+    assert_eq!(get(&admin, "/ready?tokens=1").status(), 200);
+    admin.drain();
+    assert_eq!(get(&admin, "/ready").status(), 503);
+    assert_eq!(get(&admin, "/live").status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_and_metrics_tell_all_but_secrets() {
+    let world = World::new();
+    let admin = admin(&world);
+    let token = admin.credential.token(&vault()).await.unwrap();
+    let status = json(get(&admin, "/status.json")).await;
+    assert_eq!(status["tokens"][0]["resource"], VAULT);
+    assert_eq!(status["issuer_keys"]["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(status["key_sources"][0]["outcome"], "read");
+    assert_eq!(status["unchecked"]["no_keys"], 0);
+    let response = get(&admin, "/metrics");
+    assert_eq!(response.headers()["content-type"], OPEN_METRICS);
+    let metrics = text(response).await;
+    assert!(metrics.contains("cambist_token_expiry_timestamp_seconds{resource="));
+    for text in [status.to_string(), metrics] {
+        assert!(!text.contains(token.secret().expose()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unchecked_exchange_is_reported() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    let admin = admin(&world);
+    admin.credential.token(&vault()).await.unwrap();
+    let status = json(get(&admin, "/status.json")).await;
+    assert_eq!(status["unchecked"]["no_keys"], 1, "{status}");
+    assert_eq!(status["key_sources"][0]["outcome"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_nothing_else_and_no_token() {
+    let admin = admin(&World::new());
+    for path in ["/", "/live/", "/msi/token", "/v1/token?scope=a/.default", "/status", "/ready/x"] {
+        let response = get(&admin, path);
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(json(response).await["error"], "not_found");
+    }
+    let post = Request::post("/live").body(()).unwrap();
+    let response = admin.answer(&post);
+    assert_eq!(response.status(), 405);
+    assert_eq!(response.headers()["allow"], "GET, HEAD");
+}

@@ -1,0 +1,225 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+
+const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// Limits that a test can wait for.
+fn quick() -> Limits {
+    Limits { head: ms(300), idle: ms(300), grace: ms(50), drain: ms(500), ..Limits::default() }
+}
+
+/// Answers every request with its number.
+fn counting(limits: Limits) -> (Server, SocketAddr) {
+    let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
+    let at = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(vec![listener], limits, Gauges::default(), move |_| {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        async move { Response::new(Full::new(Bytes::from(format!("number {number}\n")))) }
+    });
+    (server, at)
+}
+
+/// Answers requests when told to.
+fn held(limits: Limits) -> (Server, SocketAddr, Arc<Notify>) {
+    let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
+    let at = listener.local_addr().unwrap();
+    let go = Arc::new(Notify::new());
+    let gate = go.clone();
+    let server = Server::start(vec![listener], limits, Gauges::default(), move |_| {
+        let gate = gate.clone();
+        async move {
+            gate.notified().await;
+            Response::new(Full::new(Bytes::from("at last\n")))
+        }
+    });
+    (server, at, go)
+}
+
+/// Reads one reply's head and body, which ends with a line end.
+async fn reply(stream: &mut TcpStream) -> String {
+    let mut reply = Vec::new();
+    while !(reply.ends_with(b"\n") && reply.windows(4).any(|w| w == b"\r\n\r\n")) {
+        let mut bytes = [0; 4096];
+        let n = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.unwrap().unwrap();
+        assert_ne!(n, 0, "the connection ended: {}", String::from_utf8_lossy(&reply));
+        reply.extend_from_slice(&bytes[..n]);
+    }
+    String::from_utf8(reply).unwrap()
+}
+
+/// Waits for the connection's end and tells how long that took.
+async fn end(stream: &mut TcpStream) -> Duration {
+    let started = Instant::now();
+    let mut rest = Vec::new();
+    // A reset is an end, too.
+    let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.unwrap();
+    started.elapsed()
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    let (_server, at) = counting(quick());
+    let mut client = TcpStream::connect(at).await.unwrap();
+    for number in 0..3 {
+        client.write_all(ASK).await.unwrap();
+        let reply = reply(&mut client).await;
+        assert!(reply.ends_with(&format!("number {number}\n")), "{reply}");
+        assert!(reply.to_lowercase().contains("content-length: 9\r\n"), "{reply}");
+    }
+    // Two at once are answered in their order.
+    client.write_all(&[ASK, ASK].concat()).await.unwrap();
+    let mut both = reply(&mut client).await;
+    if !both.contains("number 4") {
+        both += &reply(&mut client).await;
+    }
+    assert!(both.find("number 3").unwrap() < both.find("number 4").unwrap(), "{both}");
+}
+
+#[tokio::test]
+async fn slow_and_idle_clients_are_cut_off() {
+    let (_server, at) = counting(quick());
+    let mut silent = TcpStream::connect(at).await.unwrap();
+    let mut slow = TcpStream::connect(at).await.unwrap();
+    slow.write_all(b"GET / HT").await.unwrap();
+    let dripping = async {
+        // A byte now and then does not buy time.
+        for _ in 0..40 {
+            tokio::time::sleep(ms(20)).await;
+            if slow.write_all(b"x").await.is_err() {
+                break;
+            }
+        }
+        end(&mut slow).await
+    };
+    let mut idle = TcpStream::connect(at).await.unwrap();
+    idle.write_all(ASK).await.unwrap();
+    reply(&mut idle).await;
+    let started = Instant::now();
+    tokio::join!(end(&mut silent), dripping, end(&mut idle));
+    assert!(started.elapsed() >= ms(250), "{:?}", started.elapsed());
+    assert!(started.elapsed() < ms(2000), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_no_http_ends_the_connection() {
+    let (_server, at) = counting(quick());
+    let long =
+        [b"GET / HTTP/1.1\r\nA: ".as_slice(), &vec![b'a'; 2 * MAX_HEAD], b"\r\n\r\n"].concat();
+    for junk in [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".as_slice(),
+        b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
+        b"GET  / HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+        &long,
+    ] {
+        let mut client = TcpStream::connect(at).await.unwrap();
+        // The server may hang up before it has heard everything.
+        let _ = client.write_all(junk).await;
+        let mut all = Vec::new();
+        let _ = timeout(Duration::from_secs(5), client.read_to_end(&mut all)).await.unwrap();
+        let all = String::from_utf8_lossy(&all);
+        assert!(all.is_empty() || all.starts_with("HTTP/1.1 4"), "{all}");
+    }
+    let mut client = TcpStream::connect(at).await.unwrap();
+    client.write_all(ASK).await.unwrap();
+    assert!(reply(&mut client).await.ends_with("number 0\n"));
+}
+
+#[tokio::test]
+async fn who_waits_longest_gives_way() {
+    let (_server, at) = counting(Limits { connections: 2, idle: ms(10_000), ..quick() });
+    let mut first = TcpStream::connect(at).await.unwrap();
+    first.write_all(ASK).await.unwrap();
+    reply(&mut first).await;
+    tokio::time::sleep(ms(20)).await;
+    let mut second = TcpStream::connect(at).await.unwrap();
+    second.write_all(ASK).await.unwrap();
+    reply(&mut second).await;
+    let mut third = TcpStream::connect(at).await.unwrap();
+    third.write_all(ASK).await.unwrap();
+    assert!(reply(&mut third).await.ends_with("number 2\n"));
+    end(&mut first).await;
+    second.write_all(ASK).await.unwrap();
+    assert!(reply(&mut second).await.ends_with("number 3\n"));
+}
+
+#[tokio::test]
+async fn nobody_who_is_being_answered_gives_way() {
+    let (_server, at, go) = held(Limits { connections: 1, ..quick() });
+    let mut first = TcpStream::connect(at).await.unwrap();
+    first.write_all(ASK).await.unwrap();
+    let mut second = TcpStream::connect(at).await.unwrap();
+    second.write_all(ASK).await.unwrap();
+    tokio::time::sleep(ms(200)).await;
+    go.notify_one();
+    // It ends with its answer, because another one waits.
+    let answer = reply(&mut first).await;
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    end(&mut first).await;
+    go.notify_one();
+    assert!(reply(&mut second).await.ends_with("at last\n"));
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_under_way() {
+    let (server, at, go) = held(Limits { drain: Duration::from_secs(5), ..quick() });
+    let mut busy = TcpStream::connect(at).await.unwrap();
+    busy.write_all(ASK).await.unwrap();
+    let mut idle = TcpStream::connect(at).await.unwrap();
+    tokio::time::sleep(ms(100)).await;
+    let draining = tokio::spawn(server.drain());
+    end(&mut idle).await;
+    assert!(TcpStream::connect(at).await.is_err());
+    go.notify_one();
+    let answer = reply(&mut busy).await;
+    assert!(answer.ends_with("at last\n"), "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert_eq!(draining.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_drain_ends() {
+    let (server, at, _go) = held(quick());
+    let mut busy = TcpStream::connect(at).await.unwrap();
+    busy.write_all(ASK).await.unwrap();
+    tokio::time::sleep(ms(100)).await;
+    let started = Instant::now();
+    assert_eq!(server.drain().await, 1);
+    assert!(started.elapsed() >= ms(450) && started.elapsed() < ms(3000));
+    end(&mut busy).await;
+}
+
+#[tokio::test]
+async fn both_families_are_served_on_one_port() {
+    let listeners = bind(Listen::Both(0)).unwrap();
+    let addresses: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
+    assert!(addresses.iter().all(|at| at.ip().is_loopback()));
+    assert!(addresses.iter().all(|at| at.port() == addresses[0].port()));
+    // The port is taken now, whoever asks, and by whatever family.
+    assert!(bind(Listen::Both(addresses[0].port())).is_err());
+    let taken = bind(Listen::One(addresses[0])).unwrap_err();
+    assert!(taken.to_string().contains(&addresses[0].to_string()), "{taken}");
+}
+
+#[test]
+fn few_files_mean_few_connections() {
+    let of = |files| Limits::for_descriptors(files).0.connections;
+    assert_eq!(of(None), 1024);
+    assert_eq!(of(Some(1_048_576)), 1024);
+    assert_eq!(of(Some(128)), 48);
+    assert_eq!(of(Some(32)), 16);
+}

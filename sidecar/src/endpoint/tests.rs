@@ -1,0 +1,133 @@
+use cambist_sim::fault::{Fault, Target};
+use http::StatusCode;
+
+use super::*;
+use crate::testing::{VAULT, World, ask, asking, json, msi};
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_fetched_once_and_then_handed_out_at_once() {
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    let first = json(ask(&endpoint, msi(VAULT)).await).await;
+    let fields: Vec<_> = first.as_object().unwrap().iter().collect();
+    assert_eq!(fields.len(), 8);
+    assert!(fields.iter().all(|(_, value)| value.is_string()), "{first}");
+    assert_eq!(first["resource"], VAULT);
+    assert_eq!(first["client_id"], world.sim.settings().client_id);
+
+    tokio::time::sleep(secs(100)).await;
+    let request = asking(&format!("/v1/token?scope={VAULT}/.default")).body(()).unwrap();
+    let Answer::Now(second) = endpoint.answer(&request) else { panic!("it is cached") };
+    let second = json(second).await;
+    assert_eq!(second["access_token"], first["access_token"]);
+    assert_eq!(second["expires_on"], first["expires_on"]);
+    let left = |body: &serde_json::Value| body["expires_in"].as_str().unwrap().parse::<u64>();
+    assert_eq!(left(&first).unwrap() - left(&second).unwrap(), 100);
+    assert_eq!(world.asked(), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_printed_end_follows_a_wall_clock_that_was_set() {
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    let number = |body: &serde_json::Value| body["expires_on"].as_str().unwrap().parse::<i64>();
+    let before = number(&json(ask(&endpoint, msi(VAULT)).await).await).unwrap();
+    world.sim.clock().skew(-3600);
+    // The app reads the same clock: told the old moment, it would hold the token an hour too long.
+    let after = number(&json(ask(&endpoint, msi(VAULT)).await).await).unwrap();
+    assert_eq!(before - after, 3600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_least_lifetime_is_heeded() {
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    ask(&endpoint, msi(VAULT)).await;
+    tokio::time::sleep(secs(2000)).await;
+    world.project();
+    let native = |ttl: u64| asking(&format!("/v1/token?scope={VAULT}/.default&min_ttl={ttl}"));
+    let body = json(ask(&endpoint, native(60)).await).await;
+    assert_eq!(world.asked().0, 1, "{body}");
+    let body = json(ask(&endpoint, native(3000)).await).await;
+    assert_eq!(world.asked().0, 2, "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_of_trouble_has_its_status() {
+    let aadsts = |code| Fault::Aadsts { code, status: None, retry_after: None };
+    let status = |status: u16, after: Option<&str>| Fault::Status {
+        status: StatusCode::from_u16(status).unwrap(),
+        retry_after: after.map(str::to_owned),
+    };
+    for (fault, expected, retry) in [
+        (aadsts(700_016), 400, false),
+        (aadsts(700_213), 400, false),
+        (aadsts(90033), 503, true),
+        (status(429, Some("77")), 429, true),
+        (status(503, None), 503, true),
+        (Fault::Reset, 503, true),
+        (Fault::Html(StatusCode::BAD_GATEWAY), 503, true),
+        (Fault::Hang, 503, true),
+    ] {
+        let world = World::new();
+        let (endpoint, _) = world.endpoint();
+        world.sim.faults().inject(Target::Entra, fault.clone());
+        let response = ask(&endpoint, msi(VAULT)).await;
+        assert_eq!(response.status(), expected, "{fault:?}");
+        let after = response.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned());
+        assert_eq!(after.is_some(), retry, "{fault:?}");
+        assert!(after.is_none_or(|secs| secs.parse::<u64>().unwrap() >= 1));
+        let reason = response.headers()["x-cambist-reason"].to_str().unwrap().to_owned();
+        let body = json(response).await;
+        assert!(body["message"].as_str().unwrap().starts_with(&format!("{reason}: ")), "{body}");
+        assert_eq!(body["statusCode"], expected);
+        assert_eq!(body["error_description"], body["message"]);
+        // Asked again at once, it answers from memory.
+        let asked = world.asked().0;
+        assert_eq!(ask(&endpoint, msi(VAULT)).await.status(), expected, "{fault:?}");
+        assert_eq!(world.asked().0, asked, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn entras_own_words_reach_the_app() {
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    let fault = Fault::Aadsts { code: 700_213, status: None, retry_after: None };
+    world.sim.faults().inject(Target::Entra, fault);
+    let body = json(ask(&endpoint, msi(VAULT)).await).await;
+    assert_eq!(body["error_codes"], serde_json::json!([700_213]));
+    assert!(body["message"].as_str().unwrap().contains("AADSTS700213"), "{body}");
+    assert_ne!(body["trace_id"], "");
+    assert_eq!(body["correlationId"], body["correlation_id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_answered_is_counted() {
+    let world = World::new();
+    let (endpoint, credential) = world.endpoint();
+    ask(&endpoint, msi(VAULT)).await;
+    ask(&endpoint, msi(VAULT)).await;
+    ask(&endpoint, msi(VAULT).header("Origin", "null")).await;
+    ask(&endpoint, Request::get("/")).await;
+    let text = world.telemetry.metrics().encode(&credential.entries());
+    for line in [
+        "cambist_requests_total{protocol=\"app-service\",status=\"200\"} 2",
+        "cambist_requests_total{protocol=\"app-service\",status=\"403\"} 1",
+        "cambist_requests_total{protocol=\"none\",status=\"400\"} 1",
+        "cambist_refused_total{reason=\"browser\"} 1",
+        "cambist_refused_total{reason=\"host\"} 1",
+        "cambist_served_total{how=\"fetched\"} 1",
+        "cambist_served_total{how=\"hit\"} 1",
+        "cambist_fetches_total{outcome=\"ok\",reason=\"none\"} 1",
+        "cambist_admissions_total{standing=\"verified\",reason=\"none\"} 1",
+        "cambist_key_fetches_total{source=\"public\",outcome=\"read\"} 1",
+        "cambist_token_held{resource=\"https://vault.azure.net\"} 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}

@@ -1,0 +1,146 @@
+//! A simulated world with a sidecar's parts in it, for this crate's own tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cambist::issuer_keys::Source;
+use cambist::transport::Transport;
+use cambist::{Context, Credential};
+use cambist_core::issuer::JwksHost;
+use cambist_core::refresh::Jitter;
+use cambist_sim::Sim;
+use cambist_sim::kubelet::Kubelet;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tempfile::TempDir;
+
+use crate::config::{self, Config};
+use crate::endpoint::{Answer, Endpoint};
+use crate::reply::Body;
+use crate::request::{Identity, Policy, Protocol};
+use crate::settings::Settings;
+use crate::sidecar::{Running, Surroundings, start_with};
+use crate::telemetry::Telemetry;
+
+pub(crate) const SECRET: &str = "hunter2hunter2hunter2";
+pub(crate) const VAULT: &str = "https://vault.azure.net";
+
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) telemetry: Arc<Telemetry>,
+    kubelet: Kubelet,
+    _dir: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let sim = Sim::new().unwrap();
+        let dir = TempDir::new().unwrap();
+        let kubelet = Kubelet::new(sim.clone(), dir.path());
+        kubelet.project().unwrap();
+        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone())));
+        Self { sim, telemetry, kubelet, _dir: dir }
+    }
+
+    /// The kubelet replaces the projected token.
+    pub(crate) fn project(&self) {
+        self.kubelet.project().unwrap();
+    }
+
+    pub(crate) fn config(&self, extra: &[(&str, &str)]) -> Config {
+        let settings = self.sim.settings();
+        let token_file = self.kubelet.token_file().display().to_string();
+        let env = [
+            ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
+            ("AZURE_CLIENT_ID", &settings.client_id),
+            ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
+            ("AZURE_AUTHORITY_HOST", &settings.authority),
+            ("CAMBIST_ALLOW_AUTHORITY", &settings.authority),
+            ("CAMBIST_ISSUER", &settings.issuer),
+            ("CAMBIST_LISTEN", "0"),
+            ("CAMBIST_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("CAMBIST_PROTOCOLS", "app-service,native,imds"),
+            ("IDENTITY_HEADER", SECRET),
+        ];
+        let all = env.iter().chain(extra);
+        let env: BTreeMap<_, _> =
+            all.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        Config::read(&Settings::of_env(&env)).unwrap()
+    }
+
+    /// A credential in this world, with no socket between.
+    pub(crate) fn credential(&self, config: &Config, context: Context) -> Credential {
+        #[cfg_attr(not(feature = "developer"), expect(irrefutable_let_patterns))]
+        let config::Source::Federated(library) = &config.source else {
+            panic!("the simulated world has projected tokens")
+        };
+        let transport = || Transport::from_service(self.sim.service());
+        let host = JwksHost::SameAsIssuer;
+        let sources = vec![Source::Public { transport: transport(), host }];
+        library.credential_over(transport(), sources, context)
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            clock: Arc::new(self.sim.clock().clone()),
+            observer: self.telemetry.clone(),
+            jitter: Jitter::of(b"pod"),
+        }
+    }
+
+    /// The token endpoint alone, to be asked without a socket; and its credential.
+    pub(crate) fn endpoint(&self) -> (Endpoint, Credential) {
+        let credential = self.credential(&self.config(&[]), self.context());
+        let policy = Policy {
+            protocols: Protocol::ALL.to_vec(),
+            header_secret: Some(cambist_core::secret::Secret::new(SECRET)),
+            port: 8421,
+            identity: Identity {
+                client_id: self.sim.settings().client_id.clone(),
+                ..Identity::default()
+            },
+        };
+        let clock = Arc::new(self.sim.clock().clone());
+        let endpoint = Endpoint::new(policy, credential.clone(), clock, self.telemetry.clone());
+        (endpoint, credential)
+    }
+
+    /// A whole sidecar on free ports.
+    pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
+        let config = self.config(extra);
+        let around = Surroundings::new(Arc::new(self.sim.clock().clone()));
+        start_with(&config, around, |context| Ok(self.credential(&config, context))).await.unwrap()
+    }
+
+    /// What the pod asked for so far: exchanges, discovery documents, key sets.
+    pub(crate) fn asked(&self) -> (u64, u64, u64) {
+        let counts = self.sim.journal().counts();
+        (counts.entra, counts.discovery, counts.jwks)
+    }
+}
+
+/// A good request of App Service's protocol, but for what the test changes.
+pub(crate) fn asking(target: &str) -> http::request::Builder {
+    Request::get(target).header("Host", "127.0.0.1:8421").header("X-IDENTITY-HEADER", SECRET)
+}
+
+pub(crate) fn msi(resource: &str) -> http::request::Builder {
+    asking(&format!("/msi/token?api-version=2019-08-01&resource={resource}"))
+}
+
+/// Asks an endpoint and waits for the answer.
+pub(crate) async fn ask(endpoint: &Endpoint, request: http::request::Builder) -> Response<Body> {
+    match endpoint.answer(&request.body(()).unwrap()) {
+        Answer::Now(response) => response,
+        Answer::Later(pending) => endpoint.wait(pending).await,
+    }
+}
+
+pub(crate) async fn text(response: Response<Body>) -> String {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+pub(crate) async fn json(response: Response<Body>) -> serde_json::Value {
+    serde_json::from_str(&text(response).await).unwrap()
+}
