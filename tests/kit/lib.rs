@@ -1,0 +1,51 @@
+//! What the black-box tests are made of: a simulated world on real sockets, the real programs as
+//! child processes, and an HTTP/1.1 client that sends any bytes at all.
+//!
+//! Nothing here uses a fixed port, and nothing sleeps in the hope that something has happened:
+//! ports are read from the sidecar's own log, and what takes time is asked for until it is so.
+#![forbid(unsafe_code)]
+
+pub mod http;
+pub mod program;
+pub mod secrets;
+pub mod sidecar;
+pub mod world;
+
+use std::time::Duration;
+
+pub use http::{Reply, Request};
+pub use program::{Ended, Program};
+pub use secrets::Secrets;
+pub use sidecar::Sidecar;
+pub use world::{Counts, World};
+
+/// How long anything may take before a test calls it stuck. Generous, since it is only ever waited
+/// for in full when something is broken.
+pub const STUCK: Duration = Duration::from_secs(60);
+
+/// Asks again and again until the answer is `Some`.
+///
+/// # Panics
+/// If that takes longer than [`STUCK`].
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    in_time(what, asking).await
+}
+
+/// Waits for something that must not get stuck.
+///
+/// # Panics
+/// If it takes longer than [`STUCK`].
+pub async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(STUCK, work).await {
+        Ok(done) => done,
+        Err(_) => panic!("{what} has not happened within {STUCK:?}"),
+    }
+}
