@@ -1,1 +1,75 @@
-//! Placeholder while the workspace is laid out.
+//! Benches of cambist: the sidecar against a bare hyper responder, and the credential within a
+//! process against `azure_identity`'s. See `README.md` for the method.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a bench is a program that reports to a person")]
+
+#[cfg(target_os = "linux")]
+mod affinity;
+mod args;
+mod azure;
+#[cfg(target_os = "linux")]
+mod http;
+mod in_process;
+#[cfg(target_os = "linux")]
+mod load;
+mod report;
+#[cfg(target_os = "linux")]
+mod response;
+#[cfg(target_os = "linux")]
+mod server;
+#[cfg(target_os = "linux")]
+mod sidecar;
+mod stats;
+mod stopwatch;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Part};
+use report::{Row, heading};
+
+/// A floor does not hold.
+const BELOW: u8 = 1;
+/// Nothing could be judged.
+const VOID: u8 = 2;
+
+/// Runs the benches that the command line asks for; `hyper` is the reference server's program.
+pub fn main(hyper: &Path) -> ExitCode {
+    match run(&Args::parse(), hyper) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(BELOW),
+        Err(error) => {
+            println!("the run is void: {error:#}");
+            ExitCode::from(VOID)
+        }
+    }
+}
+
+/// Whether every floor holds.
+fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
+    let mut rows = Vec::new();
+    if args.wants(Part::InProcess) {
+        rows.extend(in_process::compare(args)?);
+    }
+    if args.wants(Part::Http) {
+        rows.extend(http(args, hyper)?);
+    }
+    println!("\n{}", heading());
+    for row in &rows {
+        println!("{row}");
+    }
+    Ok(rows.iter().all(Row::holds))
+}
+
+#[cfg(target_os = "linux")]
+fn http(args: &Args, hyper: &Path) -> anyhow::Result<Vec<Row>> {
+    http::compare(args, hyper)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn http(_: &Args, _: &Path) -> anyhow::Result<Vec<Row>> {
+    println!("http: left out, because it reads a process' CPU time the way Linux tells it");
+    Ok(Vec::new())
+}
