@@ -14,6 +14,7 @@ mod app;
 mod steps;
 mod tell;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -27,7 +28,17 @@ use steps::Stage;
 use tell::Teller;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nfailed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let stay = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => false,
@@ -36,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let tell = Teller::new();
     let began = Instant::now();
-    tell.title("Setting up, all on this machine")?;
+    tell.title("Setting up, all on this machine");
 
     let dir = tempfile::tempdir().context("no temporary directory")?;
     let cluster = cambist_sim::up::start(Options::new(dir.path())).await?;
@@ -55,11 +66,11 @@ async fn main() -> anyhow::Result<()> {
         format!("http://127.0.0.1:{}/msi/token", sidecar.port()),
         env["IDENTITY_HEADER"].clone(),
     );
-    tell.item("issuer, simulated", &env["CAMBIST_ISSUER"])?;
-    tell.item("Entra ID, simulated", &env["AZURE_AUTHORITY_HOST"])?;
-    tell.item("pod's token", &env["AZURE_FEDERATED_TOKEN_FILE"])?;
-    tell.item("cambist, the real one", &app.endpoint)?;
-    tell.item("took", &format!("{:.0?}", began.elapsed()))?;
+    tell.item("issuer, simulated", &env["CAMBIST_ISSUER"]);
+    tell.item("Entra ID, simulated", &env["AZURE_AUTHORITY_HOST"]);
+    tell.item("pod's token", &env["AZURE_FEDERATED_TOKEN_FILE"]);
+    tell.item("cambist, the real one", &app.endpoint);
+    tell.item("took", &format!("{:.0?}", began.elapsed()));
 
     let admin = sidecar.admin_address().context("the sidecar has no admin listener")?;
     let mut stage = Stage { tell, app, cluster: &cluster, admin };
@@ -75,18 +86,16 @@ async fn main() -> anyhow::Result<()> {
 
 /// Keeps everything up until Ctrl-C.
 async fn linger(tell: &Teller, app: &App, admin: &str) -> anyhow::Result<()> {
-    tell.title("Still up, until Ctrl-C. Point an app's Azure SDK at it:")?;
-    tell.verbatim(&format!("export IDENTITY_ENDPOINT={}", app.endpoint))?;
-    tell.verbatim(&format!("export IDENTITY_HEADER={}", app.header))?;
-    tell.title("Or ask yourself, and see what the simulator was asked:")?;
+    tell.title("Still up, until Ctrl-C. Point an app's Azure SDK at it:");
+    tell.verbatim(&format!("export IDENTITY_ENDPOINT={}", app.endpoint));
+    tell.verbatim(&format!("export IDENTITY_HEADER={}", app.header));
+    tell.title("Or ask yourself, and see what the simulator was asked:");
     tell.verbatim(
         "curl -sS -H \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" \
          \"$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.azure.net\"",
-    )?;
-    tell.verbatim(&format!("curl -sS {admin}/sim/requests"))?;
-    tell.title(
-        "Its tokens are simulated, and its clock stays as far ahead as the steps moved it.",
-    )?;
+    );
+    tell.verbatim(&format!("curl -sS {admin}/sim/requests"));
+    tell.title("Its tokens are simulated, and its clock stays as far ahead as the steps moved it.");
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

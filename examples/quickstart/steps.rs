@@ -45,7 +45,7 @@ impl Stage<'_> {
 
     /// Returns what tells the token from others.
     async fn first_token(&mut self) -> anyhow::Result<String> {
-        self.tell.title("1. An app asks for a token, the way every Azure SDK does")?;
+        self.tell.title("1. An app asks for a token, the way every Azure SDK does");
         let answer = self.ask(VAULT).await?;
         let token = granted(&answer)?;
         let Counts { entra, discovery, jwks } = self.calls();
@@ -53,12 +53,12 @@ impl Stage<'_> {
         self.tell.say(
             "cambist read the pod's service-account token, fetched the issuer's discovery document \
              and keys, verified the token with them, and had Entra exchange it: one call each.",
-        )?;
+        );
         Ok(token)
     }
 
     async fn cached(&mut self, first: &str) -> anyhow::Result<()> {
-        self.tell.title("2. It asks again")?;
+        self.tell.title("2. It asks again");
         let before = self.calls();
         let answer = self.ask(VAULT).await?;
         ensure!(granted(&answer)? == first, "another token");
@@ -72,13 +72,12 @@ impl Stage<'_> {
         self.tell.say(&format!(
             "The same token, from the cache; so were {MANY} more, one after the other, in {each:.0?} \
              each. Nobody was called.",
-        ))?;
+        ));
         Ok(())
     }
 
     async fn rotation(&mut self) -> anyhow::Result<()> {
-        self.tell
-            .title("3. The cluster rotates its signing key; the app needs another resource")?;
+        self.tell.title("3. The cluster rotates its signing key; the app needs another resource");
         let issuer = self.cluster.sim().issuer();
         let (before, old) = (self.calls(), issuer.signer());
         // Keys are looked for every 30 s at most, whoever asks with whichever key's name.
@@ -95,17 +94,17 @@ impl Stage<'_> {
             "A minute later, by a clock moved forward. The pod's new token named a key that cambist \
              had not seen, so it fetched the key set once more, verified, and exchanged. The old key \
              is still published, as a careful rotation has it.",
-        )?;
+        );
         Ok(())
     }
 
     async fn outage(&mut self, first: &str) -> anyhow::Result<()> {
-        self.tell.title("4. Entra goes down, and stays down for 50 minutes")?;
+        self.tell.title("4. Entra goes down, and stays down for 50 minutes");
         self.cluster.sim().faults().inject(Target::Entra, Fault::Reset);
         self.cluster.sim().clock().advance(Duration::from_secs(50 * 60));
         let answer = self.ask(VAULT).await?;
         ensure!(granted(&answer)? == first, "another token, although Entra is down");
-        self.tell.say("Still answered: the held token is good for a while.")?;
+        self.tell.say("Still answered: the held token is good for a while.");
         let answer = self.ask(SQL).await?;
         ensure!(answer.status == 503, "status {} instead of 503", answer.status);
         ensure!(!answer.message().is_empty(), "a refusal without a word");
@@ -113,13 +112,13 @@ impl Stage<'_> {
         self.tell.say(&format!(
             "Nothing is held for that one, so it says what is wrong, and to come back in {} s:",
             wait.as_secs()
-        ))?;
-        self.tell.say(&format!("\"{}\"", answer.message()))?;
+        ));
+        self.tell.say(&format!("\"{}\"", answer.message()));
         Ok(())
     }
 
     async fn recovery(&mut self, first: &str) -> anyhow::Result<()> {
-        self.tell.title("5. Entra is back")?;
+        self.tell.title("5. Entra is back");
         self.cluster.sim().faults().clear();
         let began = Instant::now();
         // An SDK does the same: it comes back when it was told to.
@@ -128,25 +127,25 @@ impl Stage<'_> {
             sleep(answer.retry_after.unwrap_or(Duration::from_secs(1))).await;
             answer = self.app.token(SQL).await?;
         }
-        self.show(SQL, &answer)?;
+        self.show(SQL, &answer);
         granted(&answer)?;
         let mut answer = self.app.token(VAULT).await?;
         while granted(&answer)? == first && began.elapsed() < Duration::from_secs(20) {
             sleep(Duration::from_millis(100)).await;
             answer = self.app.token(VAULT).await?;
         }
-        self.show(VAULT, &answer)?;
+        self.show(VAULT, &answer);
         ensure!(granted(&answer)? != first, "the held token was not refreshed");
         self.tell.say(&format!(
             "Within {:.1?}, and with no restart: the refused resource has its token, and the held \
              one was replaced in the background.",
             began.elapsed()
-        ))?;
+        ));
         Ok(())
     }
 
     async fn refusals(&mut self) -> anyhow::Result<()> {
-        self.tell.title("6. Who is refused")?;
+        self.tell.title("6. Who is refused");
         let secret = self.app.header.clone();
         let with = |request: http::request::Builder| request.header("x-identity-header", &secret);
         let (bare, host) = (self.app.request(VAULT), with(self.app.request(VAULT)));
@@ -157,7 +156,7 @@ impl Stage<'_> {
             ("through a proxy", forwarded.header("x-forwarded-for", "203.0.113.7"), 403),
         ] {
             let answer = self.app.send(request).await?;
-            self.tell.item(who, &answer.to_string())?;
+            self.tell.item(who, &answer.to_string());
             ensure!(answer.token().is_none(), "{who}: a token");
             ensure!(answer.status == expected, "{who}: {}: {}", answer.status, answer.message());
         }
@@ -165,18 +164,18 @@ impl Stage<'_> {
     }
 
     async fn bill(&mut self) -> anyhow::Result<()> {
-        self.tell.title("7. What it cost")?;
+        self.tell.title("7. What it cost");
         let Counts { entra, discovery, jwks } = self.calls();
         let metrics = self.metrics().await?;
         let of = |standing| admissions(&metrics, standing);
         let (verified, unchecked) = (of("verified"), of("unchecked"));
-        self.tell.item("requests of the app", &self.app.asked.to_string())?;
-        self.tell.item("calls of Entra", &format!("{entra}, those it did not answer included"))?;
-        self.tell.item("calls of the issuer", &format!("{}", discovery + jwks))?;
+        self.tell.item("requests of the app", &self.app.asked.to_string());
+        self.tell.item("calls of Entra", &format!("{entra}, those it did not answer included"));
+        self.tell.item("calls of the issuer", &format!("{}", discovery + jwks));
         self.tell.item(
             "pod tokens sent to Entra",
             &format!("{verified} verified with the issuer's keys first, {unchecked} unchecked"),
-        )?;
+        );
         ensure!(verified >= 4 && unchecked == 0, "{verified} verified, {unchecked} unchecked");
         ensure!(u64::from(self.app.asked) > 50 * entra, "Entra was called {entra} times");
         Ok(())
@@ -184,14 +183,14 @@ impl Stage<'_> {
 
     async fn ask(&mut self, resource: &str) -> anyhow::Result<Answer> {
         let answer = self.app.token(resource).await?;
-        self.show(resource, &answer)?;
+        self.show(resource, &answer);
         Ok(answer)
     }
 
-    fn show(&self, resource: &str, answer: &Answer) -> anyhow::Result<()> {
+    fn show(&self, resource: &str, answer: &Answer) {
         self.tell
-            .verbatim(&format!("   GET /msi/token?api-version=2019-08-01&resource={resource}"))?;
-        Ok(self.tell.verbatim(&format!("   {answer}"))?)
+            .verbatim(&format!("   GET /msi/token?api-version=2019-08-01&resource={resource}"));
+        self.tell.verbatim(&format!("   {answer}"));
     }
 
     /// What cambist asked of the simulated world, as `GET /sim/requests` tells it.

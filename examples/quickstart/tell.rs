@@ -8,7 +8,8 @@ use cambist::env::Process;
 /// The width of running text.
 const WIDTH: usize = 88;
 
-/// Prints titles and text; titles are bold on a terminal, unless `NO_COLOR` is set.
+/// Prints titles and text; titles are bold on a terminal, unless `NO_COLOR` is set. If nobody reads
+/// any more, the steps are checked all the same.
 pub(crate) struct Teller {
     bold: bool,
 }
@@ -18,27 +19,27 @@ impl Teller {
         Self { bold: io::stdout().is_terminal() && Process.get("NO_COLOR").is_none() }
     }
 
-    pub(crate) fn title(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn title(&self, text: &str) {
         let (on, off) = if self.bold { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-        writeln!(io::stdout(), "\n{on}{text}{off}")
+        let _ = writeln!(io::stdout(), "\n{on}{text}{off}");
     }
 
     /// A name and what it stands for.
-    pub(crate) fn item(&self, name: &str, text: &str) -> io::Result<()> {
-        writeln!(io::stdout(), "   {name:<27}{text}")
+    pub(crate) fn item(&self, name: &str, text: &str) {
+        let _ = writeln!(io::stdout(), "   {name:<27}{text}");
     }
 
     /// A line to be copied.
-    pub(crate) fn verbatim(&self, text: &str) -> io::Result<()> {
-        writeln!(io::stdout(), "{text}")
+    pub(crate) fn verbatim(&self, text: &str) {
+        let _ = writeln!(io::stdout(), "{text}");
     }
 
     /// Running text, wrapped.
-    pub(crate) fn say(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn say(&self, text: &str) {
         let mut line = String::new();
         for word in text.split_whitespace() {
             if !line.is_empty() && line.len() + 1 + word.len() > WIDTH {
-                writeln!(io::stdout(), "   {line}")?;
+                let _ = writeln!(io::stdout(), "   {line}");
                 line.clear();
             }
             if !line.is_empty() {
@@ -46,6 +47,6 @@ impl Teller {
             }
             line.push_str(word);
         }
-        writeln!(io::stdout(), "   {line}")
+        let _ = writeln!(io::stdout(), "   {line}");
     }
 }
