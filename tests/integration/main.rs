@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod protocols;
+mod refusals;
 
 use kit::program::Program;
 use kit::{Sidecar, World};

@@ -1,0 +1,411 @@
+//! What yields no token: everything but the one shape.
+
+use kit::http::Connection;
+use kit::sidecar::VAULT;
+use kit::{Reply, Request, Sidecar, World};
+
+use crate::sidecar;
+
+/// One change to the one shape, and the status and reason it must be refused with.
+struct Change {
+    request: Request,
+    status: u16,
+    reason: &'static str,
+}
+
+fn change(request: Request, status: u16, reason: &'static str) -> Change {
+    Change { request, status, reason }
+}
+
+/// Holds a refusal to the one form that every SDK shows to people, and programs can go by.
+#[track_caller]
+fn assert_refused(reply: &Reply, case: &str) {
+    assert!((400..500).contains(&reply.status), "{case}: {reply:?}");
+    assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"), "{case}");
+    assert!(!reply.headers.iter().any(|(name, _)| name.starts_with("access-control")), "{case}");
+    let json = reply.json();
+    let names = [
+        "error",
+        "error_description",
+        "error_codes",
+        "statusCode",
+        "message",
+        "correlationId",
+        "correlation_id",
+        "trace_id",
+        "timestamp",
+    ];
+    for name in names {
+        assert!(json.get(name).is_some(), "{case}: no {name} in {reply:?}");
+    }
+    assert!(json.get("access_token").is_none(), "{case}");
+    assert_eq!(json["statusCode"], reply.status, "{case}");
+    assert!(!reply.reason().is_empty(), "{case}: {reply:?}");
+    let message = format!("{}: {}", reply.reason(), json["error_description"].as_str().unwrap());
+    assert_eq!(json["message"], *message, "{case}");
+    assert!(reply.status != 403 || !message.contains("unreachable"), "{case}: {message}");
+}
+
+/// Every single change to one protocol's good request that must be refused.
+fn changes(sidecar: &Sidecar, good: &Request, proof: &str) -> Vec<Change> {
+    let port = sidecar.tokens().port();
+    let mut changes = Vec::new();
+    let good = || good.clone();
+
+    let (status, reason) =
+        if proof == "Metadata" { (400, "metadata_header") } else { (401, "identity_header") };
+    changes.push(change(good().without(proof), status, reason));
+    for wrong in ["", "false", "truetrue", "0123456789abcdef0123456789abcdef"] {
+        changes.push(change(good().with(proof, wrong), status, reason));
+    }
+    changes.push(change(good().header(proof, "true"), status, reason));
+
+    changes.push(change(good().without("Host"), 400, "host"));
+    changes.push(change(good().header("Host", sidecar.tokens().to_string()), 400, "host"));
+    for host in [
+        String::new(),
+        "127.0.0.1".to_owned(),
+        "localhost".to_owned(),
+        format!("evil.example:{port}"),
+        format!("127.0.0.1.nip.io:{port}"),
+        format!("localhost.:{port}"),
+        format!("user@localhost:{port}"),
+        format!("0.0.0.0:{port}"),
+        format!("127.1:{port}"),
+        format!("[::ffff:127.0.0.1]:{port}"),
+        format!("127.0.0.1:{}", port ^ 1),
+        format!("127.0.0.1:{port}, evil.example"),
+        "169.254.169.254".to_owned(),
+    ] {
+        changes.push(change(good().with("Host", host), 400, "host"));
+    }
+
+    for name in [
+        "X-Forwarded-For",
+        "x-forwarded-host",
+        "X-Forwarded-Proto",
+        "Forwarded",
+        "Via",
+        "X-Real-IP",
+    ] {
+        changes.push(change(good().header(name, "127.0.0.1"), 403, "forwarded"));
+        changes.push(change(good().header(name, ""), 403, "forwarded"));
+    }
+    for name in ["Origin", "Sec-Fetch-Site", "sec-fetch-mode", "Sec-Fetch-Dest"] {
+        changes.push(change(good().header(name, "same-origin"), 403, "browser"));
+        changes.push(change(good().header(name, "null"), 403, "browser"));
+    }
+
+    let with_body = good().header("Content-Length", "2").body(b"{}");
+    changes.push(change(with_body, 400, "body"));
+    let chunked = good().header("Transfer-Encoding", "chunked");
+    changes.push(change(chunked.clone().body(b"2\r\n{}\r\n0\r\n\r\n"), 400, "body"));
+    changes.push(change(chunked.body(b"0\r\n\r\n"), 400, "body"));
+
+    let resource = if good().path().contains("scope=") { "scope" } else { "resource" };
+    let escaped = format!("%{:02x}{}", resource.as_bytes()[0], &resource[1..]);
+    for again in [
+        format!("&{resource}={VAULT}/.default"),
+        format!("&{}={VAULT}", resource.to_uppercase()),
+        format!("&{escaped}={VAULT}"),
+        format!("&{resource}"),
+        "&a=1&a=2".to_owned(),
+        "&a=1&A=1".to_owned(),
+        "&broken=%".to_owned(),
+        "&broken=%f".to_owned(),
+        "&broken=%ff".to_owned(),
+    ] {
+        changes.push(change(good().more(&again), 400, "query"));
+    }
+    for (extra, reason) in [
+        ("&client_id=00000000-0000-0000-0000-000000000000", "identity_not_found"),
+        ("&object_id=someone", "identity_not_found"),
+        ("&msi_res_id=%2Fsubscriptions%2Fx", "identity_not_found"),
+        ("&client_id=a&object_id=b", "identity_conflict"),
+    ] {
+        changes.push(change(good().more(extra), 400, reason));
+    }
+    if resource == "resource" {
+        let path = good().path().split('?').next().unwrap().to_owned();
+        for (query, reason) in [
+            (String::new(), "api_version"),
+            (format!("?resource={VAULT}"), "api_version"),
+            (format!("?api-version=&resource={VAULT}"), "api_version"),
+            (format!("?api-version=latest&resource={VAULT}"), "api_version"),
+            ("?api-version=2019-08-01".to_owned(), "resource"),
+            ("?api-version=2019-08-01&resource=".to_owned(), "resource"),
+            ("?api-version=2019-08-01&resource=a%0d%0ab".to_owned(), "resource"),
+            ("?api-version=2019-08-01&resource=https://a+https://b".to_owned(), "resource"),
+        ] {
+            changes.push(change(good().target(format!("{path}{query}")), 400, reason));
+        }
+    } else {
+        for scope in ["", "https://a", "https://a/user", "https://a/.default+https://b/.default"] {
+            changes.push(change(good().target(format!("/v1/token?scope={scope}")), 400, "scope"));
+        }
+    }
+
+    for method in ["POST", "PUT", "OPTIONS", "DELETE", "PATCH", "TRACE", "get", "PROPFIND"] {
+        changes.push(change(good().method(method), 405, "method"));
+    }
+    changes.push(change(good().version("HTTP/1.0"), 400, "http_version"));
+
+    let path = good().path().to_owned();
+    for base in [
+        "http://evil.example".to_owned(),
+        format!("http://evil.example:{port}"),
+        format!("http://user@127.0.0.1:{port}"),
+        format!("https://127.0.0.1:{port}"),
+        "http://169.254.169.254".to_owned(),
+    ] {
+        changes.push(change(good().target(format!("{base}{path}")), 400, "host"));
+    }
+    changes
+}
+
+fn protocols(sidecar: &Sidecar) -> [(Request, &'static str); 3] {
+    [
+        (sidecar.app_service(VAULT), "X-IDENTITY-HEADER"),
+        (sidecar.imds(VAULT), "Metadata"),
+        (sidecar.native(VAULT), "X-IDENTITY-HEADER"),
+    ]
+}
+
+async fn refuse_all(sidecar: &Sidecar) {
+    for (good, proof) in protocols(sidecar) {
+        for Change { request, status, reason } in changes(sidecar, &good, proof) {
+            let case = String::from_utf8_lossy(&request.bytes()).into_owned();
+            let reply = sidecar.send(&request).await;
+            assert_eq!((reply.status, reply.reason()), (status, reason), "{case}{reply:?}");
+            assert_refused(&reply, &case);
+            assert_eq!(reply.header("allow").is_some(), status == 405, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_single_change_to_the_one_shape_is_refused_cold_and_warm() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    refuse_all(&sidecar).await;
+    let counts = world.counts().await;
+    assert_eq!((counts.entra, counts.discovery, counts.jwks), (0, 0, 0), "nobody was asked");
+
+    // And now that there is a token that could be had.
+    for (good, _) in protocols(&sidecar) {
+        assert_eq!(sidecar.send(&good).await.status, 200);
+    }
+    refuse_all(&sidecar).await;
+    assert_eq!(world.counts().await.entra, 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_words_that_sdks_look_for_are_there() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    let bare = sidecar.app_service(VAULT).without("X-IDENTITY-HEADER");
+    let reply = sidecar.send(&bare).await;
+    assert_eq!((reply.status, reply.member("error").as_str()), (401, "unauthorized"));
+    assert_eq!(reply.header("www-authenticate"), None, "that would be Azure Arc's protocol");
+    let bare = sidecar.imds(VAULT).without("Metadata");
+    let reply = sidecar.send(&bare).await;
+    assert_eq!((reply.status, reply.member("error").as_str()), (400, "bad_request_102"));
+    assert_eq!(reply.member("error_description"), "Required metadata header not specified");
+    let other = sidecar.imds(VAULT).more("&client_id=00000000-0000-0000-0000-000000000000");
+    let reply = sidecar.send(&other).await;
+    assert!(reply.member("message").contains("Identity not found"), "{reply:?}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_list_of_paths_is_closed() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    let all = |target: &str| {
+        let header = &world.env()["IDENTITY_HEADER"];
+        sidecar.request(target).header("Metadata", "true").header("X-IDENTITY-HEADER", header)
+    };
+    let query = format!("?api-version=2019-08-01&resource={VAULT}&scope={VAULT}/.default");
+    assert_eq!(sidecar.send(&all(&format!("/msi/token{query}"))).await.status, 200);
+    for path in [
+        "/",
+        "//",
+        "/msi",
+        "/msi/token/",
+        "//msi/token",
+        "/msi//token",
+        "/MSI/token",
+        "/msi/Token",
+        "/msi/token;a=b",
+        "/msi;a=b/token",
+        "/msi%2ftoken",
+        "/msi%2Ftoken",
+        "/msi%5ctoken",
+        "/msi/token%00",
+        "/msi/token%20",
+        "/%6dsi/token",
+        "/./msi/token",
+        "/msi/./token",
+        "/msi/../msi/token",
+        "/x/../msi/token",
+        "/msi/token/..",
+        "/msi\\token",
+        "/v1/token/",
+        "//v1/token",
+        "/V1/token",
+        "/v1",
+        "/v1/tokens",
+        "///metadata/identity/oauth2/token",
+        "/metadata/identity/oauth2/token//",
+        "/metadata//identity/oauth2/token",
+        "/metadata/identity//oauth2/token",
+        "/metadata/Identity/oauth2/token",
+        "/metadata/identity/oauth2/TOKEN",
+        "/metadata/identity\\oauth2\\token/",
+        "/metadata/identity%5coauth2%5ctoken/",
+        "/metadata/identity%2foauth2%2ftoken",
+        "/metadata/./identity/oauth2/token",
+        "/metadata/x/../identity/oauth2/token",
+        "/metadata;a=b/identity/oauth2/token",
+        "/metadata/identity/oauth2/token;a=b",
+        "/metadata/identity/oauth2/token%00",
+        "/%6detadata/identity/oauth2/token",
+        "/metadata/identity/getplatformmetadata",
+        "/metadata/instance",
+        "/metadata/identity/info",
+        "/x/metadata/identity/oauth2/token",
+        "/oauth2/token",
+        "/live",
+        "/ready",
+        "/metrics",
+        "/status.json",
+        "/favicon.ico",
+        "/.well-known/openid-configuration",
+    ] {
+        let case = format!("{path}{query}");
+        let reply = sidecar.send(&all(&case)).await;
+        assert_eq!((reply.status, reply.reason()), (404, "path"), "{path}: {reply:?}");
+        assert_refused(&reply, &case);
+    }
+    let reply = sidecar.send(&all("*").method("OPTIONS")).await;
+    assert_refused(&reply, "OPTIONS *");
+    let reply = sidecar.send(&all("*")).await;
+    assert_refused(&reply, "GET *");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn methods_with_rules_of_their_own_are_refused_too() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    let good = sidecar.app_service(VAULT);
+    let reply = sidecar.send(&good.clone().method("HEAD")).await;
+    assert_eq!((reply.status, reply.body.len()), (405, 0), "{reply:?}");
+    for target in [sidecar.tokens().to_string(), "evil.example:443".to_owned()] {
+        let connect = good.clone().method("CONNECT").target(&target);
+        let reply = sidecar.send(&connect).await;
+        assert_refused(&reply, &format!("CONNECT {target}"));
+    }
+    sidecar.stop().await;
+}
+
+/// What is not HTTP as it should be is refused and ends the connection: where one message ends is
+/// where the next begins, and nobody may be of two minds about that.
+#[tokio::test]
+async fn doubtful_framing_is_refused_and_ends_the_connection() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    let good = sidecar.app_service(VAULT);
+    assert_eq!(sidecar.send(&good).await.status, 200);
+    let hidden = good.bytes();
+    let hidden_length = hidden.len().to_string();
+    let line = |text: &str| {
+        let bytes = String::from_utf8(good.bytes()).unwrap();
+        bytes.replacen("\r\n\r\n", &format!("\r\n{text}\r\n\r\n"), 1).into_bytes()
+    };
+    let first = |text: &str| {
+        let bytes = String::from_utf8(good.bytes()).unwrap();
+        let (_, rest) = bytes.split_once("\r\n").unwrap();
+        format!("{text}\r\n{rest}").into_bytes()
+    };
+    let path = good.path();
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("a body", good.clone().header("Content-Length", &hidden_length).body(&hidden).bytes()),
+        (
+            "both lengths",
+            good.clone()
+                .header("Content-Length", &hidden_length)
+                .header("Transfer-Encoding", "chunked")
+                .body(b"0\r\n\r\n")
+                .bytes(),
+        ),
+        ("two lengths", line("Content-Length: 0\r\nContent-Length: 5")),
+        ("a signed length", line("Content-Length: +0")),
+        ("a negative length", line("Content-Length: -1")),
+        ("a hexadecimal length", line("Content-Length: 0x0")),
+        ("a huge length", line("Content-Length: 99999999999999999999")),
+        ("an unknown coding", line("Transfer-Encoding: gzip")),
+        ("chunked, not last", line("Transfer-Encoding: chunked, identity")),
+        ("a disguised coding", line("Transfer-Encoding : chunked")),
+        ("a coding behind a tab", line("Transfer-Encoding:\tchunked")),
+        ("a blank before the colon", line("X-Any : 1")),
+        ("a folded header", line("X-Any: 1\r\n Content-Length: 5")),
+        ("a header without a colon", line("nonsense")),
+        ("a header without a name", line(": 1")),
+        ("a NUL in a header", line("X-Any: \0")),
+        ("a lone CR in a header", line("X-Any: 1\rX-Other: 2")),
+        ("no version", first(&format!("GET {path}"))),
+        ("a version of its own", first(&format!("GET {path} HTTP/1.2"))),
+        ("another version", first(&format!("GET {path} HTTP/3.0"))),
+        ("a lower-case version", first(&format!("GET {path} http/1.1"))),
+        ("a blank in the target", first("GET /msi/token ?a=b HTTP/1.1")),
+        ("a NUL in the target", first(&format!("GET {path}\0 HTTP/1.1"))),
+        ("a target without a slash", first("GET \\msi\\token HTTP/1.1")),
+        ("no target", first("GET HTTP/1.1")),
+        ("no method", first(&format!(" {path} HTTP/1.1"))),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
+        ("TLS", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n".to_vec()),
+        ("too long a head", line(&format!("X-Any: {}", "x".repeat(64 * 1024)))),
+        ("too many headers", line(&vec!["X-Any: 1"; 2000].join("\r\n"))),
+        ("too long a target", first(&format!("GET {path}&a={} HTTP/1.1", "x".repeat(64 * 1024)))),
+    ];
+    let mut wrong = Vec::new();
+    for (case, bytes) in cases {
+        let mut connection = Connection::open(sidecar.tokens()).await.unwrap();
+        // Whatever is taken for a second request must not be answered.
+        connection.send(&[bytes, hidden.clone()].concat()).await;
+        let reply = connection.receive().await;
+        let granted = reply.as_ref().is_some_and(|reply| reply.status < 400);
+        if granted || connection.receive().await.is_some() || !connection.ends().await {
+            wrong.push((case, reply));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(sidecar.send(&good).await.status, 200);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_never_serves_a_token() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    let token = sidecar.token(VAULT).await.member("access_token");
+    for path in ["/live", "/ready", "/ready?tokens=1", "/metrics", "/status.json"] {
+        let reply = sidecar.ask_admin(path).await;
+        assert_eq!(reply.status, 200, "{path}: {reply:?}");
+        assert!(!reply.everything().contains(&token), "{path}");
+    }
+    let header = &world.env()["IDENTITY_HEADER"];
+    for good in [sidecar.app_service(VAULT), sidecar.imds(VAULT), sidecar.native(VAULT)] {
+        let request = good.with("Host", sidecar.admin().to_string());
+        let request = request.with("X-IDENTITY-HEADER", header);
+        let reply = kit::http::send(sidecar.admin(), &request.bytes()).await.unwrap();
+        assert_eq!(reply.status, 404, "{reply:?}");
+        reply.json();
+    }
+    for path in ["/", "/debug", "/live/", "/status.json/", "/%6cive"] {
+        assert_eq!(sidecar.ask_admin(path).await.status, 404, "{path}");
+    }
+    sidecar.stop().await;
+}
