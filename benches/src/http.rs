@@ -1,7 +1,7 @@
 //! The sidecar's cached answer over TCP, against a bare hyper responder that answers alike.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -38,24 +38,36 @@ struct Contender {
     phases: [Vec<Phase>; 2],
 }
 
-/// Measures and prints; the rows are for the judge.
-pub(crate) fn compare(args: &Args, hyper: &Path) -> anyhow::Result<Vec<Row>> {
+/// What is needed before anything is measured.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    program: PathBuf,
+    cpus: Option<Cpus>,
+}
+
+/// Builds the sidecar if need be. Then, because the compiler wants every CPU, divides them.
+pub(crate) fn prepare(args: &Args) -> anyhow::Result<Prepared> {
     let program = args.sidecar.clone().map_or_else(sidecar::build, Ok)?;
     let cpus = Cpus::claim();
     match cpus {
         Some(Cpus { server, load }) => {
-            println!("http: servers on CPU {server}, load on CPU {load}")
+            println!("servers on CPU {server}, everything else on CPU {load}");
         }
-        None => println!("http: not pinned to CPUs, so noisier than it could be"),
+        None => println!("not pinned to CPUs, so noisier than it could be"),
     }
+    Ok(Prepared { program, cpus })
+}
+
+/// Measures and prints; the rows are for the judge.
+pub(crate) fn compare(args: &Args, it: &Prepared, hyper: &Path) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let world = runtime.block_on(up::start(up::Options::new(dir.path().join("world"))))?;
     let log = dir.path().join("sidecar.log");
-    let (server, target) = sidecar::start(&program, world.env(), &log, cpus)?;
+    let (server, target) = sidecar::start(&it.program, world.env(), &log, it.cpus)?;
     let sidecar = Contender { name: "cambist", server, target, phases: Default::default() };
-    let hyper = reference(hyper, &sidecar.target, cpus)?;
+    let hyper = reference(hyper, &sidecar.target, it.cpus)?;
     let mut contenders = [sidecar, hyper];
     for round in 1..=args.rounds {
         // Whoever is second finds a warmer machine; so they take turns.

@@ -49,12 +49,13 @@ pub fn main(hyper: &Path) -> ExitCode {
 
 /// Whether every floor holds.
 fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
+    let served = args.wants(Part::Http).then(|| http::prepare(args)).transpose()?;
     let mut rows = Vec::new();
     if args.wants(Part::InProcess) {
         rows.extend(in_process::compare(args)?);
     }
-    if args.wants(Part::Http) {
-        rows.extend(http(args, hyper)?);
+    if let Some(prepared) = served {
+        rows.extend(http::compare(args, &prepared, hyper)?);
     }
     println!("\n{}", heading());
     for row in &rows {
@@ -63,13 +64,20 @@ fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
     Ok(rows.iter().all(Row::holds))
 }
 
-#[cfg(target_os = "linux")]
-fn http(args: &Args, hyper: &Path) -> anyhow::Result<Vec<Row>> {
-    http::compare(args, hyper)
-}
-
+/// Elsewhere than on Linux a process' CPU time is told otherwise, so there is nothing to compare.
 #[cfg(not(target_os = "linux"))]
-fn http(_: &Args, _: &Path) -> anyhow::Result<Vec<Row>> {
-    println!("http: left out, because it reads a process' CPU time the way Linux tells it");
-    Ok(Vec::new())
+mod http {
+    use std::path::Path;
+
+    use crate::args::Args;
+    use crate::report::Row;
+
+    pub(crate) fn prepare(_: &Args) -> anyhow::Result<()> {
+        println!("http: left out, because it is measured the way Linux tells it");
+        Ok(())
+    }
+
+    pub(crate) fn compare(_: &Args, _: &(), _: &Path) -> anyhow::Result<Vec<Row>> {
+        Ok(Vec::new())
+    }
 }
