@@ -1,8 +1,11 @@
 //! The programs as users meet them: processes, sockets and files, nothing from within.
 #![forbid(unsafe_code)]
 
+mod crowds;
+mod outages;
 mod protocols;
 mod refusals;
+mod rotation;
 
 use kit::program::Program;
 use kit::{Sidecar, World};

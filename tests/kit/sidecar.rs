@@ -185,6 +185,12 @@ impl Sidecar {
         ended
     }
 
+    /// Ends it at once, whatever it is doing, and searches all that it wrote.
+    pub async fn ended_by_force(self) {
+        self.signal(Signal::KILL);
+        self.ended().await;
+    }
+
     fn searched(&self, reply: Reply) -> Reply {
         if reply.status != 200 {
             self.secrets.assert_absent("a refusal", &reply.everything());
