@@ -18,6 +18,7 @@ pub mod issuer;
 mod json;
 pub mod jwks;
 pub mod jws;
+pub mod key_age;
 pub mod refresh;
 pub mod scope;
 pub mod secret;

@@ -1,0 +1,81 @@
+//! Adding what was seen.
+
+use super::{Endpoint, FLAP, History, Run, Sighting};
+use crate::clock::UnixTime;
+use crate::jwks::Thumbprint;
+use crate::key_age::role::Signings;
+
+/// Longest name and entity tag that are kept, in bytes.
+const MAX_TEXT: usize = 128;
+
+impl History {
+    /// Adds a look at a key set.
+    pub fn observe(&mut self, seen: &Sighting) {
+        self.sequence = self.sequence.saturating_add(1);
+        for (key, kids) in &seen.kids {
+            // A name that is the thumbprint itself needs no remembering.
+            let thumbprint = key.to_string();
+            let notable = |kid: &&String| **kid != thumbprint && kid.len() <= MAX_TEXT;
+            let kids: Vec<_> = kids.iter().filter(notable).cloned().collect();
+            if !kids.is_empty() {
+                self.kids.entry(*key).or_default().extend(kids);
+            }
+        }
+        let run = Run {
+            source: seen.source,
+            keys: seen.keys.clone(),
+            from: seen.at,
+            to: seen.at,
+            n: 1,
+            stale: seen.stale,
+            last_modified: seen.last_modified.filter(|modified| *modified <= seen.at),
+            etag: seen.etag.clone().filter(|etag| etag.len() <= MAX_TEXT),
+        };
+        match self.continued(&run) {
+            Some(index) => {
+                let n = self.runs[index].n.saturating_add(1);
+                self.runs[index].join(run);
+                self.runs[index].n = n;
+            }
+            None => self.runs.push(run),
+        }
+        self.normalise();
+    }
+
+    /// The run that a new observation belongs to.
+    ///
+    /// The latest run of its source, if the set is the same. An earlier one too, if the set just
+    /// flaps: within [`FLAP`], and if between the two no key was seen for the first time (whose
+    /// absence before that moment would be forgotten).
+    fn continued(&self, new: &Run) -> Option<usize> {
+        let same_source = |run: &&Run| run.source == new.source;
+        let same = |run: &Run| run.source == new.source && run.keys == new.keys;
+        let runs = self.runs.iter().enumerate();
+        let (index, run) = runs.filter(|(_, run)| same(run)).max_by_key(|(_, run)| run.to)?;
+        if new.from < run.to {
+            return None;
+        }
+        let first = |key: &Thumbprint| {
+            let runs = self.runs.iter().filter(same_source);
+            runs.filter(|run| run.keys.contains(key)).map(|run| run.from).min()
+        };
+        let mut later = self.runs.iter().filter(same_source).filter(|other| other.to > run.to);
+        let flaps = new.from.since(run.to) <= FLAP;
+        let lossless = |other: &Run| other.keys.iter().all(|key| first(key) <= Some(run.to));
+        later.all(|other| flaps && lossless(other)).then_some(index)
+    }
+
+    /// Adds a verified token that `key` signed.
+    pub fn observe_token(&mut self, key: Thumbprint, issued: UnixTime, expires: UnixTime) {
+        self.sequence = self.sequence.saturating_add(1);
+        let seen = Signings { first: issued, last: issued, expires };
+        self.signings.entry(key).and_modify(|held| *held = held.join(seen)).or_insert(seen);
+    }
+
+    /// Adds where a discovery document says that the key set is.
+    pub fn observe_endpoint(&mut self, at: UnixTime, uri: &str) {
+        self.sequence = self.sequence.saturating_add(1);
+        let seen = Endpoint { at, uri: uri.to_owned() };
+        self.endpoint = self.endpoint.take().max(Some(seen));
+    }
+}

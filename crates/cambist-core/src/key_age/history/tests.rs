@@ -1,0 +1,275 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::key_age::fact::{Evidence, Grade};
+use crate::key_age::finding::CheckId;
+use crate::key_age::judge::judge;
+use crate::key_age::policy::Policy;
+use crate::key_age::vectors::{DAY, HOUR, key, known, watch};
+use crate::testing::{ISSUER, KEYS, NOW, set};
+
+/// A look at a set of these keys.
+pub(in crate::key_age) fn look(source: Source, at: UnixTime, names: &[u8]) -> Sighting {
+    Sighting {
+        source,
+        at,
+        stale: HOUR,
+        last_modified: None,
+        etag: None,
+        keys: names.iter().map(|name| key(*name)).collect(),
+        kids: names.iter().map(|name| (key(*name), BTreeSet::new())).collect(),
+    }
+}
+
+fn public(at: UnixTime, names: &[u8]) -> Sighting {
+    look(Source::Public, at, names)
+}
+
+#[test]
+fn a_sighting_is_of_keys_that_can_be_told_apart() {
+    let parse = |jwks: &[&str]| PublishedSet::parse(set(jwks).as_bytes()).unwrap();
+    let seen = Sighting::of(Source::Api, NOW, &parse(&[&KEYS[0].jwk("a"), r#"{"kty":"AKP"}"#]));
+    assert_eq!(seen.unwrap().keys().len(), 1);
+    assert!(Sighting::of(Source::Api, NOW, &parse(&[r#"{"kty":"AKP"}"#])).is_none());
+}
+
+#[test]
+fn a_single_absence_may_be_a_server_that_lags() {
+    let mut history = History::new(ISSUER);
+    history.observe(&public(NOW, &[1]));
+    history.observe(&public(NOW + HOUR, &[1, 2]));
+    assert_eq!(history.lifetimes(Source::Public)[1].absent, None);
+    // The API server agrees: then it is none.
+    history.observe(&look(Source::Api, NOW, &[1]));
+    let absent = history.lifetimes(Source::Public)[1].absent.unwrap();
+    assert_eq!((absent.at, absent.stale), (NOW, HOUR));
+}
+
+#[test]
+fn an_answer_without_keys_is_no_absence() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + HOUR * 5, HOUR);
+    // An empty, broken or redirected answer makes no sighting, so the record just has a pause.
+    assert!(PublishedSet::parse(br#"{"keys":[]}"#).is_err());
+    watch(&mut history, &[1], NOW + HOUR * 8, NOW + HOUR * 9, HOUR);
+    assert_eq!(history.runs().len(), 1);
+    assert_eq!(history.lifetimes(Source::Public)[0].gone, None);
+}
+
+#[test]
+fn the_api_servers_keys_exist_and_the_public_ones_are_trusted() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + DAY * 9, DAY);
+    history.observe(&look(Source::Api, NOW + DAY, &[1, 2]));
+    history.observe(&public(NOW + DAY * 10, &[1, 2]));
+    let out = judge(&known(&history), &Policy::default(), NOW + DAY * 10);
+    let new = out.key(key(2)).unwrap();
+    assert_eq!(new.material_age.at_least, DAY * 9);
+    assert_eq!(new.trust_age.at_most, Some(DAY + HOUR));
+    assert!(new.made_ahead && new.conflicts.is_empty());
+}
+
+#[test]
+fn a_key_that_goes_and_comes_back_is_noticed() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
+    watch(&mut history, &[2], NOW + DAY + HOUR, NOW + DAY * 3, HOUR);
+    let find = |history: &History| {
+        let mut lives = history.lifetimes(Source::Public).into_iter();
+        lives.find(|life| life.key == key(1)).unwrap()
+    };
+    assert_eq!(find(&history).gone, Some(NOW + DAY + HOUR));
+    assert_eq!(find(&history).returned, None);
+    watch(&mut history, &[1, 2], NOW + DAY * 3 + HOUR, NOW + DAY * 4, HOUR);
+    assert_eq!(find(&history).gone, None);
+    assert_eq!(find(&history).returned, Some((NOW + DAY, NOW + DAY * 3 + HOUR)));
+}
+
+#[test]
+fn servers_that_never_agree_do_not_fill_the_history() {
+    let mut history = History::new(ISSUER);
+    for hour in 0..24 * 365 {
+        let names: &[u8] = if hour % 2 == 0 { &[1] } else { &[2, 3] };
+        history.observe(&public(NOW + HOUR * hour, names));
+    }
+    assert!(history.runs().len() <= 3, "{}", history.runs().len());
+}
+
+#[test]
+fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
+    for (rotation, overlap) in [(45, 45), (7, 2)] {
+        let mut history = History::new(ISSUER);
+        let (hours, mut at) = (5 * 365 * 24u32, NOW);
+        for hour in 0..hours {
+            at = NOW + HOUR * hour;
+            let generation = hour / (24 * rotation);
+            let mut sighting = public(at, &[]);
+            let mut keys = vec![generation];
+            if hour % (24 * rotation) < 24 * overlap {
+                keys.extend(generation.checked_sub(1));
+            }
+            sighting.keys = keys.iter().map(|k| Thumbprint::of_spki(&k.to_be_bytes())).collect();
+            sighting.etag = Some(format!("\"0x8DC{generation:012X}\""));
+            sighting.last_modified = Some(NOW + HOUR * (generation * 24 * rotation));
+            history.observe(&sighting);
+            let signer = Thumbprint::of_spki(&generation.to_be_bytes());
+            history.observe_token(signer, at, at + HOUR);
+        }
+        let bytes = history.encode().unwrap();
+        assert!(bytes.len() <= MAX_HISTORY_BYTES, "{}", bytes.len());
+        let read = History::decode(&bytes).unwrap();
+        // What was forgotten changes no verdict.
+        let (all, kept) = (known(&history), known(&read));
+        let policy = Policy::default();
+        let verdicts = |known| {
+            let out = judge(known, &policy, at);
+            out.keys.iter().map(|j| (j.key, j.verdict, j.age, j.decides_at)).collect::<Vec<_>>()
+        };
+        assert_eq!(verdicts(&all), verdicts(&kept));
+    }
+}
+
+fn sample() -> History {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
+    watch(&mut history, &[1, 2], NOW + DAY * 2, NOW + DAY * 3, HOUR);
+    history.observe_token(key(1), NOW, NOW + HOUR);
+    history.observe_endpoint(NOW, "https://issuer.example/jwks");
+    history
+}
+
+#[test]
+fn a_document_cut_anywhere_is_refused() {
+    let bytes = sample().encode().unwrap();
+    for end in 0..bytes.len() {
+        assert!(History::decode(&bytes[..end]).is_err(), "{end}");
+    }
+    assert_eq!(History::decode(&bytes), Ok(sample()));
+}
+
+#[test]
+fn a_document_with_any_digit_changed_is_refused() {
+    let bytes = sample().encode().unwrap();
+    for place in (0..bytes.len()).filter(|place| bytes[*place].is_ascii_digit()) {
+        let mut changed = bytes.clone();
+        changed[place] = if bytes[place] == b'7' { b'8' } else { b'7' };
+        assert!(History::decode(&changed).is_err(), "{place}");
+    }
+}
+
+#[test]
+fn white_space_is_no_damage() {
+    let value: serde_json::Value = serde_json::from_slice(&sample().encode().unwrap()).unwrap();
+    let pretty = serde_json::to_vec_pretty(&value).unwrap();
+    // (A map sorts its names; the checksum is over the content as this program writes it.)
+    assert_eq!(History::decode(&pretty), Ok(sample()));
+}
+
+#[test]
+fn other_versions_and_impossible_contents_are_told_apart() {
+    let text = String::from_utf8(sample().encode().unwrap()).unwrap();
+    let newer = text.replace(r#""schemaVersion":1"#, r#""schemaVersion":2,"more":true"#);
+    assert_eq!(History::decode(newer.as_bytes()), Err(HistoryError::Version { found: 2 }));
+    let edited = text.replace(r#""n":25"#, r#""n":26"#);
+    assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
+    assert!(matches!(History::decode(b"null"), Err(HistoryError::Shape(_))));
+    let huge = vec![b' '; 1024 * 1024 + 1];
+    assert!(matches!(History::decode(&huge), Err(HistoryError::TooLarge { .. })));
+}
+
+#[test]
+fn a_state_of_the_past_or_the_future_is_refused() {
+    let history = sample();
+    let (now, slack) = (NOW + DAY * 3, HOUR);
+    assert_eq!(history.check(now, slack, Some(history.sequence())), Ok(()));
+    assert_eq!(history.check(now, slack, None), Ok(()));
+    let back = history.check(now, slack, Some(history.sequence() + 1)).unwrap_err();
+    assert!(matches!(back, HistoryError::RolledBack { .. }));
+    let future = history.check(now - DAY, slack, None).unwrap_err();
+    assert!(matches!(future, HistoryError::Future { .. }));
+    assert_eq!(future.finding().id, CheckId::K190);
+}
+
+#[test]
+fn other_issuers_do_not_mix() {
+    let mut history = sample();
+    let other = History::new("https://issuer.example/cluster");
+    assert!(history.merge(&other).unwrap_err().to_string().contains("trailing slash"));
+}
+
+#[test]
+fn facts_know_the_switch_of_signers() {
+    let mut history = sample();
+    history.observe_token(key(1), NOW + DAY, NOW + DAY + HOUR);
+    history.observe_token(key(2), NOW + DAY * 3, NOW + DAY * 3 + HOUR);
+    let facts = history.facts(Source::Public, Grade::Proven);
+    let signing: Vec<_> = facts
+        .iter()
+        .filter(|fact| fact.source == Evidence::E3 && fact.key == key(2))
+        .map(|fact| (fact.not_before, fact.not_after))
+        .collect();
+    assert_eq!(signing, [(None, Some(NOW + DAY * 3)), (Some(NOW + DAY), None)]);
+}
+
+fn step() -> impl Strategy<Value = (u8, i64, u8, Option<i64>, Option<String>)> {
+    let etag = proptest::option::of("[ab]");
+    (0u8..2, 0i64..40, 1u8..8, proptest::option::of(0i64..40), etag)
+}
+
+/// Any history over three keys and two sources.
+fn history() -> impl Strategy<Value = History> {
+    let tokens = proptest::collection::vec((1u8..4, 0i64..40), 0..3);
+    (proptest::collection::vec(step(), 0..12), tokens).prop_map(|(steps, tokens)| {
+        let mut history = History::new(ISSUER);
+        for (source, at, bits, modified, etag) in steps {
+            let source = if source == 0 { Source::Public } else { Source::Api };
+            let names: Vec<u8> = (1..4).filter(|name| bits & (1 << (name - 1)) != 0).collect();
+            let mut seen = look(source, UnixTime::from_secs(at * 3600), &names);
+            seen.last_modified = modified.map(|hours| UnixTime::from_secs(hours * 3600));
+            seen.stale = HOUR * u32::from(bits);
+            seen.kids.insert(key(1), etag.iter().cloned().collect());
+            seen.etag = etag;
+            history.observe(&seen);
+        }
+        for (name, at) in tokens {
+            let at = UnixTime::from_secs(at * 3600);
+            history.observe_token(key(name), at, at + HOUR);
+        }
+        history
+    })
+}
+
+fn join(a: &History, b: &History) -> History {
+    let mut out = a.clone();
+    out.merge(b).unwrap();
+    out
+}
+
+proptest! {
+    #[test]
+    fn merging_is_a_join(a in history(), b in history(), c in history()) {
+        prop_assert_eq!(join(&a, &b), join(&b, &a));
+        prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+        prop_assert_eq!(join(&a, &a), a.clone());
+        prop_assert_eq!(join(&join(&a, &b), &b), join(&a, &b));
+    }
+
+    #[test]
+    fn documents_keep_everything(a in history()) {
+        prop_assert_eq!(History::decode(&a.encode().unwrap()), Ok(a));
+    }
+
+    #[test]
+    fn merging_never_makes_a_key_younger(a in history(), b in history()) {
+        let (before, after) = (a.lifetimes(Source::Public), join(&a, &b).lifetimes(Source::Public));
+        for life in before {
+            let merged = after.iter().find(|other| other.key == life.key).unwrap();
+            prop_assert!(merged.first <= life.first && merged.last >= life.last);
+        }
+    }
+
+    #[test]
+    fn no_document_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        drop(History::decode(&bytes));
+    }
+}

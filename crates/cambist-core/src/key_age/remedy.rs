@@ -1,0 +1,193 @@
+//! What to do about a finding, on each platform.
+
+use super::finding::CheckId;
+use super::platform::Platform;
+
+/// The remedy for a finding.
+pub(super) fn text(id: CheckId, platform: Platform) -> String {
+    use CheckId::*;
+    match id {
+        K001 | K007 => rotate(platform).to_owned(),
+        K002 | K206 => format!("Withdraw the keys that no valid token needs. {}", retire(platform)),
+        K101 | K102 | K103 | K104 | K105 | K110 => {
+            format!("{COMPROMISE} Here: {}", rotate(platform))
+        }
+        K111 | K112 | K113 => format!(
+            "Find out who changed the key set, and when; unless it was you, treat it as a compromise. {COMPROMISE}"
+        ),
+        K203 | K204 | K205 => format!(
+            "Publish a new key for at least the cache life before it signs, and the old one for at least the longest token life after it last signed; `cambist issuer plan` says when. {}",
+            rotate(platform)
+        ),
+        K201 | K202 | K210 => publish(platform).to_owned(),
+        K207 | K503 => "Set --service-account-extend-token-expiration=false on the API server (CIS 1.2.30) once nothing relies on old tokens (serviceaccount_stale_tokens_total stays 0), and expirationSeconds of at most 86400 in projected volumes. Until then a retired key has to stay published for a year.".to_owned(),
+        K307 if platform.names_keys_itself() => {
+            "Nothing to do: this platform chooses its own key ids.".to_owned()
+        }
+        K301 | K302 | K303 | K308 => {
+            format!("Make a new RSA key of 3072 bits with a current library. {}", rotate(platform))
+        }
+        other => general(other).to_owned(),
+    }
+}
+
+const COMPROMISE: &str = "Assume that somebody else can sign tokens: rotate now, drop the old key at once and accept the outage, restart pods, remove or narrow the federated credentials that trust this issuer, read Entra's sign-in logs of its workload identities, and change who may write to where the key set is stored.";
+
+fn general(id: CheckId) -> &'static str {
+    use CheckId::*;
+    match id {
+        K003 => {
+            "Keep observing (`cambist issuer observe`, daily at least) or add evidence that proves more at once: --compare-api, --node-root, a token file. It decides itself on the date given."
+        }
+        K004 => {
+            "Nothing to do if the cluster is young. Otherwise the key was never rotated while somebody looked: plan a rotation."
+        }
+        K005 => {
+            "Look at the two facts: one source is wrong, or lies. A restored backup and a clock that was wrong are the usual causes."
+        }
+        K006 => "Replace the assumption by evidence: keep a history, or collect on a node.",
+        K008 => "Observe at least daily: a CronJob with `cambist issuer observe`, or the sidecar.",
+        K190 => {
+            "Restore the newest copy of the history, or delete it and begin anew: verdicts are UNKNOWN until it has grown. If nobody restored a backup and no clock was wrong, find out who writes to it."
+        }
+        K208 => {
+            "Look at the node's kubelet log and clock, and at how the token is mounted: a subPath mount is never refreshed."
+        }
+        K209 => {
+            "Look at the external signer and at the API server's apiserver_externaljwt_* metrics."
+        }
+        K220 => "Nothing to do. To have ages judged, set --rotate-after and --expire-after.",
+        K304 => "Entra documents RS256 alone; keep an RSA key for signing until that changes.",
+        K305 => "Nothing to do: keys of unknown kinds do not harm the others.",
+        K306 => "Publish the key with \"use\": \"sig\".",
+        K307 => {
+            "Nothing to do if an external signer names its keys. kube-apiserver itself uses the thumbprint: publish what it serves at /openid/v1/jwks."
+        }
+        K309 => "Publish the key with the \"alg\" that it signs with, as kube-apiserver does.",
+        K401 => {
+            "Make the names equal byte for byte, the trailing slash included: --service-account-issuer, the published document, and the issuer of the federated credential."
+        }
+        K402 => "Use an https URL with a host name and without query, fragment or user.",
+        K403 => {
+            "Publish the documents where the issuer URL says; Entra's behaviour on redirects is not documented."
+        }
+        K404 => {
+            "Check that the other host is yours; then allow it, or move the key set beside the discovery document."
+        }
+        K405 => {
+            "Set this machine's clock (NTP). Intervals are widened by the difference meanwhile."
+        }
+        K406 => {
+            "Publish exactly what kube-apiserver serves at /.well-known/openid-configuration and /openid/v1/jwks, as application/json."
+        }
+        K407 => {
+            "Serve the key set with Cache-Control: public, max-age=3600, and purge the CDN when it changes."
+        }
+        K408 => "Publish the discovery document as kube-apiserver writes it.",
+        K409 => "Renew the certificate, complete its chain, and serve TLS 1.2 or 1.3.",
+        K410 => {
+            "system:service-account-issuer-discovery is bound to service accounts by default; bind it to system:unauthenticated only if relying parties read the API server itself."
+        }
+        K501 => {
+            "chown root:root, chmod 600 for the private key and 644 for the public one (CIS 1.1.19 to 1.1.21)."
+        }
+        K502 => {
+            "Set --service-account-key-file and --service-account-signing-key-file on the API server, and the same private key on the controller manager."
+        }
+        K504 => "Set --service-account-max-token-expiration=24h on the API server.",
+        K505 => "Give the service-account tokens a key of their own, and delete copies.",
+        K506 => {
+            "Bring the same key files to every control-plane node and restart the API servers one by one."
+        }
+        K507 => {
+            "chmod 600 service.key, and guard the server token: it opens the datastore's copy of the key."
+        }
+        _ => "See the evidence.",
+    }
+}
+
+fn rotate(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Aks => {
+            "az aks oidc-issuer rotate-signing-keys -g GROUP -n CLUSTER; the old key stays valid for 24 hours. In an emergency run it twice and restart pods."
+        }
+        Platform::AksArc => {
+            "Rotation is automatic, every 45 days with keys gone after 90: if it did not happen the control plane is unhealthy, or workload identity was not enabled when the cluster was made. Check oidcIssuerProfile and open a support case."
+        }
+        Platform::AksEdge => {
+            "Lower token life to one day, replace legacy tokens, then install the key manager: az k8s-extension create -t connectedClusters --extension-type microsoft.arc.kuberneteskeymanager ..."
+        }
+        Platform::ArcK3s => {
+            "Stage a service.key with the new key followed by the old one, run k3s (or rke2) certificate rotate-ca --path=DIR, restart the servers; after the longest token life stage it again with the new key alone. Azure republishes the set to the Arc issuer: wait until the new key is public."
+        }
+        Platform::Openshift => {
+            "oc -n openshift-kube-apiserver-operator delete secret/next-bound-service-account-signing-key; upload the combined key set at once; oc adm wait-for-stable-cluster; reboot the pools; then upload the new key alone."
+        }
+        Platform::Kops => {
+            "kops create keypair service-account; update and roll; kops promote keypair service-account; update and roll; after the longest token life kops distrust keypair service-account."
+        }
+        Platform::Gardener => {
+            "Annotate the shoot with gardener.cloud/operation=rotate-serviceaccount-key-start, and with rotate-serviceaccount-key-complete after the longest token life."
+        }
+        Platform::Eks => {
+            "Nothing to do yourself: Amazon rotates. If it does not, open a support case."
+        }
+        Platform::Gke => {
+            "Nothing to do yourself: Google rotates. With control plane authority, rotate the Cloud KMS key version."
+        }
+        Platform::Kubeadm => {
+            "Make a new pair; publish old and new (azwi jwks --public-keys old.pub --public-keys new.pub); wait for the cache life; add the new key file and switch the signing key on the API server and the controller manager; wait for the longest token life; publish the new key alone and remove the old."
+        }
+    }
+}
+
+fn retire(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Aks | Platform::Eks | Platform::Gke | Platform::AksArc => {
+            "The platform does that itself; if it does not, open a support case."
+        }
+        Platform::Openshift => {
+            "Prune the ConfigMap bound-sa-token-signing-certs and upload the key set again."
+        }
+        Platform::Kops => "kops distrust keypair service-account, then update and roll.",
+        Platform::Gardener => "gardener.cloud/operation=rotate-serviceaccount-key-complete.",
+        Platform::ArcK3s => {
+            "Stage service.key with the current key alone, certificate rotate-ca, restart."
+        }
+        Platform::AksEdge | Platform::Kubeadm => {
+            "Remove the old public key from --service-account-key-file and from the published set."
+        }
+    }
+}
+
+fn publish(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Aks | Platform::Eks | Platform::Gke => {
+            "The platform publishes the set: wait for its caches, then open a support case."
+        }
+        Platform::AksArc | Platform::AksEdge | Platform::ArcK3s => {
+            "Azure publishes the set for connected clusters: check that the Arc agents run, wait, then open a support case."
+        }
+        _ => {
+            "Upload what the API server serves (kubectl get --raw /openid/v1/jwks) to where the issuer's key set is, before a new key signs."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finding_has_a_remedy_everywhere() {
+        for id in CheckId::ALL {
+            for platform in Platform::ALL {
+                let text = text(*id, platform);
+                assert!(
+                    text.len() > 20 && text != "See the evidence.",
+                    "{id} on {platform}: {text}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The model's test vectors, by number. Those about a single check stand here as well, so that the
+//! list is whole in one place.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::history::tests::look;
+use super::role::Signings;
+use super::*;
+use crate::clock::UnixTime;
+use crate::jwks::Thumbprint;
+use crate::testing::NOW;
+
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+const ERROR: Duration = Duration::from_secs(300);
+
+pub(super) fn key(name: u8) -> Thumbprint {
+    Thumbprint::of_spki(&[name])
+}
+
+/// What a history knows, as its own observer believes it.
+pub(super) fn known(history: &History) -> Known {
+    let primary = history.primary();
+    Known {
+        facts: history.facts(primary, Grade::Proven),
+        published: history.published(primary),
+        signings: history.signings().clone(),
+        ..Known::default()
+    }
+}
+
+/// Looks at public sets of `keys`, from `from` to `to`, each `step`.
+pub(super) fn watch(
+    history: &mut History,
+    keys: &[u8],
+    from: UnixTime,
+    to: UnixTime,
+    step: Duration,
+) {
+    let mut at = from;
+    while at <= to {
+        history.observe(&look(Source::Public, at, keys));
+        at = at + step;
+    }
+}
+
+fn issuer() -> History {
+    History::new(crate::testing::ISSUER)
+}
+
+#[test]
+fn vector_01_a_first_look_knows_nothing_and_says_when_it_will() {
+    let mut history = issuer();
+    history.observe(&look(Source::Public, NOW, &[1]));
+    let out = judge(&known(&history), &Policy::default(), NOW);
+    assert_eq!(out.verdict, Verdict::Unknown);
+    assert_eq!((out.keys[0].age.at_least, out.keys[0].age.at_most), (Duration::ZERO, None));
+    assert_eq!(out.decides_at, Some(NOW + DAY * 48 + ERROR));
+    assert_eq!(out.keys[0].grade, None);
+    // At that moment it is still open; a second later it is not.
+    let decided = NOW + DAY * 48 + ERROR;
+    assert_eq!(judge(&known(&history), &Policy::default(), decided).verdict, Verdict::Unknown);
+    let after = decided + Duration::from_secs(1);
+    assert_eq!(judge(&known(&history), &Policy::default(), after).verdict, Verdict::Due);
+}
+
+#[test]
+fn vector_02_an_old_last_modified_proves_overdue_at_first_sight() {
+    let mut sighting = look(Source::Public, NOW, &[1]);
+    sighting.last_modified = Some(NOW - DAY * 120);
+    let mut history = issuer();
+    history.observe(&sighting);
+    let out = judge(&known(&history), &Policy::default(), NOW);
+    assert_eq!((out.verdict, out.keys[0].grade), (Verdict::Overdue, Some(Grade::Asserted)));
+    assert_eq!(out.keys[0].evidence[0].source, Evidence::E6);
+    assert!(!out.keys[0].overdue_beyond_doubt);
+}
+
+#[test]
+fn vector_03_hourly_observation_proves_youth() {
+    let mut history = issuer();
+    let born = NOW - DAY * 10;
+    watch(&mut history, &[1], born - DAY * 30, born - HOUR, HOUR);
+    watch(&mut history, &[1, 2], born, NOW, HOUR);
+    history.observe_token(key(2), born + HOUR * 2, born + HOUR * 3);
+    let out = judge(&known(&history), &Policy::default(), NOW);
+    let new = out.key(key(2)).unwrap();
+    assert_eq!((new.verdict, new.grade), (Verdict::Ok, Some(Grade::Proven)));
+    assert_eq!(new.role, Role::Signer);
+    // Ten days, and at most an hour between looks plus an hour of caching more; then the clocks.
+    assert_eq!(new.trust_age.at_least, DAY * 10);
+    assert_eq!(new.trust_age.at_most, Some(DAY * 10 + HOUR + HOUR));
+    assert_eq!(new.age, new.trust_age.widen(ERROR));
+}
+
+#[test]
+fn vector_04_an_api_server_up_for_long_proves_due_at_first_sight() {
+    let mut history = issuer();
+    history.observe(&look(Source::Api, NOW, &[1]));
+    let mut known = known(&history);
+    known.facts.push(Fact::loaded(key(1), NOW - DAY * 60, NOW));
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!((out.verdict, out.keys[0].grade), (Verdict::Due, Some(Grade::Proven)));
+    assert_eq!(out.keys[0].evidence[0].source, Evidence::E9);
+}
+
+#[test]
+fn vector_05_an_old_verifier_still_published_is_overdue() {
+    let mut history = issuer();
+    watch(&mut history, &[1], NOW - DAY * 94, NOW - DAY * 21, DAY);
+    watch(&mut history, &[1, 2], NOW - DAY * 20, NOW, DAY);
+    history.observe_token(key(2), NOW - HOUR, NOW);
+    let out = judge(&known(&history), &Policy::default(), NOW);
+    let old = out.key(key(1)).unwrap();
+    assert_eq!((old.role, old.verdict), (Role::Verifier, Verdict::Overdue));
+    assert_eq!(out.key(key(2)).unwrap().verdict, Verdict::Ok);
+    // Within the grace it is not: 93 days.
+    let before = judge(&known(&history), &Policy::default(), NOW - DAY);
+    assert_eq!(before.key(key(1)).unwrap().verdict, Verdict::Unknown);
+}
+
+#[test]
+fn vector_07_a_jwk_that_dates_itself_after_its_sighting_contradicts_it() {
+    let mut history = issuer();
+    watch(&mut history, &[1], NOW - DAY * 30, NOW, DAY);
+    let mut known = known(&history);
+    known.facts.push(Fact::dated(key(1), NOW - DAY * 5, NOW));
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!(out.verdict, Verdict::Suspect);
+    let conflict = &out.keys[0].conflicts;
+    assert_eq!(conflict.len(), 1);
+    assert_eq!(
+        (conflict[0].not_before.source, conflict[0].not_after.source),
+        (Evidence::E5, Evidence::E1)
+    );
+}
+
+#[test]
+fn vector_08_a_change_within_a_long_pause_is_never_ok() {
+    let mut history = issuer();
+    let changed = NOW - DAY * 60;
+    watch(&mut history, &[1], changed - DAY * 10, changed, HOUR);
+    history.observe(&look(Source::Public, NOW, &[2]));
+    let at = |days: u32| judge(&known(&history), &Policy::default(), NOW + DAY * days);
+    for days in 0..=48 {
+        assert_eq!(at(days).verdict, Verdict::Unknown, "{days}");
+    }
+    assert_eq!(at(49).verdict, Verdict::Due);
+    assert!(at(0).keys[0].trust_age.at_most.unwrap() >= DAY * 60);
+}
+
+#[test]
+fn vector_11_servers_that_restart_one_by_one_make_one_rotation() {
+    let mut history = issuer();
+    let rollout = NOW - DAY;
+    let minute = Duration::from_secs(60);
+    watch(&mut history, &[1], rollout - DAY * 30, rollout - minute, HOUR);
+    for flip in 0..10 {
+        let keys: &[u8] = if flip % 2 == 0 { &[1, 2] } else { &[1] };
+        history.observe(&look(Source::Public, rollout + minute * flip, keys));
+    }
+    watch(&mut history, &[1, 2], rollout + minute * 10, NOW, HOUR);
+    assert!(history.runs().len() <= 3, "{:?}", history.runs());
+    let lives = history.lifetimes(Source::Public);
+    assert!(lives.iter().all(|life| life.returned.is_none() && life.gone.is_none()));
+    history.observe_token(key(2), NOW - HOUR, NOW);
+    let out = judge(&known(&history), &Policy::default(), NOW);
+    assert_eq!(out.key(key(2)).unwrap().verdict, Verdict::Ok);
+}
+
+#[test]
+fn vector_13_a_clock_that_is_off_widens_every_interval() {
+    let mut history = issuer();
+    watch(&mut history, &[1], NOW - DAY * 10, NOW, DAY);
+    let known = Known { server_time: Some(NOW - HOUR), ..known(&history) };
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!(out.clock_error, HOUR);
+    assert_eq!(out.keys[0].age.at_least, DAY * 10 - HOUR);
+}
+
+#[test]
+fn vector_15_weekly_rotation_is_ok_where_somebody_set_a_limit() {
+    let mut history = issuer();
+    watch(&mut history, &[1], NOW - DAY * 20, NOW - DAY * 9 - HOUR, HOUR);
+    watch(&mut history, &[2], NOW - DAY * 9, NOW, HOUR);
+    let set = Policy { limits: Some(Limits::AZURE_LOCAL), ..Policy::for_platform(Platform::Eks) };
+    assert_eq!(judge(&known(&history), &set, NOW).verdict, Verdict::Ok);
+    let unset = judge(&known(&history), &Policy::for_platform(Platform::Eks), NOW + DAY * 400);
+    assert!(unset.informs_only);
+    assert_eq!((unset.verdict, unset.keys[0].grade), (Verdict::Ok, None));
+}
+
+/// A judged issuer with one key, for tests of what comes after.
+pub(super) fn signer_seen_since(since: UnixTime) -> (History, Known) {
+    let mut history = issuer();
+    watch(&mut history, &[1], since, NOW, DAY);
+    history.observe_token(key(1), NOW - HOUR, NOW);
+    let mut known = known(&history);
+    known.published = BTreeSet::from([key(1)]);
+    let seen = Signings { first: NOW - HOUR, last: NOW - HOUR, expires: NOW };
+    known.signings.insert(key(1), seen);
+    (history, known)
+}
