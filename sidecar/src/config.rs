@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 
-use cambist::Env;
 use cambist::config::{ConfigErrors, Fault};
+use cambist::{Context, Credential, Env};
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
@@ -113,6 +113,18 @@ impl Config {
             jitter: Jitter::of(settings.get("HOSTNAME").unwrap_or_default().as_bytes()),
             warnings: read.warnings,
         })
+    }
+
+    /// The credential that this configuration asks for.
+    ///
+    /// # Errors
+    /// If a file that it names cannot be used.
+    pub fn credential(&self, context: Context) -> Result<Credential, ConfigErrors> {
+        match &self.source {
+            Source::Federated(library) => library.credential(context),
+            #[cfg(feature = "developer")]
+            Source::Developer => Credential::developer(context),
+        }
     }
 
     /// The protocols that are both open and possible.

@@ -57,8 +57,9 @@ impl Default for Limits {
             connections: 1024,
             head: Duration::from_secs(5),
             idle: Duration::from_secs(30),
-            grace: Duration::from_millis(250),
-            drain: Duration::from_secs(5),
+            grace: Duration::from_millis(100),
+            // What is left of 5 seconds goes to the admin listener and the process' own end.
+            drain: Duration::from_millis(4500),
         }
     }
 }
@@ -198,9 +199,11 @@ where
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
+    let mut failures = 0u32;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                failures = 0;
                 connections.room().await;
                 let answer = answer.clone();
                 connections.spawn(|phase| serve(stream, phase, answer));
@@ -208,7 +211,10 @@ where
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Out of files or of memory. Ending here would end the sidecar for every app.
-                tracing::warn!(%error, "a connection could not be accepted");
+                if failures.is_multiple_of(100) {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
+                failures = failures.wrapping_add(1);
                 connections.evict();
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }

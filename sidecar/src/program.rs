@@ -4,8 +4,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cambist::Context;
 use cambist::SystemClock;
 use cambist::env::Process;
+use cambist::observer::Unobserved;
 use clap::ArgMatches;
 use rustix::process::{Resource, getrlimit};
 use tokio::runtime::{Builder, Runtime};
@@ -60,13 +62,7 @@ fn sidecar(matches: &ArgMatches) -> u8 {
         Err(errors) => return complain(errors, USAGE),
     };
     if matches.get_flag("check-config") {
-        for warning in &config.warnings {
-            complain(format!("warning: {warning}"), DONE);
-        }
-        return match writeln!(io::stdout(), "{config}") {
-            Ok(()) => DONE,
-            Err(_) => FAILED,
-        };
+        return check(&config);
     }
     let subscriber = crate::log::subscriber(&config.log, io::stderr);
     if let Err(error) = tracing::subscriber::set_global_default(subscriber) {
@@ -81,6 +77,25 @@ fn sidecar(matches: &ArgMatches) -> u8 {
             code
         }
         Err(error) => complain(error, FAILED),
+    }
+}
+
+/// Says what would run, after opening what can be opened without a network.
+fn check(config: &Config) -> u8 {
+    let context = Context {
+        clock: Arc::new(SystemClock),
+        observer: Arc::new(Unobserved),
+        jitter: config.jitter,
+    };
+    if let Err(errors) = config.credential(context) {
+        return complain(errors, USAGE);
+    }
+    for warning in &config.warnings {
+        complain(format!("warning: {warning}"), DONE);
+    }
+    match writeln!(io::stdout(), "{config}") {
+        Ok(()) => DONE,
+        Err(_) => FAILED,
     }
 }
 

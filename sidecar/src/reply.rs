@@ -3,6 +3,7 @@
 //! The success body is what every Azure SDK accepts: eight fields, each a JSON string, in this
 //! order. The failure body carries the one message under every name that some SDK reads.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -154,7 +155,8 @@ struct Trouble<'a> {
     now: UnixTime,
 }
 
-/// The failure body: the same message under every name that an SDK looks for.
+/// The failure body: the same text under every name that an SDK looks for, led by the reason where
+/// people read it.
 #[derive(Serialize)]
 struct TroubleBody<'a> {
     error: &'a str,
@@ -186,14 +188,15 @@ impl Trouble<'_> {
     }
 
     fn response(&self) -> Response<Body> {
-        let mut message = format!("{}: {}", self.reason, self.detail);
+        let mut detail = Cow::Borrowed(self.detail);
         if self.status == StatusCode::FORBIDDEN {
             // Two SDKs take a 403 with this word for Docker Desktop's and give up on the endpoint.
-            message = message.replace("unreachable", "not reachable");
+            detail = detail.replace("unreachable", "not reachable").into();
         }
+        let message = format!("{}: {detail}", self.reason);
         let body = TroubleBody {
             error: self.error,
-            error_description: &message,
+            error_description: &detail,
             error_codes: self.codes,
             status_code: self.status.as_u16(),
             message: &message,
@@ -295,10 +298,10 @@ mod tests {
             now: NOW,
         };
         let (response, body) = body_of(&trouble);
-        let text = r#"subject_mismatch: AADSTS700213: no \"match\"\r\nTrace ID: t"#;
+        let text = r#"AADSTS700213: no \"match\"\r\nTrace ID: t"#;
         let expected = format!(
             "{{\"error\":\"invalid_request\",\"error_description\":\"{text}\",\"error_codes\":[700213],\
-             \"statusCode\":400,\"message\":\"{text}\",\"correlationId\":\"c\",\"correlation_id\":\"c\",\
+             \"statusCode\":400,\"message\":\"subject_mismatch: {text}\",\"correlationId\":\"c\",\"correlation_id\":\"c\",\
              \"trace_id\":\"t\",\"timestamp\":\"2026-11-23 04:13:45Z\"}}"
         );
         assert_eq!(body, expected);

@@ -223,11 +223,8 @@ fn check_metadata(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut given = headers.get_all("metadata").iter();
     match (given.next(), given.next()) {
         (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"true") => Ok(()),
-        // The metadata service's own words, which SDKs look for.
-        _ => Err(Rejection::new(
-            Reason::MetadataHeader,
-            "Required metadata header not specified: send \"Metadata: true\"",
-        )),
+        // The metadata service's own words.
+        _ => Err(Rejection::new(Reason::MetadataHeader, "Required metadata header not specified")),
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::endpoint::{Answer, Endpoint};
 use crate::listener::{self, Limits, Server};
 use crate::request::{Identity, Policy};
@@ -66,12 +66,7 @@ pub struct Running {
 /// # Errors
 /// If a file that the configuration names is no good, or a listener cannot listen.
 pub async fn start(config: &Config, around: Surroundings) -> Result<Running, StartError> {
-    start_with(config, around, |context| match &config.source {
-        Source::Federated(library) => library.credential(context),
-        #[cfg(feature = "developer")]
-        Source::Developer => Credential::developer(context),
-    })
-    .await
+    start_with(config, around, |context| config.credential(context)).await
 }
 
 /// As [`start`], with a credential of the caller's making: from the [`Context`] that the sidecar's

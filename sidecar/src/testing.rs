@@ -47,6 +47,11 @@ impl World {
         self.kubelet.project().unwrap();
     }
 
+    /// The projected token's text.
+    pub(crate) fn assertion(&self) -> String {
+        std::fs::read_to_string(self.kubelet.token_file()).unwrap().trim().to_owned()
+    }
+
     pub(crate) fn config(&self, extra: &[(&str, &str)]) -> Config {
         let settings = self.sim.settings();
         let token_file = self.kubelet.token_file().display().to_string();

@@ -51,7 +51,7 @@ pub(super) struct Phase {
     state: AtomicU64,
 }
 
-/// A request is being answered.
+/// It waits for us: a request is being answered, or the connection has just begun.
 const BUSY: u64 = u64::MAX;
 /// In the lowest bit: a request may begin (1) or has begun (0). Above it: since which millisecond.
 const IDLE: u64 = 1;
@@ -66,6 +66,12 @@ impl Phase {
     pub(super) fn idle(&self) -> bool {
         self.state.store(self.connections.millis() << 1 | IDLE, Ordering::Relaxed);
         self.connections.closing.load(Ordering::Relaxed)
+    }
+
+    /// Nothing was there to be read when the connection began: a request's head is awaited. Counted
+    /// from here and not from `accept`, so that nobody is late only because this process was.
+    pub(super) fn awaited(&self) {
+        self.state.store(self.connections.millis() << 1, Ordering::Relaxed);
     }
 
     /// Something came in: if nothing was under way, that is a request's first byte.
@@ -129,11 +135,7 @@ impl Connections {
         F: FnOnce(Arc<Phase>) -> T,
         T: Future<Output = ()> + Send + 'static,
     {
-        let phase = Arc::new(Phase {
-            connections: self.clone(),
-            // A client that connects means to ask at once.
-            state: AtomicU64::new(self.millis() << 1),
-        });
+        let phase = Arc::new(Phase { connections: self.clone(), state: AtomicU64::new(BUSY) });
         let task = task(phase.clone());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let listed = Listed { connections: self.clone(), id };

@@ -31,20 +31,44 @@ fn counting(limits: Limits) -> (Server, SocketAddr) {
     (server, at)
 }
 
-/// Answers requests when told to.
-fn held(limits: Limits) -> (Server, SocketAddr, Arc<Notify>) {
-    let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
-    let at = listener.local_addr().unwrap();
-    let go = Arc::new(Notify::new());
-    let gate = go.clone();
-    let server = Server::start(vec![listener], limits, Gauges::default(), move |_| {
-        let gate = gate.clone();
-        async move {
-            gate.notified().await;
-            Response::new(Full::new(Bytes::from("at last\n")))
-        }
-    });
-    (server, at, go)
+/// Answers requests when told to; counts those that wait for that.
+struct Held {
+    server: Server,
+    at: SocketAddr,
+    go: Arc<Notify>,
+    waiting: Arc<AtomicUsize>,
+    gauges: Gauges,
+}
+
+impl Held {
+    fn start(limits: Limits) -> Self {
+        let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = listener.local_addr().unwrap();
+        let (go, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let gauges = Gauges::default();
+        let (gate, count) = (go.clone(), waiting.clone());
+        let server = Server::start(vec![listener], limits, gauges.clone(), move |_| {
+            let (gate, count) = (gate.clone(), count.clone());
+            async move {
+                count.fetch_add(1, Ordering::Relaxed);
+                gate.notified().await;
+                Response::new(Full::new(Bytes::from("at last\n")))
+            }
+        });
+        Self { server, at, go, waiting, gauges }
+    }
+
+    /// Returns once so many requests are being answered on so many connections.
+    async fn until(&self, requests: usize, connections: i64) {
+        let there = async {
+            while (self.waiting.load(Ordering::Relaxed), self.gauges.open.get())
+                != (requests, connections)
+            {
+                tokio::time::sleep(ms(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), there).await.unwrap();
+    }
 }
 
 /// Reads one reply's head and body, which ends with a line end.
@@ -145,6 +169,7 @@ async fn who_waits_longest_gives_way() {
     let mut first = TcpStream::connect(at).await.unwrap();
     first.write_all(ASK).await.unwrap();
     reply(&mut first).await;
+    // Clearly later than the first one.
     tokio::time::sleep(ms(20)).await;
     let mut second = TcpStream::connect(at).await.unwrap();
     second.write_all(ASK).await.unwrap();
@@ -159,28 +184,31 @@ async fn who_waits_longest_gives_way() {
 
 #[tokio::test]
 async fn nobody_who_is_being_answered_gives_way() {
-    let (_server, at, go) = held(Limits { connections: 1, ..quick() });
-    let mut first = TcpStream::connect(at).await.unwrap();
+    let held = Held::start(Limits { connections: 1, ..quick() });
+    let mut first = TcpStream::connect(held.at).await.unwrap();
     first.write_all(ASK).await.unwrap();
-    let mut second = TcpStream::connect(at).await.unwrap();
+    held.until(1, 1).await;
+    let mut second = TcpStream::connect(held.at).await.unwrap();
     second.write_all(ASK).await.unwrap();
+    // Longer than anybody idle would keep its place.
     tokio::time::sleep(ms(200)).await;
-    go.notify_one();
+    held.go.notify_one();
     // It ends with its answer, because another one waits.
     let answer = reply(&mut first).await;
     assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
     end(&mut first).await;
-    go.notify_one();
+    held.go.notify_one();
     assert!(reply(&mut second).await.ends_with("at last\n"));
 }
 
 #[tokio::test]
 async fn a_drain_answers_what_is_under_way() {
-    let (server, at, go) = held(Limits { drain: Duration::from_secs(5), ..quick() });
-    let mut busy = TcpStream::connect(at).await.unwrap();
+    let held = Held::start(Limits { drain: Duration::from_secs(5), ..quick() });
+    let mut busy = TcpStream::connect(held.at).await.unwrap();
     busy.write_all(ASK).await.unwrap();
-    let mut idle = TcpStream::connect(at).await.unwrap();
-    tokio::time::sleep(ms(100)).await;
+    let mut idle = TcpStream::connect(held.at).await.unwrap();
+    held.until(1, 2).await;
+    let Held { server, at, go, .. } = held;
     let draining = tokio::spawn(server.drain());
     end(&mut idle).await;
     assert!(TcpStream::connect(at).await.is_err());
@@ -193,12 +221,12 @@ async fn a_drain_answers_what_is_under_way() {
 
 #[tokio::test]
 async fn a_drain_ends() {
-    let (server, at, _go) = held(quick());
-    let mut busy = TcpStream::connect(at).await.unwrap();
+    let held = Held::start(quick());
+    let mut busy = TcpStream::connect(held.at).await.unwrap();
     busy.write_all(ASK).await.unwrap();
-    tokio::time::sleep(ms(100)).await;
+    held.until(1, 1).await;
     let started = Instant::now();
-    assert_eq!(server.drain().await, 1);
+    assert_eq!(held.server.drain().await, 1);
     assert!(started.elapsed() >= ms(450) && started.elapsed() < ms(3000));
     end(&mut busy).await;
 }

@@ -16,11 +16,13 @@ use super::connections::Phase;
 pub(super) struct Watched {
     stream: TokioIo<TcpStream>,
     phase: Arc<Phase>,
+    /// Whether nobody has read from it yet.
+    fresh: bool,
 }
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, phase: Arc<Phase>) -> Self {
-        Self { stream: TokioIo::new(stream), phase }
+        Self { stream: TokioIo::new(stream), phase, fresh: true }
     }
 }
 
@@ -33,7 +35,10 @@ impl Read for Watched {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
             self.phase.heard();
+        } else if self.fresh {
+            self.phase.awaited();
         }
+        self.fresh = false;
         read
     }
 }

@@ -18,41 +18,41 @@ pub struct Identity {
 /// What a selector names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    ClientId,
-    ObjectId,
-    ResourceId,
+    Client,
+    Object,
+    Resource,
 }
 
 impl Kind {
     /// By any of the names in use.
     pub(super) fn of(name: &str) -> Option<Self> {
         const NAMES: [(&str, Kind); 9] = [
-            ("client_id", Kind::ClientId),
-            ("clientid", Kind::ClientId),
-            ("object_id", Kind::ObjectId),
-            ("principal_id", Kind::ObjectId),
-            ("principalid", Kind::ObjectId),
-            ("msi_res_id", Kind::ResourceId),
-            ("mi_res_id", Kind::ResourceId),
-            ("msi-res-id", Kind::ResourceId),
-            ("resource_id", Kind::ResourceId),
+            ("client_id", Kind::Client),
+            ("clientid", Kind::Client),
+            ("object_id", Kind::Object),
+            ("principal_id", Kind::Object),
+            ("principalid", Kind::Object),
+            ("msi_res_id", Kind::Resource),
+            ("mi_res_id", Kind::Resource),
+            ("msi-res-id", Kind::Resource),
+            ("resource_id", Kind::Resource),
         ];
         NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
     }
 
     const fn as_str(self) -> &'static str {
         match self {
-            Self::ClientId => "client id",
-            Self::ObjectId => "object id",
-            Self::ResourceId => "resource id",
+            Self::Client => "client id",
+            Self::Object => "object id",
+            Self::Resource => "resource id",
         }
     }
 
     const fn variable(self) -> &'static str {
         match self {
-            Self::ClientId => "AZURE_CLIENT_ID",
-            Self::ObjectId => "CAMBIST_OBJECT_ID",
-            Self::ResourceId => "CAMBIST_RESOURCE_ID",
+            Self::Client => "AZURE_CLIENT_ID",
+            Self::Object => "CAMBIST_OBJECT_ID",
+            Self::Resource => "CAMBIST_RESOURCE_ID",
         }
     }
 }
@@ -82,9 +82,9 @@ impl Identity {
             return Err(Rejection::new(Reason::IdentityConflict, detail));
         }
         let known = match first.kind {
-            Kind::ClientId => Some(self.client_id.as_str()),
-            Kind::ObjectId => self.object_id.as_deref(),
-            Kind::ResourceId => self.resource_id.as_deref(),
+            Kind::Client => Some(self.client_id.as_str()),
+            Kind::Object => self.object_id.as_deref(),
+            Kind::Resource => self.resource_id.as_deref(),
         };
         if known.is_some_and(|known| known.eq_ignore_ascii_case(&first.value)) {
             return Ok(());

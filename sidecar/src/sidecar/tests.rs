@@ -140,3 +140,50 @@ async fn no_secret_is_in_any_debug_output() {
     let text = format!("{running:?} {:?}", world.config(&[]));
     assert!(!text.contains(SECRET) && !text.contains(token["access_token"].as_str().unwrap()));
 }
+
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_at_any_level() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let filter = "trace".parse().unwrap();
+    let subscriber = crate::log::subscriber(&filter, move || writer.clone());
+    // The test's runtime has one thread, so this one hears everything.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new();
+    let running = world.start(&[]).await;
+    let (target, secret) = msi();
+    let at = running.addresses()[0];
+    let (_, body) = ask(at, &target, &secret).await;
+    let token: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let wrong = "X-IDENTITY-HEADER: hunter3hunter3hunter3\r\n";
+    assert!(ask(at, &target, wrong).await.0.starts_with("HTTP/1.1 401 "));
+    world.sim.faults().inject(Target::Entra, Fault::Reset);
+    assert!(ask(at, "/v1/token?scope=https://b/.default", &secret).await.0.contains(" 503 "));
+    let admin = running.admin_address().unwrap();
+    let status = ask(admin, "/status.json", "").await.1 + &ask(admin, "/metrics", "").await.1;
+    running.drain().await;
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("\"issued\"") && log.contains("\"refused\"") && log.contains("not issued")
+    );
+    let assertion = world.assertion();
+    for text in [log, status] {
+        for secret in [SECRET, "hunter3", token["access_token"].as_str().unwrap(), &assertion] {
+            assert!(!text.contains(secret), "{secret} is in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The program itself: exit codes, signals, and what happens when there are no files left.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use cambist_sim::Settings;
+use cambist_sim::clock::SimClock;
+use rustix::process::{Pid, Signal, kill_process};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cambist-sidecar");
+const SECRET: &str = "hunter2hunter2hunter2";
+
+fn command(program: &str, env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs([
+        ("PATH", "/usr/bin:/bin"),
+        ("AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000001"),
+        ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000002"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/nonexistent/token"),
+        ("IDENTITY_HEADER", SECRET),
+        ("CAMBIST_LISTEN", "0"),
+        ("CAMBIST_ADMIN_LISTEN", "127.0.0.1:0"),
+    ]);
+    command.envs(env.iter().copied());
+    command
+}
+
+fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command(PROGRAM, env).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// A running program, and where it listens by its own word.
+struct Sidecar {
+    child: Child,
+    tokens: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Sidecar {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let serving: serde_json::Value = lines
+            .by_ref()
+            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+            .find(|event: &serde_json::Value| event["message"] == "serving")
+            .unwrap();
+        // Somebody must go on reading, or it would wait for room in the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = |name: &str| {
+            let text = serving[name].as_str().unwrap();
+            let digits = |c: char| c.is_ascii_digit();
+            text[text.find(digits).unwrap()..]
+                .split([',', ']', ')'])
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        Self { tokens: address("tokens"), admin: address("admin"), child }
+    }
+
+    fn signal(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    /// The exit code, which must come within so many seconds.
+    fn code(&mut self, within: u64) -> i32 {
+        let started = now();
+        let status = until(|| self.child.try_wait().unwrap());
+        assert!(started.elapsed() < Duration::from_secs(within), "{:?}", started.elapsed());
+        status.code().unwrap()
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks again and again for what another process is about to do.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let end = now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(now() < end, "it does not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process is watched in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn ask(at: SocketAddr, target: &str) -> String {
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn the_configuration_can_be_checked() {
+    let (code, out, _) = run(&["--check-config", "--prefetch", "https://vault.azure.net"], &[]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("https://vault.azure.net/.default") && !out.contains(SECRET), "{out}");
+    let bad = [("CAMBIST_LISTNE", "1"), ("CAMBIST_LOG", "x=loud"), ("IDENTITY_HEADER", "hunter2")];
+    let (code, out, err) = run(&["--check-config", "--listen", "0.0.0.0:1"], &bad);
+    assert_eq!((code, out.as_str()), (64, ""));
+    assert_eq!(err.lines().count(), 4, "{err}");
+    assert!(err.contains("did you mean CAMBIST_LISTEN?"), "{err}");
+    assert!(err.contains("--listen: ") && !err.contains("hunter2"), "{err}");
+    let (code, _, err) = run(&["--check-config"], &[("CAMBIST_CA_FILE", "/nonexistent/ca.pem")]);
+    assert_eq!(code, 64, "{err}");
+}
+
+#[test]
+fn exit_codes_are_as_documented() {
+    assert_eq!(run(&["--version"], &[]).0, 0);
+    assert_eq!(run(&["--no-such-flag"], &[]).0, 64);
+    assert_eq!(run(&["health", "--admin", "http://127.0.0.1:1"], &[]).0, 1);
+    assert_eq!(run(&["health"], &[("CAMBIST_ADMIN_LISTEN", "off")]).0, 64);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let (code, _, err) = run(&["--admin-listen", &taken], &[]);
+    assert_eq!(code, if err.contains("in use") { 1 } else { -1 }, "{err}");
+}
+
+#[test]
+fn it_is_healthy_without_any_upstream_and_ends_when_told() {
+    let mut sidecar = Sidecar::start(command(PROGRAM, &[]));
+    let admin = format!("http://{}", sidecar.admin);
+    let (code, _, err) = run(&["health", "--admin", &admin, "--wait", "5s"], &[]);
+    assert_eq!(code, 0, "{err}");
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    // An authority that takes the connection and says nothing keeps the request under way.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = format!("https://{}/", silent.local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { clock: SimClock::system(), ..Settings::default() };
+    let sim = cambist_sim::Sim::with(settings).unwrap();
+    let kubelet = cambist_sim::kubelet::Kubelet::new(sim, dir.path());
+    kubelet.project().unwrap();
+    let mut sidecar = Sidecar::start(command(
+        PROGRAM,
+        &[
+            ("AZURE_AUTHORITY_HOST", &authority),
+            ("CAMBIST_ALLOW_AUTHORITY", &authority),
+            ("CAMBIST_KEYS", "file:/nonexistent/keys.json"),
+            ("AZURE_FEDERATED_TOKEN_FILE", kubelet.token_file().to_str().unwrap()),
+        ],
+    ));
+    let mut app = TcpStream::connect(sidecar.tokens).unwrap();
+    let target = "/v1/token?scope=https://vault.azure.net/.default";
+    let host = sidecar.tokens;
+    write!(app, "GET {target} HTTP/1.1\r\nHost: {host}\r\nX-IDENTITY-HEADER: {SECRET}\r\n\r\n")
+        .unwrap();
+    // The exchange is on its way.
+    silent.set_nonblocking(true).unwrap();
+    let _exchange = until(|| silent.accept().ok());
+    sidecar.signal();
+    until(|| TcpStream::connect(sidecar.tokens).err());
+    assert!(sidecar.child.try_wait().unwrap().is_none(), "the request is still under way");
+    sidecar.signal();
+    assert_eq!(sidecar.code(1), 1);
+}
+
+#[test]
+fn running_out_of_files_ends_nothing() {
+    let mut limited = command("sh", &[]);
+    limited.args(["-c", "ulimit -n 128 && exec \"$0\"", PROGRAM]);
+    let mut sidecar = Sidecar::start(limited);
+    let mut idle: Vec<_> = (0..300).map(|_| TcpStream::connect(sidecar.tokens).unwrap()).collect();
+    idle.extend((0..60).map(|_| TcpStream::connect(sidecar.admin).unwrap()));
+    let started = now();
+    assert!(ask(sidecar.admin, "/live").starts_with("HTTP/1.1 200 "));
+    assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    drop(idle);
+    let started = now();
+    assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(sidecar.child.try_wait().unwrap().is_none());
+}
