@@ -100,7 +100,7 @@ fn reference(program: &Path, like: &Target, cpus: Option<Cpus>) -> anyhow::Resul
     BufReader::new(stdout).read_line(&mut address)?;
     let address = address.trim().parse().context("the reference told no address")?;
     server.check_owns(address)?;
-    let target = Target { address, request: like.request.clone() };
+    let target = Target { address, ..like.clone() };
     let mut loads = [Load::open(like, 1)?, Load::open(&target, 1)?].map(|load| load.response());
     loads.sort_unstable();
     ensure!(

@@ -14,13 +14,20 @@ use crate::response::Head;
 use crate::stopwatch::now;
 
 /// Nothing that is measured here takes so long.
-const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the load waits. Where it has a CPU of its own it does not sleep: to wake a sleeper would be
+/// the server's work, more of it the more often a slow server lets the load fall asleep.
+const SPIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+const SLEEP: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Where requests go, and which.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) request: Vec<u8>,
+    /// Whether the load may use a whole CPU.
+    pub(crate) spin: bool,
 }
 
 /// What a run came to.
@@ -34,7 +41,7 @@ pub(crate) struct Outcome {
 /// Connections that have been used, and are idle between runs.
 #[derive(Debug)]
 pub(crate) struct Load {
-    request: Vec<u8>,
+    target: Target,
     connections: Vec<Connection>,
     epoll: OwnedFd,
     response: usize,
@@ -61,8 +68,8 @@ impl Load {
             Ok(Connection { stream, buffer: vec![0; 64 * 1024], filled: 0, sent: now() })
         });
         let connections = connections.collect::<anyhow::Result<_>>()?;
-        let request = target.request.clone();
-        let mut load = Self { request, connections, epoll, response: 0 };
+        let target = target.clone();
+        let mut load = Self { target, connections, epoll, response: 0 };
         load.run(Duration::ZERO)?;
         Ok(load)
     }
@@ -79,13 +86,15 @@ impl Load {
         let mut latencies = Vec::with_capacity(1 << 20);
         let mut under_way = self.connections.len();
         for connection in &mut self.connections {
-            connection.send(&self.request)?;
+            connection.send(&self.target.request)?;
         }
+        let wait = if self.target.spin { SPIN } else { SLEEP };
+        let mut last = begun;
         let mut events = Vec::with_capacity(under_way);
         while under_way > 0 {
-            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&PATIENCE))?;
-            if events.is_empty() {
-                bail!("no response within {} s", PATIENCE.tv_sec);
+            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&wait))?;
+            if events.is_empty() && last.elapsed() > PATIENCE {
+                bail!("no response within {} s", PATIENCE.as_secs());
             }
             for event in events.drain(..) {
                 let index = usize::try_from(event.data.u64())?;
@@ -93,10 +102,11 @@ impl Load {
                 let Some(response) = connection.receive()? else { continue };
                 self.response = response;
                 let at = now();
+                last = at;
                 let latency = at.duration_since(connection.sent).as_nanos();
                 latencies.push(u32::try_from(latency).unwrap_or(u32::MAX));
                 if at < end {
-                    connection.send(&self.request)?;
+                    connection.send(&self.target.request)?;
                 } else {
                     under_way -= 1;
                 }

@@ -70,7 +70,8 @@ pub(crate) fn start(
         "GET /msi/token?api-version=2019-08-01&resource={RESOURCE} HTTP/1.1\r\n\
          host: {tokens}\r\nx-identity-header: {secret}\r\naccept: application/json\r\n\r\n"
     );
-    Ok((server, Target { address: tokens, request: request.into_bytes() }))
+    let spin = cpus.is_some();
+    Ok((server, Target { address: tokens, request: request.into_bytes(), spin }))
 }
 
 fn free_port() -> anyhow::Result<SocketAddr> {
@@ -85,6 +86,7 @@ fn wait_for_token(server: &mut Server, admin: SocketAddr) -> anyhow::Result<()> 
         let ready = fetch(&Target {
             address: admin,
             request: format!("GET /ready?tokens=1 HTTP/1.1\r\nhost: {admin}\r\n\r\n").into_bytes(),
+            spin: false,
         });
         if ready.is_ok_and(|(_, status)| status == 200) {
             return Ok(());
