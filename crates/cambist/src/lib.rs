@@ -31,6 +31,7 @@ mod credential;
 pub mod env;
 mod error;
 pub mod exchange;
+pub mod history;
 pub mod issuer_keys;
 pub mod layer;
 pub mod observer;
