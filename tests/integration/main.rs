@@ -1,11 +1,16 @@
 //! The programs as users meet them: processes, sockets and files, nothing from within.
 #![forbid(unsafe_code)]
 
+mod configuration;
 mod crowds;
+mod lifecycle;
+mod network;
 mod outages;
 mod protocols;
 mod refusals;
 mod rotation;
+mod secrets;
+mod token_file;
 
 use kit::program::Program;
 use kit::{Sidecar, World};
