@@ -79,6 +79,13 @@ pub enum Source {
     Developer,
 }
 
+impl Source {
+    /// Whether a developer stands in for whatever identity the app asks for.
+    pub const fn is_developer(&self) -> bool {
+        !matches!(self, Self::Federated(_))
+    }
+}
+
 impl Config {
     /// Reads flags and variables, and the file of the header secret if there is one.
     ///
@@ -123,7 +130,10 @@ impl Config {
         match &self.source {
             Source::Federated(library) => library.credential(context),
             #[cfg(feature = "developer")]
-            Source::Developer => Credential::developer(context),
+            Source::Developer => Credential::developer(context).map_err(|error| {
+                let (name, problem) = ("CAMBIST_SOURCE".into(), error.to_string());
+                ConfigErrors::new(vec![Fault { name, problem }])
+            }),
         }
     }
 

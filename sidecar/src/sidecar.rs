@@ -105,6 +105,7 @@ where
                 client_id: credential.client_id().to_owned(),
                 object_id: config.object_id.clone(),
                 resource_id: config.resource_id.clone(),
+                any: config.source.is_developer(),
             },
         },
         credential.clone(),

@@ -1,4 +1,5 @@
 //! The program itself: exit codes, signals, and what happens when there are no files left.
+#![allow(clippy::unwrap_used, reason = "all of this file is a test")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -184,15 +185,22 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn running_out_of_files_ends_nothing() {
+    // The limit on connections keeps within the first limit on files, and not within the second.
+    flood("128", Duration::from_secs(2));
+    flood("40", Duration::from_secs(10));
+}
+
+/// Fills the sidecar with idle connections, and must be answered in between within this time.
+fn flood(files: &str, within: Duration) {
     let mut limited = command("sh", &[]);
-    limited.args(["-c", "ulimit -n 128 && exec \"$0\"", PROGRAM]);
+    limited.args(["-c", "ulimit -n \"$1\" && exec \"$0\"", PROGRAM, files]);
     let mut sidecar = Sidecar::start(limited);
     let mut idle: Vec<_> = (0..300).map(|_| TcpStream::connect(sidecar.tokens).unwrap()).collect();
     idle.extend((0..60).map(|_| TcpStream::connect(sidecar.admin).unwrap()));
     let started = now();
     assert!(ask(sidecar.admin, "/live").starts_with("HTTP/1.1 200 "));
     assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(started.elapsed() < within, "{:?}", started.elapsed());
     drop(idle);
     let started = now();
     assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));

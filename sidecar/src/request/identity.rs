@@ -13,6 +13,8 @@ pub struct Identity {
     pub object_id: Option<String>,
     /// The managed identity's resource id, if it was configured.
     pub resource_id: Option<String>,
+    /// Whether any identity is answered for: a developer stands in for all of them.
+    pub any: bool,
 }
 
 /// What a selector names.
@@ -80,6 +82,9 @@ impl Identity {
                 shown(&other.value)
             );
             return Err(Rejection::new(Reason::IdentityConflict, detail));
+        }
+        if self.any {
+            return Ok(());
         }
         let known = match first.kind {
             Kind::Client => Some(self.client_id.as_str()),

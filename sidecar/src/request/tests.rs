@@ -357,6 +357,9 @@ fn an_identity_may_be_selected_by_any_of_its_names() {
     ] {
         assert_eq!(ask(&policy, &two), Err(Reason::IdentityConflict), "{two}");
     }
+    policy.identity.any = true;
+    assert_eq!(ask(&policy, "client_id=whoever"), Ok(()));
+    assert_eq!(ask(&policy, "client_id=a&object_id=b"), Err(Reason::IdentityConflict));
     // Unknown here: it cannot be told to be ours.
     let unknown = self::policy();
     assert_eq!(ask(&unknown, "object_id=object"), Err(Reason::IdentityNotFound));
