@@ -1,11 +1,14 @@
 //! The programs as users meet them: processes, sockets and files, nothing from within.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "all of it is a test")]
 
 mod configuration;
 mod crowds;
+mod framing;
 mod lifecycle;
 mod network;
 mod outages;
+mod paths;
 mod protocols;
 mod refusals;
 mod rotation;

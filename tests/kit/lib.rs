@@ -4,6 +4,7 @@
 //! Nothing here uses a fixed port, and nothing sleeps in the hope that something has happened:
 //! ports are read from the sidecar's own log, and what takes time is asked for until it is so.
 #![forbid(unsafe_code)]
+#![allow(clippy::panic, reason = "a test's tools fail by panicking, with what they saw")]
 
 pub mod http;
 pub mod program;
