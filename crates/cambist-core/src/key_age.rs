@@ -33,7 +33,8 @@
 //! assert_eq!(judge(&known, &Policy::default(), later).verdict, Verdict::Overdue);
 //! ```
 
-//CHK
+pub mod checks;
+pub mod enforce;
 pub mod evidence;
 pub mod fact;
 pub mod finding;
@@ -47,6 +48,7 @@ mod remedy;
 pub mod role;
 mod serial;
 pub mod verdict;
+mod words;
 
 pub use fact::{Evidence, Fact, Grade, Source, Subject};
 pub use finding::{CheckId, Finding, Severity};

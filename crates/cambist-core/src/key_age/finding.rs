@@ -203,11 +203,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(id: CheckId, key: Option<Thumbprint>, evidence: String) -> Self {
+    /// A finding of the check's usual severity.
+    pub fn new(id: CheckId, key: Option<Thumbprint>, evidence: String) -> Self {
         Self { id, severity: id.severity(), key, evidence: vec![evidence] }
     }
 
-    pub(super) fn severity(self, severity: Severity) -> Self {
+    /// The same finding, of another severity.
+    #[must_use]
+    pub fn severity(self, severity: Severity) -> Self {
         Self { severity, ..self }
     }
 

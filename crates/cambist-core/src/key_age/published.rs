@@ -183,4 +183,4 @@ fn certificate(jwk: &Map<String, Value>) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

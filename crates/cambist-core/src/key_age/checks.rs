@@ -1,0 +1,27 @@
+//! The checks, each a function of what was collected; none collects anything.
+//!
+//! A function returns nothing where its check does not apply: what was not collected is no finding.
+
+use super::finding::{CheckId, Finding};
+use super::published::PublishedKey;
+
+pub mod age;
+pub mod crypto;
+pub mod discovery;
+pub mod node;
+pub mod rotation;
+pub mod suspicion;
+pub mod timeline;
+pub mod token;
+pub mod transport;
+
+/// The host of a URL, with its port if it has one; empty for what is no URL.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// A finding about a published key.
+fn key(id: CheckId, jwk: &PublishedKey, text: String) -> Finding {
+    Finding::new(id, jwk.thumbprint, text)
+}

@@ -1,0 +1,196 @@
+//! K101 to K111: signs of somebody else's hand in what is published now.
+
+use crate::jwks::{KeyId, Thumbprint};
+use crate::key_age::fact::Source;
+use crate::key_age::finding::{CheckId, Finding};
+use crate::key_age::history::History;
+use crate::key_age::published::PublishedSet;
+use crate::text::quoted;
+
+/// Keys that stand in documentation or in public test data, by thumbprint, and where. Of the first
+/// two the private halves stand beside them.
+const EXAMPLES: [(&str, &str); 4] = [
+    ("JHJehTTTZlsspKHT-GaJxK7Kd1NQgZJu3fyK6K_QDYU", "the unit tests of Kubernetes (RSA)"),
+    ("SoABiieYuNx4UdqYvZRVeuC6SihxgLrhLy9peHMHpTc", "the unit tests of Kubernetes (EC)"),
+    ("Me5VC6i4_4mymFj7T5rcUftFjYX70YoCfSnZB6-nBY4", "the documentation of azwi"),
+    ("WnIHKRUdrHykaIfLLJgiuoMXzqTtUObEFwKh71GBRmU", "a published description of a laboratory"),
+];
+
+/// K101: members that only a private or shared key has.
+pub fn secrets(set: &PublishedSet) -> Vec<Finding> {
+    let secret = set.keys().iter().filter(|key| !key.secret_members.is_empty() || key.kty == "oct");
+    let finding = |key: &crate::key_age::published::PublishedKey| {
+        let members = key.secret_members.join(", ");
+        let text = format!("{} (kty {}) has members: {members}", key.name(), quoted(&key.kty));
+        Finding::new(CheckId::K101, key.thumbprint, text)
+    };
+    secret.map(finding).collect()
+}
+
+/// K102: a public key that the API server, asked since, never published. While a key is being
+/// introduced by hand it is public first, until the API server has it.
+pub fn foreign_keys(history: &History) -> Vec<Finding> {
+    let Some(api) = history.latest(Source::Api) else { return Vec::new() };
+    let (public, ever) = (history.published(Source::Public), history.ever(Source::Api));
+    let lives = history.lifetimes(Source::Public);
+    let foreign = lives.iter().filter(|life| {
+        public.contains(&life.key) && !ever.contains(&life.key) && api.to >= life.first
+    });
+    let finding = |life: &crate::key_age::history::Lifetime| {
+        let (first, asked) = (life.first, api.to);
+        let text = format!(
+            "public since {first}; the API server, last asked at {asked}, has never published it"
+        );
+        Finding::new(CheckId::K102, Some(life.key), text)
+    };
+    foreign.map(finding).collect()
+}
+
+/// K103: keys that anybody may have.
+pub fn example_keys(set: &PublishedSet) -> Vec<Finding> {
+    let find = |key: Thumbprint| {
+        let name = key.to_string();
+        let (_, origin) = EXAMPLES.iter().find(|(example, _)| *example == name)?;
+        Some(Finding::new(CheckId::K103, Some(key), format!("it is the key of {origin}")))
+    };
+    set.thumbprints().filter_map(find).collect()
+}
+
+/// K104: a token names a published key, and its signature is not that key's. `verified` says
+/// whether it is.
+pub fn forged_token(kid: &KeyId, named: Thumbprint, verified: bool) -> Option<Finding> {
+    let text = format!("the token names {kid}, and its signature is not by that key");
+    (!verified).then(|| Finding::new(CheckId::K104, Some(named), text))
+}
+
+/// K105: the discovery document leads to another host than the last time. `history` is as it was
+/// before it learned of `jwks_uri`.
+pub fn moved(history: &History, jwks_uri: &str) -> Option<Finding> {
+    let before = history.endpoint()?;
+    let (was, is) = (super::host(&before.uri), super::host(jwks_uri));
+    let text = format!("jwks_uri led to {} at {}, now to {}", quoted(was), before.at, quoted(is));
+    (!was.eq_ignore_ascii_case(is)).then(|| Finding::new(CheckId::K105, None, text))
+}
+
+/// K110: a key id that the history knows as another key's.
+pub fn reused_kids(history: &History, set: &PublishedSet) -> Vec<Finding> {
+    let known: Vec<_> = [Source::Public, Source::Api, Source::File]
+        .into_iter()
+        .flat_map(|source| history.ever(source))
+        .collect();
+    let mut out = Vec::new();
+    for key in set.keys() {
+        let (Some(kid), Some(thumbprint)) = (&key.kid, key.thumbprint) else { continue };
+        let had = |other: &&Thumbprint| {
+            **other != thumbprint
+                && (other.to_string() == *kid || history.kids(**other).any(|name| name == kid))
+        };
+        if let Some(other) = known.iter().find(had) {
+            let text = format!("{} now names {thumbprint}, and named {other}", quoted(kid));
+            out.push(Finding::new(CheckId::K110, Some(thumbprint), text));
+        }
+    }
+    out
+}
+
+/// K111: one key id for two keys of one set.
+pub fn shared_kids(set: &PublishedSet) -> Vec<Finding> {
+    let mut out: Vec<Finding> = Vec::new();
+    for (index, key) in set.keys().iter().enumerate() {
+        let Some(kid) = &key.kid else { continue };
+        let earlier = set.keys().iter().take(index);
+        let twin = |other: &&crate::key_age::published::PublishedKey| {
+            other.kid.as_ref() == Some(kid) && other.thumbprint != key.thumbprint
+        };
+        if earlier.clone().any(|other| twin(&other)) {
+            let text = format!("{} names more than one key, so it names none", quoted(kid));
+            out.push(Finding::new(CheckId::K111, key.thumbprint, text));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_age::history::Sighting;
+    use crate::key_age::history::tests::look;
+    use crate::key_age::published::tests::KUBERNETES_TEST_RSA;
+    use crate::key_age::vectors::{DAY, HOUR, key, watch};
+    use crate::testing::{ISSUER, KEYS, NOW, set};
+
+    fn parse(jwks: &[&str]) -> PublishedSet {
+        PublishedSet::parse(set(jwks).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn k101_sees_private_members_and_shared_secrets() {
+        let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"dq\":\"AQAB\",\"e\":");
+        let found = secrets(&parse(&[&leaked, r#"{"kty":"oct"}"#]));
+        assert_eq!(found.len(), 2);
+        assert!(found[0].evidence[0].contains("dq") && !found[0].evidence[0].contains("AQAB"));
+        assert!(found[0].key.is_some());
+        assert!(secrets(&parse(&[&KEYS[0].jwk("a"), &KEYS[1].jwk("b")])).is_empty());
+    }
+
+    #[test]
+    fn k102_needs_an_api_server_that_was_asked_since() {
+        let mut history = History::new(ISSUER);
+        watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
+        assert!(foreign_keys(&history).is_empty());
+        history.observe(&look(Source::Api, NOW - DAY, &[1]));
+        assert!(foreign_keys(&history).is_empty());
+        history.observe(&look(Source::Api, NOW + DAY, &[1]));
+        let found = foreign_keys(&history);
+        assert_eq!((found.len(), found[0].key), (1, Some(key(2))));
+        // A key that the API server had once is not foreign.
+        history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2]));
+        assert!(foreign_keys(&history).is_empty());
+    }
+
+    #[test]
+    fn k103_knows_published_examples() {
+        let found = example_keys(&parse(&[KUBERNETES_TEST_RSA, &KEYS[0].jwk("a")]));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].evidence[0].contains("Kubernetes"));
+        assert!(example_keys(&parse(&[&KEYS[0].jwk("a")])).is_empty());
+        assert!(EXAMPLES.iter().all(|(name, _)| name.parse::<Thumbprint>().is_ok()));
+    }
+
+    #[test]
+    fn k104_is_a_signature_that_is_not_the_named_keys() {
+        let kid = KeyId::parse("a").unwrap();
+        assert_eq!(forged_token(&kid, key(1), false).unwrap().id, CheckId::K104);
+        assert!(forged_token(&kid, key(1), true).is_none());
+    }
+
+    #[test]
+    fn k105_compares_hosts() {
+        let mut history = History::new(ISSUER);
+        assert!(moved(&history, "https://a.example/jwks").is_none());
+        history.observe_endpoint(NOW, "https://a.example/jwks");
+        assert!(moved(&history, "https://A.example/other").is_none());
+        let found = moved(&history, "https://a.example.evil/jwks").unwrap();
+        assert!(found.evidence[0].contains("a.example.evil"));
+    }
+
+    #[test]
+    fn k110_remembers_what_a_kid_named() {
+        let mut history = History::new(ISSUER);
+        let before = parse(&[&KEYS[0].jwk("a")]);
+        history.observe(&Sighting::of(Source::Public, NOW, &before).unwrap());
+        assert!(reused_kids(&history, &before).is_empty());
+        assert!(reused_kids(&history, &parse(&[&KEYS[1].jwk("b")])).is_empty());
+        assert_eq!(reused_kids(&history, &parse(&[&KEYS[1].jwk("a")])).len(), 1);
+        // A thumbprint is a name that needs no remembering.
+        let stolen = KEYS[1].jwk(&Thumbprint::of_spki(&KEYS[0].spki()).to_string());
+        assert_eq!(reused_kids(&history, &parse(&[&stolen])).len(), 1);
+    }
+
+    #[test]
+    fn k111_sees_one_name_for_two_keys() {
+        assert_eq!(shared_kids(&parse(&[&KEYS[0].jwk("a"), &KEYS[1].jwk("a")])).len(), 1);
+        assert!(shared_kids(&parse(&[&KEYS[0].jwk("a"), &KEYS[0].jwk("a")])).is_empty());
+        assert!(shared_kids(&parse(&[&KEYS[0].jwk("a"), &KEYS[1].jwk("b")])).is_empty());
+    }
+}
