@@ -6,7 +6,7 @@
 //! with the moment at which it will be decided. Nothing here reads a clock, a file or the network.
 //!
 //! - [`fact`], [`evidence`]: what is known, how well, and what each source may prove at most.
-//! - [`judge`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
+//! - [`judge()`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
 //! - [`history`]: what was seen so far, as a small document that merges without coordination.
 //! - [`checks`]: the numbered checks, each a function of what was collected.
 //! - [`enforce`]: the few findings that may stop an exchange.

@@ -5,15 +5,25 @@
 use super::finding::{CheckId, Finding};
 use super::published::PublishedKey;
 
-pub mod age;
-pub mod crypto;
-pub mod discovery;
-pub mod node;
-pub mod rotation;
-pub mod suspicion;
-pub mod timeline;
-pub mod token;
-pub mod transport;
+mod age;
+mod crypto;
+mod discovery;
+mod node;
+mod rotation;
+mod suspicion;
+mod timeline;
+mod token;
+pub(super) mod transport;
+
+pub use age::*;
+pub use crypto::*;
+pub use discovery::*;
+pub use node::*;
+pub use rotation::*;
+pub use suspicion::*;
+pub use timeline::*;
+pub use token::*;
+pub use transport::*;
 
 /// The host of a URL, with its port if it has one; empty for what is no URL.
 fn host(url: &str) -> &str {

@@ -8,8 +8,9 @@ use super::history::tests::look;
 use super::role::Signings;
 use super::*;
 use crate::clock::UnixTime;
-use crate::jwks::Thumbprint;
-use crate::testing::NOW;
+use crate::jwks::{KeyId, Thumbprint};
+use crate::testing::{KEYS, NOW, Signer, header, payload, set};
+use crate::token::ProjectedToken;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -121,6 +122,19 @@ fn vector_05_an_old_verifier_still_published_is_overdue() {
 }
 
 #[test]
+fn vector_06_a_token_of_a_key_that_only_the_api_server_has_cannot_be_exchanged() {
+    let of =
+        |signer: &Signer, kid| PublishedSet::parse(set(&[&signer.jwk(kid)]).as_bytes()).unwrap();
+    let (public, api) = (of(&KEYS[0], "old"), of(&KEYS[1], "new"));
+    let kid = KeyId::parse("new").unwrap();
+    let finding = checks::not_published(&kid, &public, Some(&api)).unwrap();
+    assert_eq!((finding.id, finding.severity), (CheckId::K201, Severity::Critical));
+    assert_eq!(finding.key, Some(Thumbprint::of_spki(&KEYS[1].spki())));
+    let keys = |set: &PublishedSet| set.thumbprints().collect::<BTreeSet<_>>();
+    assert_eq!(checks::not_public(&keys(&api), &keys(&public))[0].id, CheckId::K202);
+}
+
+#[test]
 fn vector_07_a_jwk_that_dates_itself_after_its_sighting_contradicts_it() {
     let mut history = issuer();
     watch(&mut history, &[1], NOW - DAY * 30, NOW, DAY);
@@ -151,6 +165,35 @@ fn vector_08_a_change_within_a_long_pause_is_never_ok() {
 }
 
 #[test]
+fn vector_09_a_key_that_vanishes_and_returns_is_suspect() {
+    let mut history = issuer();
+    watch(&mut history, &[1, 2], NOW - DAY * 20, NOW - DAY * 10, DAY);
+    watch(&mut history, &[2], NOW - DAY * 9, NOW - DAY * 5, DAY);
+    assert!(checks::returned_keys(&history, Source::Public).is_empty());
+    watch(&mut history, &[1, 2], NOW - DAY * 4, NOW, DAY);
+    let findings = checks::returned_keys(&history, Source::Public);
+    assert_eq!((findings[0].id, findings[0].key), (CheckId::K112, Some(key(1))));
+    let mut out = judge(&known(&history), &Policy::default(), NOW);
+    out.suspect(&findings);
+    assert_eq!(out.key(key(1)).unwrap().verdict, Verdict::Suspect);
+    assert_eq!(out.key(key(2)).unwrap().verdict, Verdict::Unknown);
+}
+
+#[test]
+fn vector_10_a_kid_for_another_key_is_suspect() {
+    let of = |signer: &Signer| PublishedSet::parse(set(&[&signer.jwk("same")]).as_bytes()).unwrap();
+    let mut history = issuer();
+    history.observe(&Sighting::of(Source::Public, NOW - DAY, &of(&KEYS[0])).unwrap());
+    assert!(checks::reused_kids(&history, &of(&KEYS[0])).is_empty());
+    let findings = checks::reused_kids(&history, &of(&KEYS[1]));
+    assert_eq!((findings[0].id, findings[0].severity), (CheckId::K110, Severity::Critical));
+    // Also once the history has learned of the new key, and after a journey through its document.
+    history.observe(&Sighting::of(Source::Public, NOW, &of(&KEYS[1])).unwrap());
+    let read = History::decode(&history.encode().unwrap()).unwrap();
+    assert_eq!(checks::reused_kids(&read, &of(&KEYS[1])), findings);
+}
+
+#[test]
 fn vector_11_servers_that_restart_one_by_one_make_one_rotation() {
     let mut history = issuer();
     let rollout = NOW - DAY;
@@ -170,6 +213,23 @@ fn vector_11_servers_that_restart_one_by_one_make_one_rotation() {
 }
 
 #[test]
+fn vector_12_a_key_of_tomorrow_does_not_harm_the_others() {
+    let of_tomorrow = r#"{"kty":"AKP","alg":"ML-DSA-65","kid":"t","pub":"AA"}"#;
+    let set = PublishedSet::parse(set(&[of_tomorrow, &KEYS[0].jwk("rsa")]).as_bytes()).unwrap();
+    let mut history = issuer();
+    for day in 0..=60 {
+        history.observe(&Sighting::of(Source::Public, NOW - DAY * day, &set).unwrap());
+    }
+    let out = judge(&known(&history), &Policy::default(), NOW);
+    assert_eq!((out.keys.len(), out.verdict), (1, Verdict::Due));
+    let skipped: Vec<_> = checks::unfit_keys(&set, Platform::Kubeadm)
+        .into_iter()
+        .filter(|finding| finding.id == CheckId::K305)
+        .collect();
+    assert_eq!((skipped.len(), skipped[0].severity), (1, Severity::Info));
+}
+
+#[test]
 fn vector_13_a_clock_that_is_off_widens_every_interval() {
     let mut history = issuer();
     watch(&mut history, &[1], NOW - DAY * 10, NOW, DAY);
@@ -177,6 +237,24 @@ fn vector_13_a_clock_that_is_off_widens_every_interval() {
     let out = judge(&known, &Policy::default(), NOW);
     assert_eq!(out.clock_error, HOUR);
     assert_eq!(out.keys[0].age.at_least, DAY * 10 - HOUR);
+    let answer = checks::Answer { date: Some(NOW - HOUR), ..checks::transport::tests::answer() };
+    assert_eq!(answer.server_time(), known.server_time);
+    let finding = checks::clocks_differ(&answer, &Policy::default()).unwrap();
+    assert_eq!(finding.id, CheckId::K405);
+}
+
+#[test]
+fn vector_14_an_extended_token_asks_for_a_year_of_overlap() {
+    let payload = payload()
+        .replace(
+            &(NOW.as_secs() + 3540).to_string(),
+            &(NOW.as_secs() - 60 + 31_536_000).to_string(),
+        )
+        .replace(r#""namespace""#, r#""warnafter":1795410772,"namespace""#);
+    let token = ProjectedToken::parse(&KEYS[0].sign(&header("a"), &payload)).unwrap();
+    let finding = checks::long_lived(token.claims(), &Policy::default()).unwrap();
+    assert_eq!((finding.id, finding.severity), (CheckId::K207, Severity::High));
+    assert!(finding.evidence[0].contains("lives for 365 d"), "{finding}");
 }
 
 #[test]
@@ -189,6 +267,24 @@ fn vector_15_weekly_rotation_is_ok_where_somebody_set_a_limit() {
     let unset = judge(&known(&history), &Policy::for_platform(Platform::Eks), NOW + DAY * 400);
     assert!(unset.informs_only);
     assert_eq!((unset.verdict, unset.keys[0].grade), (Verdict::Ok, None));
+    let nine_days = judge(&known(&history), &set, NOW);
+    let note = checks::platform_schedule(&nine_days, Platform::Eks).unwrap();
+    assert_eq!((note.id, note.severity), (CheckId::K220, Severity::Info));
+}
+
+#[test]
+fn vector_16_a_published_private_half_is_a_compromise() {
+    let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
+    let set = PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap();
+    let findings = checks::secrets(&set);
+    assert_eq!((findings[0].id, findings[0].severity), (CheckId::K101, Severity::Critical));
+    let mut history = issuer();
+    history.observe(&Sighting::of(Source::Public, NOW, &set).unwrap());
+    let mut out = judge(&known(&history), &Policy::default(), NOW);
+    out.suspect(&findings);
+    assert_eq!(out.verdict, Verdict::Suspect);
+    let signer = out.keys[0].key;
+    assert!(enforce::may_exchange(signer, &out, &findings, &[], NOW).is_err());
 }
 
 /// A judged issuer with one key, for tests of what comes after.

@@ -10,7 +10,7 @@ use crate::text::quoted;
 mod factor;
 
 /// All that is to be said of a set's keys.
-pub fn keys(set: &PublishedSet, platform: Platform) -> Vec<Finding> {
+pub fn unfit_keys(set: &PublishedSet, platform: Platform) -> Vec<Finding> {
     let mut out = Vec::new();
     for key in set.keys() {
         out.extend(short_modulus(key));

@@ -191,12 +191,12 @@ pub fn discovery_access(access: DiscoveryAccess) -> Option<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::key_age) mod tests {
     use super::*;
     use crate::key_age::vectors::{DAY, HOUR};
     use crate::testing::{KEYS, NOW, set};
 
-    fn answer() -> Answer {
+    pub(in crate::key_age) fn answer() -> Answer {
         Answer {
             document: Document::KeySet,
             url: "https://issuer.example/jwks".to_owned(),

@@ -50,7 +50,7 @@ pub(super) fn shared(moduli: &[&[u8]]) -> Vec<(usize, usize)> {
 }
 
 fn primes() -> impl Iterator<Item = u32> {
-    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     (2..SMALL).filter(is_prime)
 }
 
@@ -150,7 +150,7 @@ mod tests {
         let odd: Vec<_> = primes().filter(|p| (3..=ROCA).contains(p)).collect();
         assert_eq!(odd.len(), 38);
         assert!(odd.into_iter().all(|p| is_power_of_65537(remainder(&n, p), p)));
-        assert!(found(&n).contains("ROCA") || found(&n).contains("divisible"));
+        assert!(found(&n).contains("ROCA"), "{}", found(&n));
     }
 
     #[test]

@@ -6,7 +6,7 @@ fn parse(jwks: &[&str]) -> PublishedSet {
 }
 
 fn found(jwk: &str) -> Vec<CheckId> {
-    keys(&parse(&[jwk]), Platform::Kubeadm).into_iter().map(|finding| finding.id).collect()
+    unfit_keys(&parse(&[jwk]), Platform::Kubeadm).into_iter().map(|finding| finding.id).collect()
 }
 
 fn rsa(n: &str, e: &str) -> String {
