@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use azure_core::cloud::CustomConfiguration;
-use azure_core::credentials::TokenCredential;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::{
@@ -35,6 +35,21 @@ pub(crate) fn credential(
         Some(ClientAssertionCredentialOptions { client_options }),
     )?;
     Ok(credential)
+}
+
+/// The least that any `TokenCredential` does: its trait wants a boxed future and a copy of the token.
+#[derive(Debug)]
+pub(crate) struct Copies(pub(crate) AccessToken);
+
+#[async_trait::async_trait]
+impl TokenCredential for Copies {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        Ok(self.0.clone())
+    }
 }
 
 /// The simulated network, as the Azure SDK's HTTP client.
