@@ -5,6 +5,10 @@ use crate::clock::UnixTime;
 use crate::jwks::Thumbprint;
 use crate::key_age::role::Signings;
 
+/// Most runs that are held. Ten years of weekly rotation need that many; an issuer that shows other
+/// keys at each look must not fill the memory.
+const MAX_RUNS: usize = 1024;
+
 /// Longest name and entity tag that are kept, in bytes.
 const MAX_TEXT: usize = 128;
 
@@ -40,6 +44,7 @@ impl History {
             None => self.runs.push(run),
         }
         self.normalise();
+        while self.runs.len() > MAX_RUNS && self.forget() {}
     }
 
     /// The run that a new observation belongs to.

@@ -96,6 +96,19 @@ fn servers_that_never_agree_do_not_fill_the_history() {
 }
 
 #[test]
+fn an_issuer_that_shows_other_keys_at_each_look_does_not_fill_the_memory() {
+    let mut history = History::new(ISSUER);
+    for look in 0..3000u32 {
+        let mut seen = public(NOW + HOUR * look, &[1]);
+        seen.keys.insert(Thumbprint::of_spki(&look.to_be_bytes()));
+        history.observe(&seen);
+    }
+    assert!(history.runs().len() <= 1024);
+    let lives = history.lifetimes(Source::Public);
+    assert_eq!(lives.iter().find(|life| life.key == key(1)).unwrap().first, NOW);
+}
+
+#[test]
 fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
     for (rotation, overlap) in [(45, 45), (7, 2)] {
         let mut history = History::new(ISSUER);
