@@ -15,6 +15,8 @@ use std::str::FromStr;
 
 use crate::clock::UnixTime;
 use crate::jwks::{KeyId, KeySet, Thumbprint};
+use crate::key_age::enforce::{Exemption, Refused, may_exchange};
+use crate::key_age::{Finding, Judgement};
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
@@ -28,7 +30,7 @@ pub enum Mode {
     /// Keys are judged, findings are reported, nothing is held.
     #[default]
     Audit,
-    /// What cannot be checked is held, and so is what a compromised key signed.
+    /// What cannot be checked is held, and so is what an overdue or compromised key signed.
     Enforce,
 }
 
@@ -57,6 +59,7 @@ impl FromStr for Mode {
 pub struct Assertion {
     token: ProjectedToken,
     standing: Standing,
+    objection: Option<Refused>,
 }
 
 /// What is known of an assertion.
@@ -109,14 +112,9 @@ pub enum Refusal {
         /// What was tried.
         detail: String,
     },
-    /// The private half of its key is public, and the mode is `enforce`.
-    #[error(
-        "the issuer publishes the private half of key {thumbprint}, which signed this token: anybody can sign with it. Rotate the issuer's key now"
-    )]
-    Compromised {
-        /// The key.
-        thumbprint: Thumbprint,
-    },
+    /// Its key is overdue or compromised, and the mode is `enforce`.
+    #[error(transparent)]
+    Key(#[from] Box<Refused>),
 }
 
 impl Refusal {
@@ -125,9 +123,20 @@ impl Refusal {
         match self {
             Self::Bad(error) => error.as_str(),
             Self::Held { .. } => "unchecked_held",
-            Self::Compromised { .. } => "key_compromised",
+            Self::Key(refused) => refused.as_str(),
         }
     }
+}
+
+/// What is known of the age of the issuer's keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyAge<'a> {
+    /// The judgement of all keys.
+    pub judgement: &'a Judgement,
+    /// What was found about them.
+    pub findings: &'a [Finding],
+    /// The keys that somebody decided to let pass.
+    pub exempt: &'a [Exemption],
 }
 
 /// What is known of the world when a token is judged.
@@ -139,6 +148,8 @@ pub struct Circumstances<'a> {
     pub now: UnixTime,
     /// The time by an https server's `Date` header, if one was heard lately.
     pub upstream: Option<UnixTime>,
+    /// How old the keys are, if that is known.
+    pub key_age: Option<KeyAge<'a>>,
 }
 
 /// Decides what is sent to Entra.
@@ -201,12 +212,20 @@ impl Admission {
             }
         };
         match self.verifier.verify_at(token, keys, now) {
-            Ok(verified) if verified.key_compromised() && self.mode == Mode::Enforce => {
-                Err(Refusal::Compromised { thumbprint: verified.thumbprint() })
-            }
             Ok(verified) => {
-                let standing = Standing::Verified(verified.thumbprint());
-                Ok(Assertion { token: token.clone(), standing })
+                let key = verified.thumbprint();
+                let known = world.key_age.filter(|_| self.mode != Mode::Off);
+                let objection = known.and_then(|known| {
+                    let KeyAge { judgement, findings, exempt } = known;
+                    may_exchange(key, judgement, findings, exempt, now).err()
+                });
+                match (objection, self.mode) {
+                    (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
+                    (objection, _) => {
+                        let standing = Standing::Verified(key);
+                        Ok(Assertion { token: token.clone(), standing, objection })
+                    }
+                }
             }
             Err(error) => match error.for_want_of_a_key() {
                 Some(reason) => self.pass(token, reason, error.to_string()),
@@ -224,7 +243,8 @@ impl Admission {
         match self.mode {
             Mode::Enforce => Err(Refusal::Held { reason, detail }),
             Mode::Off | Mode::Audit => {
-                Ok(Assertion { token: token.clone(), standing: Standing::Unchecked(reason) })
+                let standing = Standing::Unchecked(reason);
+                Ok(Assertion { token: token.clone(), standing, objection: None })
             }
         }
     }
@@ -234,6 +254,11 @@ impl Assertion {
     /// What is known of it.
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// What [`Mode::Enforce`] would have refused it for, in [`Mode::Audit`].
+    pub fn objection(&self) -> Option<&Refused> {
+        self.objection.as_ref()
     }
 
     /// What it claims.

@@ -45,7 +45,6 @@ pub struct VerifiedToken {
     token: ProjectedToken,
     subject: ServiceAccount,
     thumbprint: Thumbprint,
-    key_compromised: bool,
 }
 
 /// Why a token is not accepted: what it says against what was expected.
@@ -238,12 +237,7 @@ impl Verifier {
     ) -> Result<VerifiedToken, VerifyError> {
         let subject = self.screen_at(token, now)?;
         let key = jws::verify_parts(token.parts()?, token.header(), keys, &self.algorithms)?;
-        Ok(VerifiedToken {
-            token: token.clone(),
-            subject,
-            thumbprint: key.thumbprint(),
-            key_compromised: key.private_half_published(),
-        })
+        Ok(VerifiedToken { token: token.clone(), subject, thumbprint: key.thumbprint() })
     }
 
     fn allows_default(&self, subject: &ServiceAccount) -> bool {
@@ -294,11 +288,6 @@ impl VerifiedToken {
     /// The key that signed it.
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
-    }
-
-    /// Whether the private half of that key is published beside it.
-    pub fn key_compromised(&self) -> bool {
-        self.key_compromised
     }
 }
 

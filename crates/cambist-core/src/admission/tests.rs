@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::issuer::IssuerUrl;
+use crate::key_age::checks::secrets;
+use crate::key_age::{Fact, Known, Policy, PublishedSet, Source, judge};
 use crate::scope::Audience;
 use crate::testing::{ISSUER, KEYS, NOW, header, payload, set};
 
@@ -19,7 +21,7 @@ fn keys(jwk: &str) -> KeySet {
 }
 
 fn world<'a>(keys: Result<&'a KeySet, &'a str>) -> Circumstances<'a> {
-    Circumstances { keys, now: NOW, upstream: None }
+    Circumstances { keys, now: NOW, upstream: None, key_age: None }
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn what_is_shown_to_be_bad_never_passes() {
 fn a_clock_that_https_contradicts_is_the_clocks_fault() {
     let keys = keys(&KEYS[0].jwk("a"));
     let day = Duration::from_secs(86_400);
-    let skewed = |upstream| Circumstances { keys: Ok(&keys), now: NOW + day, upstream };
+    let skewed = |upstream| Circumstances { now: NOW + day, upstream, ..world(Ok(&keys)) };
     let admitted = policy(Mode::Audit).admit(token("a", &payload()), skewed(Some(NOW))).unwrap();
     assert_eq!(admitted.standing(), Standing::Unchecked(Unchecked::ClockSkew));
     let held = policy(Mode::Enforce).admit(token("a", &payload()), skewed(Some(NOW))).unwrap_err();
@@ -82,15 +84,35 @@ fn a_clock_that_https_contradicts_is_the_clocks_fault() {
     }
     // The right time does not excuse a wrong signature.
     let other = KeySet::parse(set(&[&KEYS[1].jwk("a")]).as_bytes()).unwrap();
-    let forged = Circumstances { keys: Ok(&other), now: NOW + day, upstream: Some(NOW) };
+    let forged = Circumstances { keys: Ok(&other), ..skewed(Some(NOW)) };
     let refused = policy(Mode::Audit).admit(token("a", &payload()), forged).unwrap_err();
     assert_eq!(refused.as_str(), "signature_invalid");
 }
 
 #[test]
-fn a_key_whose_private_half_is_published_is_refused_where_enforced() {
-    let leaked = keys(&KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":"));
-    assert!(policy(Mode::Audit).admit(token("a", &payload()), world(Ok(&leaked))).is_ok());
-    let refused = policy(Mode::Enforce).admit(token("a", &payload()), world(Ok(&leaked)));
-    assert_eq!(refused.unwrap_err().as_str(), "key_compromised");
+fn an_overdue_or_compromised_key_is_refused_where_enforced_and_objected_to_where_audited() {
+    let keys = keys(&KEYS[0].jwk("a"));
+    let key = keys.keys()[0].thumbprint();
+    let old = Fact::published(key, NOW - Duration::from_secs(200 * 86_400), Source::Public);
+    let overdue = Known { facts: vec![old], published: [key].into(), ..Known::default() };
+    let known = judge(&overdue, &Policy::default(), NOW);
+    let young = judge(&Known::default(), &Policy::default(), NOW);
+    let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
+    let leaked = secrets(&PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap());
+    let exempt = [format!("{key}@2026-11-24").parse().unwrap()];
+    for (judgement, findings, exempt, reason) in [
+        (&known, &[][..], &[][..], Some("key_overdue")),
+        (&young, &leaked[..], &[], Some("key_compromised")),
+        (&young, &[], &[], None),
+        (&known, &leaked, &exempt, None),
+    ] {
+        let key_age = Some(KeyAge { judgement, findings, exempt });
+        let world = Circumstances { key_age, ..world(Ok(&keys)) };
+        let enforced = policy(Mode::Enforce).admit(token("a", &payload()), world);
+        assert_eq!(enforced.as_ref().err().map(Refusal::as_str), reason);
+        let audited = policy(Mode::Audit).admit(token("a", &payload()), world).unwrap();
+        assert_eq!(audited.objection().map(Refused::as_str), reason);
+        let off = policy(Mode::Off).admit(token("a", &payload()), world).unwrap();
+        assert!(off.objection().is_none());
+    }
 }

@@ -164,7 +164,6 @@ pub struct Key {
     alg: Option<Alg>,
     kind: Kind,
     rsa_bits: Option<usize>,
-    private_half_published: bool,
     decoding: DecodingKey,
 }
 
@@ -220,7 +219,6 @@ impl Key {
             alg: None,
             kind,
             rsa_bits,
-            private_half_published: PRIVATE.iter().any(|name| jwk.contains_key(*name)),
             decoding,
         };
         let alg = match jwk.get("alg") {
@@ -253,11 +251,6 @@ impl Key {
     /// The length of its RSA modulus in bits; `None` for other kinds.
     pub fn rsa_bits(&self) -> Option<usize> {
         self.rsa_bits
-    }
-
-    /// Whether its private half stands beside it in the published set: anybody can sign with it.
-    pub fn private_half_published(&self) -> bool {
-        self.private_half_published
     }
 
     /// Whether a token of this algorithm may be verified with it: of its kind, and the one it
@@ -293,9 +286,6 @@ impl fmt::Debug for Key {
         out.field("alg", &self.alg).finish_non_exhaustive()
     }
 }
-
-/// The members of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1 that only a private key has.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 type Parts = (
     Kind,

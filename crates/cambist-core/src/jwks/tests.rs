@@ -54,13 +54,6 @@ fn one_bad_key_costs_nobody_else_its_place() {
 }
 
 #[test]
-fn a_private_half_is_seen() {
-    let jwk = KEYS[0].jwk("k").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
-    assert!(parse(&[&jwk]).keys()[0].private_half_published());
-    assert!(!parse(&[&KEYS[0].jwk("k")]).keys()[0].private_half_published());
-}
-
-#[test]
 fn a_name_shared_by_two_keys_is_nobodys() {
     let keys = parse(&[&KEYS[0].jwk("a"), &KEYS[1].jwk("a"), &KEYS[1].jwk("b")]);
     assert_eq!(keys.keys().len(), 1);
