@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use cambist_core::admission::{Admission, Assertion, Circumstances, Refusal};
-use cambist_core::jwks::KeySet;
+use cambist_core::admission::{Admission, Assertion, Circumstances, Mode, Refusal, Standing};
+use cambist_core::issuer::IssuerUrl;
+use cambist_core::jwks::{KeySet, Thumbprint};
 use cambist_core::token::ProjectedToken;
 
 use crate::credential::Context;
 use crate::error::Error;
 use crate::issuer_keys::IssuerKeys;
+use crate::key_age::KeyAge;
 use crate::token_file::TokenFile;
 
 /// A projected token's way to being an assertion.
@@ -31,6 +33,13 @@ impl Assertions {
         Self { token_file, keys, admission, context }
     }
 
+    /// Whether a token that this key vouched for is to be replaced when that can be done.
+    pub(crate) fn is_withdrawn(&self, key: Thumbprint) -> bool {
+        let enforced = self.admission.mode() == Mode::Enforce;
+        let now = self.context.clock.wall();
+        self.keys.key_age().is_some_and(|key_age| key_age.is_withdrawn(key, enforced, now))
+    }
+
     /// The issuer's keys.
     pub fn keys(&self) -> &IssuerKeys {
         &self.keys
@@ -42,19 +51,29 @@ impl Assertions {
     /// If the file cannot be read, or its token may not be sent.
     pub async fn next(&self) -> Result<Assertion, Error> {
         let token = self.token_file.read().await.map_err(Error::new)?;
-        let keys = self.keys_for(&token).await?;
+        let (issuer, keys) = self.keys_for(&token).await?;
+        let key_age = self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off);
+        let report = key_age.and_then(KeyAge::report);
         let world = Circumstances {
             keys: keys.as_deref().map_err(String::as_str),
             now: self.context.clock.wall(),
             upstream: self.keys.upstream_time(self.context.clock.boot()),
+            key_age: key_age.zip(report.as_deref()).map(|(key_age, report)| report.view(key_age)),
         };
         let assertion = self.admission.admit(token, world).map_err(Error::new)?;
+        if let (Some(key_age), Standing::Verified(key)) = (key_age, assertion.standing()) {
+            let claims = assertion.claims();
+            key_age.observe_token(&issuer, key, claims.issued_at, claims.expires_at);
+        }
         self.context.observer.admitted(&assertion);
         Ok(assertion)
     }
 
-    /// The keys to judge a token by, or in words why there are none.
-    async fn keys_for(&self, token: &ProjectedToken) -> Result<Result<Arc<KeySet>, String>, Error> {
+    /// The token's issuer and the keys to judge it by, or in words why there are none.
+    async fn keys_for(
+        &self,
+        token: &ProjectedToken,
+    ) -> Result<(IssuerUrl, Result<Arc<KeySet>, String>), Error> {
         // What is bad without looking at any key is not worth a request to its issuer, and a token
         // whose claims are not ours must not choose whom we call. Only a wrong time may be the
         // clock's fault, which an answer from the issuer would show.
@@ -64,6 +83,7 @@ impl Assertions {
             _ => verifier.issuer_of(token),
         };
         let issuer = issuer.map_err(|error| Error::new(Refusal::from(error)))?;
-        Ok(self.keys.with(&issuer, token.kid()).await.map_err(|error| error.to_string()))
+        let keys = self.keys.with(&issuer, token.kid()).await.map_err(|error| error.to_string());
+        Ok((issuer, keys))
     }
 }

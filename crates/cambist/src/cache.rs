@@ -38,6 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Does the whole work for one token, once.
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>>;
+
+    /// Whether what vouched for a held token has lost its standing, so that the token is to be
+    /// replaced when that can be done.
+    fn is_withdrawn(&self, _token: &AccessToken) -> bool {
+        false
+    }
 }
 
 #[derive(Debug)]
@@ -136,10 +142,16 @@ impl Cache {
         self.slots.load().values().map(entry).collect()
     }
 
-    /// Refreshes what is pinned and due, and forgets what nobody needs.
+    /// Refreshes what is pinned and due or no longer vouched for, and forgets what nobody needs.
     pub(crate) fn tend(&self) {
         let now = self.context.clock.boot();
         let slots = self.slots.load_full();
+        for slot in slots.values() {
+            if slot.held(now).is_some_and(|token| self.source.is_withdrawn(&token)) {
+                slot.withdraw();
+                self.refresh(slot);
+            }
+        }
         for slot in slots.values().filter(|slot| slot.pinned()) {
             match slot.answer(now, Duration::ZERO) {
                 Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => self.refresh(slot),

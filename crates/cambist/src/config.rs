@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use cambist_core::admission::{Admission, Mode};
 use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::key_age::enforce::Exemption;
+use cambist_core::key_age::{Grade, Limits, Platform, Policy};
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{DefaultAccount, Verifier};
@@ -17,7 +19,9 @@ use crate::assertions::Assertions;
 use crate::credential::{Context, Credential, Workload};
 use crate::env::Env;
 use crate::exchange::{Authority, Exchange, TenantId};
+use crate::history::HistoryFile;
 use crate::issuer_keys::{IssuerKeys, Source};
+use crate::key_age::{self, KeyAge};
 use crate::token_file::TokenFile;
 use crate::transport::{CaBundle, HttpsOptions, ProxyOptions, Transport};
 
@@ -46,6 +50,8 @@ pub struct Config {
     pub verifier: Verifier,
     /// How strict the issuer-key policy is.
     pub mode: Mode,
+    /// What the ages of the issuer's keys are held against.
+    pub key_age: key_age::Settings,
     /// Where to look for the issuer's keys, in order.
     pub keys: Vec<KeyPlace>,
     /// Whether the key set may live on another host than the issuer.
@@ -104,6 +110,7 @@ impl Config {
         let authority = read.authority();
         let mode = read.parsed("CAMBIST_KEY_AGE", "off, audit or enforce").unwrap_or_default();
         let verifier = read.verifier(authority.as_ref(), mode);
+        let key_age = read.key_age(verifier.as_ref());
         let jwks_host = read.jwks_host();
         let keys = read.keys();
         let both = read.env.get("CAMBIST_CA_FILE");
@@ -123,6 +130,7 @@ impl Config {
                 authority,
                 verifier,
                 mode,
+                key_age,
                 keys,
                 jwks_host,
                 entra_ca_file: ca("CAMBIST_ENTRA_CA_FILE"),
@@ -209,9 +217,12 @@ impl Config {
 
     /// The verified assertions alone, for who exchanges them otherwise.
     pub fn assertions_over(&self, sources: Vec<Source>, context: Context) -> Assertions {
+        let key_age = KeyAge::new(self.key_age.clone(), context.clone());
+        key_age.read_ledger();
+        let key_age = (self.mode != Mode::Off).then_some(key_age);
         Assertions::new(
             TokenFile::new(self.token_file.clone()),
-            IssuerKeys::new(sources, context.clone()),
+            IssuerKeys::new(sources, key_age, context.clone()),
             Admission::new(self.verifier.clone(), self.mode),
             context,
         )
@@ -347,6 +358,33 @@ impl Reader<'_> {
             }
         }
         Some(verifier)
+    }
+
+    fn key_age(&mut self, verifier: Option<&Verifier>) -> key_age::Settings {
+        let issuer = verifier.and_then(|verifier| verifier.issuer.as_ref());
+        let platform = self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm");
+        let platform =
+            platform.unwrap_or_else(|| issuer.map_or(Platform::Kubeadm, Platform::detect));
+        let mut policy = Policy::for_platform(platform);
+        let given = ["CAMBIST_ROTATE_AFTER", "CAMBIST_EXPIRE_AFTER"].map(|name| self.env.get(name));
+        if given.iter().any(Option::is_some) {
+            let usual = policy.limits.unwrap_or(Limits::AZURE_LOCAL);
+            let rotate_after = self.duration("CAMBIST_ROTATE_AFTER", usual.rotate_after());
+            let expire_after =
+                self.duration("CAMBIST_EXPIRE_AFTER", usual.expire_after().max(rotate_after * 2));
+            let limits = Limits::new(rotate_after, expire_after);
+            policy.limits =
+                limits.map_err(|e| self.fault("CAMBIST_ROTATE_AFTER", e.to_string())).ok();
+        }
+        let exempt = Exemption::list(&self.env.get("CAMBIST_KEY_AGE_EXEMPT").unwrap_or_default());
+        let exempt = exempt.map_err(|e| self.fault("CAMBIST_KEY_AGE_EXEMPT", e.to_string()));
+        let trust = self.parsed("CAMBIST_LEDGER_TRUST", "attested, asserted or assumed");
+        key_age::Settings {
+            policy,
+            exempt: exempt.unwrap_or_default(),
+            ledger: self.env.get("CAMBIST_LEDGER").map(HistoryFile::new),
+            ledger_trust: trust.unwrap_or(Grade::Attested).min(Grade::Attested),
+        }
     }
 
     fn jwks_host(&mut self) -> JwksHost {

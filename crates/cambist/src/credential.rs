@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, Clock};
 use cambist_core::refresh::{Failure, Jitter, wait};
 use cambist_core::scope::Scope;
@@ -156,6 +157,13 @@ impl Credential {
     /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
     pub async fn maintain(&self) {
         loop {
+            if let Some(keys) = &self.0.keys {
+                keys.tend();
+                if let Some(key_age) = keys.key_age().cloned() {
+                    // A defect there must not stop the rest.
+                    drop(tokio::task::spawn_blocking(move || key_age.read_ledger()).await);
+                }
+            }
             self.0.cache.tend();
             tokio::time::sleep(TEND_EVERY).await;
         }
@@ -180,6 +188,13 @@ struct Worker {
 impl Source for Worker {
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         self.fetch_once(scope).boxed()
+    }
+
+    fn is_withdrawn(&self, token: &AccessToken) -> bool {
+        match token.standing() {
+            Some(Standing::Verified(key)) => self.workload.assertions.is_withdrawn(key),
+            _ => false,
+        }
     }
 }
 

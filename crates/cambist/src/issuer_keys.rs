@@ -13,7 +13,8 @@ use http::HeaderMap;
 use tokio::sync::Mutex;
 
 use crate::credential::Context;
-use crate::observer::KeysOutcome;
+use crate::key_age::KeyAge;
+use crate::observer::{KeySource, KeysOutcome};
 use crate::transport::Transport;
 
 mod fetch;
@@ -63,6 +64,7 @@ pub struct IssuerKeys(Arc<Inner>);
 
 struct Inner {
     sources: Vec<Source>,
+    key_age: Option<KeyAge>,
     context: Context,
     held: ArcSwapOption<Held>,
     upstream: ArcSwapOption<(UnixTime, BootTime)>,
@@ -93,10 +95,12 @@ pub struct KeysError {
 }
 
 impl IssuerKeys {
-    /// Looks in these places, in this order, until one has a usable set.
-    pub fn new(sources: Vec<Source>, context: Context) -> Self {
+    /// Looks in these places, in this order, until one has a usable set. What is seen is told to
+    /// `key_age`, if ages are to be judged.
+    pub fn new(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
         Self(Arc::new(Inner {
             sources,
+            key_age,
             context,
             held: ArcSwapOption::empty(),
             upstream: ArcSwapOption::empty(),
@@ -119,10 +123,7 @@ impl IssuerKeys {
         if let Some(held) = self.held(issuer)
             && !matches!(held.keys.choose(kid), Choice::Unknown)
         {
-            if self.0.context.clock.boot().since(held.read_at) > held.fresh_for {
-                let (keys, issuer) = (self.clone(), issuer.clone());
-                tokio::spawn(async move { keys.look(&issuer).await });
-            }
+            self.tend();
             return Ok(held.keys.clone());
         }
         let problem = self.look(issuer).await;
@@ -140,6 +141,22 @@ impl IssuerKeys {
     pub fn peek(&self) -> Option<(IssuerUrl, Arc<KeySet>, BootTime)> {
         let held = self.0.held.load_full()?;
         Some((held.issuer.clone(), held.keys.clone(), held.read_at))
+    }
+
+    /// What is known of the keys' age, if that is judged.
+    pub fn key_age(&self) -> Option<&KeyAge> {
+        self.0.key_age.as_ref()
+    }
+
+    /// Looks again in the background if what is held is no longer fresh. Must be called within a
+    /// tokio runtime.
+    pub fn tend(&self) {
+        let now = self.0.context.clock.boot();
+        let held = self.0.held.load_full();
+        if let Some(held) = held.filter(|held| now.since(held.read_at) > held.fresh_for) {
+            let keys = self.clone();
+            tokio::spawn(async move { keys.look(&held.issuer).await });
+        }
     }
 
     /// What an https server's `Date` said, carried forward to `now`; `None` if none was heard within
@@ -176,7 +193,7 @@ impl IssuerKeys {
             match fetched {
                 Ok(fetched) => {
                     self.0.context.observer.keys_fetched(kind, KeysOutcome::Read, "");
-                    self.keep(issuer, fetched);
+                    self.keep(issuer, kind, fetched);
                     gate.problem = None;
                     return None;
                 }
@@ -192,8 +209,11 @@ impl IssuerKeys {
         gate.problem.clone()
     }
 
-    fn keep(&self, issuer: &IssuerUrl, fetched: fetch::Fetched) {
+    fn keep(&self, issuer: &IssuerUrl, source: KeySource, fetched: fetch::Fetched) {
         let now = self.0.context.clock.boot();
+        if let Some(key_age) = &self.0.key_age {
+            key_age.observe_keys(issuer, fetched.look(source));
+        }
         if let Some(date) = fetched.date {
             self.0.upstream.store(Some(Arc::new((date, now))));
         }
@@ -224,14 +244,15 @@ impl fmt::Debug for IssuerKeys {
 
 /// For how long the reply says it may be used, within bounds; nothing said means the least.
 fn fresh_for(headers: &HeaderMap) -> Duration {
-    let value = headers.get(http::header::CACHE_CONTROL).and_then(|v| v.to_str().ok());
-    let directives = value.into_iter().flat_map(|v| v.split(',')).map(str::trim);
-    let max_age = directives
-        .filter_map(|d| d.split_once('='))
-        .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
-        .and_then(|(_, secs)| secs.trim_matches('"').parse().ok());
-    let fresh = Duration::from_secs(max_age.unwrap_or(0));
-    fresh.clamp(*FRESH.start(), *FRESH.end())
+    max_age(headers).unwrap_or_default().clamp(*FRESH.start(), *FRESH.end())
+}
+
+/// The `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1).
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(http::header::CACHE_CONTROL)?.to_str().ok()?;
+    let mut directives = value.split(',').filter_map(|directive| directive.trim().split_once('='));
+    let (_, secs) = directives.find(|(name, _)| name.eq_ignore_ascii_case("max-age"))?;
+    secs.trim_matches('"').parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

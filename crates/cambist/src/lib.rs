@@ -33,6 +33,7 @@ mod error;
 pub mod exchange;
 pub mod history;
 pub mod issuer_keys;
+pub mod key_age;
 pub mod layer;
 pub mod observer;
 #[cfg(test)]

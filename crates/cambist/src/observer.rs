@@ -8,6 +8,7 @@ use cambist_core::scope::Scope;
 
 use crate::error::Error;
 use crate::exchange::AccessToken;
+use crate::key_age::Report;
 
 /// Somebody who is told what happens. Every method does nothing unless overridden, is called on the
 /// path it reports and must return at once.
@@ -30,6 +31,11 @@ pub trait Observer: fmt::Debug + Send + Sync {
     /// Somebody looked for the issuer's keys.
     fn keys_fetched(&self, source: KeySource, outcome: KeysOutcome, detail: &str) {
         let _ = (source, outcome, detail);
+    }
+
+    /// The ages of the issuer's keys were judged anew.
+    fn keys_judged(&self, report: &Report) {
+        let _ = report;
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Slot {
     flight: Mutex<Option<Flight>>,
     flying: AtomicBool,
     pinned: AtomicBool,
+    // What vouched for the held token has lost its standing: it is due whatever its age.
+    withdrawn: AtomicBool,
     // Seconds of boot time: finer would cost a shared write on every hit.
     last_used: AtomicU64,
 }
@@ -70,6 +72,7 @@ impl Slot {
             flight: Mutex::new(None),
             flying: AtomicBool::new(false),
             pinned: AtomicBool::new(pinned),
+            withdrawn: AtomicBool::new(false),
             last_used: AtomicU64::new(now.since(ORIGIN).as_secs()),
         }
     }
@@ -84,6 +87,10 @@ impl Slot {
 
     pub(super) fn pinned(&self) -> bool {
         self.pinned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn in_flight(&self) -> bool {
@@ -130,7 +137,8 @@ impl Slot {
         let token = token.clone();
         // Before half of its life a fresh token would hardly live longer than this one.
         let enough = plan.valid_for - age >= min_ttl || age < plan.valid_for / 2;
-        match (age < plan.refresh_after, age < plan.floor_after, pausing) {
+        let young = age < plan.refresh_after && !self.withdrawn.load(Ordering::Relaxed);
+        match (young, age < plan.floor_after, pausing) {
             (true, _, _) if enough => Answer::Fresh(token),
             (_, _, Some(_)) => Answer::Held(token),
             (_, true, None) if enough => Answer::Due(token),
@@ -178,6 +186,7 @@ impl Slot {
                 let plan = Plan::new(token.valid_for(), token.refresh_in(), context.jitter);
                 let held = Some(Held { token: token.clone(), plan });
                 self.state.store(Arc::new(State { held, failure: None }));
+                self.withdrawn.store(false, Ordering::Relaxed);
                 Ok(token)
             }
             Err(error) => {

@@ -70,7 +70,37 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "CAMBIST_KEY_AGE",
         "audit",
-        "off, audit or enforce: enforce holds tokens that cannot be checked",
+        "off, audit or enforce: enforce holds tokens that cannot be checked, or that an overdue key signed",
+    ),
+    variable(
+        "CAMBIST_PLATFORM",
+        "told by the issuer",
+        "aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops or gardener",
+    ),
+    variable(
+        "CAMBIST_ROTATE_AFTER",
+        "45 days (1080h); none on aks, eks and gke",
+        "How old the signing key may get before it is DUE, such as 1080h",
+    ),
+    variable(
+        "CAMBIST_EXPIRE_AFTER",
+        "90 days (2160h); none on aks, eks and gke",
+        "How old a published key may get before it is OVERDUE, such as 2160h",
+    ),
+    variable(
+        "CAMBIST_KEY_AGE_EXEMPT",
+        "none",
+        "Keys that enforce lets pass until a day is over, as THUMBPRINT@YYYY-MM-DD",
+    ),
+    variable(
+        "CAMBIST_LEDGER",
+        "none",
+        "A key history that `cambist issuer observe` keeps, mounted to be read",
+    ),
+    variable(
+        "CAMBIST_LEDGER_TRUST",
+        "attested",
+        "How far that history is believed: attested, asserted or assumed",
     ),
     variable("CAMBIST_LEEWAY", "300s", "How far the clocks of cluster and pod may differ"),
     variable("CAMBIST_MAX_TOKEN_LIFETIME", "24h", "The longest accepted life of a projected token"),

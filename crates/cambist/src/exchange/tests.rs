@@ -52,7 +52,8 @@ fn assertion() -> Assertion {
         max_lifetime: Duration::from_secs(86_400),
         default_account: DefaultAccount::Refused,
     };
-    let world = Circumstances { keys: Err("none in this test"), now: NOW, upstream: None };
+    let world =
+        Circumstances { keys: Err("none in this test"), now: NOW, upstream: None, key_age: None };
     let token = ProjectedToken::parse(&token).unwrap();
     Admission::new(verifier, Mode::Audit).admit(token, world).unwrap()
 }

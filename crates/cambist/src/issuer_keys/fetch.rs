@@ -8,10 +8,14 @@ use bytes::Bytes;
 use cambist_core::clock::UnixTime;
 use cambist_core::issuer::{Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES};
 use cambist_core::jwks::{KeySet, KeySetError, MAX_JWKS_BYTES};
-use http::header::{ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH};
+use cambist_core::key_age;
+use http::header::{
+    ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::{FRESH, PATIENCE, Source, fresh_for};
+use super::{FRESH, PATIENCE, Source, fresh_for, max_age};
+use crate::key_age::Look;
 use crate::observer::KeySource;
 use crate::token_file::{TokenFile, TokenFileError};
 use crate::transport::{Limits, Transport, TransportError};
@@ -77,6 +81,28 @@ pub(super) struct Fetched {
     pub(super) etag: Option<String>,
     pub(super) fresh_for: Duration,
     pub(super) date: Option<UnixTime>,
+    /// The set as it came, for whoever judges the keys' age.
+    body: Bytes,
+    stale: Duration,
+    last_modified: Option<UnixTime>,
+}
+
+impl Fetched {
+    /// What this tells of the keys' age.
+    pub(super) fn look(&self, source: KeySource) -> Look<'_> {
+        Look {
+            source: match source {
+                KeySource::Public => key_age::Source::Public,
+                KeySource::Api => key_age::Source::Api,
+                KeySource::File => key_age::Source::File,
+            },
+            body: self.keys.is_some().then_some(&*self.body),
+            stale: self.stale,
+            last_modified: self.last_modified,
+            etag: self.etag.clone(),
+            server_time: self.date,
+        }
+    }
 }
 
 impl Source {
@@ -115,8 +141,16 @@ impl Source {
                 key_set(transport, &format!("{server}/openid/v1/jwks"), headers).await
             }
             Self::File(path) => {
-                let keys = usable(&read(path).await?)?;
-                Ok(Fetched { keys: Some(keys), etag: None, fresh_for: *FRESH.start(), date: None })
+                let body = Bytes::from(read(path).await?);
+                Ok(Fetched {
+                    keys: Some(usable(&body)?),
+                    etag: None,
+                    fresh_for: *FRESH.start(),
+                    date: None,
+                    body,
+                    stale: Duration::ZERO,
+                    last_modified: None,
+                })
             }
         }
     }
@@ -152,12 +186,17 @@ async fn key_set(
     };
     let text = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
     // A cache on the way repeats an old `Date`; `Age` gives that away.
-    let date = text(DATE).filter(|_| text(AGE).is_none_or(|age| age == "0"));
+    let age = text(AGE).and_then(|age| age.parse().ok()).unwrap_or(0);
+    let date = text(DATE).filter(|_| age == 0);
+    let max_age = max_age(response.headers()).unwrap_or(Duration::ZERO);
     Ok(Fetched {
         keys,
         etag: text(ETAG),
         fresh_for: fresh_for(response.headers()),
         date: date.and_then(|date| http_date(&date)),
+        stale: Duration::from_secs(age).saturating_add(max_age),
+        last_modified: text(LAST_MODIFIED).and_then(|date| http_date(&date)),
+        body: response.into_body(),
     })
 }
 

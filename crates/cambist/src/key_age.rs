@@ -1,0 +1,291 @@
+//! How old the issuer's keys are, by what this process saw and what a ledger told it.
+//!
+//! The rules are [`cambist_core::key_age`]'s. Here is what feeds them: each key set that is fetched,
+//! each projected token that is verified, and a history that somebody else keeps (`cambist issuer
+//! observe`) and mounts here to be read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::issuer::IssuerUrl;
+use cambist_core::jwks::Thumbprint;
+use cambist_core::key_age::checks::{example_keys, secrets};
+use cambist_core::key_age::enforce::{Exemption, may_exchange};
+use cambist_core::key_age::{
+    Finding, Grade, History, Judgement, Known, Policy, PublishedSet, Sighting, Source, judge,
+};
+
+use crate::credential::Context;
+use crate::history::HistoryFile;
+
+/// How long a judgement is good for; ages are counted in days.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// How often the ledger is read anew.
+const LEDGER_EVERY: Duration = Duration::from_secs(300);
+
+/// How long a vouching key must be gone from complete key sets before its tokens are renewed: one
+/// life of a cached set, so that one odd answer does nothing.
+const GONE_FOR: Duration = Duration::from_secs(3600);
+
+/// What keys are held against, and where their history is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How old keys may be.
+    pub policy: Policy,
+    /// The keys that somebody decided to let pass for a while.
+    pub exempt: Vec<Exemption>,
+    /// A history that somebody else keeps; it is only read.
+    pub ledger: Option<HistoryFile>,
+    /// How far the ledger is believed; never further than Attested, because whoever may write it can
+    /// write anything.
+    pub ledger_trust: Grade,
+}
+
+/// What is known of the age of one issuer's keys. Cheap to clone; clones share what they know.
+#[derive(Clone)]
+pub struct KeyAge(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    context: Context,
+    seen: Mutex<Option<Seen>>,
+    ledger: ArcSwapOption<Ledger>,
+    report: ArcSwapOption<Report>,
+    // Since when a vouching key is gone, and when it was still gone one cache life later.
+    gone: ArcSwap<HashMap<Thumbprint, (BootTime, Option<BootTime>)>>,
+}
+
+/// What this process saw of an issuer.
+struct Seen {
+    history: History,
+    set: Option<PublishedSet>,
+    server_time: Option<(UnixTime, BootTime)>,
+    vouching: BTreeSet<Thumbprint>,
+}
+
+struct Ledger {
+    read_at: BootTime,
+    history: Option<History>,
+    problem: Option<String>,
+}
+
+/// What is to be said of the keys now.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When it was made.
+    pub at: UnixTime,
+    /// The judgement of each key and of the issuer.
+    pub judgement: Judgement,
+    /// What was found about them.
+    pub findings: Vec<Finding>,
+    /// Why the ledger is not used, if it cannot be.
+    pub ledger_problem: Option<String>,
+}
+
+impl Report {
+    /// What admission needs of it.
+    pub(crate) fn view<'a>(&'a self, key_age: &'a KeyAge) -> cambist_core::admission::KeyAge<'a> {
+        let Self { judgement, findings, .. } = self;
+        cambist_core::admission::KeyAge { judgement, findings, exempt: key_age.exempt() }
+    }
+}
+
+/// A key set as it came.
+pub(crate) struct Look<'a> {
+    pub(crate) source: Source,
+    /// `None` if the server said that it has not changed.
+    pub(crate) body: Option<&'a [u8]>,
+    pub(crate) stale: Duration,
+    pub(crate) last_modified: Option<UnixTime>,
+    pub(crate) etag: Option<String>,
+    pub(crate) server_time: Option<UnixTime>,
+}
+
+impl KeyAge {
+    /// Judges by these settings.
+    pub fn new(settings: Settings, context: Context) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            context,
+            seen: Mutex::new(None),
+            ledger: ArcSwapOption::empty(),
+            report: ArcSwapOption::empty(),
+            gone: ArcSwap::default(),
+        }))
+    }
+
+    /// The keys that somebody decided to let pass.
+    pub fn exempt(&self) -> &[Exemption] {
+        &self.0.settings.exempt
+    }
+
+    /// What is to be said of the keys: at most a minute old.
+    pub fn report(&self) -> Option<Arc<Report>> {
+        let now = self.0.context.clock.wall();
+        let recent = |report: &Arc<Report>| report.at.distance(now) < GOOD_FOR;
+        self.0.report.load_full().filter(recent).or_else(|| self.judge(now))
+    }
+
+    /// Whether a token that this key vouched for is to be replaced when that can be done: the key
+    /// was gone from complete key sets for a while, or is refused where that is `enforced`.
+    pub(crate) fn is_withdrawn(&self, key: Thumbprint, enforced: bool, now: UnixTime) -> bool {
+        let boot = self.0.context.clock.boot();
+        let gone = self.0.gone.load();
+        gone.get(&key).is_some_and(|(_, again)| again.is_some_and(|again| again <= boot))
+            || (enforced
+                && self.report().is_some_and(|report| {
+                    let view = report.view(self);
+                    may_exchange(key, view.judgement, view.findings, view.exempt, now).is_err()
+                }))
+    }
+
+    /// Takes note of a key set.
+    pub(crate) fn observe_keys(&self, issuer: &IssuerUrl, look: Look<'_>) {
+        let Inner { context, .. } = &*self.0;
+        let (now, boot) = (context.clock.wall(), context.clock.boot());
+        let mut seen = self.seen(issuer);
+        let Some(seen) = seen.as_mut() else { return };
+        if let Some(set) = look.body.and_then(|body| PublishedSet::parse(body).ok()) {
+            seen.set = Some(set);
+        }
+        seen.server_time = look.server_time.map(|time| (time, boot));
+        let Some(set) = &seen.set else { return };
+        if let Some(mut sighting) = Sighting::of(look.source, now, set) {
+            sighting.stale = look.stale;
+            sighting.last_modified = look.last_modified;
+            sighting.etag = look.etag;
+            seen.history.observe(&sighting);
+            let gone = self.0.gone.load();
+            let absent = seen.vouching.iter().filter(|key| !sighting.keys().contains(key));
+            let gone = absent.map(|key| {
+                let (since, again) = gone.get(key).copied().unwrap_or((boot, None));
+                (*key, (since, again.or((boot.since(since) >= GONE_FOR).then_some(boot))))
+            });
+            self.0.gone.store(Arc::new(gone.collect()));
+        }
+        self.0.report.store(None);
+    }
+
+    /// Takes note of a verified token: a point of the signer's timeline, for nothing.
+    pub(crate) fn observe_token(
+        &self,
+        issuer: &IssuerUrl,
+        key: Thumbprint,
+        issued: UnixTime,
+        expires: UnixTime,
+    ) {
+        let mut seen = self.seen(issuer);
+        let Some(seen) = seen.as_mut() else { return };
+        seen.vouching.insert(key);
+        let known = seen.history.signings().get(&key);
+        if known.is_none_or(|known| issued < known.first || known.last < issued) {
+            seen.history.observe_token(key, issued, expires);
+            self.0.report.store(None);
+        }
+    }
+
+    /// Reads the ledger if it is time. Blocks on the file system for a moment; call it where that is
+    /// allowed.
+    pub fn read_ledger(&self) {
+        let Some(file) = &self.0.settings.ledger else { return };
+        let (now, wall) = (self.0.context.clock.boot(), self.0.context.clock.wall());
+        let before = self.0.ledger.load_full();
+        if before.as_ref().is_some_and(|ledger| now.since(ledger.read_at) < LEDGER_EVERY) {
+            return;
+        }
+        let held = before.as_ref().and_then(|ledger| ledger.history.as_ref());
+        let read = file.read().map_err(|e| e.to_string()).and_then(|stored| {
+            let stored = stored.ok_or("there is no ledger at the configured path yet")?;
+            let known = held.map(History::sequence);
+            let checked = stored.history.check(wall, self.0.settings.policy.clock_error, known);
+            checked.map_err(|e| e.to_string())?;
+            Ok(stored.history)
+        });
+        let ledger = match read {
+            Ok(history) => Ledger { read_at: now, history: Some(history), problem: None },
+            // What was read before is not forgotten for a file that was damaged since.
+            Err(problem) => Ledger { read_at: now, history: held.cloned(), problem: Some(problem) },
+        };
+        self.0.ledger.store(Some(Arc::new(ledger)));
+        self.0.report.store(None);
+    }
+
+    fn seen(&self, issuer: &IssuerUrl) -> MutexGuard<'_, Option<Seen>> {
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.as_ref().is_none_or(|seen| seen.history.issuer() != issuer.as_str()) {
+            *seen = Some(Seen {
+                history: History::new(issuer.as_str()),
+                set: None,
+                server_time: None,
+                vouching: BTreeSet::new(),
+            });
+        }
+        seen
+    }
+
+    fn judge(&self, now: UnixTime) -> Option<Arc<Report>> {
+        let Inner { settings, context, .. } = &*self.0;
+        let (known, findings) = {
+            let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = seen.as_ref()?;
+            let mut known = Known::default();
+            let primary = seen.history.primary();
+            known.facts = seen.history.facts(primary, Grade::Proven);
+            known.published = seen.history.published(primary);
+            known.signings.clone_from(seen.history.signings());
+            let boot = context.clock.boot();
+            known.server_time = seen.server_time.map(|(time, heard)| time + boot.since(heard));
+            self.add_ledger(&mut known, seen, primary);
+            let set = seen.set.as_ref();
+            let mut findings = set.map(secrets).unwrap_or_default();
+            findings.extend(set.map(example_keys).unwrap_or_default());
+            (known, findings)
+        };
+        let mut judgement = judge(&known, &settings.policy, now);
+        judgement.suspect(&findings);
+        let ledger = self.0.ledger.load();
+        let ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
+        let report = Arc::new(Report { at: now, judgement, findings, ledger_problem });
+        context.observer.keys_judged(&report);
+        self.0.report.store(Some(report.clone()));
+        Some(report)
+    }
+
+    /// Adds what the ledger says, believed no further than is configured.
+    fn add_ledger(&self, known: &mut Known, seen: &Seen, primary: Source) {
+        let ledger = self.0.ledger.load();
+        let Some(ledger) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref()) else {
+            return;
+        };
+        if ledger.issuer() != seen.history.issuer() {
+            return;
+        }
+        let trust = self.0.settings.ledger_trust.min(Grade::Attested);
+        known.facts.extend(ledger.facts(primary, trust));
+        let merged: &mut BTreeMap<_, _> = &mut known.signings;
+        for (key, theirs) in ledger.signings() {
+            merged
+                .entry(*key)
+                .and_modify(|ours| {
+                    ours.first = ours.first.min(theirs.first);
+                    ours.last = ours.last.max(theirs.last);
+                    ours.expires = ours.expires.max(theirs.expires);
+                })
+                .or_insert(*theirs);
+        }
+    }
+}
+
+impl fmt::Debug for KeyAge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyAge").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+use cambist_core::key_age::Verdict;
+use cambist_sim::fault::{Fault, Target};
+use tokio::time::sleep;
+
+use super::*;
+use crate::testing::{World, reason, scope};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A day of the world's time, with a look at the keys and a fresh token in it.
+async fn live(world: &World, days: u32, credential: &crate::Credential) {
+    for day in 0..days {
+        world.sim.clock().advance(DAY);
+        world.kubelet.project().unwrap();
+        sleep(Duration::from_secs(31)).await;
+        let resource = format!("api://day-{day}-{}", world.asked().0);
+        let _ = credential.token(&scope(&resource)).await;
+    }
+}
+
+fn report(credential: &crate::Credential) -> Arc<Report> {
+    credential.issuer_keys().unwrap().key_age().unwrap().report().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_nobody_rotates_becomes_due_and_then_stops_renewal_where_enforced() {
+    let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+    let credential = world.credential();
+    let vault = scope("https://vault.azure.net");
+    credential.token(&vault).await.unwrap();
+    assert_eq!(report(&credential).judgement.verdict, Verdict::Unknown);
+    live(&world, 47, &credential).await;
+    assert_eq!(report(&credential).judgement.verdict, Verdict::Unknown);
+    live(&world, 2, &credential).await;
+    assert_eq!(report(&credential).judgement.verdict, Verdict::Due);
+    live(&world, 45, &credential).await;
+    assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
+    let before = world.asked().0;
+    let error = credential.token(&scope("api://new")).await.unwrap_err();
+    assert_eq!(error.reason(), "key_overdue");
+    let text = error.to_string();
+    assert!(text.contains("CAMBIST_KEY_AGE_EXEMPT=") && text.contains("at least"), "{text}");
+    assert_eq!(world.asked().0, before, "nothing is sent");
+
+    // The exemption lifts it, and so does a rotation.
+    let key = world.sim.issuer().signer().kid().to_owned();
+    let world = world.with("CAMBIST_KEY_AGE_EXEMPT", &format!("{key}@2030-01-01"));
+    let exempt = world.credential();
+    exempt.token(&vault).await.unwrap();
+    world.sim.issuer().rotate(true).unwrap();
+    world.kubelet.project().unwrap();
+    sleep(Duration::from_secs(400)).await;
+    assert_eq!(reason(&credential, &scope("api://new")).await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn audit_always_serves_and_says_so() {
+    #[derive(Debug, Default)]
+    struct Objections(Mutex<Vec<&'static str>>);
+    impl crate::Observer for Objections {
+        fn admitted(&self, assertion: &cambist_core::admission::Assertion) {
+            self.0.lock().unwrap().extend(assertion.objection().map(|refused| refused.as_str()));
+        }
+    }
+    let mut world = World::new();
+    let objections = Arc::new(Objections::default());
+    world.observer = objections.clone();
+    let credential = world.credential();
+    live(&world, 93, &credential).await;
+    assert!(objections.0.lock().unwrap().is_empty());
+    live(&world, 2, &credential).await;
+    assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
+    assert!(credential.entries().iter().any(|entry| entry.token.is_some()));
+    assert_eq!(objections.0.lock().unwrap().last(), Some(&"key_overdue"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_token_outlives_the_refusal_of_its_key() {
+    let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+    let credential = world.credential();
+    let vault = scope("https://vault.azure.net");
+    credential.token(&scope("api://first")).await.unwrap();
+    // On the last moment that is left to the key (90 days, 3 of grace, and the clocks' error).
+    world.sim.clock().advance(DAY * 93);
+    world.kubelet.project().unwrap();
+    sleep(Duration::from_secs(31)).await;
+    let held = credential.token(&vault).await.unwrap();
+    world.sim.clock().advance(Duration::from_secs(1200));
+    assert_eq!(reason(&credential, &scope("api://late")).await, "key_overdue");
+    for _ in 0..23 {
+        let served = credential.token(&vault).await.unwrap();
+        assert_eq!(served.secret().expose(), held.secret().expose());
+        sleep(Duration::from_secs(100)).await;
+    }
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(reason(&credential, &vault).await, "key_overdue");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaked_key_is_refused_at_once_and_its_tokens_are_renewed_when_that_can_be() {
+    let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+    let credential = world.credential();
+    let vault = scope("https://vault.azure.net");
+    credential.prefetch([vault.clone()]);
+    let first = credential.token(&vault).await.unwrap();
+    let keeper = credential.clone();
+    let keeper = tokio::spawn(async move { keeper.maintain().await });
+    let signer = world.sim.issuer().signer();
+    let mut leaked = signer.jwk();
+    leaked["d"] = "AQAB".into();
+    let body = Fault::Body {
+        status: http::StatusCode::OK,
+        content_type: "application/jwk-set+json".to_owned(),
+        body: format!(r#"{{"keys":[{leaked}]}}"#),
+    };
+    world.sim.faults().inject(Target::Jwks, body);
+    // The Azure token is refreshed at 2940 s at the latest, the key set at 3600 s.
+    sleep(Duration::from_secs(2950)).await;
+    let young = credential.token(&vault).await.unwrap();
+    assert_ne!(young.secret().expose(), first.secret().expose());
+    sleep(Duration::from_secs(750)).await;
+    assert_eq!(reason(&credential, &scope("api://new")).await, "key_compromised");
+    let held = credential.token(&vault).await.unwrap();
+    assert_eq!(held.secret().expose(), young.secret().expose(), "what is held lives out");
+    // Rotated: the held token is replaced, young as it is.
+    world.sim.faults().clear();
+    world.sim.issuer().rotate(false).unwrap();
+    world.kubelet.project().unwrap();
+    sleep(Duration::from_secs(700)).await;
+    let replaced = credential.token(&vault).await.unwrap();
+    assert_ne!(replaced.secret().expose(), held.secret().expose());
+    keeper.abort();
+}
