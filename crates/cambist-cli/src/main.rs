@@ -1,5 +1,8 @@
-//! The `cambist` program.
+//! `cambist`: see the library.
 #![forbid(unsafe_code)]
-fn main() {
-    cambist_cli::main();
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cambist_cli::main()
 }

@@ -1,0 +1,199 @@
+//! Which checks apply to what was collected. The checks themselves are the core's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cambist_core::clock::UnixTime;
+use cambist_core::jwks::{KeyId, Thumbprint};
+use cambist_core::key_age::checks::{
+    self, Answer, DiscoveryAccess, Document, FileKind as Kind, Flags, KeyFile, Tls,
+};
+use cambist_core::key_age::{Finding, History, PublishedSet};
+
+use super::{Case, jwks_uri};
+use crate::collect::look::{FileKind, Look, Reply, Signature, TokenSeen};
+use crate::time::http_date;
+
+/// Every finding. `before` is the history as it was before this look.
+pub(super) fn all(case: &Case, before: Option<&History>) -> Vec<Finding> {
+    let mut out = checks::ages(&case.judgement, &case.policy, case.now);
+    out.extend(checks::platform_schedule(&case.judgement, case.platform));
+    out.extend(history(case, before));
+    out.extend(sets(case));
+    let tokens = case.look.tokens.iter();
+    out.extend(tokens.flat_map(|token| one_token(case, token)));
+    out.extend(issuer(case, before));
+    out.extend(nodes(&case.look));
+    out
+}
+
+fn history(case: &Case, before: Option<&History>) -> Vec<Finding> {
+    let (history, policy, now) = (&case.history, &case.policy, case.now);
+    let source = history.primary();
+    let mut out = Vec::new();
+    out.extend(checks::never_rotated(history, source));
+    // The look itself ends every pause: how long was it before that?
+    out.extend(checks::pauses(before.unwrap_or(history), source, policy, now));
+    out.extend(checks::foreign_keys(history));
+    out.extend(checks::returned_keys(history, source));
+    let own = policy.limits.map(|limits| limits.rotate_after());
+    if let Some(cadence) = case.platform.cadence().or(own) {
+        out.extend(checks::unplanned_rotation(history, source, cadence, policy, now));
+    }
+    out.extend(checks::removed_too_soon(history, source, policy, now));
+    out.extend(checks::short_overlap(history, source, policy, now));
+    out.extend(checks::signed_too_soon(history, source, policy));
+    out.extend(checks::forgotten_upload(history, policy));
+    out
+}
+
+fn sets(case: &Case) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for set in case.public.iter().chain(&case.api) {
+        out.extend(checks::secrets(set));
+        out.extend(checks::example_keys(set));
+        out.extend(checks::shared_kids(set));
+        out.extend(checks::unfit_keys(set, case.platform));
+        out.extend(checks::too_many_keys(set, &case.policy));
+    }
+    if let (Some(public), Some(api)) = (&case.public, &case.api) {
+        let of = |set: &PublishedSet| set.thumbprints().collect::<BTreeSet<Thumbprint>>();
+        out.extend(checks::not_public(&of(api), &of(public)));
+    }
+    out
+}
+
+fn one_token(case: &Case, seen: &TokenSeen) -> Vec<Finding> {
+    let mut out = Vec::new();
+    if let (Some(kid), Some(public)) = (seen.kid.as_deref().and_then(KeyId::parse), &case.public) {
+        out.extend(checks::not_published(&kid, public, case.api.as_ref()));
+        let named = public.keys().iter().find(|key| key.kid.as_deref() == Some(kid.as_str()));
+        if let Some(named) = named.and_then(|key| key.thumbprint) {
+            let bad = matches!(seen.signature, Signature::Bad { .. });
+            out.extend(checks::forged_token(&kid, named, !bad));
+        }
+    }
+    if let Some(claims) = seen.claims() {
+        out.extend(checks::long_lived(&claims, &case.policy));
+        out.extend(checks::not_refreshed(&claims, seen.changed, case.now));
+    }
+    out
+}
+
+fn issuer(case: &Case, before: Option<&History>) -> Vec<Finding> {
+    let look = &case.look;
+    let mut out: Vec<_> = checks::unacceptable_url(&look.issuer).into_iter().collect();
+    let document = look.public.discovery.as_ref().and_then(Reply::ok);
+    let says = document.and_then(|body| {
+        let document: serde_json::Value = serde_json::from_str(body).ok()?;
+        Some(document.get("issuer")?.as_str()?.to_owned())
+    });
+    let mut names = vec![("configured", look.issuer.as_str())];
+    names.extend(says.as_deref().map(|says| ("discovery document", says)));
+    names.extend(look.tokens.iter().map(|token| (token.path.as_str(), token.issuer.as_str())));
+    out.extend(checks::names_differ(&names));
+    if let Some(uri) = jwks_uri(look) {
+        out.extend(checks::unacceptable_url(&uri));
+        out.extend(checks::other_host(&look.issuer, &uri));
+        out.extend(before.and_then(|before| checks::moved(before, &uri)));
+    }
+    if let (Some(document), Some(set)) = (document, &case.public) {
+        out.extend(checks::incomplete(document.as_bytes(), set));
+    }
+    if let (Some(before), Some(set)) = (before, &case.public) {
+        out.extend(checks::reused_kids(before, set));
+    }
+    let replies = [
+        (Document::Discovery, &look.public.discovery),
+        (Document::KeySet, &look.public.jwks),
+        (Document::KeySet, &look.api.jwks),
+    ];
+    for (document, reply) in replies {
+        let Some(reply) = reply else { continue };
+        let answer = answer(document, reply, look.at);
+        out.extend(checks::redirected(&answer));
+        out.extend(checks::clocks_differ(&answer, &case.policy).filter(|_| clock_counts(case)));
+        out.extend(checks::malformed(&answer));
+        out.extend(checks::cached_badly(&answer, &case.policy));
+    }
+    if let Some(fault) = &look.tls_fault {
+        // Only the fault is known: the client does not tell version and dates of a failed handshake.
+        let tls = Tls {
+            fault: Some(fault.clone()),
+            version: 0x0303,
+            not_after: UnixTime::from_secs(i64::MAX),
+        };
+        out.extend(checks::weak_tls(&tls, case.now));
+    }
+    out.extend(look.discovery_access.and_then(|access| {
+        checks::discovery_access(match access {
+            crate::collect::look::Access::Anonymous => DiscoveryAccess::Anonymous,
+            crate::collect::look::Access::Authenticated => DiscoveryAccess::Authenticated,
+            crate::collect::look::Access::Denied => DiscoveryAccess::Denied,
+        })
+    }));
+    out
+}
+
+/// Under a `--now` that was made up, the difference of the clocks says nothing.
+fn clock_counts(case: &Case) -> bool {
+    case.known.server_time.is_some()
+}
+
+fn answer(document: Document, reply: &Reply, at: UnixTime) -> Answer {
+    let redirects = (300..400).contains(&reply.status);
+    let mut body = reply.body.clone().into_bytes();
+    if reply.lossy {
+        // What was replaced in the record was no UTF-8 on the wire.
+        body.push(0xff);
+    }
+    Answer {
+        document,
+        url: reply.url.clone(),
+        at,
+        status: reply.status,
+        redirects: reply.location.clone().filter(|_| redirects).into_iter().collect(),
+        content_type: reply.content_type.clone(),
+        date: reply.date.as_deref().and_then(http_date),
+        age: reply.age.as_ref().map(|_| reply.in_cache()),
+        max_age: reply.max_age(),
+        last_modified: reply.last_modified.as_deref().and_then(http_date),
+        etag: reply.etag.clone(),
+        body,
+    }
+}
+
+fn nodes(look: &Look) -> Vec<Finding> {
+    let files = look.node.iter().flat_map(|node| &node.files);
+    let files: Vec<_> = files
+        .map(|file| KeyFile {
+            path: file.path.clone(),
+            kind: match file.kind {
+                FileKind::Private => Kind::PrivateKey,
+                FileKind::Public => Kind::PublicKey,
+                FileKind::Service => Kind::ServiceKey,
+                FileKind::Backup => Kind::Backup,
+            },
+            mode: file.mode,
+            uid: file.uid,
+            gid: file.gid,
+            changed: file.changed.unwrap_or(UnixTime::from_secs(0)),
+        })
+        .collect();
+    let flags = look.flags.as_ref().map(|flags| Flags {
+        key_files: flags.key_files.clone(),
+        signing_key_file: flags.signing_key_file.clone(),
+        tls_key_file: flags.tls_private_key_file.clone(),
+        extend_expiration: flags.extend_token_expiration,
+        max_expiration: flags.max_token_expiration_seconds.map(Duration::from_secs),
+        controller_key_file: flags.controller_manager_key_file.clone(),
+    });
+    let mut out: Vec<_> = files.iter().filter_map(checks::loose_file).collect();
+    if let Some(flags) = &flags {
+        out.extend(checks::unset_flags(flags));
+        out.extend(checks::extended_tokens(flags));
+        out.extend(checks::unlimited_tokens(flags));
+    }
+    out.extend(checks::key_elsewhere(flags.as_ref(), &files));
+    out
+}

@@ -1,0 +1,59 @@
+//! Facts that one look gives besides key sets and tokens.
+
+use std::collections::BTreeSet;
+
+use cambist_core::jwks::Thumbprint;
+use cambist_core::key_age::evidence::FileTime;
+use cambist_core::key_age::published::PublishedKey;
+use cambist_core::key_age::{Fact, Grade, PublishedSet};
+
+use crate::collect::look::{FileKind, FileSeen, Look};
+use crate::key::der::Certificate;
+
+/// Certificates and dates in the key set, and the times of key files; none known better than `own`.
+pub(super) fn facts(look: &Look, public: Option<&PublishedSet>, own: Grade) -> Vec<Fact> {
+    let keys = public.into_iter().flat_map(PublishedSet::keys);
+    let mut out: Vec<Fact> = keys.flat_map(|key| dated(look, key)).collect();
+    out.extend(files(look));
+    out.into_iter().map(|fact| fact.at_most(own)).collect()
+}
+
+fn dated(look: &Look, jwk: &PublishedKey) -> Vec<Fact> {
+    let Some(key) = jwk.thumbprint else { return Vec::new() };
+    let certificate = jwk.certificate.as_deref().and_then(Certificate::parse);
+    // A certificate over another key says nothing of this one.
+    let certificate = certificate.filter(|it| Thumbprint::of_spki(it.spki) == key);
+    let certified = certificate.map(|it| Fact::certified(key, it.not_before, look.at));
+    let issued = jwk.issued.map(|issued| Fact::dated(key, issued, look.at));
+    certified.into_iter().chain(issued).collect()
+}
+
+/// A file's times say something of the keys in it. Which key a private file holds is not looked at;
+/// where a directory's `sa.pub` has one key, its `sa.key` is that one's other half.
+fn files(look: &Look) -> Vec<Fact> {
+    let files = look.node.iter().flat_map(|node| &node.files);
+    let files: Vec<_> = files.collect();
+    let public = files.iter().filter(|file| file.kind == FileKind::Public);
+    let keys: BTreeSet<Thumbprint> = public.flat_map(|file| file.keys.iter().copied()).collect();
+    let only = keys.first().filter(|_| keys.len() == 1);
+    files
+        .iter()
+        .flat_map(|file| match file.kind {
+            FileKind::Public => file.keys.iter().flat_map(|key| times(look, file, *key)).collect(),
+            FileKind::Private => only.map(|key| times(look, file, *key)).unwrap_or_default(),
+            FileKind::Service | FileKind::Backup => Vec::new(),
+        })
+        .collect()
+}
+
+fn times(look: &Look, file: &FileSeen, key: Thumbprint) -> Vec<Fact> {
+    let kinds = [
+        (FileTime::Changed, file.changed),
+        (FileTime::Modified, file.modified),
+        (FileTime::Modified, file.born),
+    ];
+    let known = kinds.into_iter().filter_map(|(kind, time)| Some((kind, time?)));
+    // A time that is still to come says only that a clock was wrong.
+    let past = known.filter(|(_, time)| *time <= look.at);
+    past.map(|(kind, time)| Fact::filed(key, kind, time, look.at, &file.path)).collect()
+}

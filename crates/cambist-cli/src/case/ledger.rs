@@ -1,0 +1,101 @@
+//! The history that a case starts from, and the way back into its store.
+
+use std::time::Duration;
+
+use cambist::history::HistoryFileError;
+use cambist_core::clock::Clock;
+use cambist_core::key_age::history::HistoryError;
+use cambist_core::key_age::{Finding, Grade, History};
+
+use super::{CaseError, remember};
+use crate::cli::issuer::{Sources, State};
+use crate::collect::{self, Look};
+use crate::store::{ConfigMapError, StateName, Store, StoreError};
+use crate::world::World;
+
+/// How far clocks of observers may differ before a history is called one of the future.
+const SLACK: Duration = Duration::from_secs(15 * 60);
+
+/// What was known before this look.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// The history, if there is one that may be believed.
+    pub(crate) before: Option<History>,
+    /// How well its word is believed, at most.
+    pub(crate) trust: Grade,
+    /// K190, if something is wrong with it.
+    pub(crate) findings: Vec<Finding>,
+    /// What could not be done.
+    pub(crate) problems: Vec<String>,
+}
+
+/// The store that `--state` names.
+pub(crate) fn store(
+    state: &State,
+    sources: &Sources,
+    world: &World<'_>,
+) -> Result<Option<Store>, crate::kubernetes::AccessError> {
+    Ok(match state.state.clone() {
+        None => None,
+        Some(StateName::File(path)) => Some(Store::file(path)),
+        Some(StateName::ConfigMap { namespace, name }) => {
+            Some(Store::config_map(collect::api_server(sources, world)?, namespace, name))
+        }
+    })
+}
+
+impl Ledger {
+    /// Reads the history and adds the look to it. A history that cannot be believed is a finding,
+    /// and as good as none; a store that cannot be reached is a problem, and the look is still judged.
+    pub(crate) async fn open(
+        state: &State,
+        sources: &Sources,
+        world: &World<'_>,
+        look: &Look,
+        clock: &dyn Clock,
+    ) -> Result<Self, CaseError> {
+        let mut ledger =
+            Self { before: None, trust: Grade::Proven, findings: Vec::new(), problems: Vec::new() };
+        let Some(store) = store(state, sources, world)? else { return Ok(ledger) };
+        ledger.trust = store.trust().min(state.ledger_trust.unwrap_or(Grade::Proven));
+        match store.read(Some(&look.issuer)).await {
+            Ok(held) => {
+                ledger.findings.extend(held.damage.map(|damage| damage.finding()));
+                ledger.before = held.history;
+            }
+            // The wrong store: going on would hide a mistake in the command line.
+            Err(error @ StoreError::AnotherIssuer { .. }) => return Err(error.into()),
+            Err(error) => return Ok(ledger.without(&error)),
+        }
+        if let Some(history) = &ledger.before
+            && let Err(error) = history.check(clock.wall(), SLACK, None)
+        {
+            ledger.findings.push(error.finding());
+            ledger.before = None;
+            ledger.problems.push("nothing was added to it".to_owned());
+            return Ok(ledger);
+        }
+        if !state.read_only {
+            let added = store.add(&look.issuer, |history| remember(history, look)).await;
+            ledger.problems.extend(added.err().map(|error| error.to_string()));
+        }
+        Ok(ledger)
+    }
+
+    fn without(mut self, error: &StoreError) -> Self {
+        match believed(error) {
+            Some(error) => self.findings.push(error.finding()),
+            None => self.problems.push(error.to_string()),
+        }
+        self
+    }
+}
+
+/// The history's own fault in a store's error.
+fn believed(error: &StoreError) -> Option<&HistoryError> {
+    match error {
+        StoreError::File(HistoryFileError::Damaged { source, .. })
+        | StoreError::ConfigMap(ConfigMapError::History { source, .. }) => Some(source),
+        _ => None,
+    }
+}

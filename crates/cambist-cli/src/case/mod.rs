@@ -1,0 +1,182 @@
+//! A case: what was seen now and before, judged.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cambist_core::clock::{Clock, UnixTime};
+use cambist_core::jwks::Thumbprint;
+use cambist_core::key_age::{
+    Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
+    Source, judge,
+};
+
+use crate::cli::issuer::{PolicyArgs, Sources, State};
+use crate::collect::{self, CollectError, Look};
+use crate::policy;
+use crate::world::World;
+
+mod checks;
+mod evidence;
+mod ledger;
+
+pub(crate) use ledger::{Ledger, store};
+
+/// Further from the look than this, a server's clock is not compared under `--now`: the moment was
+/// made up to see what would be said then.
+const MADE_UP: Duration = Duration::from_secs(24 * 3600);
+
+/// Everything that a report is made of.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) look: Look,
+    pub(crate) now: UnixTime,
+    pub(crate) platform: Platform,
+    pub(crate) policy: Policy,
+    /// The key set that relying parties read, if it could be had.
+    pub(crate) public: Option<PublishedSet>,
+    /// The API server's.
+    pub(crate) api: Option<PublishedSet>,
+    /// The history with this look in it.
+    pub(crate) history: History,
+    /// What is judged: facts, published keys, signers.
+    pub(crate) known: Known,
+    pub(crate) judgement: Judgement,
+    pub(crate) findings: Vec<Finding>,
+    /// An assumption was accepted as proof.
+    pub(crate) assumed: bool,
+}
+
+/// Why there is no case.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CaseError {
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    #[error(transparent)]
+    Policy(#[from] cambist_core::key_age::policy::LimitsError),
+    #[error("the state: {0}")]
+    Access(#[from] crate::kubernetes::AccessError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+/// Looks, remembers and judges.
+pub(crate) async fn open(
+    sources: &Sources,
+    state: &State,
+    args: &PolicyArgs,
+    world: &World<'_>,
+) -> Result<Case, CaseError> {
+    let clock = world.clock(sources.now);
+    let look = collect::collect(sources, world, &*clock).await?;
+    let ledger = Ledger::open(state, sources, world, &look, &*clock).await?;
+    judged(sources, args, look, ledger, &*clock)
+}
+
+fn judged(
+    sources: &Sources,
+    args: &PolicyArgs,
+    mut look: Look,
+    ledger: Ledger,
+    clock: &dyn Clock,
+) -> Result<Case, CaseError> {
+    let now = clock.wall();
+    let platform = policy::platform(args.profile, &look.issuer);
+    let policy = policy::policy(args, platform)?;
+    let (public, api) = (set(look.public.jwks.as_ref()), set(look.api.jwks.as_ref()));
+    let mut history = ledger.before.clone().unwrap_or_else(|| History::new(&look.issuer));
+    remember(&mut history, &look);
+    let mut fresh = History::new(&look.issuer);
+    remember(&mut fresh, &look);
+    // What somebody else collected is his word.
+    let own = if sources.offline.is_some() { Grade::Attested } else { Grade::Proven };
+    let primary = history.primary();
+    let mut facts = history.facts(primary, ledger.trust);
+    facts.extend(fresh.facts(primary, own));
+    facts.extend(evidence::facts(&look, public.as_ref(), own));
+    let published: BTreeSet<Thumbprint> = match (&public, &api) {
+        (Some(set), _) | (None, Some(set)) => set.thumbprints().collect(),
+        (None, None) => BTreeSet::new(),
+    };
+    facts.extend(
+        args.assume.iter().flat_map(|created| {
+            published.iter().map(|key| Fact::installed(*key, *created, look.at))
+        }),
+    );
+    let known = Known {
+        facts,
+        published,
+        signings: history.signings().clone(),
+        current: look.tokens.iter().rev().find_map(|token| token.signer()),
+        server_time: server_time(&look, sources.now.is_some(), now),
+    };
+    let mut judgement = judge(&known, &policy, now);
+    let mut findings: Vec<_> = ledger.findings;
+    for problem in ledger.problems {
+        look.problem("state", problem);
+    }
+    let mut case = Case {
+        now,
+        platform,
+        policy,
+        public,
+        api,
+        history,
+        known,
+        judgement: judgement.clone(),
+        findings: Vec::new(),
+        assumed: args.accept_assumed,
+        look,
+    };
+    findings.extend(checks::all(&case, ledger.before.as_ref()));
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.id, finding.key));
+    findings.dedup();
+    judgement.suspect(&findings);
+    case.judgement = judgement;
+    case.findings = findings;
+    Ok(case)
+}
+
+/// Adds to a history what a look saw.
+pub(crate) fn remember(history: &mut History, look: &Look) {
+    for (source, reply) in [(Source::Public, &look.public.jwks), (Source::Api, &look.api.jwks)] {
+        let Some((reply, set)) = reply.as_ref().and_then(|r| Some((r, set(Some(r))?))) else {
+            continue;
+        };
+        let Some(mut seen) = Sighting::of(source, look.at, &set) else { continue };
+        // What says nothing may be kept for as long as kube-apiserver says.
+        let kept = reply.max_age().unwrap_or(seen.stale);
+        seen.stale = kept.saturating_add(reply.in_cache());
+        seen.last_modified = reply.last_modified.as_deref().and_then(crate::time::http_date);
+        seen.etag = reply.etag.clone();
+        history.observe(&seen);
+    }
+    for token in &look.tokens {
+        if let Some(key) = token.signer() {
+            history.observe_token(key, token.issued_at, token.expires_at);
+        }
+    }
+    if let Some(uri) = jwks_uri(look) {
+        history.observe_endpoint(look.at, &uri);
+    }
+}
+
+/// Where the issuer's discovery document says that the key set is.
+pub(crate) fn jwks_uri(look: &Look) -> Option<String> {
+    let body = look.public.discovery.as_ref()?.ok()?;
+    let document: serde_json::Value = serde_json::from_str(body).ok()?;
+    Some(document.get("jwks_uri")?.as_str()?.to_owned())
+}
+
+pub(crate) fn set(reply: Option<&crate::collect::look::Reply>) -> Option<PublishedSet> {
+    PublishedSet::parse(reply?.ok()?.as_bytes()).ok()
+}
+
+/// The issuer's clock, as far as it differed from the collector's, applied to `now`.
+fn server_time(look: &Look, made_up: bool, now: UnixTime) -> Option<UnixTime> {
+    let server = look.public.jwks.as_ref()?.server_time()?;
+    let apart = server.distance(look.at);
+    if made_up && apart > MADE_UP {
+        return None;
+    }
+    Some(if server > look.at { now + apart } else { now - apart })
+}

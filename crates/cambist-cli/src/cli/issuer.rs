@@ -1,0 +1,415 @@
+//! `cambist issuer ...`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cambist_core::clock::UnixTime;
+use cambist_core::key_age::{AgeBasis, Grade, Platform, Severity};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Plain;
+use crate::store::StateName;
+use crate::time::{duration, moment};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IssuerCommand {
+    /// Judge the age and the health of an issuer's keys
+    ///
+    /// Exit codes: 0 OK, 1 DUE, 2 OVERDUE or SUSPECT, 3 UNKNOWN or could not run, 64 usage.
+    #[command(after_help = "Examples:\n  \
+        # one look from anywhere; UNKNOWN unless something proves more\n  \
+        cambist issuer check --issuer https://eastus.oic.prod-arc.azure.com/TENANT/CLUSTER/\n\n  \
+        # with the pod's token and a history that grows with each run\n  \
+        cambist issuer check --token-file $AZURE_FEDERATED_TOKEN_FILE --state file:/var/lib/cambist/history.json\n\n  \
+        # in a pipeline: fail on what is proven to be wrong only\n  \
+        cambist issuer check --issuer URL --gate -o sarif --output-file issuer.sarif\n\n  \
+        # collected on an air-gapped node with `issuer observe --bundle`, judged here\n  \
+        cambist issuer check --offline bundle.json --state file:history.json")]
+    Check(Check),
+    /// Look once, or every so often, and keep what was seen
+    #[command(after_help = "Examples:\n  \
+        # a CronJob that keeps a cluster's history in a ConfigMap\n  \
+        cambist issuer observe --in-cluster --compare-api --state cm:cambist/issuer-history\n\n  \
+        # a loop; each look is one line of JSON\n  \
+        cambist issuer observe --issuer URL --state file:history.json --every 1h -o ndjson\n\n  \
+        # an edge node without a way out: carry the bundle to where it is judged\n  \
+        cambist issuer observe --token-file T --node-root /host --bundle bundle.json")]
+    Observe(Observe),
+    /// Show what the history holds
+    #[command(after_help = "Example:\n  cambist issuer history --state file:history.json")]
+    History(ShowHistory),
+    /// Tell all that is known of one key, and why it is judged as it is
+    #[command(after_help = "Example:\n  \
+        cambist issuer explain OAjVVaejWFc0Yt9ykr0_8lMMuRNs67OXTWHsN02Pkyw --issuer URL --state file:history.json")]
+    Explain(Explain),
+    /// Compare the published key set with the API server's, or with the last one seen
+    #[command(after_help = "Examples:\n  \
+        cambist issuer diff --issuer URL --compare-api --in-cluster\n  \
+        cambist issuer diff --issuer URL --state file:history.json\n\n\
+        Exit codes: 0 the same, 1 different, 3 could not run.")]
+    Diff(Diff),
+    /// Say by exit code whether the signing key needs rotation
+    ///
+    /// Exit codes, as those of `step certificate needs-renewal`: 0 it does, 1 it does not (or nothing
+    /// proves that it does), 2 nothing to judge was given, 255 another error.
+    #[command(after_help = "Examples:\n  \
+        cambist issuer needs-rotation --issuer URL --state file:history.json && ./rotate.sh\n  \
+        cambist issuer needs-rotation --issuer URL --state file:history.json --within 75%")]
+    NeedsRotation(NeedsRotation),
+    /// Print the dates of a safe rotation
+    #[command(after_help = "Examples:\n  \
+        cambist issuer plan --start 2026-12-01\n  \
+        cambist issuer plan --profile kubeadm --max-token-ttl 365d")]
+    Plan(Plan),
+    /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
+    #[command(after_help = "Example:\n  cambist issuer kid /etc/kubernetes/pki/sa.pub")]
+    Kid(Kid),
+}
+
+/// Where to look.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Where to look")]
+pub(crate) struct Sources {
+    /// The issuer's URL, byte for byte, a trailing slash included [default: CAMBIST_ISSUER, else the token's `iss`].
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+    /// A projected token: shows which key signs now.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Vec<PathBuf>,
+    /// Certificate authorities of the issuer, besides the platform's [default: CAMBIST_ISSUER_CA_FILE, CAMBIST_CA_FILE].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Accept a key set on another host than the issuer's.
+    #[arg(long)]
+    pub(crate) jwks_any_host: bool,
+    /// Compare with the API server's own key set, GET /openid/v1/jwks.
+    #[arg(long)]
+    pub(crate) compare_api: bool,
+    /// Reach the API server as a pod does: its service, and the mounted token and CA.
+    #[arg(long, conflicts_with = "kubeconfig")]
+    pub(crate) in_cluster: bool,
+    /// Reach the API server by a kubeconfig file (server, CA and token of its current context).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// A token for the API server, instead of the mounted one's or the kubeconfig's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_token_file: Option<PathBuf>,
+    /// A control-plane node's root directory: looks at the key files' permissions and times, never
+    /// into a private key.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) node_root: Option<PathBuf>,
+    /// The API server's static pod manifest [default: under --node-root, where kubeadm puts it].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Judge a bundle that `observe --bundle` wrote, and look nowhere else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "compare_api", "node_root", "manifest"])]
+    pub(crate) offline: Option<PathBuf>,
+    /// The time to reckon with instead of the clock's; for reproducible runs.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) now: Option<UnixTime>,
+}
+
+/// What was seen before.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "History")]
+pub(crate) struct State {
+    /// Where the history is: file:PATH or cm:NAMESPACE/NAME.
+    #[arg(long, value_name = "STORE")]
+    pub(crate) state: Option<StateName>,
+    /// Read the history without adding to it.
+    #[arg(long, requires = "state")]
+    pub(crate) read_only: bool,
+    /// How well the history's word is believed, at most: its checksum does not stop whoever may write it.
+    #[arg(long, value_name = "GRADE", value_parser = grade)]
+    pub(crate) ledger_trust: Option<Grade>,
+}
+
+/// What keys are held against.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Policy")]
+pub(crate) struct PolicyArgs {
+    /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener.
+    #[arg(long, default_value = "auto", value_parser = profile)]
+    pub(crate) profile: Profile,
+    /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) rotate_after: Option<Duration>,
+    /// Publish no key for longer than [default: 90d].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) expire_after: Option<Duration>,
+    /// How far beyond a limit a key may be before anybody says so.
+    #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// The longest life of a token, and so the least overlap of two keys.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(crate) max_token_ttl: Duration,
+    /// From which event ages are counted: conservative, trust, material, activation.
+    #[arg(long, value_name = "BASIS", default_value = "conservative", value_parser = basis)]
+    pub(crate) age_basis: AgeBasis,
+    /// Take an assumption for granted: cluster-created=TIME (the installer made the key then).
+    #[arg(long, value_name = "ASSUMPTION", value_parser = assumption)]
+    pub(crate) assume: Vec<UnixTime>,
+    /// Let assumptions prove that a key is young. The report says so.
+    #[arg(long)]
+    pub(crate) accept_assumed: bool,
+}
+
+/// What the exit code says.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Exit code")]
+pub(crate) struct ExitArgs {
+    /// Exit with this code whenever the code would not be 0.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) exit_code: Option<u8>,
+    /// Leave out findings below this severity: info, low, medium, high, critical.
+    #[arg(long, value_name = "SEVERITY", default_value = "info", value_parser = severity)]
+    pub(crate) severity: Severity,
+    /// What UNKNOWN means: ok (exit 0), warn (1), fail (3).
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) unknown: Unknown,
+    /// Fail on OVERDUE and SUSPECT only: for pipelines, and clusters too young to have a history.
+    #[arg(long, conflicts_with = "unknown")]
+    pub(crate) gate: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) state: State,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) exit: ExitArgs,
+    #[command(flatten)]
+    pub(crate) print: Print,
+}
+
+/// How to say it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Print {
+    /// How to print the report.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+    /// Write the report to a file, whole or not at all, instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output_file: Option<PathBuf>,
+    /// Colours, in tables: auto (on a terminal, unless NO_COLOR is set), always, never.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) color: When,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Observe {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) state: State,
+    /// Write what was collected to a file, to be judged elsewhere with `check --offline`.
+    #[arg(long, value_name = "FILE", conflicts_with = "every")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Look again every so often, until SIGTERM or Ctrl-C.
+    #[arg(long, value_name = "DURATION", value_parser = every)]
+    pub(crate) every: Option<Duration>,
+    /// How to print each look.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Lines,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowHistory {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) state: State,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Plain,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Explain {
+    /// The key's kid, its thumbprint, or the beginning of either.
+    pub(crate) kid: String,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) state: State,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Plain,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) state: State,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Plain,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct NeedsRotation {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) state: State,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Count a key that will be due within this time, or that has used up this share of its time,
+    /// such as 7d or 75%.
+    #[arg(long, visible_alias = "expires-in", value_name = "TIME", value_parser = within)]
+    pub(crate) within: Option<Within>,
+    /// Say nothing; the exit code says it all.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// When the new key is to be published [default: now].
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) start: Option<UnixTime>,
+    /// How long relying parties cache a key set.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) cache_ttl: Duration,
+    /// The longest life of a token.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(crate) max_token_ttl: Duration,
+    /// What to add before the old key is dropped.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(crate) margin: Duration,
+    /// How long the new key may sign before the next rotation.
+    #[arg(long, value_name = "DURATION", default_value = "45d", value_parser = duration)]
+    pub(crate) rotate_after: Duration,
+    /// The platform, whose steps are printed; see `issuer check --help`.
+    #[arg(long, default_value = "kubeadm", value_parser = profile)]
+    pub(crate) profile: Profile,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Plain,
+    /// The time to reckon with instead of the clock's.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) now: Option<UnixTime>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Kid {
+    /// A public key: PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE), DER, or a JWKS.
+    pub(crate) file: PathBuf,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Plain,
+}
+
+/// The report's forms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a reader.
+    #[default]
+    Table,
+    /// All of it, facts included; its schema is published.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML: one test case a check.
+    Junit,
+    /// Prometheus' text format, for a textfile collector.
+    Prometheus,
+}
+
+/// The forms of a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lines {
+    /// For a reader.
+    #[default]
+    Text,
+    /// One line of JSON a look.
+    Ndjson,
+}
+
+/// When to do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What UNKNOWN means to the exit code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unknown {
+    Ok,
+    Warn,
+    #[default]
+    Fail,
+}
+
+/// The platform, or whatever the issuer's URL gives away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Auto,
+    Of(Platform),
+}
+
+/// How long ahead a rotation is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// This long before it is due.
+    Time(Duration),
+    /// When this much of the time until it is due is over, in percent.
+    Share(u32),
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    if text == "auto" {
+        return Ok(Profile::Auto);
+    }
+    text.parse().map(Profile::Of).map_err(|_| {
+        let names = Platform::ALL.map(Platform::as_str).join(", ");
+        format!("expected auto or one of {names}")
+    })
+}
+
+fn basis(text: &str) -> Result<AgeBasis, String> {
+    text.parse().map_err(|()| "expected conservative, trust, material or activation".to_owned())
+}
+
+fn grade(text: &str) -> Result<Grade, String> {
+    text.parse().map_err(|()| "expected proven, attested, asserted or assumed".to_owned())
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|()| "expected info, low, medium, high or critical".to_owned())
+}
+
+fn assumption(text: &str) -> Result<UnixTime, String> {
+    match text.split_once('=') {
+        Some(("cluster-created", time)) => moment(time),
+        _ => Err("expected cluster-created=TIME, such as cluster-created=2026-11-01".to_owned()),
+    }
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = duration(text)?;
+    let enough = every >= Duration::from_secs(60);
+    enough.then_some(every).ok_or_else(|| "issuers are asked at most once a minute".to_owned())
+}
+
+fn within(text: &str) -> Result<Within, String> {
+    match text.strip_suffix('%') {
+        None => duration(text).map(Within::Time),
+        Some(share) => match share.parse() {
+            Ok(share @ 1..=100) => Ok(Within::Share(share)),
+            _ => Err("a share is from 1% to 100%".to_owned()),
+        },
+    }
+}

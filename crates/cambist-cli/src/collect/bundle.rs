@@ -1,0 +1,57 @@
+//! Bundles: collected on an air-gapped node, judged elsewhere.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use super::look::{Look, VERSION};
+use crate::output::file;
+
+/// Largest bundle that is read, in bytes.
+const MAX: u64 = 4 * 1024 * 1024;
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BundleError {
+    #[error("the bundle {path}: {problem}")]
+    File { path: String, problem: String },
+    #[error("the bundle {path} has schemaVersion {found}; this program reads {VERSION}")]
+    Version { path: String, found: u64 },
+    #[error(
+        "the bundle {path} is of the issuer {found:?}, but --issuer says {expected:?}; they are compared byte for byte"
+    )]
+    Issuer { path: String, expected: String, found: String },
+}
+
+/// Reads a bundle, of that issuer if one is named.
+pub(crate) fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
+    let shown = path.display().to_string();
+    let failed = |problem: String| BundleError::File { path: shown.clone(), problem };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).and_then(|file| file.take(MAX).read_to_string(&mut text));
+    file.map_err(|e| failed(e.to_string()))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| failed(format!("is not whole JSON: {e}")))?;
+    match value.get("schemaVersion").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(VERSION) => {
+            return Err(BundleError::Version { path: shown, found });
+        }
+        _ => {}
+    }
+    let look: Look =
+        serde_json::from_value(value).map_err(|e| failed(format!("is no bundle: {e}")))?;
+    match issuer.filter(|issuer| *issuer != look.issuer) {
+        Some(expected) => {
+            let (expected, found) = (expected.to_owned(), look.issuer);
+            Err(BundleError::Issuer { path: shown, expected, found })
+        }
+        None => Ok(look),
+    }
+}
+
+/// Writes a bundle, whole or not at all.
+pub(crate) fn write(path: &Path, look: &Look) -> Result<(), BundleError> {
+    let failed = |problem: String| BundleError::File { path: path.display().to_string(), problem };
+    let mut text = serde_json::to_string_pretty(look).map_err(|e| failed(e.to_string()))?;
+    text.push('\n');
+    file::write(path, text.as_bytes()).map_err(|e| failed(e.to_string()))
+}

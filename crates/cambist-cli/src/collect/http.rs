@@ -1,0 +1,93 @@
+//! One GET, and what of its reply is evidence.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cambist::transport::{Limits, Transport, TransportError};
+use http::header::{
+    ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
+    LAST_MODIFIED, LOCATION,
+};
+use http::{Method, Request};
+
+use super::look::Reply;
+
+/// How long one request may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error("{0} is no URL that can be asked for")]
+    Url(String),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+/// A secret for the `Authorization` header. It does not print.
+#[derive(Clone)]
+pub(crate) struct Bearer(HeaderValue);
+
+impl Bearer {
+    pub(crate) fn new(token: &str) -> Option<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim_ascii())).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer(..)")
+    }
+}
+
+/// GETs a document, whatever its status.
+pub(crate) async fn get(
+    transport: &Transport,
+    url: &str,
+    bearer: Option<&Bearer>,
+    max_body: usize,
+) -> Result<Reply, HttpError> {
+    let (_, reply) = send(transport, Method::GET, url, bearer, Bytes::new(), max_body).await?;
+    Ok(reply)
+}
+
+/// Sends one request, JSON both ways, and returns the body as it came besides.
+pub(crate) async fn send(
+    transport: &Transport,
+    method: Method,
+    url: &str,
+    bearer: Option<&Bearer>,
+    body: Bytes,
+    max_body: usize,
+) -> Result<(Bytes, Reply), HttpError> {
+    let mut request = Request::builder().method(method).uri(url).header(ACCEPT, "application/json");
+    if !body.is_empty() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    if let Some(Bearer(value)) = bearer {
+        request = request.header(AUTHORIZATION, value.clone());
+    }
+    let request = request.body(body).map_err(|_| HttpError::Url(url.to_owned()))?;
+    let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
+    let text = |name: HeaderName| {
+        let value = response.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let body = String::from_utf8_lossy(response.body());
+    let reply = Reply {
+        url: url.to_owned(),
+        status: response.status().as_u16(),
+        lossy: matches!(body, std::borrow::Cow::Owned(_)),
+        body: body.into_owned(),
+        content_type: text(CONTENT_TYPE),
+        date: text(DATE),
+        age: text(AGE),
+        cache_control: text(CACHE_CONTROL),
+        etag: text(ETAG),
+        last_modified: text(LAST_MODIFIED),
+        location: text(LOCATION),
+    };
+    Ok((response.into_body(), reply))
+}

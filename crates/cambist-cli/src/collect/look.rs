@@ -1,0 +1,270 @@
+//! What one look at an issuer brought: plain data that can be carried elsewhere and judged there.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cambist_core::clock::UnixTime;
+use cambist_core::jwks::Thumbprint;
+use cambist_core::token::{Claims, ProjectedToken};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::time::http_date;
+
+/// The version of a bundle's form.
+pub(crate) const VERSION: u32 = 1;
+
+/// One look. Nothing in it is secret: of a token there are its dates and its key, of a key file its
+/// metadata.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Look {
+    pub(crate) schema_version: u32,
+    /// The issuer, byte for byte.
+    pub(crate) issuer: String,
+    /// When it began, by the collector's clock.
+    pub(crate) at: UnixTime,
+    /// What the issuer's URL leads to.
+    pub(crate) public: Endpoint,
+    /// What the API server says.
+    pub(crate) api: Endpoint,
+    /// The projected tokens.
+    pub(crate) tokens: Vec<TokenSeen>,
+    /// The control-plane node's files.
+    pub(crate) node: Option<NodeSeen>,
+    /// The API server's flags.
+    pub(crate) flags: Option<FlagsSeen>,
+    /// Why the issuer's TLS did not verify.
+    #[serde(default)]
+    pub(crate) tls_fault: Option<String>,
+    /// Who may read the API server's discovery document, if it was asked.
+    #[serde(default)]
+    pub(crate) discovery_access: Option<Access>,
+    /// What could not be had, and why.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Who may read a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Access {
+    /// Anybody, without a token.
+    Anonymous,
+    /// Whoever has a token of the cluster's.
+    Authenticated,
+    /// Not even the account that asked.
+    Denied,
+}
+
+/// A discovery document and a key set, as served.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Endpoint {
+    pub(crate) discovery: Option<Reply>,
+    pub(crate) jwks: Option<Reply>,
+}
+
+/// An HTTP reply.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Reply {
+    pub(crate) url: String,
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    /// The body is no UTF-8; what is not was replaced.
+    #[serde(default)]
+    pub(crate) lossy: bool,
+    pub(crate) content_type: Option<String>,
+    pub(crate) date: Option<String>,
+    pub(crate) age: Option<String>,
+    pub(crate) cache_control: Option<String>,
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+    pub(crate) location: Option<String>,
+}
+
+/// A projected token: what it says, and whether a key set bears it out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TokenSeen {
+    pub(crate) path: String,
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) kid: Option<String>,
+    pub(crate) issued_at: UnixTime,
+    pub(crate) expires_at: UnixTime,
+    /// `warnafter`: it was extended for old clients.
+    pub(crate) warn_after: Option<UnixTime>,
+    /// When its file was last replaced.
+    pub(crate) changed: Option<UnixTime>,
+    pub(crate) signature: Signature,
+}
+
+/// Whether the token's signature was verified.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "result")]
+pub(crate) enum Signature {
+    /// With this key, which that key set has.
+    Verified {
+        /// The key.
+        key: Thumbprint,
+        /// Whether the issuer itself publishes it, or only the API server.
+        public: bool,
+    },
+    /// The key it names says no.
+    Bad {
+        /// What was compared.
+        detail: String,
+    },
+    /// Nobody could tell: no key set has the key, or it cannot be used.
+    Unchecked {
+        /// Why.
+        detail: String,
+    },
+}
+
+/// A control-plane node's key files.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NodeSeen {
+    pub(crate) root: String,
+    pub(crate) files: Vec<FileSeen>,
+}
+
+/// What `stat` says of a file, and for public keys whose they are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FileSeen {
+    /// As on the node.
+    pub(crate) path: String,
+    pub(crate) kind: FileKind,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) changed: Option<UnixTime>,
+    pub(crate) modified: Option<UnixTime>,
+    pub(crate) born: Option<UnixTime>,
+    /// The keys in a public key file.
+    pub(crate) keys: Vec<Thumbprint>,
+}
+
+/// What a key file is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum FileKind {
+    /// kubeadm's `sa.key`: never opened.
+    #[default]
+    Private,
+    /// kubeadm's `sa.pub`.
+    Public,
+    /// k3s' and RKE2's `service.key`: never opened.
+    Service,
+    /// A copy of a private key that lies beside the original.
+    Backup,
+}
+
+/// The API server's flags that say something of keys and tokens.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FlagsSeen {
+    /// Where they were read.
+    pub(crate) path: String,
+    pub(crate) issuers: Vec<String>,
+    pub(crate) jwks_uri: Option<String>,
+    pub(crate) key_files: Vec<String>,
+    pub(crate) signing_key_file: Option<String>,
+    pub(crate) signing_endpoint: Option<String>,
+    pub(crate) tls_private_key_file: Option<String>,
+    pub(crate) extend_token_expiration: Option<bool>,
+    pub(crate) max_token_expiration_seconds: Option<u64>,
+    pub(crate) anonymous_auth: Option<bool>,
+    /// The controller manager's key, from the manifest beside.
+    pub(crate) controller_manager_key_file: Option<String>,
+}
+
+/// Something that could not be had.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Problem {
+    /// Where: `public`, `api`, `token`, `node`, `manifest`, `state`.
+    pub(crate) place: String,
+    /// What, and how to mend it.
+    pub(crate) detail: String,
+}
+
+impl Look {
+    pub(crate) fn new(issuer: &str, at: UnixTime) -> Self {
+        Self {
+            schema_version: VERSION,
+            issuer: issuer.to_owned(),
+            at,
+            public: Endpoint::default(),
+            api: Endpoint::default(),
+            tokens: Vec::new(),
+            node: None,
+            flags: None,
+            tls_fault: None,
+            discovery_access: None,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(crate) fn problem(&mut self, place: &str, detail: impl std::fmt::Display) {
+        self.problems.push(Problem { place: place.to_owned(), detail: detail.to_string() });
+    }
+}
+
+impl TokenSeen {
+    /// The claims as the core reads them.
+    pub(crate) fn claims(&self) -> Option<Claims> {
+        let payload = json!({
+            "iss": self.issuer,
+            "sub": self.subject,
+            "aud": self.audiences,
+            "iat": self.issued_at,
+            "exp": self.expires_at,
+            "kubernetes.io": self.warn_after.map_or(json!({}), |at| json!({ "warnafter": at })),
+        });
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let unsigned = format!("{}.{}.", part(json!({ "alg": "none" })), part(payload));
+        Some(ProjectedToken::parse(&unsigned).ok()?.claims().clone())
+    }
+
+    /// The key that signed it, if that was verified.
+    pub(crate) fn signer(&self) -> Option<Thumbprint> {
+        match self.signature {
+            Signature::Verified { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl Reply {
+    /// For how long the reply says it may be kept.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        let directives = self.cache_control.iter().flat_map(|v| v.split(',')).map(str::trim);
+        let pairs = directives.filter_map(|d| d.split_once('='));
+        let mut ages = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
+        ages.next()
+            .and_then(|(_, secs)| secs.trim_matches('"').parse().ok().map(Duration::from_secs))
+    }
+
+    /// For how long it has been in a cache.
+    pub(crate) fn in_cache(&self) -> Duration {
+        Duration::from_secs(
+            self.age.as_deref().and_then(|age| age.trim().parse().ok()).unwrap_or(0),
+        )
+    }
+
+    /// The server's clock when the reply arrived: `Date`, and the time since in a cache.
+    pub(crate) fn server_time(&self) -> Option<UnixTime> {
+        Some(http_date(self.date.as_deref()?)? + self.in_cache())
+    }
+
+    /// The body of a success.
+    pub(crate) fn ok(&self) -> Option<&str> {
+        (self.status == 200).then_some(self.body.as_str())
+    }
+}

@@ -1,0 +1,75 @@
+//! What the issuer's URL leads to: the discovery document and the key set that Entra reads.
+
+use cambist::transport::{Fault, Transport};
+use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost, MAX_DISCOVERY_BYTES};
+use cambist_core::jwks::MAX_JWKS_BYTES;
+
+use super::http::{HttpError, get};
+use super::look::{Look, Reply};
+
+/// Fetches both. What fails is a problem of the look, not an error: half of the evidence is better
+/// than none.
+pub(crate) async fn collect(
+    look: &mut Look,
+    transport: &Transport,
+    issuer: &IssuerUrl,
+    host: JwksHost,
+) {
+    let url = issuer.discovery_url();
+    let discovery = match get(transport, &url, None, MAX_DISCOVERY_BYTES).await {
+        Ok(reply) => look.public.discovery.insert(reply),
+        Err(error) => {
+            look.tls_fault = tls_fault(&error);
+            return look.problem("public", error);
+        }
+    };
+    if let Some(problem) = refusal(discovery) {
+        return look.problem("public", problem);
+    }
+    // A document that speaks for another issuer leads nowhere that could be believed.
+    let jwks_uri = match Discovery::parse(discovery.body.as_bytes(), issuer, host) {
+        Ok(document) => document.jwks_uri().to_owned(),
+        Err(error) => {
+            let fix = "--jwks-any-host here";
+            let text = error.to_string().replace("CAMBIST_JWKS_ANY_HOST=true", fix);
+            return look.problem("public", text.replace("CAMBIST_ISSUER", "--issuer"));
+        }
+    };
+    match get(transport, &jwks_uri, None, MAX_JWKS_BYTES).await {
+        Ok(reply) => {
+            let problem = refusal(&reply);
+            look.public.jwks = Some(reply);
+            if let Some(problem) = problem {
+                look.problem("public", problem);
+            }
+        }
+        Err(error) => look.problem("public", error),
+    }
+}
+
+fn tls_fault(error: &HttpError) -> Option<String> {
+    let HttpError::Transport(error) = error else { return None };
+    matches!(error.fault(), Fault::Tls | Fault::TlsUntrusted).then(|| error.to_string())
+}
+
+/// What to say of an answer that is no success.
+pub(super) fn refusal(reply: &Reply) -> Option<String> {
+    let (url, status) = (&reply.url, reply.status);
+    let fix = match status {
+        200 => return None,
+        300..=399 => {
+            let to = reply.location.as_deref().unwrap_or("nowhere");
+            return Some(format!(
+                "{url} redirects to {to} ({status}); redirects are not followed, by Entra neither: publish the document there"
+            ));
+        }
+        401 | 403 => {
+            "; an issuer is read without credentials; for the API server, bind the ClusterRole system:service-account-issuer-discovery"
+        }
+        404 => "; is the issuer's URL right, byte for byte?",
+        407 => "; the proxy asks for credentials: give them in HTTPS_PROXY",
+        429 => "; too many requests: look less often",
+        _ => "",
+    };
+    Some(format!("{url} answered {status}{fix}"))
+}

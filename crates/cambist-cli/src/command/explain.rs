@@ -1,0 +1,117 @@
+//! `cambist issuer explain`: all that is known of one key.
+
+use std::fmt::Write as _;
+
+use cambist_core::clock::UnixTime;
+use cambist_core::key_age::interval::Age;
+use cambist_core::key_age::{Fact, Severity};
+
+use crate::case;
+use crate::cli::Plain;
+use crate::cli::issuer::Explain;
+use crate::output;
+use crate::report::{Report, ReportedFinding, ReportedKey};
+use crate::text::plain;
+use crate::time::{relative, rough};
+use crate::world::{COULD_NOT_RUN, Outcome, World};
+
+pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
+    let case = match case::open(&args.sources, &args.state, &args.policy, world).await {
+        Ok(case) => case,
+        Err(error) => return super::check::fail(&error),
+    };
+    let report = Report::of(&case, Severity::Info);
+    let named = |key: &&ReportedKey| {
+        key.name().starts_with(&args.kid) || key.judged.key.to_string().starts_with(&args.kid)
+    };
+    let found: Vec<_> = report.keys.iter().filter(named).collect();
+    let [key] = found[..] else {
+        let known: Vec<_> = report.keys.iter().map(|key| plain(&key.name())).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let how = if found.is_empty() { "no key" } else { "more than one key" };
+        let asked = plain(&args.kid);
+        return Outcome::fail(
+            COULD_NOT_RUN,
+            format!("{how} begins with {asked:?}; there are: {known}"),
+        );
+    };
+    let of_key = |other| other == key.judged.key;
+    let facts: Vec<_> = report.facts.iter().filter(|fact| of_key(fact.key)).collect();
+    let findings = report.findings.iter().filter(|it| it.finding.key.is_some_and(of_key));
+    let findings: Vec<_> = findings.collect();
+    Outcome::print(match args.output {
+        Plain::Json => output::json(&serde_json::json!({
+            "schemaVersion": 1, "issuer": report.issuer, "now": report.now,
+            "key": key, "facts": facts, "findings": findings,
+        })),
+        Plain::Table => tell(key, &facts, &findings, report.now),
+    })
+}
+
+fn tell(
+    key: &ReportedKey,
+    facts: &[&Fact],
+    findings: &[&ReportedFinding],
+    now: UnixTime,
+) -> String {
+    let judged = &key.judged;
+    let mut out = String::new();
+    let mut line = |name: &str, text: String| _ = writeln!(out, "{name:<14}{text}");
+    let moment = |at: UnixTime| format!("{at} ({})", relative(at, now));
+    line("kid", plain(&key.name()));
+    line("thumbprint", judged.key.to_string());
+    let bits = key.rsa_bits.map(|bits| format!(", {bits} bits")).unwrap_or_default();
+    let kind = key.kty.as_deref().map_or_else(|| "not published".to_owned(), plain);
+    line(
+        "kind",
+        format!("{kind}{bits}, {}", key.alg.as_deref().map_or_else(|| "no alg".into(), plain)),
+    );
+    line("role", judged.role.to_string());
+    line("status", judged.verdict.to_string());
+    if let Some(grade) = judged.grade {
+        line("rests on", format!("{grade} evidence at least"));
+    }
+    line("judged age", age(judged.age));
+    line("trusted for", age(judged.trust_age));
+    line("exists for", age(judged.material_age));
+    for (name, at) in [
+        ("last signed", judged.last_signed),
+        ("rotate by", judged.rotate_by),
+        ("gone by", judged.expire_by),
+        ("decided on", judged.decides_at),
+    ] {
+        if let Some(at) = at {
+            line(name, moment(at));
+        }
+    }
+    out.push_str("\nevidence (the facts that decide are marked)\n");
+    for fact in facts {
+        let mark = if judged.evidence.contains(fact) { '*' } else { ' ' };
+        _ = writeln!(out, " {mark} {}", plain(&fact.to_string()));
+    }
+    for conflict in &judged.conflicts {
+        let (late, early) = (conflict.not_before.to_string(), conflict.not_after.to_string());
+        _ = writeln!(out, "\ncontradiction\n   {}\n   {}", plain(&late), plain(&early));
+    }
+    for it in findings {
+        let text = it.finding.evidence.join("; ");
+        _ = writeln!(
+            out,
+            "\n{} {} {}\n   {}",
+            it.finding.severity,
+            it.finding.id,
+            it.title,
+            plain(&text)
+        );
+        _ = writeln!(out, "   fix: {}", it.remediation);
+    }
+    out
+}
+
+fn age(age: Age) -> String {
+    let least = rough(age.at_least);
+    match age.at_most {
+        Some(most) => format!("at least {least}, at most {}", rough(most)),
+        None => format!("at least {least}, without an upper bound"),
+    }
+}

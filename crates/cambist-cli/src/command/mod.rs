@@ -1,0 +1,77 @@
+//! The commands: from arguments and a world to what is printed and the exit code.
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command, Inspect, IssuerCommand, Plain, TokenCommand};
+use crate::output::json;
+use crate::token::{self, Inspected};
+use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
+
+mod check;
+mod diff;
+mod explain;
+mod history;
+mod kid;
+mod needs_rotation;
+mod observe;
+mod plan;
+
+/// Runs one command to its end.
+pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
+    match command {
+        Command::Issuer(IssuerCommand::Check(args)) => check::run(&args, world).await,
+        Command::Issuer(IssuerCommand::Observe(args)) => observe::run(&args, world).await,
+        Command::Issuer(IssuerCommand::History(args)) => history::run(&args, world).await,
+        Command::Issuer(IssuerCommand::Explain(args)) => explain::run(&args, world).await,
+        Command::Issuer(IssuerCommand::Diff(args)) => diff::run(&args, world).await,
+        Command::Issuer(IssuerCommand::NeedsRotation(args)) => {
+            needs_rotation::run(&args, world).await
+        }
+        Command::Issuer(IssuerCommand::Plan(args)) => plan::run(&args, world),
+        Command::Issuer(IssuerCommand::Kid(args)) => kid::run(&args),
+        Command::Token(TokenCommand::Inspect(args)) => inspect(&args, world),
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "cambist", &mut out);
+            Outcome::print(String::from_utf8_lossy(&out))
+        }
+        Command::Man { path } => manual(&path),
+    }
+}
+
+fn inspect(args: &Inspect, world: &mut World<'_>) -> Outcome {
+    let now = world.clock(args.now).wall();
+    let read = token::read(args.file.as_deref(), world.stdin);
+    match read.and_then(|token| Inspected::of(&token, now)) {
+        Ok(inspected) => Outcome::print(match args.output {
+            Plain::Table => inspected.table(),
+            Plain::Json => json(&inspected.json()),
+        }),
+        Err(error) => Outcome::fail(COULD_NOT_RUN, error),
+    }
+}
+
+fn manual(path: &[String]) -> Outcome {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = &command;
+    for name in path.iter().flat_map(|part| part.split(' ')).filter(|name| !name.is_empty()) {
+        match page.find_subcommand(name) {
+            Some(found) => page = found,
+            None => {
+                return Outcome::fail(
+                    USAGE,
+                    format!("{} has no subcommand {name:?}", page.get_name()),
+                );
+            }
+        }
+    }
+    let mut out = Vec::new();
+    match clap_mangen::Man::new(page.clone()).render(&mut out) {
+        Ok(()) => Outcome::print(String::from_utf8_lossy(&out)),
+        Err(error) => Outcome::fail(COULD_NOT_RUN, error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! `cambist issuer observe`: one look, or a loop of them.
+
+use cambist_core::clock::{Clock, UnixTime};
+use serde::Serialize;
+
+use crate::case::{CaseError, Ledger, set};
+use crate::cli::issuer::{Lines, Observe};
+use crate::collect::{self, Look, bundle};
+use crate::text::plain;
+use crate::world::{COULD_NOT_RUN, Outcome, World};
+
+/// One look, as a line.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    schema_version: u32,
+    at: UnixTime,
+    issuer: String,
+    public: Vec<String>,
+    api: Vec<String>,
+    signer: Option<String>,
+    last_modified: Option<String>,
+    etag: Option<String>,
+    recorded: bool,
+    problems: Vec<String>,
+}
+
+pub(super) async fn run(args: &Observe, world: &World<'_>) -> Outcome {
+    let clock = world.clock(args.sources.now);
+    let Some(every) = args.every else {
+        return match once(args, world, &*clock).await {
+            Ok((text, complete)) => Outcome {
+                out: text,
+                err: String::new(),
+                code: if complete { 0 } else { COULD_NOT_RUN },
+            },
+            Err(error) => super::check::fail(&error),
+        };
+    };
+    let mut stop = std::pin::pin!(stopped());
+    loop {
+        // A look is finished before the loop ends: half of one would be recorded by nobody.
+        match once(args, world, &*clock).await {
+            Ok((text, _)) => say(&text),
+            Err(error) => return super::check::fail(&error),
+        }
+        tokio::select! {
+            () = &mut stop => return Outcome::default(),
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+}
+
+/// Looks and records; returns the line and whether a key set was read and everything was written.
+async fn once(
+    args: &Observe,
+    world: &World<'_>,
+    clock: &dyn Clock,
+) -> Result<(String, bool), CaseError> {
+    let mut look = collect::collect(&args.sources, world, clock).await?;
+    if let Some(path) = &args.bundle {
+        bundle::write(path, &look).map_err(collect::CollectError::from)?;
+    }
+    let ledger = Ledger::open(&args.state, &args.sources, world, &look, clock).await?;
+    let recorded =
+        args.state.state.is_some() && ledger.problems.is_empty() && !args.state.read_only;
+    for problem in &ledger.problems {
+        look.problem("state", problem);
+    }
+    for finding in &ledger.findings {
+        look.problem("state", finding);
+    }
+    let line = Line::of(&look, recorded);
+    let read = !line.public.is_empty() || !line.api.is_empty();
+    let complete = read && (recorded || args.state.state.is_none() || args.state.read_only);
+    Ok((line.render(args.output), complete))
+}
+
+impl Line {
+    fn of(look: &Look, recorded: bool) -> Self {
+        let keys = |reply: &Option<_>| {
+            let set = set(reply.as_ref());
+            set.iter().flat_map(|set| set.thumbprints()).map(|key| key.to_string()).collect()
+        };
+        let jwks = look.public.jwks.as_ref();
+        Self {
+            schema_version: 1,
+            at: look.at,
+            issuer: look.issuer.clone(),
+            public: keys(&look.public.jwks),
+            api: keys(&look.api.jwks),
+            signer: look.tokens.iter().rev().find_map(|t| t.signer()).map(|key| key.to_string()),
+            last_modified: jwks.and_then(|reply| reply.last_modified.clone()),
+            etag: jwks.and_then(|reply| reply.etag.clone()),
+            recorded,
+            problems: look
+                .problems
+                .iter()
+                .map(|it| format!("{}: {}", it.place, it.detail))
+                .collect(),
+        }
+    }
+
+    fn render(&self, form: Lines) -> String {
+        if form == Lines::Ndjson {
+            return serde_json::to_string(self).unwrap_or_default() + "\n";
+        }
+        let mut out = format!("{} {}", self.at, plain(&self.issuer));
+        for (name, keys) in [("public", &self.public), ("api", &self.api)] {
+            if !keys.is_empty() {
+                out += &format!(" {name}={}", keys.join(","));
+            }
+        }
+        out += &self.signer.as_ref().map(|key| format!(" signer={key}")).unwrap_or_default();
+        out += if self.recorded { " recorded\n" } else { "\n" };
+        out + &self
+            .problems
+            .iter()
+            .map(|it| format!("  could not  {}\n", plain(it)))
+            .collect::<String>()
+    }
+}
+
+/// Lines of a loop are printed as they come.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    // A closed standard output does not end the observing: the history is what counts.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// SIGTERM or Ctrl-C.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signal) => _ = signal.recv().await,
+        // Without handlers the signals' own effect remains, which is to end the program.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}

@@ -1,0 +1,179 @@
+//! The table: a verdict at a glance, then each key, then what to do.
+
+use std::fmt::Write as _;
+
+use cambist_core::clock::UnixTime;
+use cambist_core::key_age::{Severity, Verdict};
+
+use crate::report::{Report, ReportedFinding, ReportedKey};
+use crate::text::plain;
+use crate::time::{day, relative, rough};
+
+const HEAD: [&str; 9] =
+    ["KID", "ROLE", "ALG", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
+
+/// Renders the report for a reader.
+pub(crate) fn render(report: &Report, color: bool) -> String {
+    let paint = Paint(color);
+    let mut out = String::new();
+    let mut line = |name: &str, text: &str| _ = writeln!(out, "{name:<10}{text}");
+    line("issuer", &plain(&report.issuer));
+    line("platform", &policy(report));
+    line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
+    out.push('\n');
+    if !report.keys.is_empty() {
+        let rows: Vec<_> = report.keys.iter().map(row).collect();
+        out.push_str(&grid(&HEAD, &rows, |text| {
+            match report.keys.iter().find(|key| key.judged.verdict.as_str() == text) {
+                Some(key) => paint.verdict(key.judged.verdict),
+                None => text.to_owned(),
+            }
+        }));
+        out.push('\n');
+    }
+    for finding in &report.findings {
+        out.push_str(&told(finding, paint));
+    }
+    for problem in &report.problems {
+        _ = writeln!(out, "could not  {}: {}", problem.place, plain(&problem.detail));
+    }
+    if report.assumptions_accepted {
+        out.push_str("\nAssumptions were accepted as proof (--accept-assumed).\n");
+    }
+    out
+}
+
+fn policy(report: &Report) -> String {
+    let limits = report.policy.limits.map_or_else(
+        || {
+            "rotates on its own schedule; ages inform only, until --rotate-after is given"
+                .to_owned()
+        },
+        |limits| {
+            format!(
+                "rotate after {}, expire after {}, grace {}",
+                rough(limits.rotate_after()),
+                rough(limits.expire_after()),
+                rough(report.policy.grace)
+            )
+        },
+    );
+    format!("{} ({limits})", report.platform)
+}
+
+fn because(report: &Report) -> String {
+    match (report.verdict, report.decides_at) {
+        (Verdict::Unknown, _) if report.blind => "  no key set could be read".to_owned(),
+        (Verdict::Unknown, Some(at)) => format!(
+            "  nothing proves an age yet; decided on {} ({}) unless a rotation is seen",
+            day(at),
+            relative(at, report.now)
+        ),
+        _ if report.informs_only => "  nothing is demanded".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn row(key: &ReportedKey) -> Vec<String> {
+    let judged = &key.judged;
+    let date = |moment: Option<UnixTime>| moment.map_or_else(|| "-".to_owned(), day);
+    let least = rough(judged.age.at_least);
+    let age = match judged.age.at_most {
+        Some(most) if rough(most) == least => least,
+        Some(most) => format!("{least} .. {}", rough(most)),
+        None => format!(">= {least}"),
+    };
+    let evidence: Vec<_> =
+        judged.evidence.iter().map(|fact| format!("{:?}", fact.source)).collect();
+    let grade = judged.grade.map(|grade| format!(" {grade}")).unwrap_or_default();
+    let mut evidence = format!("{}{grade}", evidence.join("+"));
+    if evidence.is_empty() {
+        evidence.push('-');
+    }
+    vec![
+        shorten(&plain(&key.name())),
+        judged.role.to_string(),
+        key.alg.as_deref().map_or_else(|| "-".to_owned(), plain),
+        age,
+        date(judged.trusted_by),
+        date(judged.rotate_by),
+        date(judged.expire_by),
+        evidence,
+        judged.verdict.to_string(),
+    ]
+}
+
+/// As much of a kid as tells it from others at a glance; `-o json` has all of it.
+fn shorten(kid: &str) -> String {
+    let mut letters = kid.chars();
+    let short: String = letters.by_ref().take(12).collect();
+    if letters.next().is_some() { short + "…" } else { short }
+}
+
+/// Columns as wide as their widest cell; the last one painted, since colours have no width.
+pub(crate) fn grid(head: &[&str], rows: &[Vec<String>], paint: impl Fn(&str) -> String) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        widest.max(head.get(column).map_or(0, |name| name.len()))
+    };
+    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let mut out = String::new();
+    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
+    for row in std::iter::once(&head).chain(rows) {
+        for (column, cell) in row.iter().enumerate() {
+            if column + 1 == row.len() {
+                out.push_str(&paint(cell));
+            } else {
+                let width = widths.get(column).copied().unwrap_or(0);
+                _ = write!(out, "{cell:<width$}  ");
+            }
+        }
+        out.truncate(out.trim_end_matches(' ').len());
+        out.push('\n');
+    }
+    out
+}
+
+fn told(finding: &ReportedFinding, paint: Paint) -> String {
+    let found = &finding.finding;
+    let severity = paint.severity(found.severity);
+    let kid = finding.kid.as_deref().map(|kid| format!(" [{}]", shorten(&plain(kid))));
+    let evidence: Vec<_> = found.evidence.iter().map(|text| plain(text)).collect();
+    let mut out = format!("{severity} {} {}{}\n", found.id, finding.title, kid.unwrap_or_default());
+    _ = writeln!(out, "           {}", evidence.join("; "));
+    if found.severity > Severity::Info {
+        _ = writeln!(out, "           fix: {}", finding.remediation);
+    }
+    out
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn verdict(self, verdict: Verdict) -> String {
+        let code = match verdict {
+            Verdict::Ok => "32",
+            Verdict::Unknown => "36",
+            Verdict::Due => "33",
+            Verdict::Overdue | Verdict::Suspect => "1;31",
+        };
+        self.dye(verdict.as_str(), code)
+    }
+
+    fn severity(self, severity: Severity) -> String {
+        let code = match severity {
+            Severity::Critical => "1;31",
+            Severity::High => "31",
+            Severity::Medium => "33",
+            Severity::Low | Severity::Info => "2",
+        };
+        self.dye(&format!("{:<10}", severity.as_str()), code)
+    }
+
+    fn dye(self, text: &str, code: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

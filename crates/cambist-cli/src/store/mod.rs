@@ -1,0 +1,160 @@
+//! Where the history is kept.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use cambist::history::{Damage, HistoryFile, HistoryFileError};
+use cambist_core::key_age::history::HistoryError;
+use cambist_core::key_age::{Grade, History};
+
+use crate::kubernetes::ApiServer;
+
+mod config_map;
+
+pub(crate) use config_map::{ConfigMap, ConfigMapError};
+
+/// A store, as `--state` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StateName {
+    /// `file:PATH`
+    File(PathBuf),
+    /// `cm:NAMESPACE/NAME`
+    ConfigMap { namespace: String, name: String },
+}
+
+impl FromStr for StateName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "expected file:PATH or cm:NAMESPACE/NAME".to_owned();
+        match text.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("cm", rest)) => {
+                let (namespace, name) = rest.split_once('/').ok_or_else(wrong)?;
+                if !is_dns_name(namespace) || !is_dns_name(name) {
+                    return Err("namespace and name are of a-z, 0-9, '-' and '.'".to_owned());
+                }
+                Ok(Self::ConfigMap { namespace: namespace.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// What may stand in a Kubernetes object's path (RFC 1123).
+fn is_dns_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    text.len() <= 253
+        && text.bytes().all(inner)
+        && ends(text.as_bytes().first())
+        && ends(text.as_bytes().last())
+}
+
+/// A reachable store.
+#[derive(Debug)]
+pub(crate) enum Store {
+    File(HistoryFile),
+    ConfigMap(Box<ConfigMap>),
+}
+
+/// Why a store cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error(transparent)]
+    File(#[from] HistoryFileError),
+    #[error(transparent)]
+    ConfigMap(#[from] ConfigMapError),
+    #[error(
+        "the state is a history of {found:?}, not of {expected:?}; issuers are compared byte for byte, a trailing slash included: name another --state"
+    )]
+    AnotherIssuer { expected: String, found: String },
+}
+
+/// What a store holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) history: Option<History>,
+    /// What was wrong with it, though it could be read.
+    pub(crate) damage: Option<HistoryError>,
+}
+
+impl Store {
+    pub(crate) fn file(path: PathBuf) -> Self {
+        Self::File(HistoryFile::new(path))
+    }
+
+    pub(crate) fn config_map(server: ApiServer, namespace: String, name: String) -> Self {
+        Self::ConfigMap(Box::new(ConfigMap::new(server, namespace, name)))
+    }
+
+    /// How well its word is believed at most: a ConfigMap is a ledger that others write, too.
+    pub(crate) fn trust(&self) -> Grade {
+        match self {
+            Self::File(_) => Grade::Proven,
+            Self::ConfigMap(_) => Grade::Attested,
+        }
+    }
+
+    /// Reads the history, of that issuer if one is named.
+    pub(crate) async fn read(&self, issuer: Option<&str>) -> Result<Held, StoreError> {
+        let held = match self {
+            Self::File(file) => file.read()?.map_or_else(Held::default, |stored| Held {
+                damage: stored.damage.map(|damage| match damage {
+                    Damage::RolledBack { expected, found } => {
+                        HistoryError::RolledBack { known: expected, found }
+                    }
+                    other => HistoryError::Shape(format!("{} {other}", file.path().display())),
+                }),
+                history: Some(stored.history),
+            }),
+            Self::ConfigMap(map) => Held { history: map.read().await?, damage: None },
+        };
+        if let Some(issuer) = issuer {
+            same_issuer(held.history.as_ref(), issuer)?;
+        }
+        Ok(held)
+    }
+
+    /// Adds what `fresh` saw, whoever else is writing.
+    pub(crate) async fn add(
+        &self,
+        issuer: &str,
+        change: impl Fn(&mut History) + Clone,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::File(file) => Ok(file.update(|stored| {
+                let mut history = stored.map_or_else(|| History::new(issuer), |s| s.history);
+                change(&mut history);
+                (history, ())
+            })?),
+            Self::ConfigMap(map) => Ok(map.add(issuer, change).await?),
+        }
+    }
+}
+
+fn same_issuer(history: Option<&History>, issuer: &str) -> Result<(), StoreError> {
+    match history.map(History::issuer).filter(|found| *found != issuer) {
+        Some(found) => {
+            Err(StoreError::AnotherIssuer { expected: issuer.to_owned(), found: found.to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_are_named_in_two_ways() {
+        assert_eq!("file:a:b".parse(), Ok(StateName::File("a:b".into())));
+        let map = StateName::ConfigMap { namespace: "ns".to_owned(), name: "a.b-c".to_owned() };
+        assert_eq!("cm:ns/a.b-c".parse(), Ok(map));
+        for bad in
+            ["", "file:", "cm:ns", "cm:ns/", "cm:ns/a/b", "cm:../x", "cm:NS/a", "blob:x", "x"]
+        {
+            assert!(bad.parse::<StateName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Foreign text made fit for a terminal.
+
+/// Longest piece of foreign text that is printed.
+const SHOWN: usize = 400;
+
+/// The text with control characters escaped, so that what a server says can neither move the cursor
+/// nor forge a line, and cut if it is overlong.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(SHOWN));
+    for c in text.chars() {
+        if out.len() > SHOWN {
+            out.push('…');
+            break;
+        }
+        match c {
+            ' '..='~' => out.push(c),
+            c if c.is_alphanumeric() || "…–—×≥≤→".contains(c) => out.push(c),
+            c => out.extend(c.escape_default()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_move_the_cursor() {
+        assert_eq!(plain("a\x1b[2Jb\n\u{202e}"), r"a\u{1b}[2Jb\n\u{202e}");
+        assert!(plain(&"x".repeat(9999)).len() < 2 * SHOWN);
+    }
+}
