@@ -130,8 +130,8 @@ async fn serve(config: &Config) -> u8 {
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        tokens = ?running.addresses(),
-        admin = ?running.admin_address(),
+        tokens = running.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        admin = running.admin_address().map_or_else(|| "off".to_owned(), |at| at.to_string()),
         connections = token_limits.connections,
         "serving"
     );

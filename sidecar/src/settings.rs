@@ -147,10 +147,17 @@ pub fn command() -> Command {
 }
 
 /// The settings of one run: flags over variables.
-#[derive(Debug)]
 pub struct Settings<'a> {
     flags: BTreeMap<&'static str, String>,
     env: &'a dyn Env,
+}
+
+/// Names alone: some of the texts are secrets.
+impl std::fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = variables().map(|v| v.name).filter(|n| self.get(n).is_some()).collect();
+        f.debug_struct("Settings").field("set", &names).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Settings<'a> {
@@ -201,7 +208,8 @@ pub(crate) fn unknown(env: &dyn Env) -> Vec<Fault> {
     let faults = strange.into_iter().map(|name| {
         let nearest = known
             .iter()
-            .map(|known| (strsim::jaro_winkler(known, &name), known))
+            .filter_map(|known| Some((known.strip_prefix("CAMBIST_")?, known)))
+            .map(|(own, known)| (strsim::jaro_winkler(own, &name["CAMBIST_".len()..]), known))
             .filter(|(likeness, _)| *likeness > 0.85)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let problem = match nearest {

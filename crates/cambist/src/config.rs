@@ -110,33 +110,31 @@ impl Config {
         let authority = read.authority();
         let mode = read.parsed("CAMBIST_KEY_AGE", "off, audit or enforce").unwrap_or_default();
         let verifier = read.verifier(authority.as_ref(), mode);
-        let key_age = read.key_age(verifier.as_ref());
+        let key_age = read.key_age(&verifier);
         let jwks_host = read.jwks_host();
         let keys = read.keys();
         let both = read.env.get("CAMBIST_CA_FILE");
         let ca = |name| env.get(name).or_else(|| both.clone()).map(PathBuf::from);
         let proxy = read.proxy();
-        match (tenant_id, client_id, token_file, authority, verifier) {
-            (
-                Some(tenant_id),
-                Some(client_id),
-                Some(token_file),
-                Some(authority),
-                Some(verifier),
-            ) if read.faults.is_empty() => Ok(Self {
-                tenant_id,
-                client_id,
-                token_file,
-                authority,
-                verifier,
-                mode,
-                key_age,
-                keys,
-                jwks_host,
-                entra_ca_file: ca("CAMBIST_ENTRA_CA_FILE"),
-                issuer_ca_file: ca("CAMBIST_ISSUER_CA_FILE"),
-                proxy,
-            }),
+        match (tenant_id, client_id, token_file, authority) {
+            (Some(tenant_id), Some(client_id), Some(token_file), Some(authority))
+                if read.faults.is_empty() =>
+            {
+                Ok(Self {
+                    tenant_id,
+                    client_id,
+                    token_file,
+                    authority,
+                    verifier,
+                    mode,
+                    key_age,
+                    keys,
+                    jwks_host,
+                    entra_ca_file: ca("CAMBIST_ENTRA_CA_FILE"),
+                    issuer_ca_file: ca("CAMBIST_ISSUER_CA_FILE"),
+                    proxy,
+                })
+            }
             _ => Err(ConfigErrors::new(read.faults)),
         }
     }
@@ -326,7 +324,7 @@ impl Reader<'_> {
         }
     }
 
-    fn verifier(&mut self, authority: Option<&Authority>, mode: Mode) -> Option<Verifier> {
+    fn verifier(&mut self, authority: Option<&Authority>, mode: Mode) -> Verifier {
         let issuer = self.env.get("CAMBIST_ISSUER").and_then(|text| {
             let parsed = IssuerUrl::parse(&text);
             parsed.map_err(|e| self.fault("CAMBIST_ISSUER", e.to_string())).ok()
@@ -338,12 +336,15 @@ impl Reader<'_> {
                 it a token's own issuer would decide which keys to trust",
             );
         }
-        let audience = match self.env.get("CAMBIST_AUDIENCE") {
-            Some(text) => {
-                let parsed = Audience::parse(text);
-                parsed.map_err(|e| self.fault("CAMBIST_AUDIENCE", e.to_string())).ok()?
+        // Where something is wrong, reading goes on with a stand-in, to tell all faults at once.
+        let usual = authority.map_or_else(Audience::entra, Authority::default_audience);
+        let audience = match self.env.get("CAMBIST_AUDIENCE").map(Audience::parse) {
+            Some(Ok(audience)) => audience,
+            Some(Err(error)) => {
+                self.fault("CAMBIST_AUDIENCE", error.to_string());
+                usual
             }
-            None => authority?.default_audience(),
+            None => usual,
         };
         let mut verifier = Verifier::new(issuer, audience);
         verifier.leeway = self.duration("CAMBIST_LEEWAY", verifier.leeway);
@@ -357,11 +358,11 @@ impl Reader<'_> {
                 Err(problem) => self.fault(name, problem.to_string()),
             }
         }
-        Some(verifier)
+        verifier
     }
 
-    fn key_age(&mut self, verifier: Option<&Verifier>) -> key_age::Settings {
-        let issuer = verifier.and_then(|verifier| verifier.issuer.as_ref());
+    fn key_age(&mut self, verifier: &Verifier) -> key_age::Settings {
+        let issuer = verifier.issuer.as_ref();
         let platform = self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm");
         let platform =
             platform.unwrap_or_else(|| issuer.map_or(Platform::Kubeadm, Platform::detect));

@@ -68,8 +68,8 @@ impl Phase {
         self.connections.closing.load(Ordering::Relaxed)
     }
 
-    /// Nothing was there to be read when the connection began: a request's head is awaited. Counted
-    /// from here and not from `accept`, so that nobody is late only because this process was.
+    /// The connection is read from for the first time: a request's head is awaited. Counted from
+    /// here and not from `accept`, so that nobody is late only because this process was.
     pub(super) fn awaited(&self) {
         self.state.store(self.connections.millis() << 1, Ordering::Relaxed);
     }

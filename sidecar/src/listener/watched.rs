@@ -33,10 +33,12 @@ impl Read for Watched {
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if read.is_ready() {
-            self.phase.heard();
-        } else if self.fresh {
+        // A whole head may be there at the first look, or half of one: either way the client's time
+        // begins now, and the service calls the connection busy once the head is complete.
+        if self.fresh {
             self.phase.awaited();
+        } else if read.is_ready() {
+            self.phase.heard();
         }
         self.fresh = false;
         read
