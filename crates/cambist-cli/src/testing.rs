@@ -1,1 +1,209 @@
-//! Worlds for tests.
+//! Worlds for tests: the simulated issuer and its clock, and an API server, without sockets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use cambist::transport::Transport;
+use cambist_sim::Sim;
+use cambist_sim::kubelet::Kubelet;
+use clap::Parser as _;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use crate::cli::Cli;
+use crate::world::{Outcome, World};
+
+/// A simulated cluster seen from a pod with a directory of its own.
+pub(crate) struct Pod {
+    pub(crate) sim: Sim,
+    pub(crate) kubelet: Kubelet,
+    pub(crate) api: Api,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) dir: TempDir,
+}
+
+impl Pod {
+    pub(crate) fn new() -> Self {
+        let sim = Sim::new().unwrap();
+        let dir = TempDir::new().unwrap();
+        let kubelet = Kubelet::new(sim.clone(), dir.path().join("tokens"));
+        kubelet.project().unwrap();
+        let mount = dir.path().join("account");
+        std::fs::create_dir(&mount).unwrap();
+        std::fs::write(mount.join("token"), "the-account's-token\n").unwrap();
+        std::fs::write(mount.join("ca.crt"), CA).unwrap();
+        let env = [
+            ("CAMBIST_ISSUER", sim.settings().issuer.as_str()),
+            ("KUBERNETES_SERVICE_HOST", "api.test"),
+            ("KUBERNETES_SERVICE_PORT", "6443"),
+        ];
+        let env = env.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        Self { api: Api::new(&sim), sim, kubelet, env, dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// Runs `cambist` with these arguments. `{dir}` stands for the pod's directory.
+    pub(crate) async fn run(&self, arguments: &str) -> Outcome {
+        let dir = self.dir.path().display().to_string();
+        let arguments = arguments.replace("{dir}", &dir);
+        let cli = Cli::try_parse_from(std::iter::once("cambist").chain(arguments.split(' ')));
+        let (network, api) = (self.sim.service(), self.api.clone());
+        let service = tower::service_fn(move |request: Request<Bytes>| {
+            let (network, api) = (network.clone(), api.clone());
+            async move {
+                match request.uri().authority().map(|it| it.as_str()) {
+                    Some("api.test:6443") => Ok(api.answer(request)),
+                    _ => network.oneshot(request).await,
+                }
+            }
+        });
+        let transport = Transport::from_service(service);
+        let connect = move |_| Ok(transport.clone());
+        let mut world = World {
+            env: &self.env,
+            clock: Arc::new(self.sim.clock().clone()),
+            connect: &connect,
+            stdin: &mut std::io::empty(),
+            terminal: false,
+            mount: Some(self.dir.path().join("account")),
+        };
+        crate::command::run(cli.unwrap().command, &mut world).await
+    }
+
+    /// The same, as JSON.
+    pub(crate) async fn json(&self, arguments: &str) -> Value {
+        let outcome = self.run(&format!("{arguments} -o json")).await;
+        serde_json::from_str(&outcome.out).unwrap_or_else(|_| panic!("{outcome:?}"))
+    }
+
+    /// Lets days pass, with a look each day.
+    pub(crate) async fn days(&self, days: u32) {
+        for _ in 0..days {
+            self.sim.clock().advance(std::time::Duration::from_secs(24 * 3600));
+            self.kubelet.project().unwrap();
+            let outcome = self.run(&format!("issuer observe {TOKEN} {STATE}")).await;
+            assert_eq!(outcome.code, 0, "{outcome:?}");
+        }
+    }
+}
+
+pub(crate) const TOKEN: &str = "--token-file {dir}/tokens/token";
+pub(crate) const STATE: &str = "--state file:{dir}/history.json";
+
+/// An API server: its discovery endpoints, and ConfigMaps with optimistic concurrency.
+#[derive(Clone)]
+pub(crate) struct Api {
+    sim: Sim,
+    state: Arc<Mutex<ApiState>>,
+}
+
+#[derive(Default)]
+pub(crate) struct ApiState {
+    /// What it publishes; the issuer's own set if nothing else was set.
+    pub(crate) jwks: Option<Value>,
+    /// The status it answers everything with.
+    pub(crate) refuse: Option<StatusCode>,
+    pub(crate) maps: BTreeMap<String, Value>,
+    /// How many writes find that somebody was faster.
+    pub(crate) conflicts: u32,
+    pub(crate) version: u64,
+    /// Method and path of each request, and whether it had the account's token.
+    pub(crate) asked: Vec<(String, String, bool)>,
+}
+
+impl Api {
+    fn new(sim: &Sim) -> Self {
+        Self { sim: sim.clone(), state: Arc::default() }
+    }
+
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut ApiState) -> T) -> T {
+        change(&mut self.state.lock().unwrap())
+    }
+
+    fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let mut state = self.state.lock().unwrap();
+        let path = request.uri().path().to_owned();
+        let authorized = request
+            .headers()
+            .get("authorization")
+            .is_some_and(|value| value == "Bearer the-account's-token");
+        state.asked.push((request.method().to_string(), path.clone(), authorized));
+        if let Some(status) = state.refuse {
+            return reply(status, &json!({}));
+        }
+        if !authorized {
+            return reply(StatusCode::UNAUTHORIZED, &json!({}));
+        }
+        match (request.method(), path.as_str()) {
+            (&Method::GET, "/.well-known/openid-configuration") => {
+                // What a managed cluster says: an address that nobody else can use.
+                let at = "https://10.0.0.1:443/openid/v1/jwks";
+                let issuer = &self.sim.settings().issuer;
+                reply(StatusCode::OK, &json!({ "issuer": issuer, "jwks_uri": at }))
+            }
+            (&Method::GET, "/openid/v1/jwks") => {
+                let own = || self.sim.issuer().jwks();
+                reply(StatusCode::OK, &state.jwks.clone().unwrap_or_else(own))
+            }
+            (method, path) => state.config_map(method, path, request.body()),
+        }
+    }
+}
+
+impl ApiState {
+    fn config_map(&mut self, method: &Method, path: &str, body: &[u8]) -> Response<Bytes> {
+        let Some(rest) = path.strip_prefix("/api/v1/namespaces/") else {
+            return reply(StatusCode::NOT_FOUND, &json!({}));
+        };
+        let key = rest.replacen("/configmaps/", "/", 1);
+        if method == Method::GET {
+            return match self.maps.get(&key) {
+                Some(map) => reply(StatusCode::OK, map),
+                None => reply(StatusCode::NOT_FOUND, &json!({})),
+            };
+        }
+        let mut map: Value = serde_json::from_slice(body).unwrap();
+        let key = match method {
+            &Method::POST => {
+                let name = map["metadata"]["name"].as_str().unwrap();
+                format!("{}/{name}", rest.strip_suffix("/configmaps").unwrap())
+            }
+            _ => key,
+        };
+        let known = self.maps.get(&key).map(|map| map["metadata"]["resourceVersion"].clone());
+        let fits = known.unwrap_or_default() == map["metadata"]["resourceVersion"];
+        if self.conflicts > 0 || !fits {
+            self.conflicts = self.conflicts.saturating_sub(1);
+            return reply(StatusCode::CONFLICT, &json!({}));
+        }
+        self.version += 1;
+        map["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.maps.insert(key, map.clone());
+        reply(StatusCode::OK, &map)
+    }
+}
+
+fn reply(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let body = Bytes::from(body.to_string());
+    let response = Response::builder().status(status).header("content-type", "application/json");
+    response.body(body).unwrap()
+}
+
+/// Some certificate authority: nothing is connected to.
+const CA: &[u8] = include_bytes!("../testdata/rsa.crt.pem");
+
+pub(crate) fn ids(report: &Value) -> Vec<&str> {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["id"].as_str().unwrap()).collect()
+}
+
+pub(crate) fn write(path: impl AsRef<Path>, text: &str) {
+    std::fs::write(path, text).unwrap();
+}

@@ -90,7 +90,10 @@ fn judged(
     // What somebody else collected is his word.
     let own = if sources.offline.is_some() { Grade::Attested } else { Grade::Proven };
     let primary = history.primary();
-    let mut facts = history.facts(primary, ledger.trust);
+    // What only both together show, such as an absence before a first sighting, is known no better
+    // than the lesser of them.
+    let mut facts = history.facts(primary, ledger.trust.min(own));
+    facts.extend(ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust)));
     facts.extend(fresh.facts(primary, own));
     facts.extend(evidence::facts(&look, public.as_ref(), own));
     let published: BTreeSet<Thumbprint> = match (&public, &api) {

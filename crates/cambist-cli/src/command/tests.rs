@@ -1,1 +1,204 @@
+use std::time::Duration;
 
+use cambist_core::clock::Clock as _;
+use serde_json::json;
+
+use crate::testing::{Pod, STATE, TOKEN, ids};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const CHECK: &str = "issuer check --token-file {dir}/tokens/token --state file:{dir}/history.json";
+
+#[tokio::test(start_paused = true)]
+async fn a_first_look_is_unknown_and_says_when_it_will_be_decided() {
+    let pod = Pod::new();
+    let outcome = pod.run(CHECK).await;
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert!(outcome.out.contains("UNKNOWN"), "{}", outcome.out);
+    assert!(outcome.out.contains("decided on 2027-01-10"), "{}", outcome.out);
+    assert!(pod.run(&format!("{CHECK} --gate")).await.code == 0);
+    assert!(pod.run(&format!("{CHECK} --unknown warn")).await.code == 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_schedule_is_ok_and_a_forgotten_one_becomes_due_and_overdue() {
+    let pod = Pod::new();
+    pod.days(2).await;
+    pod.sim.issuer().rotate(true).unwrap();
+    pod.kubelet.project().unwrap();
+    pod.days(2).await;
+    pod.sim.issuer().retire(1);
+    pod.days(10).await;
+    let report = pod.json(CHECK).await;
+    assert_eq!(report["verdict"], "OK", "{report:#}");
+    assert_eq!(report["exitCode"], 0);
+    assert_eq!(report["keys"][0]["role"], "signer");
+    pod.days(38).await;
+    let due = pod.json(CHECK).await;
+    assert_eq!((&due["verdict"], &due["exitCode"]), (&json!("DUE"), &json!(1)));
+    assert!(ids(&due).contains(&"K001"));
+    pod.days(45).await;
+    let outcome = pod.run(CHECK).await;
+    assert_eq!(outcome.code, 2, "{}", outcome.out);
+    assert!(
+        outcome.out.contains("OVERDUE") && outcome.out.contains("critical   K001"),
+        "{}",
+        outcome.out
+    );
+    assert_eq!(pod.run(&format!("{CHECK} --exit-code 7")).await.code, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn needs_rotation_speaks_as_step_does() {
+    let pod = Pod::new();
+    let ask = |more: &str| {
+        let args = format!("issuer needs-rotation {TOKEN} {STATE} {more}");
+        args.trim_end().to_owned()
+    };
+    let outcome = pod.run(&ask("")).await;
+    assert_eq!((outcome.code, outcome.out.starts_with("not proven")), (1, true), "{outcome:?}");
+    pod.days(40).await;
+    assert_eq!(pod.run(&ask("")).await.code, 1);
+    assert_eq!(pod.run(&ask("--within 7d")).await.code, 0);
+    assert_eq!(pod.run(&ask("--expires-in 75%")).await.code, 0);
+    assert_eq!(pod.run(&ask("--within 95%")).await.code, 1);
+    pod.days(9).await;
+    let outcome = pod.run(&ask("--quiet")).await;
+    assert_eq!((outcome.code, outcome.out.as_str()), (0, ""));
+    let mut nobody = Pod::new();
+    nobody.env.remove("CAMBIST_ISSUER");
+    assert_eq!(nobody.run("issuer needs-rotation").await.code, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bundle_is_collected_here_and_judged_there() {
+    let pod = Pod::new();
+    let outcome = pod.run(&format!("issuer observe {TOKEN} --bundle {{dir}}/bundle.json")).await;
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let bundle = std::fs::read_to_string(pod.path("bundle.json")).unwrap();
+    let token = std::fs::read_to_string(pod.kubelet.token_file()).unwrap();
+    for part in token.trim().split('.') {
+        assert!(!bundle.contains(part), "a bundle holds no part of a token");
+    }
+    pod.sim.clock().advance(100 * DAY);
+    let judged = pod.json("issuer check --offline {dir}/bundle.json").await;
+    assert_eq!(judged["verdict"], "OVERDUE");
+    assert_eq!(judged["keys"][0]["grade"], "attested");
+    let other = "issuer check --offline {dir}/bundle.json --issuer https://else.test";
+    assert!(pod.run(other).await.err.contains("byte for byte"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_api_server_never_published_is_suspect() {
+    let pod = Pod::new();
+    let api = pod.sim.issuer().jwks();
+    pod.api.with(|state| state.jwks = Some(api));
+    let forger = cambist_sim::keys::KeySource::Pool.take(7).unwrap();
+    pod.sim.issuer().publish(&forger);
+    let report = pod.json("issuer check --compare-api --in-cluster").await;
+    assert!(ids(&report).contains(&"K102"), "{report:#}");
+    assert_eq!((&report["verdict"], &report["exitCode"]), (&json!("SUSPECT"), &json!(2)));
+    let diff = pod.run("issuer diff --compare-api").await;
+    assert_eq!(diff.code, 1, "{diff:?}");
+    // Neither the in-cluster jwks_uri nor anything but the two documents is asked for.
+    let asked = pod.api.with(|state| state.asked.clone());
+    assert!(asked.iter().all(|(method, path, _)| method == "GET" && !path.contains("/api/")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreachable_issuer_is_no_verdict() {
+    let mut pod = Pod::new();
+    pod.env.insert("CAMBIST_ISSUER".to_owned(), "https://gone.test/".to_owned());
+    let outcome = pod.run("issuer check --gate").await;
+    assert_eq!(outcome.code, 3);
+    assert!(outcome.out.contains("no key set could be read"), "{}", outcome.out);
+    assert!(outcome.out.contains("could not  public: gone.test"), "{}", outcome.out);
+    pod.env.remove("CAMBIST_ISSUER");
+    assert_eq!(pod.run("issuer check").await.code, 64);
+    assert_eq!(pod.run("issuer check --issuer http://x.test").await.code, 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_history_is_told_and_a_stranger_s_refused() {
+    let pod = Pod::new();
+    pod.days(2).await;
+    crate::testing::write(pod.path("history.json"), "{");
+    let report = pod.json(&format!("{CHECK} --read-only")).await;
+    assert!(ids(&report).contains(&"K190"), "{report:#}");
+    pod.days(1).await;
+    assert!(!ids(&pod.json(CHECK).await).contains(&"K190"));
+    let other = pod.run(&format!("issuer check --issuer https://else.test {STATE}")).await;
+    assert!(other.code == 3 && other.err.contains("history of"), "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_explain_and_diff_tell_what_is_known() {
+    let pod = Pod::new();
+    pod.days(3).await;
+    let history = pod.run(&format!("issuer history {STATE}")).await;
+    assert!(history.out.contains("public") && history.out.contains("NEWEST TOKEN"), "{history:?}");
+    let kid = pod.sim.issuer().signer().kid().to_owned();
+    let explained = pod.run(&format!("issuer explain {kid} {TOKEN} {STATE}")).await;
+    assert!(explained.out.contains("signer") && explained.out.contains(" * E"), "{explained:?}");
+    let none = pod.run(&format!("issuer explain nothing {STATE}")).await;
+    assert!(none.code == 3 && none.err.contains(&kid), "{none:?}");
+    assert_eq!(pod.run(&format!("issuer diff {STATE}")).await.code, 0);
+    pod.sim.issuer().rotate(true).unwrap();
+    assert_eq!(pod.run(&format!("issuer diff {STATE}")).await.code, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_config_map_keeps_the_history_whoever_else_writes() {
+    let pod = Pod::new();
+    let observe = "issuer observe --state cm:ops/history --token-file {dir}/tokens/token";
+    pod.api.with(|state| state.conflicts = 3);
+    for _ in 0..3 {
+        let outcome = pod.run(observe).await;
+        assert_eq!((outcome.code, outcome.err.as_str()), (0, ""), "{outcome:?}");
+        pod.sim.clock().advance(50 * DAY);
+        pod.kubelet.project().unwrap();
+    }
+    let report = pod.json("issuer check --state cm:ops/history --read-only").await;
+    assert_eq!(report["verdict"], "OVERDUE");
+    assert_eq!(report["keys"][0]["grade"], "attested", "others may write a ConfigMap");
+    let map = pod.api.with(|state| state.maps["ops/history"].clone());
+    assert!(map["data"]["history.json"].as_str().unwrap().len() < 64 * 1024);
+    pod.api.with(|state| state.conflicts = 99);
+    let contended = pod.run(observe).await;
+    assert!(contended.code == 3 && contended.out.contains("changed under each"), "{contended:?}");
+    pod.api.with(|state| state.refuse = Some(http::StatusCode::FORBIDDEN));
+    let refused = pod.run(observe).await;
+    assert!(refused.out.contains("allow the account get on configmaps"), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_another_key_is_an_outage() {
+    let pod = Pod::new();
+    let hidden = pod.sim.issuer().prepare().unwrap();
+    pod.sim.issuer().sign_with(&hidden);
+    pod.kubelet.project().unwrap();
+    let report = pod.json(CHECK).await;
+    assert!(ids(&report).contains(&"K201"), "{report:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn plans_and_pages_and_completions_are_printed() {
+    let pod = Pod::new();
+    let plan = pod.json("issuer plan --start 2026-12-01 --profile kubeadm").await;
+    let dates: Vec<_> =
+        plan["steps"].as_array().unwrap().iter().map(|s| s["date"].clone()).collect();
+    assert_eq!(
+        dates,
+        [
+            "2026-12-01T00:00:00Z",
+            "2026-12-01T01:00:00Z",
+            "2026-12-03T01:00:00Z",
+            "2027-01-15T01:00:00Z"
+        ]
+    );
+    assert!(pod.run("completions bash").await.out.contains("needs-rotation"));
+    assert!(pod.run("man").await.out.starts_with(".ie"));
+    assert!(pod.run("man issuer check").await.out.contains("rotate\\-after"));
+    assert_eq!(pod.run("man nothing").await.code, 64);
+    let now = pod.sim.clock().wall();
+    assert!(pod.run("issuer plan").await.out.contains(&now.to_string()));
+}

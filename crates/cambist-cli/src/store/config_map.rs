@@ -177,6 +177,3 @@ impl Object {
         self.value["data"][DATA_KEY] = Value::from(history);
     }
 }
-
-#[cfg(test)]
-mod tests;
