@@ -218,8 +218,7 @@ async fn the_two_programs_and_a_shell_are_enough() {
     let at = shell
         .line("where it serves", |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
-            let all = line["tokens"].as_str()?.trim_matches(['[', ']']).to_owned();
-            all.split(", ").next()?.parse::<std::net::SocketAddr>().ok()
+            line["tokens"].as_str()?.split(',').next()?.parse::<std::net::SocketAddr>().ok()
         })
         .await;
     let head = format!("Host: {at}\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n");

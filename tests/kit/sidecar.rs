@@ -209,8 +209,6 @@ fn serving(line: &str) -> Option<(Vec<SocketAddr>, SocketAddr)> {
     if line["message"] != "serving" {
         return None;
     }
-    let tokens = line["tokens"].as_str()?.strip_prefix('[')?.strip_suffix(']')?;
-    let tokens: Result<Vec<_>, _> = tokens.split(", ").map(str::parse).collect();
-    let admin = line["admin"].as_str()?.strip_prefix("Some(")?.strip_suffix(')')?;
-    Some((tokens.ok()?, admin.parse().ok()?))
+    let tokens: Result<Vec<_>, _> = line["tokens"].as_str()?.split(',').map(str::parse).collect();
+    Some((tokens.ok()?, line["admin"].as_str()?.parse().ok()?))
 }
