@@ -19,10 +19,8 @@ use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE};
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, StatusCode, Transport};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
-use cambist::core::refresh::Jitter;
 use cambist::env::Process;
-use cambist::observer::Unobserved;
-use cambist::{Config, Context, Credential, Env, SystemClock};
+use cambist::{Config, Context, Credential, Env};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -42,11 +40,7 @@ async fn main() -> anyhow::Result<()> {
 /// The identity that the environment describes. One for the whole app: it is cheap to clone.
 fn credential(env: &dyn Env) -> anyhow::Result<Credential> {
     let seed = env.get("HOSTNAME").unwrap_or_default();
-    Ok(Config::from_env(env)?.credential(Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: Jitter::of(seed.as_bytes()),
-    })?)
+    Ok(Config::from_env(env)?.credential(Context::system(&seed))?)
 }
 
 /// What the app does.

@@ -19,23 +19,19 @@
 //! the API server as the source of keys where the issuer is not reachable from the pod.
 #![expect(clippy::print_stdout, reason = "it shows what it does")]
 
-use std::sync::Arc;
-
 use anyhow::ensure;
 use axum::http::{Request, StatusCode, header::AUTHORIZATION};
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
+use cambist::Context;
 use cambist::core::admission::Caller;
 use cambist::core::issuer::{IssuerUrl, JwksHost};
-use cambist::core::refresh::Jitter;
 use cambist::core::scope::Audience;
 use cambist::core::verify::Verifier;
 use cambist::issuer_keys::{IssuerKeys, Source};
 use cambist::layer::AuthenticateLayer;
-use cambist::observer::Unobserved;
 use cambist::transport::{CaBundle, HttpsOptions, Transport};
-use cambist::{Context, SystemClock};
 use cambist_sim::token::Workload;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
@@ -80,11 +76,7 @@ async fn main() -> anyhow::Result<()> {
 /// The service: behind the layer, every request has a verified caller.
 fn service(issuer: &str, transport: Transport) -> anyhow::Result<Router> {
     let verifier = Verifier::new(Some(IssuerUrl::parse(issuer)?), Audience::parse(AUDIENCE)?);
-    let context = Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: Jitter::of(b"pod-name"),
-    };
+    let context = Context::system("pod-name");
     let source = Source::Public { transport, host: JwksHost::SameAsIssuer };
     let keys = IssuerKeys::new(vec![source], context.clone());
     Ok(Router::new()

@@ -9,18 +9,14 @@
 //! `cambist::env::Process` instead, and call your API over https.
 #![expect(clippy::print_stdout, reason = "it shows what it does")]
 
-use std::sync::Arc;
-
 use anyhow::{anyhow, ensure};
 use axum::Router;
 use axum::http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION};
 use axum::routing::get;
 use bytes::Bytes;
-use cambist::core::refresh::Jitter;
 use cambist::core::scope::Resource;
 use cambist::layer::BearerLayer;
-use cambist::observer::Unobserved;
-use cambist::{Config, Context, SystemClock};
+use cambist::{Config, Context};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -36,11 +32,7 @@ async fn main() -> anyhow::Result<()> {
     let orders = Router::new().route("/orders", get(orders));
     tokio::spawn(async move { axum::serve(listener, orders).await });
 
-    let credential = Config::from_env(cluster.env())?.credential(Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: Jitter::of(b"pod-name"),
-    })?;
+    let credential = Config::from_env(cluster.env())?.credential(Context::system("pod-name"))?;
 
     // The token goes wherever the request goes, so a client with this layer is for one API only.
     let scope = Resource::parse("api://orders")?.scope();

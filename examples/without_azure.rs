@@ -8,13 +8,9 @@
 //! `cambist::env::Process` instead: the workload-identity webhook has set what is needed.
 #![expect(clippy::print_stdout, reason = "it shows what it does")]
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, ensure};
-use cambist::core::refresh::Jitter;
 use cambist::core::scope::Resource;
-use cambist::observer::Unobserved;
-use cambist::{Class, Config, Context, SystemClock};
+use cambist::{Class, Config, Context};
 use cambist_sim::fault::{Fault, Target};
 use tokio::time::Instant;
 
@@ -25,11 +21,7 @@ async fn main() -> anyhow::Result<()> {
 
     // In a pod: Config::from_env(&cambist::env::Process), and the pod's UID or name for the jitter.
     let config = Config::from_env(cluster.env())?;
-    let credential = config.credential(Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: Jitter::of(b"pod-name"),
-    })?;
+    let credential = config.credential(Context::system("pod-name"))?;
 
     // Keeps what is prefetched fresh. Without it tokens are fetched and refreshed when asked for.
     let vault = Resource::parse("https://vault.azure.net")?.scope();

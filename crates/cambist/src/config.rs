@@ -220,7 +220,7 @@ impl Config {
         let key_age = (self.mode != Mode::Off).then_some(key_age);
         Assertions::new(
             TokenFile::new(self.token_file.clone()),
-            IssuerKeys::new(sources, key_age, context.clone()),
+            IssuerKeys::judged(sources, key_age, context.clone()),
             Admission::new(self.verifier.clone(), self.mode),
             context,
         )

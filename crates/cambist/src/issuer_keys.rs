@@ -95,9 +95,13 @@ pub struct KeysError {
 }
 
 impl IssuerKeys {
-    /// Looks in these places, in this order, until one has a usable set. What is seen is told to
-    /// `key_age`, if ages are to be judged.
-    pub fn new(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
+    /// Looks in these places, in this order, until one has a usable set.
+    pub fn new(sources: Vec<Source>, context: Context) -> Self {
+        Self::judged(sources, None, context)
+    }
+
+    /// The same, telling what is seen to `key_age`, if ages are to be judged.
+    pub fn judged(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
         Self(Arc::new(Inner {
             sources,
             key_age,

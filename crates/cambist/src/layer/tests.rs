@@ -58,7 +58,7 @@ impl Door {
         let world = World::new();
         let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
         let verifier = Verifier::new(Some(issuer), Audience::parse("https://api.shop").unwrap());
-        let keys = IssuerKeys::new(world.sources(), None, world.context());
+        let keys = IssuerKeys::new(world.sources(), world.context());
         let layer = AuthenticateLayer::new(verifier, keys, world.context());
         Self { world, layer }
     }
