@@ -32,5 +32,6 @@ pub(crate) fn policy(args: &PolicyArgs, platform: Platform) -> Result<Policy, Li
     policy.grace = args.grace;
     policy.max_token_life = args.max_token_ttl;
     policy.basis = args.age_basis;
+    policy.max_gap = args.max_gap;
     Ok(if args.accept_assumed { policy.accepting_assumptions() } else { policy })
 }

@@ -105,6 +105,8 @@ fn judged(
             published.iter().map(|key| Fact::installed(*key, *created, look.at))
         }),
     );
+    let mut told = std::collections::HashSet::new();
+    facts.retain(|fact| told.insert(fact.clone()));
     let known = Known {
         facts,
         published,

@@ -143,6 +143,9 @@ pub(crate) struct PolicyArgs {
     /// The longest life of a token, and so the least overlap of two keys.
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub(crate) max_token_ttl: Duration,
+    /// How long observations may pause; two hours more than a day, since no daily job is exact.
+    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = duration)]
+    pub(crate) max_gap: Duration,
     /// From which event ages are counted: conservative, trust, material, activation.
     #[arg(long, value_name = "BASIS", default_value = "conservative", value_parser = basis)]
     pub(crate) age_basis: AgeBasis,

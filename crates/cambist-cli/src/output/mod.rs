@@ -39,3 +39,6 @@ pub(crate) fn color(when: When, to_file: bool, world: &World<'_>) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
 use crate::time::{day, relative, rough};
 
+/// Below a finding's severity.
+const INDENT: &str = "           ";
+
 const HEAD: [&str; 9] =
     ["KID", "ROLE", "ALG", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
 
@@ -31,8 +34,11 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
         }));
         out.push('\n');
     }
-    for finding in &report.findings {
-        out.push_str(&told(finding, paint));
+    let same = |a: &ReportedFinding, b: &ReportedFinding| {
+        (a.finding.id, a.finding.severity) == (b.finding.id, b.finding.severity)
+    };
+    for findings in report.findings.chunk_by(same) {
+        out.push_str(&told(findings, paint));
     }
     for problem in &report.problems {
         _ = writeln!(out, "could not  {}: {}", problem.place, plain(&problem.detail));
@@ -135,15 +141,18 @@ pub(crate) fn grid(head: &[&str], rows: &[Vec<String>], paint: impl Fn(&str) -> 
     out
 }
 
-fn told(finding: &ReportedFinding, paint: Paint) -> String {
-    let found = &finding.finding;
-    let severity = paint.severity(found.severity);
-    let kid = finding.kid.as_deref().map(|kid| format!(" [{}]", shorten(&plain(kid))));
-    let evidence: Vec<_> = found.evidence.iter().map(|text| plain(text)).collect();
-    let mut out = format!("{severity} {} {}{}\n", found.id, finding.title, kid.unwrap_or_default());
-    _ = writeln!(out, "           {}", evidence.join("; "));
-    if found.severity > Severity::Info {
-        _ = writeln!(out, "           fix: {}", finding.remediation);
+/// What one check found: each evidence on a line, the remedy once.
+fn told(findings: &[ReportedFinding], paint: Paint) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let severity = first.finding.severity;
+    let mut out = format!("{} {} {}\n", paint.severity(severity), first.finding.id, first.title);
+    for it in findings {
+        let kid = it.kid.as_deref().map(|kid| format!("{}  ", shorten(&plain(kid))));
+        let evidence: Vec<_> = it.finding.evidence.iter().map(|text| plain(text)).collect();
+        _ = writeln!(out, "{INDENT}{}{}", kid.unwrap_or_default(), evidence.join("; "));
+    }
+    if severity > Severity::Info {
+        _ = writeln!(out, "{INDENT}fix: {}", first.remediation);
     }
     out
 }

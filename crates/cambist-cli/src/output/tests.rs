@@ -1,0 +1,154 @@
+//! Every output of one real report, held against its format.
+
+use std::collections::BTreeSet;
+
+use cambist_core::key_age::CheckId;
+use serde_json::Value;
+
+use crate::testing::{Pod, STATE, TOKEN};
+
+const SCHEMA: &str = include_str!("../../schema/issuer-check.v1.json");
+
+/// A forgotten key, a resurrected one's shadow, and an issuer with much to say.
+async fn report(format: &str) -> String {
+    let pod = Pod::new();
+    pod.days(3).await;
+    pod.sim.clock().advance(std::time::Duration::from_secs(100 * 24 * 3600));
+    pod.kubelet.project().unwrap();
+    let odd = serde_json::json!({ "kty": "oct", "kid": "<&\"'\u{1b}\n>", "k": "c2VjcmV0" });
+    pod.sim.issuer().publish_raw(odd);
+    let outcome = pod.run(&format!("issuer check {TOKEN} {STATE} -o {format}")).await;
+    assert_eq!(outcome.code, 2, "{outcome:?}");
+    assert!(!outcome.out.contains("c2VjcmV0"), "published or not, a secret is not repeated");
+    outcome.out
+}
+
+/// As much of JSON Schema as the published schema uses.
+fn valid(schema: &Value, root: &Value, value: &Value) -> Result<(), String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.strip_prefix("#/$defs/").unwrap();
+        return valid(&root["$defs"][name], root, value).map_err(|e| format!("{name}: {e}"));
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let fits = any.iter().any(|schema| valid(schema, root, value).is_ok());
+        return if fits { Ok(()) } else { Err(format!("{value} is none of {any:?}")) };
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        return if values.contains(value) { Ok(()) } else { Err(format!("{value}?")) };
+    }
+    if let Some(constant) = schema.get("const") {
+        return if constant == value { Ok(()) } else { Err(format!("{value}, not {constant}")) };
+    }
+    let kinds: Vec<_> = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        kind => kind.as_str().into_iter().collect(),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !kinds.contains(&kind) {
+        return Err(format!("{value} is {kind}, not {kinds:?}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        valid(&schema["items"], root, item)?;
+    }
+    if let Value::Object(members) = value {
+        for name in schema["required"].as_array().unwrap() {
+            members.get(name.as_str().unwrap()).ok_or_else(|| format!("{name} is missing"))?;
+        }
+        for (name, member) in members {
+            let schema = schema["properties"].get(name).ok_or_else(|| format!("{name} is new"))?;
+            valid(schema, root, member).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_is_as_its_schema_says() {
+    let (schema, report): (Value, Value) = (
+        serde_json::from_str(SCHEMA).unwrap(),
+        serde_json::from_str(&report("json").await).unwrap(),
+    );
+    assert_eq!(valid(&schema, &schema, &report), Ok(()));
+    assert!(!report["facts"].as_array().unwrap().is_empty());
+    let mut wrong = report;
+    wrong["keys"][0]["role"] = "king".into();
+    assert!(valid(&schema, &schema, &wrong).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sarif_names_rules_that_exist_and_fingerprints_that_last() {
+    let sarif: Value = serde_json::from_str(&report("sarif").await).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), CheckId::ALL.len());
+    let results = run["results"].as_array().unwrap();
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert_eq!(result["partialFingerprints"]["issuerKeyRule/v1"].as_str().unwrap().len(), 64);
+    }
+    let of = |id: &str| results.iter().find(|result| result["ruleId"] == id).unwrap();
+    assert_eq!((&of("K001")["level"], &of("K308")["level"]), (&"error".into(), &"note".into()));
+    let again: Value = serde_json::from_str(&report("sarif").await).unwrap();
+    assert_eq!(again["runs"][0]["results"], run["results"], "the same world, the same results");
+}
+
+#[tokio::test(start_paused = true)]
+async fn junit_has_a_case_a_check_and_no_character_that_xml_lacks() {
+    let xml = report("junit").await;
+    assert_eq!(xml.matches("<testcase ").count(), CheckId::ALL.len());
+    let failures = xml.matches("<failure ").count();
+    assert!(failures > 0 && xml.contains(&format!("failures=\"{failures}\"")), "{xml}");
+    assert!(!xml.contains('\u{1b}'));
+    let text =
+        xml.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").replace("&quot;", "");
+    assert!(!text.replace("&apos;", "").contains('&'), "every ampersand is an entity");
+}
+
+#[tokio::test(start_paused = true)]
+async fn prometheus_has_moments_each_described_once_and_every_line_well_formed() {
+    let text = report("prometheus").await;
+    assert!(text.ends_with('\n') && !text.contains("age_seconds"));
+    let mut described = BTreeSet::new();
+    let mut samples = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(described.insert(name.to_owned()) && kind == "gauge", "{line}");
+        } else if !line.starts_with('#') {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<i64>().is_ok(), "{line}");
+            assert!(described.contains(series.split('{').next().unwrap()), "{line}");
+            assert!(samples.insert(series.to_owned()), "twice: {line}");
+        }
+    }
+    assert!(text.contains(
+        "cambist_issuer_status{issuer=\"https://issuer.sim.test/\",status=\"SUSPECT\"} 1"
+    ));
+    assert!(text.contains("cambist_issuer_key_rotate_by_timestamp_seconds"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tables_have_colours_only_where_asked_and_never_a_server_s() {
+    assert!(!report("table").await.contains('\u{1b}'));
+    let coloured = report("table --color always").await;
+    assert!(coloured.contains("\u{1b}[1;31mSUSPECT\u{1b}[0m"), "{coloured}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_goes_to_a_file_whole() {
+    let pod = Pod::new();
+    let outcome = pod.run("issuer check -o prometheus --output-file {dir}/c.prom").await;
+    assert_eq!((outcome.code, outcome.out.as_str()), (3, ""));
+    assert!(std::fs::read_to_string(pod.path("c.prom")).unwrap().contains("status=\"UNKNOWN\"} 1"));
+    let nowhere = pod.run("issuer check --output-file {dir}/missing/c.prom").await;
+    assert!(nowhere.code == 3 && nowhere.err.contains("missing/c.prom"), "{nowhere:?}");
+}
