@@ -185,3 +185,6 @@ fn server_time(look: &Look, made_up: bool, now: UnixTime) -> Option<UnixTime> {
     }
     Some(if server > look.at { now + apart } else { now - apart })
 }
+
+#[cfg(test)]
+mod tests;

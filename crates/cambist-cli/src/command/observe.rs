@@ -2,6 +2,7 @@
 
 use cambist_core::clock::{Clock, UnixTime};
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::case::{CaseError, Ledger, set};
 use crate::cli::issuer::{Lines, Observe};
@@ -37,7 +38,7 @@ pub(super) async fn run(args: &Observe, world: &World<'_>) -> Outcome {
             Err(error) => super::check::fail(&error),
         };
     };
-    let mut stop = std::pin::pin!(stopped());
+    let mut stop = Stop::listen();
     loop {
         // A look is finished before the loop ends: half of one would be recorded by nobody.
         match once(args, world, &*clock).await {
@@ -45,7 +46,7 @@ pub(super) async fn run(args: &Observe, world: &World<'_>) -> Outcome {
             Err(error) => return super::check::fail(&error),
         }
         tokio::select! {
-            () = &mut stop => return Outcome::default(),
+            () = stop.heard() => return Outcome::default(),
             () = tokio::time::sleep(every) => {}
         }
     }
@@ -129,16 +130,24 @@ fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// SIGTERM or Ctrl-C.
-async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = async |kind| match signal(kind) {
-        Ok(mut signal) => _ = signal.recv().await,
-        // Without handlers the signals' own effect remains, which is to end the program.
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+/// SIGTERM and Ctrl-C, heard from now on: what comes during a look is not lost.
+struct Stop([Option<Signal>; 2]);
+
+impl Stop {
+    fn listen() -> Self {
+        // Without a handler the signal's own effect remains, which is to end the program.
+        Self([SignalKind::terminate(), SignalKind::interrupt()].map(|kind| signal(kind).ok()))
+    }
+
+    async fn heard(&mut self) {
+        let [terminate, interrupt] = &mut self.0;
+        let wait = async |signal: &mut Option<Signal>| match signal {
+            Some(signal) => _ = signal.recv().await,
+            None => std::future::pending().await,
+        };
+        tokio::select! {
+            () = wait(terminate) => {}
+            () = wait(interrupt) => {}
+        }
     }
 }

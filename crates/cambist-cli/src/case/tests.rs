@@ -1,0 +1,160 @@
+//! One-shot evidence, and what the flags make of it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use cambist_core::clock::Clock as _;
+use cambist_sim::keys::KeySource;
+use serde_json::{Value, json};
+
+use crate::testing::{Pod, ids, write};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const CHECK: &str = "issuer check --token-file {dir}/tokens/token";
+
+fn fact<'a>(report: &'a Value, source: &str) -> Option<&'a Value> {
+    report["facts"].as_array().unwrap().iter().find(|fact| fact["source"] == source)
+}
+
+/// Publishes the key of a certificate that `openssl` made, with these members besides.
+fn publish(pod: &Pod, members: Value) {
+    let pem = include_str!("../../testdata/rsa.crt.pem");
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(&base64).unwrap();
+    // The modulus: 257 bytes after the INTEGER's header, the exponent after it.
+    let start = der.windows(4).position(|w| w == [0x02, 0x82, 0x01, 0x01]).unwrap() + 5;
+    let mut jwk = json!({
+        "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "certified", "e": "AQAB",
+        "n": URL_SAFE_NO_PAD.encode(&der[start..start + 256]), "x5c": [base64],
+    });
+    jwk.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    pod.sim.issuer().hide(pod.sim.issuer().signer().kid());
+    pod.sim.issuer().publish_raw(jwk);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_over_the_key_makes_it_old_at_first_sight() {
+    let pod = Pod::new();
+    publish(&pod, json!({}));
+    pod.sim.clock().advance(100 * DAY);
+    let report = pod.json("issuer check").await;
+    assert_eq!(fact(&report, "E4").unwrap()["grade"], "asserted", "{report:#}");
+    assert_eq!(report["verdict"], "OVERDUE", "{report:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_over_another_key_says_nothing() {
+    let pod = Pod::new();
+    let other = KeySource::Pool.take(5).unwrap().jwk();
+    publish(&pod, json!({ "n": other["n"] }));
+    assert_eq!(fact(&pod.json("issuer check").await, "E4"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jwk_s_own_date_is_a_fact_and_can_contradict_what_was_seen() {
+    let pod = Pod::new();
+    let now = pod.sim.clock().wall();
+    publish(&pod, json!({ "iat": now.as_secs() - 60 * 24 * 3600, "x5c": null }));
+    let report = pod.json("issuer check").await;
+    assert_eq!(report["verdict"], "DUE", "{report:#}");
+    let liar = Pod::new();
+    let state = "--state file:{dir}/history.json";
+    publish(&liar, json!({ "iat": now.as_secs() + 20 * 24 * 3600, "x5c": null }));
+    liar.run(&format!("issuer observe {state}")).await;
+    liar.sim.clock().advance(30 * DAY);
+    let report = liar.json(&format!("issuer check {state}")).await;
+    assert!(ids(&report).contains(&"K005"), "{report:#}");
+    assert_eq!(report["verdict"], "SUSPECT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nodes_files_and_flags_are_evidence_too() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let pod = Pod::new();
+    publish(&pod, json!({ "x5c": null }));
+    let root = pod.dir.path().join("host");
+    let pki = root.join("etc/kubernetes/pki");
+    std::fs::create_dir_all(&pki).unwrap();
+    std::fs::create_dir_all(root.join("etc/kubernetes/manifests")).unwrap();
+    write(pki.join("sa.pub"), include_str!("../../testdata/rsa.pub.pem"));
+    write(pki.join("sa.key"), "secret");
+    std::fs::set_permissions(pki.join("sa.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let manifest = "spec: {containers: [{command: [kube-apiserver, --service-account-key-file=/etc/kubernetes/pki/sa.pub]}]}";
+    write(root.join("etc/kubernetes/manifests/kube-apiserver.yaml"), manifest);
+    // The files are of this machine's present, so that is the time to look from.
+    let changed = {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(pki.join("sa.pub")).unwrap().ctime()
+    };
+    let now = changed + 60 * 24 * 3600;
+    let report = pod.json(&format!("issuer check --node-root {{dir}}/host --now {now}")).await;
+    assert_eq!(fact(&report, "E8").unwrap()["notAfter"], changed, "{report:#}");
+    assert_eq!(report["verdict"], "DUE", "{report:#}");
+    for id in ["K501", "K503", "K504"] {
+        assert!(ids(&report).contains(&id), "{id}: {:?}", ids(&report));
+    }
+    assert!(!report.to_string().contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assumption_proves_youth_only_where_it_was_accepted_and_then_it_is_said() {
+    let pod = Pod::new();
+    let assume = format!("{CHECK} --assume cluster-created=2026-11-20");
+    assert_eq!(pod.json(&assume).await["verdict"], "UNKNOWN");
+    let accepted = pod.run(&format!("{assume} --accept-assumed")).await;
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+    assert!(accepted.out.contains("K006") && accepted.out.contains("--accept-assumed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_with_a_schedule_of_its_own_is_told_and_not_judged() {
+    let pod = Pod::new();
+    let eks = pod.json(&format!("{CHECK} --profile eks")).await;
+    assert_eq!((&eks["verdict"], &eks["informsOnly"]), (&json!("OK"), &json!(true)));
+    assert!(ids(&eks).contains(&"K220"), "{eks:#}");
+    let asked = pod.json(&format!("{CHECK} --profile eks --rotate-after 14d")).await;
+    assert_eq!(asked["verdict"], "UNKNOWN");
+    let wrong = pod.run(&format!("{CHECK} --rotate-after 90d --expire-after 45d")).await;
+    assert_eq!(wrong.code, 64, "{wrong:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trust_in_a_ledger_can_be_lowered_until_it_proves_no_youth() {
+    let pod = Pod::new();
+    pod.days(2).await;
+    pod.sim.issuer().rotate(false).unwrap();
+    pod.days(4).await;
+    let check = format!("{CHECK} --state file:{{dir}}/history.json");
+    assert_eq!(pod.json(&check).await["verdict"], "OK");
+    let doubted = pod.json(&format!("{check} --ledger-trust asserted")).await;
+    assert_eq!(doubted["verdict"], "UNKNOWN", "{doubted:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_of_the_future_is_not_believed_and_not_written_to() {
+    let pod = Pod::new();
+    pod.days(3).await;
+    let check = format!("{CHECK} --state file:{{dir}}/history.json --now 2026-11-24");
+    let before = std::fs::read(pod.path("history.json")).unwrap();
+    let report = pod.json(&check).await;
+    assert!(ids(&report).contains(&"K190"), "{report:#}");
+    assert_eq!(std::fs::read(pod.path("history.json")).unwrap(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_token_and_a_secret_in_the_set_are_suspect() {
+    let pod = Pod::new();
+    let forger = KeySource::Pool.take(6).unwrap();
+    let spec = pod.sim.token_spec().header("kid", pod.sim.issuer().signer().kid());
+    pod.kubelet.write(spec.sign(&forger).unwrap().as_bytes()).unwrap();
+    let report = pod.json(CHECK).await;
+    assert!(ids(&report).contains(&"K104"), "{report:#}");
+    pod.kubelet.project().unwrap();
+    let mut private = pod.sim.issuer().signer().jwk();
+    private["d"] = "c2VjcmV0".into();
+    pod.sim.issuer().publish_raw(private);
+    let report = pod.json(CHECK).await;
+    assert!(ids(&report).contains(&"K101") && !report.to_string().contains("c2VjcmV0"));
+    assert_eq!(report["exitCode"], 2);
+}

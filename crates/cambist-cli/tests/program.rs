@@ -1,0 +1,63 @@
+//! The program as a process: exit codes, standard streams, signals.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Output, Stdio};
+
+fn cambist(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cambist"));
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    cambist(arguments).output().unwrap()
+}
+
+#[test]
+fn usage_errors_are_64_and_help_is_0() {
+    for wrong in [&["issuer", "chekc"][..], &["issuer", "check", "--state", "x"], &[]] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(64), "{wrong:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+    let help = run(&["issuer", "check", "--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8(help.stdout).unwrap().contains("64 usage"));
+}
+
+#[test]
+fn a_token_comes_through_standard_input() {
+    let mut command = cambist(&["token", "inspect", "-o", "json", "--now", "1717671400"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // {"alg":"RS256"}, {"iat":1717671355,"exp":1717674955,"aud":"a","iss":"https://i.test","sub":"s"}
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjE3MTc2NzEzNTUsImV4cCI6MTcxNzY3NDk1NSwiYXVkIjoiYSIsImlzcyI6Imh0dHBzOi8vaS50ZXN0Iiwic3ViIjoicyJ9.c2ln\n";
+    child.stdin.take().unwrap().write_all(token.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\"expiresAt\": \"2024-06-06T11:55:55Z\"") && !text.contains("c2ln"));
+}
+
+#[test]
+fn an_issuer_that_does_not_answer_is_3_and_told() {
+    let output = run(&["issuer", "check", "--issuer", "https://127.0.0.1:1/", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "UNKNOWN");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("127.0.0.1:1: no connection"));
+}
+
+#[test]
+fn a_loop_ends_cleanly_on_sigterm() {
+    let arguments =
+        ["issuer", "observe", "--issuer", "https://127.0.0.1:1/", "--every", "1h", "-o", "ndjson"];
+    let mut child = cambist(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let look: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(look["issuer"], "https://127.0.0.1:1/");
+    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
