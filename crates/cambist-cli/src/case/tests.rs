@@ -157,4 +157,38 @@ async fn a_forged_token_and_a_secret_in_the_set_are_suspect() {
     let report = pod.json(CHECK).await;
     assert!(ids(&report).contains(&"K101") && !report.to_string().contains("c2VjcmV0"));
     assert_eq!(report["exitCode"], 2);
+    pod.run("issuer observe --bundle {dir}/bundle.json").await;
+    assert!(!std::fs::read_to_string(pod.path("bundle.json")).unwrap().contains("c2VjcmV0"));
+    let judged = pod.json("issuer check --offline {dir}/bundle.json").await;
+    assert!(ids(&judged).contains(&"K101"), "{judged:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_the_issuer_answers_is_checked_and_told() {
+    use cambist_sim::fault::{Fault, Target};
+    let with = async |target, fault| {
+        let pod = Pod::new();
+        pod.sim.faults().inject(target, fault);
+        pod.json(CHECK).await
+    };
+    let moved = Fault::Redirect { location: "https://elsewhere.test/keys".to_owned() };
+    let redirect = with(Target::Jwks, moved).await;
+    assert!(ids(&redirect).contains(&"K403"), "{redirect:#}");
+    assert_eq!(redirect["exitCode"], 3);
+    let skewed = with(Target::Jwks, Fault::DateSkew(7200)).await;
+    assert!(ids(&skewed).contains(&"K405"), "{skewed:#}");
+    assert_eq!(skewed["clockErrorSeconds"], 7200);
+    let body = Fault::Body {
+        status: http::StatusCode::OK,
+        content_type: "application/json".to_owned(),
+        body: r#"{"issuer":"https://issuer.sim.test","jwks_uri":"https://issuer.sim.test/k"}"#
+            .to_owned(),
+    };
+    let slash = with(Target::Discovery, body).await;
+    assert!(ids(&slash).contains(&"K401"), "{slash:#}");
+    assert!(slash["problems"][0]["detail"].as_str().unwrap().contains("trailing slash"));
+    let healthy = Pod::new().json(CHECK).await;
+    for id in ["K401", "K403", "K405", "K406", "K407", "K408"] {
+        assert!(!ids(&healthy).contains(&id), "{id}: {healthy:#}");
+    }
 }

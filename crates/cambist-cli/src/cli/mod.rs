@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 #[expect(clippy::large_enum_variant, reason = "there is one, and it does not move")]
 pub(crate) enum Command {
     /// The age of an issuer's signing keys
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = include_str!("model.txt"))]
     Issuer(IssuerCommand),
     /// Service-account tokens
     #[command(subcommand)]

@@ -3,6 +3,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::look::{Look, VERSION};
 use crate::output::file;
 
@@ -29,9 +31,9 @@ pub(crate) fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleErro
     let mut text = String::new();
     let file = std::fs::File::open(path).and_then(|file| file.take(MAX).read_to_string(&mut text));
     file.map_err(|e| failed(e.to_string()))?;
-    let value: serde_json::Value =
+    let value: Value =
         serde_json::from_str(&text).map_err(|e| failed(format!("is not whole JSON: {e}")))?;
-    match value.get("schemaVersion").and_then(serde_json::Value::as_u64) {
+    match value.get("schemaVersion").and_then(Value::as_u64) {
         Some(found) if found != u64::from(VERSION) => {
             return Err(BundleError::Version { path: shown, found });
         }
@@ -51,7 +53,31 @@ pub(crate) fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleErro
 /// Writes a bundle, whole or not at all.
 pub(crate) fn write(path: &Path, look: &Look) -> Result<(), BundleError> {
     let failed = |problem: String| BundleError::File { path: path.display().to_string(), problem };
-    let mut text = serde_json::to_string_pretty(look).map_err(|e| failed(e.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(&without_secrets(look)).map_err(|e| failed(e.to_string()))?;
     text.push('\n');
     file::write(path, text.as_bytes()).map_err(|e| failed(e.to_string()))
+}
+
+/// Members that only a private or shared key has (RFC 7518 section 6).
+const SECRET: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
+/// A secret that an issuer publishes by mistake is not carried about: that it is there is what
+/// counts. A set without one stays as it was served, byte for byte.
+fn without_secrets(look: &Look) -> Look {
+    let mut look = look.clone();
+    for reply in [&mut look.public.jwks, &mut look.api.jwks].into_iter().flatten() {
+        let Ok(mut set) = serde_json::from_str::<Value>(&reply.body) else { continue };
+        let keys = set.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten();
+        let members = keys.filter_map(Value::as_object_mut).flat_map(|key| key.iter_mut());
+        let mut found = false;
+        for (_, value) in members.filter(|(name, _)| SECRET.contains(&name.as_str())) {
+            *value = Value::from("withheld");
+            found = true;
+        }
+        if found {
+            reply.body = set.to_string();
+        }
+    }
+    look
 }
