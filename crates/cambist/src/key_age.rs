@@ -13,14 +13,16 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use cambist_core::clock::{BootTime, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::checks::{example_keys, secrets};
+use cambist_core::key_age::checks::ages;
 use cambist_core::key_age::enforce::{Exemption, may_exchange};
 use cambist_core::key_age::{
     Finding, Grade, History, Judgement, Known, Policy, PublishedSet, Sighting, Source, judge,
 };
 
 use crate::credential::Context;
-use crate::history::HistoryFile;
+use crate::history::{HistoryFile, Stored};
+
+mod findings;
 
 /// How long a judgement is good for; ages are counted in days.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -150,7 +152,9 @@ impl KeyAge {
         let (now, boot) = (context.clock.wall(), context.clock.boot());
         let mut seen = self.seen(issuer);
         let Some(seen) = seen.as_mut() else { return };
-        if let Some(set) = look.body.and_then(|body| PublishedSet::parse(body).ok()) {
+        if let Some(body) = look.body {
+            // A body that cannot be read is no sighting of the set before it.
+            let Ok(set) = PublishedSet::parse(body) else { return };
             seen.set = Some(set);
         }
         seen.server_time = look.server_time.map(|time| (time, boot));
@@ -204,10 +208,13 @@ impl KeyAge {
             let known = held.map(History::sequence);
             let checked = stored.history.check(wall, self.0.settings.policy.clock_error, known);
             checked.map_err(|e| e.to_string())?;
-            Ok(stored.history)
+            Ok(stored)
         });
         let ledger = match read {
-            Ok(history) => Ledger { read_at: now, history: Some(history), problem: None },
+            Ok(Stored { history, damage }) => {
+                let problem = damage.map(|damage| format!("the ledger {damage}"));
+                Ledger { read_at: now, history: Some(history), problem }
+            }
             // What was read before is not forgotten for a file that was damaged since.
             Err(problem) => Ledger { read_at: now, history: held.cloned(), problem: Some(problem) },
         };
@@ -230,7 +237,9 @@ impl KeyAge {
 
     fn judge(&self, now: UnixTime) -> Option<Arc<Report>> {
         let Inner { settings, context, .. } = &*self.0;
-        let (known, findings) = {
+        let ledger = self.0.ledger.load();
+        let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
+        let (known, mut findings) = {
             let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.as_ref()?;
             let mut known = Known::default();
@@ -240,30 +249,37 @@ impl KeyAge {
             known.signings.clone_from(seen.history.signings());
             let boot = context.clock.boot();
             known.server_time = seen.server_time.map(|(time, heard)| time + boot.since(heard));
-            self.add_ledger(&mut known, seen, primary);
-            let set = seen.set.as_ref();
-            let mut findings = set.map(secrets).unwrap_or_default();
-            findings.extend(set.map(example_keys).unwrap_or_default());
-            (known, findings)
+            if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref()) {
+                match self.add_ledger(history, &mut known, seen, primary) {
+                    Ok(()) => {}
+                    Err(problem) => ledger_problem = Some(problem),
+                }
+            }
+            (known, findings::of(seen, &settings.policy, now))
         };
         let mut judgement = judge(&known, &settings.policy, now);
         judgement.suspect(&findings);
-        let ledger = self.0.ledger.load();
-        let ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
+        findings.extend(ages(&judgement, &settings.policy, now));
         let report = Arc::new(Report { at: now, judgement, findings, ledger_problem });
         context.observer.keys_judged(&report);
         self.0.report.store(Some(report.clone()));
         Some(report)
     }
 
-    /// Adds what the ledger says, believed no further than is configured.
-    fn add_ledger(&self, known: &mut Known, seen: &Seen, primary: Source) {
-        let ledger = self.0.ledger.load();
-        let Some(ledger) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref()) else {
-            return;
-        };
-        if ledger.issuer() != seen.history.issuer() {
-            return;
+    /// Adds what the ledger says, believed no further than is configured; or says why not.
+    fn add_ledger(
+        &self,
+        ledger: &History,
+        known: &mut Known,
+        seen: &Seen,
+        primary: Source,
+    ) -> Result<(), String> {
+        let issuer = seen.history.issuer();
+        if ledger.issuer() != issuer {
+            return Err(format!(
+                "the ledger is about {}, but the projected token is {issuer}'s: observe that issuer instead",
+                ledger.issuer()
+            ));
         }
         let trust = self.0.settings.ledger_trust.min(Grade::Attested);
         known.facts.extend(ledger.facts(primary, trust));
@@ -278,6 +294,7 @@ impl KeyAge {
                 })
                 .or_insert(*theirs);
         }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-use cambist_core::key_age::Verdict;
+use cambist_core::key_age::{CheckId, PublishedSet, Sighting, Verdict};
 use cambist_sim::fault::{Fault, Target};
 use tokio::time::sleep;
 
@@ -130,4 +130,102 @@ async fn a_leaked_key_is_refused_at_once_and_its_tokens_are_renewed_when_that_ca
     let replaced = credential.token(&vault).await.unwrap();
     assert_ne!(replaced.secret().expose(), held.secret().expose());
     keeper.abort();
+}
+
+/// A history of the world's issuer in a file, as `cambist issuer observe` keeps it: its key was
+/// seen on so many consecutive days, the last of which is now.
+fn ledger(world: &World, issuer: &str, days: u32) -> (tempfile::TempDir, String) {
+    let set = PublishedSet::parse(world.sim.issuer().jwks().to_string().as_bytes()).unwrap();
+    let mut history = History::new(issuer);
+    for day in (0..=days).rev() {
+        let at = world.context().clock.wall() - DAY * day;
+        history.observe(&Sighting::of(Source::Public, at, &set).unwrap());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.json");
+    for _ in 0..2 {
+        HistoryFile::new(&path).update(|_| (history.clone(), ())).unwrap();
+    }
+    (dir, path.display().to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_tells_what_was_before_and_its_faults_are_told() {
+    let world = World::new();
+    let issuer = world.sim.settings().issuer.clone();
+    let (dir, path) = ledger(&world, &issuer, 60);
+    let world = world.with("CAMBIST_LEDGER", &path);
+    let vault = scope("https://vault.azure.net");
+    let credential = world.credential();
+    credential.token(&vault).await.unwrap();
+    let said = report(&credential);
+    assert_eq!((said.judgement.verdict, &said.ledger_problem), (Verdict::Due, &None));
+    assert!(said.findings.iter().any(|found| found.id == CheckId::K001), "{:?}", said.findings);
+
+    // Torn: its backup serves, and that is told. Torn, too: what was read stays in use.
+    let again = || {
+        let key_age = credential.issuer_keys().unwrap().key_age().unwrap();
+        world.sim.clock().advance(LEDGER_EVERY);
+        key_age.read_ledger();
+        key_age.report().unwrap()
+    };
+    for file in ["history.json", "history.json.bak"] {
+        std::fs::write(dir.path().join(file), "{").unwrap();
+        let said = again();
+        assert_eq!(said.judgement.verdict, Verdict::Due);
+        assert!(said.ledger_problem.as_ref().unwrap().contains("damaged"), "{said:?}");
+    }
+
+    let (_dir, path) = ledger(&world, "https://other.example/", 60);
+    let world = world.with("CAMBIST_LEDGER", &path);
+    let credential = world.credential();
+    credential.token(&vault).await.unwrap();
+    let said = report(&credential);
+    assert_eq!(said.judgement.verdict, Verdict::Unknown);
+    assert!(said.ledger_problem.as_ref().unwrap().contains("other.example"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resurrected_key_is_suspect_and_may_sign() {
+    let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+    let credential = world.credential();
+    credential.token(&scope("api://first")).await.unwrap();
+    let old = world.sim.issuer().signer();
+    for sign_with_old in [false, true] {
+        match sign_with_old {
+            false => drop(world.sim.issuer().rotate(false).unwrap()),
+            true => {
+                world.sim.issuer().publish(&old);
+                world.sim.issuer().sign_with(&old);
+            }
+        }
+        live(&world, 3, &credential).await;
+    }
+    let said = report(&credential);
+    assert_eq!(said.judgement.verdict, Verdict::Suspect);
+    assert!(said.findings.iter().any(|found| found.id == CheckId::K112), "{:?}", said.findings);
+    assert_eq!(reason(&credential, &scope("api://new")).await, "");
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_no_sighting() {
+    let world = World::new();
+    let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+    let key_age = KeyAge::new(world.config().key_age, world.context());
+    let look = |body| Look {
+        source: Source::Public,
+        body: Some(body),
+        stale: Duration::ZERO,
+        last_modified: None,
+        etag: None,
+        server_time: None,
+    };
+    let set = world.sim.issuer().jwks().to_string();
+    key_age.observe_keys(&issuer, look(set.as_bytes()));
+    let sequence = || key_age.seen(&issuer).as_ref().unwrap().history.sequence();
+    let before = sequence();
+    key_age.observe_keys(&issuer, look(b"{}"));
+    assert_eq!(sequence(), before);
+    key_age.observe_keys(&issuer, look(set.as_bytes()));
+    assert_eq!(sequence(), before + 1);
 }
