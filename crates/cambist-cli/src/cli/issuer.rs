@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{AgeBasis, Grade, Platform, Severity};
+use cambist_core::key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Plain;
+pub(crate) use super::value::{Profile, Within};
+use super::value::{assumption, basis, every, grade, profile, severity, within};
 use crate::store::StateName;
 use crate::time::{duration, moment};
 
@@ -354,65 +356,4 @@ pub(crate) enum Unknown {
     Warn,
     #[default]
     Fail,
-}
-
-/// The platform, or whatever the issuer's URL gives away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
-    Auto,
-    Of(Platform),
-}
-
-/// How long ahead a rotation is called for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Within {
-    /// This long before it is due.
-    Time(Duration),
-    /// When this much of the time until it is due is over, in percent.
-    Share(u32),
-}
-
-fn profile(text: &str) -> Result<Profile, String> {
-    if text == "auto" {
-        return Ok(Profile::Auto);
-    }
-    text.parse().map(Profile::Of).map_err(|_| {
-        let names = Platform::ALL.map(Platform::as_str).join(", ");
-        format!("expected auto or one of {names}")
-    })
-}
-
-fn basis(text: &str) -> Result<AgeBasis, String> {
-    text.parse().map_err(|()| "expected conservative, trust, material or activation".to_owned())
-}
-
-fn grade(text: &str) -> Result<Grade, String> {
-    text.parse().map_err(|()| "expected proven, attested, asserted or assumed".to_owned())
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    text.parse().map_err(|()| "expected info, low, medium, high or critical".to_owned())
-}
-
-fn assumption(text: &str) -> Result<UnixTime, String> {
-    match text.split_once('=') {
-        Some(("cluster-created", time)) => moment(time),
-        _ => Err("expected cluster-created=TIME, such as cluster-created=2026-11-01".to_owned()),
-    }
-}
-
-fn every(text: &str) -> Result<Duration, String> {
-    let every = duration(text)?;
-    let enough = every >= Duration::from_secs(60);
-    enough.then_some(every).ok_or_else(|| "issuers are asked at most once a minute".to_owned())
-}
-
-fn within(text: &str) -> Result<Within, String> {
-    match text.strip_suffix('%') {
-        None => duration(text).map(Within::Time),
-        Some(share) => match share.parse() {
-            Ok(share @ 1..=100) => Ok(Within::Share(share)),
-            _ => Err("a share is from 1% to 100%".to_owned()),
-        },
-    }
 }

@@ -1,0 +1,69 @@
+//! What flags are parsed into.
+
+use std::time::Duration;
+
+use cambist_core::clock::UnixTime;
+use cambist_core::key_age::{AgeBasis, Grade, Platform, Severity};
+
+use crate::time::{duration, moment};
+
+/// The platform, or whatever the issuer's URL gives away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Auto,
+    Of(Platform),
+}
+
+/// How long ahead a rotation is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// This long before it is due.
+    Time(Duration),
+    /// When this much of the time until it is due is over, in percent.
+    Share(u32),
+}
+
+pub(super) fn profile(text: &str) -> Result<Profile, String> {
+    if text == "auto" {
+        return Ok(Profile::Auto);
+    }
+    text.parse().map(Profile::Of).map_err(|_| {
+        let names = Platform::ALL.map(Platform::as_str).join(", ");
+        format!("expected auto or one of {names}")
+    })
+}
+
+pub(super) fn basis(text: &str) -> Result<AgeBasis, String> {
+    text.parse().map_err(|()| "expected conservative, trust, material or activation".to_owned())
+}
+
+pub(super) fn grade(text: &str) -> Result<Grade, String> {
+    text.parse().map_err(|()| "expected proven, attested, asserted or assumed".to_owned())
+}
+
+pub(super) fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|()| "expected info, low, medium, high or critical".to_owned())
+}
+
+pub(super) fn assumption(text: &str) -> Result<UnixTime, String> {
+    match text.split_once('=') {
+        Some(("cluster-created", time)) => moment(time),
+        _ => Err("expected cluster-created=TIME, such as cluster-created=2026-11-01".to_owned()),
+    }
+}
+
+pub(super) fn every(text: &str) -> Result<Duration, String> {
+    let every = duration(text)?;
+    let enough = every >= Duration::from_secs(60);
+    enough.then_some(every).ok_or_else(|| "issuers are asked at most once a minute".to_owned())
+}
+
+pub(super) fn within(text: &str) -> Result<Within, String> {
+    match text.strip_suffix('%') {
+        None => duration(text).map(Within::Time),
+        Some(share) => match share.parse() {
+            Ok(share @ 1..=100) => Ok(Within::Share(share)),
+            _ => Err("a share is from 1% to 100%".to_owned()),
+        },
+    }
+}
