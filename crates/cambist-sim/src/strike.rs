@@ -45,7 +45,7 @@ impl Fault {
                 *answer.status_mut() = status.unwrap_or(answer.status());
                 answer
             }
-            Self::Stale(age) if target != Target::Entra => stale(sim, target, age),
+            Self::Stale(age) if target != Target::Entra => stale(sim, target, request, age),
             // The first two are no answers, and the others do not apply to this target.
             Self::Latency(_) | Self::DateSkew(_) | Self::Aadsts { .. } | Self::Stale(_) => {
                 sim.honest(target, request, fetch).await
@@ -69,10 +69,10 @@ fn cut(mut answer: Response) -> Answer {
     Answer::Cut(answer)
 }
 
-fn stale(sim: &Sim, target: Target, age: Duration) -> Response {
+fn stale(sim: &Sim, target: Target, request: &Request, age: Duration) -> Response {
     let issuer = sim.issuer();
     let mut answer = match target {
-        Target::Jwks => issuer.serve_jwks(age),
+        Target::Jwks => issuer.serve_jwks(age, request.headers()),
         _ => issuer.serve_discovery(),
     };
     // A cache passes the origin's own date on (RFC 9111, section 5.1).
@@ -96,6 +96,7 @@ const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Service unavailable</tit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::issuer::Hosting;
     use bytes::Bytes;
     use std::io;
     use tower::ServiceExt;
@@ -178,6 +179,29 @@ mod tests {
         assert_eq!(*got.body(), old);
         assert_eq!(got.headers()["age"], "300");
         assert_eq!(got.headers()["date"], "Mon, 23 Nov 2026 04:18:45 GMT");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stale_cache_before_a_blob_repeats_the_blobs_own_dates() {
+        let sim = Sim::new().unwrap();
+        sim.issuer().host(Hosting::Blob);
+        let old = jwks(&sim).await.unwrap();
+        sim.clock().advance(Duration::from_secs(600));
+        sim.issuer().rotate(true).unwrap();
+        sim.faults().inject(Target::Jwks, Fault::Stale(Duration::from_secs(300)));
+        let got = jwks(&sim).await.unwrap();
+        for name in ["etag", "last-modified"] {
+            assert_eq!(got.headers()[name], old.headers()[name]);
+        }
+        assert_eq!((got.body(), &got.headers()["age"]), (old.body(), &"300".parse().unwrap()));
+        let known = http::Request::get(sim.issuer().jwks_url())
+            .header("if-none-match", &old.headers()["etag"])
+            .body(Bytes::new());
+        let got = sim.service().oneshot(known.unwrap()).await.unwrap();
+        assert_eq!((got.status().as_u16(), &got.headers()["age"]), (304, &"300".parse().unwrap()));
+        sim.faults().clear();
+        let got = jwks(&sim).await.unwrap();
+        assert_eq!(got.headers()["last-modified"], "Mon, 23 Nov 2026 04:23:45 GMT");
     }
 
     #[tokio::test(start_paused = true)]

@@ -294,7 +294,7 @@ impl Sim {
             }
             _ if !get => plain(StatusCode::METHOD_NOT_ALLOWED),
             Target::Discovery => self.issuer().serve_discovery(),
-            Target::Jwks => self.issuer().serve_jwks(Duration::ZERO),
+            Target::Jwks => self.issuer().serve_jwks(Duration::ZERO, request.headers()),
         }
     }
 }

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use crate::lock;
 
+pub mod odd;
+mod private;
+
 /// A key could not be made or used: the cryptography itself failed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the simulator could not {doing} with an {algorithm} key")]
@@ -25,12 +28,14 @@ pub struct KeyError {
 
 /// A private key with the `kid` kube-apiserver would give it. Clones share the key.
 #[derive(Clone)]
-pub struct SigningKey(Arc<Inner>);
+pub struct SigningKey {
+    public: Arc<Public>,
+    private: Arc<Private>,
+}
 
-struct Inner {
+struct Public {
     kid: String,
     jwk: Value,
-    private: Private,
 }
 
 enum Private {
@@ -68,6 +73,10 @@ impl KeySource {
 }
 
 impl SigningKey {
+    fn new(kid: String, jwk: Value, private: Private) -> Self {
+        Self { public: Arc::new(Public { kid, jwk }), private: Arc::new(private) }
+    }
+
     /// A new RSA key of 2048 bits, for RS256.
     ///
     /// # Errors
@@ -88,7 +97,7 @@ impl SigningKey {
             "use": "sig", "kty": "RSA", "kid": kid, "alg": "RS256",
             "n": BASE64URL.encode(n), "e": BASE64URL.encode(e),
         });
-        Ok(Self(Arc::new(Inner { kid, jwk, private: Private::Rsa(pair) })))
+        Ok(Self::new(kid, jwk, Private::Rsa(pair)))
     }
 
     /// A new P-256 key, for ES256. Kubernetes may sign with one; Entra does not promise to take it.
@@ -108,17 +117,27 @@ impl SigningKey {
             "use": "sig", "kty": "EC", "kid": kid, "alg": "ES256", "crv": "P-256",
             "x": BASE64URL.encode(x), "y": BASE64URL.encode(y),
         });
-        Ok(Self(Arc::new(Inner { kid, jwk, private: Private::Ec(pair) })))
+        Ok(Self::new(kid, jwk, Private::Ec(pair)))
     }
 
-    /// base64url of the SHA-256 of the public key's SubjectPublicKeyInfo, as kube-apiserver has it.
+    /// The same key under another `kid`: one that another key had before, say.
+    #[must_use]
+    pub fn with_kid(&self, kid: &str) -> Self {
+        let mut jwk = self.jwk();
+        jwk["kid"] = kid.into();
+        let public = Arc::new(Public { kid: kid.to_owned(), jwk });
+        Self { public, private: Arc::clone(&self.private) }
+    }
+
+    /// base64url of the SHA-256 of the public key's SubjectPublicKeyInfo, as kube-apiserver has it,
+    /// unless [another](Self::with_kid) was chosen.
     pub fn kid(&self) -> &str {
-        &self.0.kid
+        &self.public.kid
     }
 
     /// `RS256` or `ES256`.
     pub fn algorithm(&self) -> &'static str {
-        match self.0.private {
+        match *self.private {
             Private::Rsa(_) => "RS256",
             Private::Ec(_) => "ES256",
         }
@@ -126,7 +145,25 @@ impl SigningKey {
 
     /// The public half, with the members kube-apiserver publishes.
     pub fn jwk(&self) -> Value {
-        self.0.jwk.clone()
+        self.public.jwk.clone()
+    }
+
+    /// Both halves in one JWK (RFC 7518, sections 6.2.2 and 6.3.2), as somebody publishes it who
+    /// converts the wrong file.
+    ///
+    /// # Errors
+    /// If the cryptography does not give the private half away.
+    pub fn private_jwk(&self) -> Result<Value, KeyError> {
+        let failed = KeyError { doing: "export the private half", algorithm: self.algorithm() };
+        let members = match &*self.private {
+            Private::Rsa(pair) => private::rsa(pair),
+            Private::Ec(pair) => private::ec(pair),
+        };
+        let mut jwk = self.jwk();
+        for (name, value) in members.ok_or(failed)? {
+            jwk[name] = BASE64URL.encode(value).into();
+        }
+        Ok(jwk)
     }
 
     /// Signs any two texts as a compact JWS, whatever they say: forgeries are made here.
@@ -143,7 +180,7 @@ impl SigningKey {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let failed = |_| KeyError { doing: "sign", algorithm: self.algorithm() };
-        match &self.0.private {
+        match &*self.private {
             Private::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
@@ -160,13 +197,14 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     /// The `kid` alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.0.kid).finish_non_exhaustive()
+        f.debug_struct("SigningKey").field("kid", &self.public.kid).finish_non_exhaustive()
     }
 }
 
 impl PartialEq for SigningKey {
+    /// The same public half under the same `kid`.
     fn eq(&self, other: &Self) -> bool {
-        self.0.kid == other.0.kid
+        self.public.jwk == other.public.jwk
     }
 }
 
@@ -177,6 +215,7 @@ fn kubernetes_kid(spki: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::rsa::PublicKeyComponents as RsaPublicKeyComponents;
     use jsonwebtoken::{Algorithm, DecodingKey};
 
     fn verifies(key: &SigningKey, jws: &str) -> bool {
@@ -203,6 +242,41 @@ mod tests {
             assert!(!verifies(&key, &jws.replacen('.', "x.", 1)), "{key:?}");
             assert_eq!(key.kid().len(), 43);
         }
+    }
+
+    #[test]
+    fn a_key_may_take_anothers_kid_and_stays_itself() {
+        let (one, two) = (KeySource::Pool.take(0).unwrap(), KeySource::Pool.take(1).unwrap());
+        let impostor = two.with_kid(one.kid());
+        assert_eq!(impostor.kid(), one.kid());
+        assert_eq!(impostor.jwk()["n"], two.jwk()["n"]);
+        assert_ne!(impostor, one);
+        assert!(verifies(&impostor, &two.sign_parts(b"{}", b"").unwrap()));
+    }
+
+    #[test]
+    fn the_private_half_can_be_exported() {
+        let key = KeySource::Pool.take(0).unwrap();
+        let jwk = key.private_jwk().unwrap();
+        for (name, value) in key.jwk().as_object().unwrap() {
+            assert_eq!(jwk[name], *value);
+        }
+        let number = |name: &str| BASE64URL.decode(jwk[name].as_str().unwrap()).unwrap();
+        let public_key = RsaPublicKeyComponents { n: number("n"), e: number("e") };
+        let components = rsa::KeyPairComponents {
+            public_key,
+            d: number("d"),
+            p: number("p"),
+            q: number("q"),
+            dP: number("dp"),
+            dQ: number("dq"),
+            qInv: number("qi"),
+        };
+        // It checks that the numbers belong together.
+        assert!(RsaKeyPair::from_components(&components).is_ok());
+
+        let jwk = SigningKey::generate_ec().unwrap().private_jwk().unwrap();
+        assert_eq!(BASE64URL.decode(jwk["d"].as_str().unwrap()).unwrap().len(), 32);
     }
 
     #[test]
