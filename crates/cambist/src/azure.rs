@@ -20,7 +20,7 @@ use crate::assertions::Assertions;
 use crate::cache::Source;
 use crate::credential::{Context, Credential};
 use crate::error::{Error, Kind};
-use crate::exchange::AccessToken;
+use crate::exchange::{AccessToken, is_bearer};
 
 /// A longer life than any Azure token has is somebody's unit gone wrong.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
@@ -38,13 +38,17 @@ impl TokenCredential for Credential {
         let [scope] = scopes else {
             return Err(fail(format!("expected one scope, found {}", scopes.len())));
         };
-        let scope = Scope::parse(scope).map_err(|e| fail(e.to_string()))?;
-        let token = match self.peek(scope.resource()) {
+        // What is held was parsed once; looking for it needs no parsing.
+        let held = scope.strip_suffix("/.default").and_then(|resource| self.peek(resource));
+        let token = match held {
             Some(token) => token,
-            None => self.token(&scope).await.map_err(|e| {
-                let message = format!("{}: {e}", e.reason());
-                azure_core::Error::with_error(ErrorKind::Credential, e, message)
-            })?,
+            None => {
+                let scope = Scope::parse(scope).map_err(|e| fail(e.to_string()))?;
+                self.token(&scope).await.map_err(|e| {
+                    let message = format!("{}: {e}", e.reason());
+                    azure_core::Error::with_error(ErrorKind::Credential, e, message)
+                })?
+            }
         };
         let expires_on = OffsetDateTime::from_unix_timestamp(token.expires_on().as_secs());
         let expires_on = expires_on.map_err(|e| fail(e.to_string()))?;
@@ -114,6 +118,10 @@ impl Source for Developer {
             let token = token.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
             let expires_on = UnixTime::from_secs(token.expires_on.unix_timestamp());
             let valid_for = expires_on.since(now).min(LONGEST);
+            if !is_bearer(token.token.secret()) {
+                let problem = "what the tools printed is no token".to_owned();
+                return Err(Error::new(Kind::Developer(problem)));
+            }
             let secret = Secret::new(token.token.secret());
             Ok(AccessToken::new(secret, now, sent_at, valid_for, None, None))
         }

@@ -28,6 +28,7 @@ mod retry_after;
 mod tenant;
 
 pub use access_token::AccessToken;
+pub(crate) use access_token::is_bearer;
 pub use authority::{Authority, AuthorityError};
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use tenant::{TenantId, TenantIdError};

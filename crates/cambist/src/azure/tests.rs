@@ -52,7 +52,7 @@ impl TokenCredential for Tools {
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AzureToken> {
         assert_eq!(scopes, ["https://vault.azure.net/.default"]);
-        Ok(AzureToken::new(AzureSecret::new("the developer's"), self.0))
+        Ok(AzureToken::new(AzureSecret::new("the-developers"), self.0))
     }
 }
 
@@ -66,6 +66,6 @@ async fn a_developers_token_lives_as_long_as_the_tools_say() {
     let credential = Credential::from_source("developer".to_owned(), None, source, context);
     let scope = Scope::parse("https://vault.azure.net/.default").unwrap();
     let token = credential.token(&scope).await.unwrap();
-    assert_eq!(token.secret().expose(), "the developer's");
+    assert_eq!(token.secret().expose(), "the-developers");
     assert_eq!((token.valid_for(), token.standing()), (Duration::from_secs(600), None));
 }

@@ -21,6 +21,12 @@ pub struct AccessToken {
     standing: Option<Standing>,
 }
 
+/// Whether a text can be a bearer token, see [`AccessToken::secret`].
+pub(crate) fn is_bearer(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    !text.is_empty() && text.bytes().all(fits)
+}
+
 impl AccessToken {
     pub(crate) fn new(
         secret: Secret,
@@ -34,6 +40,8 @@ impl AccessToken {
     }
 
     /// The token itself, for an `Authorization: Bearer` header. It is opaque: never take it apart.
+    /// It consists of visible ASCII without quotes and backslashes, which is more than RFC 6750
+    /// section 2.1 allows and nothing that a header or JSON would have to escape.
     pub fn secret(&self) -> &Secret {
         &self.secret
     }

@@ -14,6 +14,7 @@ use serde_json::error::Category;
 
 use super::aadsts::Trouble;
 use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
+use super::is_bearer;
 use super::redact::shown;
 use super::retry_after::retry_after;
 
@@ -72,7 +73,7 @@ fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
     let expected = "a token: printable ASCII, not empty";
     let secret = match access_token {
         Ok(secret) if secret.is_empty() => return bad("access_token", expected, "\"\"".to_owned()),
-        Ok(secret) if !secret.expose().bytes().all(|b| b.is_ascii_graphic()) => {
+        Ok(secret) if !is_bearer(secret.expose()) => {
             return bad("access_token", expected, "a text with other characters".to_owned());
         }
         Ok(secret) => secret,
