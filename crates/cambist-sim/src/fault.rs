@@ -18,6 +18,8 @@ pub enum Target {
     Discovery,
     /// The issuer's key set.
     Jwks,
+    /// The API server.
+    Api,
 }
 
 /// Who sent a request.

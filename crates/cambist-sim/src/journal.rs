@@ -40,6 +40,8 @@ pub struct Counts {
     pub discovery: u64,
     /// Fetches of the key set.
     pub jwks: u64,
+    /// Requests to the API server.
+    pub api: u64,
 }
 
 /// The record of all requests. Clones share it.
@@ -81,6 +83,7 @@ impl Journal {
                 Some(Target::Entra) => inner.counts.entra += 1,
                 Some(Target::Discovery) => inner.counts.discovery += 1,
                 Some(Target::Jwks) => inner.counts.jwks += 1,
+                Some(Target::Api) => inner.counts.api += 1,
                 None => {}
             }
         }
@@ -124,7 +127,7 @@ mod tests {
         let first = journal.begin(entry(Target::Jwks, By::Pod));
         journal.begin(entry(Target::Jwks, By::Entra));
         journal.begin(entry(Target::Entra, By::Pod));
-        assert_eq!(journal.counts(), Counts { entra: 1, discovery: 0, jwks: 1 });
+        assert_eq!(journal.counts(), Counts { entra: 1, jwks: 1, ..Counts::default() });
         journal.finish(first, StatusCode::OK);
         let statuses: Vec<_> = journal.entries().iter().map(|entry| entry.status).collect();
         assert_eq!(statuses, [Some(200), None, None]);

@@ -12,10 +12,13 @@ use cambist_core::clock::{Clock, UnixTime};
 use crate::keys::KeyError;
 use crate::lock;
 use crate::random;
+use crate::token::Form;
 use crate::world::Sim;
 
 /// How often a token's age is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How old a token gets at most, however long it is valid.
+const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// A token could not be projected; the one before is still in place.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +43,47 @@ pub enum KubeletError {
 pub struct Kubelet {
     sim: Sim,
     dir: PathBuf,
-    issued: Mutex<UnixTime>,
+    /// Whether there is a second token, for the API server, in `api-token`.
+    with_api_token: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    issued: UnixTime,
+    form: Form,
+    /// The last token of this form, and the one for the API server.
+    token: String,
+    api_token: String,
+}
+
+impl std::fmt::Debug for State {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("form", &self.form).finish_non_exhaustive()
+    }
 }
 
 impl Kubelet {
     /// For the world's workload, into `dir`, which is created if need be. Projects nothing yet.
     pub fn new(sim: Sim, dir: impl Into<PathBuf>) -> Self {
-        let issued = Mutex::new(UnixTime::from_secs(0));
-        Self { sim, dir: dir.into(), issued }
+        let state = State {
+            issued: UnixTime::from_secs(0),
+            form: Form::default(),
+            token: String::new(),
+            api_token: String::new(),
+        };
+        Self { sim, dir: dir.into(), with_api_token: false, state: Mutex::new(state) }
+    }
+
+    /// With a second token beside the first, in `api-token`, whose audience is the API server's.
+    #[must_use]
+    pub fn with_api_token(self) -> Self {
+        Self { with_api_token: true, ..self }
+    }
+
+    /// The path of the token for the API server.
+    pub fn api_token_file(&self) -> PathBuf {
+        self.dir.join("api-token")
     }
 
     /// The path an app reads.
@@ -61,10 +97,38 @@ impl Kubelet {
     /// If it cannot be signed or written; the token before stays.
     pub fn project(&self) -> Result<(), KubeletError> {
         let now = self.sim.clock().wall();
-        let token = self.sim.token()?;
-        self.write(token.as_bytes())?;
-        *lock(&self.issued) = now;
+        let mut state = lock(&self.state);
+        if state.form != Form::Legacy || state.token.is_empty() {
+            state.token = self.sim.token_in(state.form)?;
+        }
+        if self.with_api_token {
+            state.api_token = self.sim.api_token()?;
+        }
+        self.swap(state.token.as_bytes(), &state)?;
+        state.issued = now;
         Ok(())
+    }
+
+    /// Projects tokens of this form from now on.
+    ///
+    /// # Errors
+    /// If none can be signed or written; the one before stays until it is due.
+    pub fn project_as(&self, form: Form) -> Result<(), KubeletError> {
+        {
+            let mut state = lock(&self.state);
+            state.form = form;
+            state.token.clear();
+        }
+        self.project()
+    }
+
+    /// Projects a new token if the current one is due. Looks now, where
+    /// [`keep_fresh`](Self::keep_fresh) looks again and again.
+    ///
+    /// # Errors
+    /// If it cannot be signed or written; the token before stays.
+    pub fn renew(&self) -> Result<(), KubeletError> {
+        if self.is_due() { self.project() } else { Ok(()) }
     }
 
     /// Projects anything, as if it were a token.
@@ -72,17 +136,21 @@ impl Kubelet {
     /// # Errors
     /// If it cannot be written; what was there before stays.
     pub fn write(&self, content: &[u8]) -> Result<(), KubeletError> {
-        swap(&self.dir, self.sim.clock().wall(), content)
+        self.swap(content, &lock(&self.state))
+    }
+
+    fn swap(&self, token: &[u8], state: &State) -> Result<(), KubeletError> {
+        let api_token = self.with_api_token.then_some(("api-token", state.api_token.as_bytes()));
+        let files: Vec<_> = std::iter::once(("token", token)).chain(api_token).collect();
+        swap(&self.dir, self.sim.clock().wall(), &files)
             .map_err(|source| KubeletError::Write { dir: self.dir.clone(), source })
     }
 
-    /// Projects a new token whenever the current one is in the last fifth of its life, or from the
-    /// future. Returns when that fails, never otherwise.
+    /// Projects a new token whenever the current one is in the last fifth of its life, a day old, or
+    /// from the future. Returns when that fails, never otherwise.
     pub async fn keep_fresh(&self) -> KubeletError {
         loop {
-            if self.is_due()
-                && let Err(error) = self.project()
-            {
+            if let Err(error) = self.renew() {
                 return error;
             }
             tokio::time::sleep(TICK).await;
@@ -90,12 +158,13 @@ impl Kubelet {
     }
 
     fn is_due(&self) -> bool {
-        let (now, issued) = (self.sim.clock().wall(), *lock(&self.issued));
-        now < issued || now.since(issued) >= self.sim.settings().token_lifetime.mul_f64(0.8)
+        let (now, issued) = (self.sim.clock().wall(), lock(&self.state).issued);
+        let fifths = self.sim.settings().token_lifetime.mul_f64(0.8);
+        now < issued || now.since(issued) >= fifths.min(MAX_AGE)
     }
 }
 
-fn swap(volume: &Path, now: UnixTime, content: &[u8]) -> io::Result<()> {
+fn swap(volume: &Path, now: UnixTime, files: &[(&str, &[u8])]) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(volume)?;
     let data = volume.join("..data");
     let before = fs::read_link(&data).ok();
@@ -103,9 +172,11 @@ fn swap(volume: &Path, now: UnixTime, content: &[u8]) -> io::Result<()> {
     let name = format!("..{}.{}", stamp(now), random::hex::<4>());
     let version = volume.join(&name);
     fs::DirBuilder::new().mode(0o700).create(&version)?;
-    let file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(version.join("token"));
-    file?.write_all(content)?;
+    for (name, content) in files {
+        let file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(version.join(name));
+        file?.write_all(content)?;
+    }
 
     let next = volume.join("..data_tmp");
     match fs::remove_file(&next) {
@@ -114,9 +185,11 @@ fn swap(volume: &Path, now: UnixTime, content: &[u8]) -> io::Result<()> {
     }
     symlink(&name, &next)?;
     fs::rename(&next, &data)?;
-    match symlink("..data/token", volume.join("token")) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    for (name, _) in files {
+        match symlink(format!("..data/{name}"), volume.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
     if let Some(before) = before {
         fs::remove_dir_all(volume.join(before))?;
@@ -181,6 +254,38 @@ mod tests {
         assert!(!kubelet.is_due());
         sim.clock().skew(-60);
         assert!(kubelet.is_due());
+    }
+
+    #[test]
+    fn a_long_token_is_renewed_daily_and_a_legacy_one_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = crate::Settings {
+            token_lifetime: Duration::from_secs(48 * 3600),
+            ..crate::Settings::default()
+        };
+        let sim = Sim::with(settings).unwrap();
+        let kubelet = Kubelet::new(sim.clone(), dir.path()).with_api_token();
+        let read =
+            || [kubelet.token_file(), kubelet.api_token_file()].map(|it| fs::read(it).unwrap());
+        kubelet.project().unwrap();
+        let first = read();
+        sim.clock().advance(MAX_AGE - Duration::from_secs(1));
+        kubelet.renew().unwrap();
+        assert_eq!(read(), first);
+        sim.clock().advance(Duration::from_secs(1));
+        kubelet.renew().unwrap();
+        assert!(read().iter().zip(&first).all(|(new, old)| new != old));
+
+        kubelet.project_as(Form::Legacy).unwrap();
+        let [legacy, api] = read();
+        sim.issuer().rotate(true).unwrap();
+        sim.clock().advance(MAX_AGE);
+        kubelet.renew().unwrap();
+        let [token, api_token] = read();
+        assert_eq!(token, legacy);
+        assert_ne!(api_token, api);
+        kubelet.write(b"anything").unwrap();
+        assert_eq!(read(), [b"anything".to_vec(), api_token]);
     }
 
     #[tokio::test(start_paused = true)]

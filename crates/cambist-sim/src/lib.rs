@@ -11,6 +11,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod api;
 mod cli;
 pub mod clock;
 pub mod entra;

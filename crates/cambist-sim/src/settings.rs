@@ -16,6 +16,10 @@ pub struct Settings {
     pub issuer: String,
     /// The authority's base URL: https, no path.
     pub authority: String,
+    /// The API server's base URL: https, no path.
+    pub api_server: String,
+    /// The audience of tokens for the API server.
+    pub api_audience: String,
     /// Entra's tenant.
     pub tenant_id: String,
     /// The app registration.
@@ -42,6 +46,8 @@ impl Default for Settings {
         Self {
             issuer: "https://issuer.sim.test/".to_owned(),
             authority: "https://login.sim.test".to_owned(),
+            api_server: "https://api.sim.test".to_owned(),
+            api_audience: "https://kubernetes.default.svc.cluster.local".to_owned(),
             tenant_id: "7e57ab1e-0000-4000-8000-00000000a11a".to_owned(),
             client_id: "c11e0001-0000-4000-8000-00000000ca5b".to_owned(),
             workload: Workload::new("shop", "checkout"),

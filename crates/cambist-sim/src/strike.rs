@@ -45,7 +45,9 @@ impl Fault {
                 *answer.status_mut() = status.unwrap_or(answer.status());
                 answer
             }
-            Self::Stale(age) if target != Target::Entra => stale(sim, target, request, age),
+            Self::Stale(age) if matches!(target, Target::Discovery | Target::Jwks) => {
+                stale(sim, target, request, age)
+            }
             // The first two are no answers, and the others do not apply to this target.
             Self::Latency(_) | Self::DateSkew(_) | Self::Aadsts { .. } | Self::Stale(_) => {
                 sim.honest(target, request, fetch).await
@@ -86,7 +88,7 @@ fn wrong(target: Target) -> &'static str {
     match target {
         Target::Entra => r#"{"token_type":["Bearer"],"expires_in":{},"access_token":17}"#,
         Target::Discovery => r#"{"issuer":["https://issuer.sim.test"],"jwks_uri":false}"#,
-        Target::Jwks => r#"{"keys":{"kty":"RSA"}}"#,
+        Target::Jwks | Target::Api => r#"{"keys":{"kty":"RSA"}}"#,
     }
 }
 

@@ -54,6 +54,19 @@ impl Workload {
     }
 }
 
+/// What kind of token a workload has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A normal one, renewed by kubelet.
+    #[default]
+    Projected,
+    /// One valid for a year: [`TokenSpec::extended`].
+    Extended,
+    /// One from a Secret: [`TokenSpec::legacy`]. Nobody renews it.
+    Legacy,
+}
+
 /// A token's header and claims before it is signed; change either at will.
 ///
 /// ```
@@ -108,6 +121,35 @@ impl TokenSpec {
                 },
             },
             "nbf": now.as_secs(),
+            "sub": workload.subject(),
+        });
+        Self { header: Map::new(), claims: object(claims) }
+    }
+
+    /// What kube-apiserver makes of it with `--service-account-extend-token-expiration`: valid for a
+    /// year, so that apps survive that never read the file again, and with `warnafter` to find them.
+    #[must_use]
+    pub fn extended(mut self) -> Self {
+        const YEAR: i64 = 365 * 24 * 3600;
+        const WARN_AFTER: i64 = 3607;
+        let issued = self.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
+        self.claims.insert("exp".to_owned(), (issued + YEAR).into());
+        if let Some(Value::Object(own)) = self.claims.get_mut("kubernetes.io") {
+            own.insert("warnafter".to_owned(), (issued + WARN_AFTER).into());
+        }
+        self
+    }
+
+    /// What a Secret of type `kubernetes.io/service-account-token` holds: valid for ever and
+    /// everywhere, without times or audience.
+    pub fn legacy(workload: &Workload) -> Self {
+        let claims = json!({
+            "iss": "kubernetes/serviceaccount",
+            "kubernetes.io/serviceaccount/namespace": workload.namespace,
+            "kubernetes.io/serviceaccount/secret.name":
+                format!("{}-token", workload.service_account),
+            "kubernetes.io/serviceaccount/service-account.name": workload.service_account,
+            "kubernetes.io/serviceaccount/service-account.uid": workload.service_account_uid,
             "sub": workload.subject(),
         });
         Self { header: Map::new(), claims: object(claims) }
@@ -201,6 +243,21 @@ mod tests {
         assert_eq!(claims["exp"], 1_000_600);
         assert_eq!(claims["nbf"], claims["iat"]);
         assert_eq!(claims["kubernetes.io"]["serviceaccount"]["name"], "checkout");
+    }
+
+    #[test]
+    fn extended_tokens_live_a_year_and_legacy_ones_for_ever() {
+        let key = crate::keys::SigningKey::generate_ec().unwrap();
+        let claims = part(&spec().extended().sign(&key).unwrap(), 1);
+        assert_eq!(claims["exp"], 1_000_000 + 31_536_000);
+        assert_eq!(claims["kubernetes.io"]["warnafter"], 1_003_607);
+        let token = TokenSpec::legacy(&Workload::new("shop", "checkout")).sign(&key).unwrap();
+        assert_eq!(part(&token, 0)["alg"], "ES256");
+        let claims = part(&token, 1);
+        for name in ["exp", "iat", "nbf", "aud", "jti"] {
+            assert_eq!(claims.get(name), None, "{name}");
+        }
+        assert_eq!(claims["kubernetes.io/serviceaccount/namespace"], "shop");
     }
 
     #[test]

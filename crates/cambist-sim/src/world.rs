@@ -7,6 +7,7 @@ use cambist_core::clock::{Clock, UnixTime};
 use http::{Method, StatusCode, Uri, header};
 use tower::{BoxError, Service};
 
+use crate::api::ApiServer;
 use crate::clock::SimClock;
 use crate::entra::{Entra, FederatedCredential, request};
 use crate::fault::{By, Faults, Target};
@@ -16,10 +17,12 @@ use crate::keys::KeyError;
 use crate::reply::{Request, Response, http_date, response, set};
 use crate::service::SimService;
 use crate::settings::Settings;
-use crate::token::TokenSpec;
+use crate::token::{Form, TokenSpec};
 
-/// No request to either server is larger than this; an assertion of 16 KiB fits well.
-pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// No request to the issuer or to Entra is larger than this; an assertion of 16 KiB fits well.
+const MAX_BODY: usize = 64 * 1024;
+/// kube-apiserver's own limit.
+const MAX_API_BODY: usize = 3 * 1024 * 1024;
 
 /// A world could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +66,9 @@ struct Inner {
     settings: Settings,
     issuer_at: Uri,
     authority_at: Uri,
+    api_at: Uri,
     issuer: Issuer,
+    api: ApiServer,
     entra: Entra,
     faults: Faults,
     journal: Journal,
@@ -74,6 +79,17 @@ struct Inner {
 pub(crate) enum Side {
     Issuer,
     Entra,
+    Api,
+}
+
+impl Side {
+    /// How many bytes a request to it may have.
+    pub(crate) const fn max_body(self) -> usize {
+        match self {
+            Self::Issuer | Self::Entra => MAX_BODY,
+            Self::Api => MAX_API_BODY,
+        }
+    }
 }
 
 /// What becomes of a request.
@@ -101,15 +117,19 @@ impl Sim {
     pub fn with(settings: Settings) -> Result<Self, SimError> {
         let issuer_at = address(&settings.issuer, "issuer")?;
         let authority_at = address(&settings.authority, "authority")?;
+        let api_at = address(&settings.api_server, "API server")?;
         let clock = settings.clock.clone();
         let issuer = Issuer::new(&settings.issuer, clock.clone(), settings.keys)?;
+        let api = ApiServer::new(issuer.clone(), clock.clone(), settings.api_audience.clone());
         let entra = Entra::new(&settings.tenant_id, clock, settings.keys.take(0)?);
         entra.register(&settings.client_id);
         entra.set_access_token_lifetime(settings.access_token_lifetime);
         let sim = Self(Arc::new(Inner {
             issuer_at,
             authority_at,
+            api_at,
             issuer,
+            api,
             entra,
             faults: Faults::default(),
             journal: Journal::default(),
@@ -136,6 +156,11 @@ impl Sim {
     /// The cluster's issuer.
     pub fn issuer(&self) -> &Issuer {
         &self.0.issuer
+    }
+
+    /// The cluster's API server.
+    pub fn api(&self) -> &ApiServer {
+        &self.0.api
     }
 
     /// The tenant.
@@ -185,6 +210,27 @@ impl Sim {
         self.issuer().sign(&self.token_spec())
     }
 
+    /// The workload's token as kubelet gets it in this form, issued now.
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn token_in(&self, form: Form) -> Result<String, KeyError> {
+        self.issuer().sign(&match form {
+            Form::Projected => self.token_spec(),
+            Form::Extended => self.token_spec().extended(),
+            Form::Legacy => TokenSpec::legacy(&self.settings().workload),
+        })
+    }
+
+    /// A token of the workload's for the API server, issued now.
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn api_token(&self) -> Result<String, KeyError> {
+        let audience = self.settings().api_audience.as_str();
+        self.issuer().sign(&self.token_spec().claim("aud", [audience].as_slice()))
+    }
+
     /// The world's network as the pod sees it: no sockets, so that it works under paused time.
     pub fn service(&self) -> SimService {
         SimService::new(self.clone(), By::Pod)
@@ -206,7 +252,8 @@ impl Sim {
         } else if is(&self.0.issuer_at) {
             Some(Side::Issuer)
         } else {
-            is(&self.0.authority_at).then_some(Side::Entra)
+            let others = [(&self.0.authority_at, Side::Entra), (&self.0.api_at, Side::Api)];
+            others.into_iter().find_map(|(at, side)| is(at).then_some(side))
         }
     }
 
@@ -225,6 +272,7 @@ impl Sim {
             Side::Issuer if below("/.well-known/openid-configuration") => Some(Target::Discovery),
             Side::Issuer if below("/openid/v1/jwks") => Some(Target::Jwks),
             Side::Issuer => None,
+            Side::Api => Some(Target::Api),
         }
     }
 
@@ -283,7 +331,12 @@ impl Sim {
     where
         F: Service<Request, Response = Response, Error = BoxError>,
     {
-        if request.body().len() > MAX_BODY {
+        let side = match target {
+            Target::Entra => Side::Entra,
+            Target::Discovery | Target::Jwks => Side::Issuer,
+            Target::Api => Side::Api,
+        };
+        if request.body().len() > side.max_body() {
             return plain(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -292,6 +345,7 @@ impl Sim {
                 let tenant = self.tenant_in(request.uri().path()).unwrap_or_default();
                 self.entra().token(tenant, request, fetch).await
             }
+            Target::Api => self.api().answer(request),
             _ if !get => plain(StatusCode::METHOD_NOT_ALLOWED),
             Target::Discovery => self.issuer().serve_discovery(),
             Target::Jwks => self.issuer().serve_jwks(Duration::ZERO, request.headers()),

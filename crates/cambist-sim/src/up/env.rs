@@ -7,6 +7,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use serde_json::json;
+
 /// Lines of `export NAME='value'`.
 pub(super) fn shell(env: &BTreeMap<String, String>) -> String {
     env.iter().fold(String::new(), |mut out, (name, value)| {
@@ -15,6 +17,21 @@ pub(super) fn shell(env: &BTreeMap<String, String>) -> String {
         let _ = writeln!(out, "export {name}='{value}'");
         out
     })
+}
+
+/// A kubeconfig for whoever has the token in `token_file`. It is JSON, which YAML contains.
+pub(super) fn kubeconfig(server: &str, ca_file: &Path, token_file: &Path) -> String {
+    let cluster = json!({ "server": server, "certificate-authority": ca_file });
+    let context = json!({ "cluster": "sim", "user": "sim" });
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "sim", "cluster": cluster }],
+        "users": [{ "name": "sim", "user": { "tokenFile": token_file } }],
+        "contexts": [{ "name": "sim", "context": context }],
+        "current-context": "sim",
+    });
+    format!("{config:#}\n")
 }
 
 /// Writes a file that only its owner reads, and that nobody ever sees half written.

@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tls::{BY, HttpsClient};
 use crate::fault::By;
-use crate::world::{Answer, MAX_BODY, Side, Sim, plain};
+use crate::world::{Answer, Side, Sim, plain};
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may be idle, or take over a request's head.
@@ -75,7 +75,7 @@ impl Server {
     ) -> Result<http::Response<Outgoing>, io::Error> {
         let (head, body) = request.into_parts();
         let by = if head.headers.contains_key(BY) { By::Entra } else { By::Pod };
-        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        let Ok(body) = Limited::new(body, self.side.max_body()).collect().await else {
             return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE).map(Outgoing::whole));
         };
         let request = http::Request::from_parts(head, body.to_bytes());

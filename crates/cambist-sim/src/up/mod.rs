@@ -50,6 +50,7 @@ pub use self::proxy::ProxyCounts;
 
 use self::admin::Admin;
 use self::listen::Server;
+use self::options::Addresses;
 use self::proxy::Proxy;
 use self::tls::{HttpsClient, Tls};
 use crate::clock::SimClock;
@@ -96,8 +97,9 @@ pub struct Running {
     tasks: JoinSet<()>,
 }
 
-/// Puts a world up: the issuer and Entra over TLS and the admin API over plain HTTP, each on a free
-/// port of 127.0.0.1; the projected token, the CA and `env` in the options' directory.
+/// Puts a world up: the issuer, Entra and the API server over TLS and the admin API over plain HTTP,
+/// each on a free port of 127.0.0.1; in the options' directory the projected tokens, `tokens/token`
+/// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env`, and a `kubeconfig`.
 ///
 /// # Errors
 /// If a file cannot be written, a port not be had, or the cryptography fails.
@@ -105,20 +107,26 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     let dir = make_dir(&options.dir)?;
     let (issuer, issuer_at) = listen().await?;
     let (entra, entra_at) = listen().await?;
+    let (api, api_at) = listen().await?;
     let (admin_listener, admin_at) = listen().await?;
 
     let clock = SimClock::system();
     let tls = Tls::new(clock.wall())?;
     let issuer_url = format!("https://{issuer_at}/");
     let authority = format!("https://{entra_at}/");
-    let settings = options.settings(issuer_url.clone(), authority.clone(), clock);
-    let sim = Sim::with(settings)?;
-    let kubelet = Arc::new(Kubelet::new(sim.clone(), dir.join("tokens")));
+    let api_server = format!("https://{api_at}");
+    let addresses = Addresses {
+        issuer: issuer_url.clone(),
+        authority: authority.clone(),
+        api_server: api_server.clone(),
+    };
+    let sim = Sim::with(options.settings(addresses, clock))?;
+    let kubelet = Arc::new(Kubelet::new(sim.clone(), dir.join("tokens")).with_api_token());
     kubelet.project()?;
 
     let mut tasks = JoinSet::new();
     let fetch = HttpsClient::new(tls.client, By::Entra);
-    for (side, listener) in [(Side::Issuer, issuer), (Side::Entra, entra)] {
+    for (side, listener) in [(Side::Issuer, issuer), (Side::Entra, entra), (Side::Api, api)] {
         let (sim, tls, fetch) = (sim.clone(), Arc::clone(&tls.server), fetch.clone());
         tasks.spawn(Server { sim, side, tls, fetch }.serve(listener));
     }
@@ -145,6 +153,8 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
 
     let ca_file = dir.join("ca.pem");
     write(&ca_file, tls.ca_pem.as_bytes())?;
+    let kubeconfig = env::kubeconfig(&api_server, &ca_file, &kubelet.api_token_file());
+    write(&dir.join("kubeconfig"), kubeconfig.as_bytes())?;
     let admin_url = format!("http://{admin_at}");
     let settings = sim.settings();
     let env: BTreeMap<String, String> = [
@@ -155,6 +165,10 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
         ("CAMBIST_ALLOW_AUTHORITY", authority),
         ("CAMBIST_ISSUER", issuer_url),
         ("CAMBIST_CA_FILE", ca_file.display().to_string()),
+        ("KUBERNETES_SERVICE_HOST", api_at.ip().to_string()),
+        ("KUBERNETES_SERVICE_PORT", api_at.port().to_string()),
+        ("CAMBIST_API_TOKEN_FILE", kubelet.api_token_file().display().to_string()),
+        ("CAMBIST_API_CA_FILE", ca_file.display().to_string()),
         ("CAMBIST_PROTOCOLS", "app-service,native,imds".to_owned()),
         ("IDENTITY_HEADER", random::hex::<16>()),
         ("SIM_ADMIN", admin_url.clone()),

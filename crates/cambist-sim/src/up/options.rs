@@ -31,12 +31,22 @@ pub struct Options {
     pub service_account: String,
     /// The audience of its token.
     pub audience: String,
+    /// The audience of its second token, which is for the API server.
+    pub api_audience: String,
     /// The app registration's client id.
     pub client_id: String,
     /// The tenant's id.
     pub tenant_id: String,
     /// Where signing keys come from.
     pub keys: KeySource,
+}
+
+/// Where the servers are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addresses {
+    pub(super) issuer: String,
+    pub(super) authority: String,
+    pub(super) api_server: String,
 }
 
 impl Options {
@@ -53,13 +63,15 @@ impl Options {
             namespace: settings.workload.namespace,
             service_account: settings.workload.service_account,
             audience: settings.audience,
+            api_audience: settings.api_audience,
             client_id: settings.client_id,
             tenant_id: settings.tenant_id,
             keys: KeySource::Fresh,
         }
     }
 
-    pub(super) fn settings(&self, issuer: String, authority: String, clock: SimClock) -> Settings {
+    pub(super) fn settings(&self, at: Addresses, clock: SimClock) -> Settings {
+        let Addresses { issuer, authority, api_server } = at;
         let workload = Workload::new(&self.namespace, &self.service_account);
         let trust = |trust: &Trust| FederatedCredential {
             issuer: trust.issuer.clone().unwrap_or_else(|| issuer.clone()),
@@ -70,6 +82,8 @@ impl Options {
             federated_credentials: self.federated_credentials.iter().map(trust).collect(),
             issuer,
             authority,
+            api_server,
+            api_audience: self.api_audience.clone(),
             tenant_id: self.tenant_id.clone(),
             client_id: self.client_id.clone(),
             workload,
@@ -136,7 +150,7 @@ mod tests {
         let trust = "audience=a=b,issuer=https://i.test/".parse().unwrap();
         let mut options = Options::new("unused");
         options.federated_credentials = vec![trust];
-        let settings = options.settings(String::new(), String::new(), SimClock::system());
+        let settings = options.settings(Addresses::default(), SimClock::system());
         let credential = &settings.federated_credentials[0];
         assert_eq!(credential.issuer, "https://i.test/");
         assert_eq!(credential.audience, "a=b");

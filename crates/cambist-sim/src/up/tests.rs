@@ -111,7 +111,7 @@ async fn a_pod_with_nothing_but_the_env_gets_a_token_and_follows_a_rotation() {
     assert_eq!(world.exchange().await.0, StatusCode::OK);
 
     let (_, body) = world.admin("/sim/requests", None).await;
-    assert_eq!(body["counts"], json!({ "entra": 2, "discovery": 0, "jwks": 0 }));
+    assert_eq!(body["counts"], json!({ "entra": 2, "discovery": 0, "jwks": 0, "api": 0 }));
     let by: Vec<_> = body["requests"].as_array().unwrap().iter().map(|it| &it["by"]).collect();
     assert_eq!(by, ["pod", "entra", "entra", "pod", "entra", "entra"]);
     world.running.shutdown().await;
@@ -171,7 +171,7 @@ async fn faults_reach_the_wire() {
     world.admin("/sim/clear", Some("")).await;
     assert_eq!(world.exchange().await.0, StatusCode::OK);
     let (_, body) = world.admin("/sim/requests", None).await;
-    assert_eq!(body["counts"], json!({ "entra": 2, "discovery": 4, "jwks": 0 }));
+    assert_eq!(body["counts"], json!({ "entra": 2, "discovery": 4, "jwks": 0, "api": 0 }));
     world.admin("/sim/clear", Some(r#"{"requests":true}"#)).await;
     let (_, body) = world.admin("/sim/requests", None).await;
     assert_eq!(body["requests"], json!([]));

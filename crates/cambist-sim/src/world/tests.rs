@@ -238,7 +238,7 @@ async fn other_addresses_do_not_exist() {
 #[tokio::test(start_paused = true)]
 async fn bodies_have_a_limit() {
     let sim = Sim::new().unwrap();
-    let big = request(&sim, &"a".repeat(MAX_BODY), SCOPE);
+    let big = request(&sim, &"a".repeat(Side::Entra.max_body()), SCOPE);
     assert_eq!(sim.service().oneshot(big).await.unwrap().status(), 413);
 }
 
