@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use cambist::Credential;
+use cambist::key_age::Report;
 use cambist_core::clock::Clock;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use crate::key_age;
 use crate::reply::Body;
 use crate::request::Protocol;
 use crate::telemetry::Telemetry;
@@ -64,6 +66,8 @@ impl Admin {
             "/live" => json_reply(StatusCode::OK, &json!({"live": true})),
             "/ready" => self.ready(tokens),
             "/metrics" => {
+                // Has them judged if that was not done lately.
+                drop(self.report());
                 let text = self.telemetry.metrics().encode(&self.credential.entries());
                 reply(StatusCode::OK, OPEN_METRICS, text)
             }
@@ -77,13 +81,22 @@ impl Admin {
         }
     }
 
+    /// What is to be said of the issuer's keys now.
+    fn report(&self) -> Option<Arc<Report>> {
+        self.credential.issuer_keys()?.key_age()?.report()
+    }
+
+    /// The verdict on the issuer's keys is told and never asked: whatever it is, apps are served.
     fn ready(&self, tokens: bool) -> Response<Body> {
+        let report = self.report();
+        let rules = self.telemetry.rules();
+        let key_age = rules.map(|rules| key_age::detail(rules, report.as_deref()));
         if self.draining.load(Ordering::Relaxed) {
-            let body = json!({"ready": false, "reason": "draining"});
+            let body = json!({"ready": false, "reason": "draining", "key_age": key_age});
             return json_reply(StatusCode::SERVICE_UNAVAILABLE, &body);
         }
         if !tokens {
-            return json_reply(StatusCode::OK, &json!({"ready": true}));
+            return json_reply(StatusCode::OK, &json!({"ready": true, "key_age": key_age}));
         }
         let mut pinned: Vec<_> =
             self.credential.entries().into_iter().filter(|entry| entry.pinned).collect();
@@ -102,7 +115,7 @@ impl Admin {
             })
             .collect();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json_reply(status, &json!({"ready": ready, "tokens": tokens}))
+        json_reply(status, &json!({"ready": ready, "tokens": tokens, "key_age": key_age}))
     }
 
     fn status(&self) -> Value {
@@ -153,9 +166,12 @@ impl Admin {
             .unchecked()
             .map(|(reason, count)| (reason.to_owned(), Value::from(count)))
             .collect();
+        let (report, wall) = (self.report(), self.clock.wall());
+        let rules = self.telemetry.rules();
+        let key_age = rules.map(|rules| key_age::status(rules, report.as_deref(), wall));
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "now": self.clock.wall().to_string(),
+            "now": wall.to_string(),
             "started": self.telemetry.started().to_string(),
             "uptime_seconds": self.telemetry.uptime().as_secs(),
             "client_id": self.credential.client_id(),
@@ -164,6 +180,7 @@ impl Admin {
             "issuer_keys": keys,
             "key_sources": sources.collect::<Vec<_>>(),
             "unchecked": unchecked,
+            "key_age": key_age,
         })
     }
 }

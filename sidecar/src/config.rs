@@ -11,6 +11,7 @@ use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
 
+use crate::key_age::Rules;
 use crate::log::Filter;
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
@@ -52,6 +53,8 @@ pub struct Config {
     pub resource_id: Option<String>,
     /// What is logged.
     pub log: Filter,
+    /// What the issuer's keys are held against; nothing for a developer's own sign-in.
+    pub key_age: Option<Rules>,
     /// The pod's share of the spread of refreshes.
     pub jitter: Jitter,
     /// What is allowed and still worth a warning.
@@ -106,8 +109,15 @@ impl Config {
         let (Some(source), true) = (source, read.faults.is_empty()) else {
             return Err(settings.locate(read.faults));
         };
+        let platform = settings.get("CAMBIST_PLATFORM").and_then(|text| text.trim().parse().ok());
+        let key_age = match &source {
+            Source::Federated(library) => Some(Rules::new(library, platform)),
+            #[cfg(feature = "developer")]
+            Source::Developer => None,
+        };
         Ok(Self {
             source,
+            key_age,
             listen,
             admin,
             protocols,
@@ -161,10 +171,12 @@ impl fmt::Display for Config {
                 writeln!(f, "tenant id        {}", library.tenant_id)?;
                 writeln!(f, "authority        {}", library.authority.host())?;
                 writeln!(f, "projected token  {}", library.token_file.display())?;
-                writeln!(f, "key age          {}", library.mode.as_str())?;
             }
             #[cfg(feature = "developer")]
             Source::Developer => writeln!(f, "source           a developer's own sign-in")?,
+        }
+        if let Some(rules) = &self.key_age {
+            writeln!(f, "{rules}")?;
         }
         writeln!(f, "tokens on        {}", self.listen)?;
         writeln!(f, "protocols        {}", list(self.served().map(Protocol::as_str)))?;

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod config;
 pub mod endpoint;
 pub mod health;
+pub mod key_age;
 pub mod listener;
 pub mod log;
 pub mod metrics;

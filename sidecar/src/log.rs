@@ -67,39 +67,19 @@ fn is_ours(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::testing::Lines;
 
     #[test]
     fn other_crates_are_never_heard_below_warn() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let all = "trace,hyper=trace".parse().unwrap();
-        tracing::subscriber::with_default(subscriber(&all, move || writer.clone()), || {
-            tracing::trace!(target: "hyper::proto", "hunter2");
-            tracing::info!(target: "cambistry", "hunter2");
-            tracing::warn!(target: "hyper::proto", "a warning");
-            tracing::trace!(target: "cambist::cache", scope = "s", "own");
-        });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert!(!text.contains("hunter2"), "{text}");
-        let events: Vec<serde_json::Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (lines, guard) = Lines::listen("trace,hyper=trace");
+        tracing::trace!(target: "hyper::proto", "hunter2");
+        tracing::info!(target: "cambistry", "hunter2");
+        tracing::warn!(target: "hyper::proto", "a warning");
+        tracing::trace!(target: "cambist::cache", scope = "s", "own");
+        drop(guard);
+        assert!(!lines.text().contains("hunter2"), "{}", lines.text());
+        let events = lines.events();
         assert_eq!(events.len(), 2);
         assert_eq!(events[1]["scope"], "s");
     }

@@ -4,10 +4,12 @@
 //! by its labels would take a lock.
 
 use std::fmt;
+use std::sync::Arc;
 
 use cambist::cache::Entry;
+use cambist::key_age::Report;
 use cambist::observer::{KeySource, KeysOutcome, Served};
-use cambist_core::admission::{Standing, Unchecked};
+use cambist_core::admission::{Mode, Standing, Unchecked};
 use cambist_core::clock::UnixTime;
 use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::key_age;
 use crate::listener::Gauges;
 use crate::request::{Protocol, Reason};
 
@@ -26,6 +29,10 @@ const STATUSES: [u16; 8] = [200, 400, 401, 403, 404, 405, 429, 503];
 const HOW: [Served; 4] = [Served::Hit, Served::Held, Served::Fetched, Served::Failed];
 const SOURCES: [KeySource; 3] = [KeySource::Public, KeySource::Api, KeySource::File];
 const OUTCOMES: [KeysOutcome; 2] = [KeysOutcome::Read, KeysOutcome::Failed];
+
+/// Why enforcement refuses.
+const OBJECTIONS: [&str; 3] = ["key_overdue", "key_compromised", "unchecked_held"];
+const JUDGING: [Mode; 2] = [Mode::Audit, Mode::Enforce];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Word = (&'static str, &'static str);
@@ -40,6 +47,8 @@ pub struct Metrics {
     fetches: Family<Labels<2>, Counter>,
     fetch_seconds: Histogram,
     admissions: Family<Labels<2>, Counter>,
+    objections: [[Counter; JUDGING.len()]; OBJECTIONS.len()],
+    key_age: Arc<key_age::Gauges>,
     expiry: Family<[(&'static str, String); 1], Gauge>,
     held: Family<[(&'static str, String); 1], Gauge>,
     token_connections: Gauges,
@@ -64,6 +73,7 @@ impl Metrics {
         let fetches = Family::default();
         let fetch_seconds = Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
         let admissions = Family::default();
+        let objections = Family::<Labels<2>, Counter>::default();
         let (expiry, held) = (Family::default(), Family::default());
 
         let open = Family::<Labels<1>, Gauge>::default();
@@ -91,6 +101,10 @@ impl Metrics {
             fetches,
             fetch_seconds,
             admissions,
+            objections: OBJECTIONS.map(|reason| {
+                JUDGING.map(|mode| made(&objections, [("reason", reason), ("mode", mode.as_str())]))
+            }),
+            key_age: Arc::default(),
             expiry,
             held,
             token_connections: gauges("token"),
@@ -111,6 +125,9 @@ impl Metrics {
         registry.register("fetch_duration_seconds", help, m.fetch_seconds.clone());
         let help = "Projected tokens that may be sent: verified, or unchecked and why";
         registry.register("admissions", help, m.admissions.clone());
+        let help = "Projected tokens that were refused for their key, or would be where enforced";
+        registry.register("key_objections", help, objections);
+        registry.register_collector(Box::new(m.key_age.clone()));
         registry.register("key_fetches", "Looking for the issuer's keys, by source", keys);
         let help = "When the held token expires, in seconds since 1970";
         registry.register("token_expiry_timestamp_seconds", help, m.expiry.clone());
@@ -163,6 +180,27 @@ impl Metrics {
             let labels = admission(Standing::Unchecked(*reason));
             (reason.as_str(), self.admissions.get(&labels).map_or(0, |counter| counter.get()))
         })
+    }
+
+    /// A token was refused, or would have been if it were enforced. Other reasons than enforcement's
+    /// do not count.
+    pub fn objected(&self, reason: &str, mode: Mode) {
+        let row = OBJECTIONS.iter().position(|known| *known == reason);
+        let column = JUDGING.iter().position(|known| *known == mode);
+        let counter = row.zip(column).and_then(|(r, c)| self.objections.get(r)?.get(c));
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+    }
+
+    /// The issuer's keys were judged.
+    pub fn keys_judged(&self, report: &Report) {
+        self.key_age.judged(report);
+    }
+
+    /// The issuer's keys were read.
+    pub fn keys_read(&self, at: UnixTime) {
+        self.key_age.read(at);
     }
 
     /// Somebody looked for the issuer's keys.

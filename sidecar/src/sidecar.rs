@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cambist::config::ConfigErrors;
 use cambist::{Context, Credential};
@@ -16,6 +17,9 @@ use crate::endpoint::{Answer, Endpoint};
 use crate::listener::{self, Limits, Server};
 use crate::request::{Identity, Policy};
 use crate::telemetry::Telemetry;
+
+/// How often the issuer's keys are judged if nothing else asks for it.
+const JUDGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a sidecar did not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +87,10 @@ where
     F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
 {
     let Surroundings { clock, token_limits, admin_limits } = around;
-    let telemetry = Arc::new(Telemetry::new(clock.clone()));
+    let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
+    if let Some(rules) = &config.key_age {
+        rules.announce(clock.wall());
+    }
     let credential = credential(Context {
         clock: clock.clone(),
         observer: telemetry.clone(),
@@ -137,8 +144,20 @@ where
     });
 
     credential.prefetch(config.prefetch.iter().cloned());
-    let upkeep = tokio::spawn(async move { credential.maintain().await });
+    let upkeep = tokio::spawn(async move {
+        tokio::join!(credential.maintain(), judge(&credential));
+    });
     Ok(Running { addresses, admin_address, tokens, admin, upkeep })
+}
+
+/// Judges the issuer's keys now and then, so that a verdict is told when it changes and not when
+/// somebody asks. Runs for ever.
+async fn judge(credential: &Credential) {
+    let Some(key_age) = credential.issuer_keys().and_then(|keys| keys.key_age()) else { return };
+    loop {
+        key_age.report();
+        tokio::time::sleep(JUDGE_EVERY).await;
+    }
 }
 
 impl Running {

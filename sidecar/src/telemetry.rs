@@ -4,18 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cambist::key_age::Report;
 use cambist::observer::{KeySource, KeysOutcome, Observer, Served};
 use cambist::{AccessToken, Error};
-use cambist_core::admission::{Assertion, Standing};
+use cambist_core::admission::{Assertion, Mode, Refusal, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
+use cambist_core::key_age::enforce::Refused;
 use cambist_core::scope::Scope;
 use http::StatusCode;
 
+use crate::key_age::{Changes, Rules};
 use crate::metrics::Metrics;
 use crate::request::{Protocol, Rejection};
 
 /// The target of audit events, so that they can be filtered and found.
-const AUDIT: &str = "cambist_sidecar::audit";
+pub(crate) const AUDIT: &str = "cambist_sidecar::audit";
 
 /// So many refusals are logged a second; whoever floods the endpoint does not flood the log.
 const REFUSALS_A_SECOND: u64 = 10;
@@ -29,6 +32,9 @@ pub struct Telemetry {
     born: BootTime,
     keys: Mutex<Vec<KeyNews>>,
     refusals: Sparing,
+    rules: Option<Rules>,
+    changes: Changes,
+    objections: Sparing,
 }
 
 /// The last that was heard of a key source.
@@ -45,8 +51,8 @@ pub struct KeyNews {
 }
 
 impl Telemetry {
-    /// Counts from now on.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Counts from now on; `rules` is what keys are held against, if there are any.
+    pub fn new(clock: Arc<dyn Clock>, rules: Option<Rules>) -> Self {
         let (started, born) = (clock.wall(), clock.boot());
         Self {
             metrics: Metrics::new(started),
@@ -55,7 +61,19 @@ impl Telemetry {
             born,
             keys: Mutex::default(),
             refusals: Sparing::default(),
+            rules,
+            changes: Changes::default(),
+            objections: Sparing::default(),
         }
+    }
+
+    /// What the issuer's keys are held against; nothing where a developer stands in.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.as_ref()
+    }
+
+    fn mode(&self) -> Mode {
+        self.rules.as_ref().map_or(Mode::Off, |rules| rules.mode)
     }
 
     /// The counters.
@@ -106,6 +124,7 @@ impl Telemetry {
                 resource,
                 status = status.as_u16(),
                 reason = error.reason(),
+                %error,
                 unlogged,
                 "no token to give"
             );
@@ -137,10 +156,14 @@ impl Observer for Telemetry {
                 "the projected token is sent unchecked"
             );
         }
+        self.would_refuse(assertion);
     }
 
     fn fetched(&self, scope: &Scope, outcome: Result<&AccessToken, &Error>, took: Duration) {
         self.metrics.fetched(outcome.err().map(Error::reason), took);
+        if let Err(error) = outcome {
+            self.metrics.objected(error.reason(), self.mode());
+        }
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(token) => {
@@ -163,6 +186,9 @@ impl Observer for Telemetry {
                 target: AUDIT,
                 resource = scope.resource(),
                 reason = error.reason(),
+                key = refused(error).map(|refused| refused.key().to_string()),
+                evidence = refused(error).map(|refused| refused.evidence()),
+                remedy = self.remedy(error),
                 retry_after_s = error.retry_after().map(|wait| wait.as_secs()),
                 %error,
                 took_ms,
@@ -176,6 +202,7 @@ impl Observer for Telemetry {
         let (source_word, at) = (source.as_str(), self.clock.wall());
         match outcome {
             KeysOutcome::Read => {
+                self.metrics.keys_read(at);
                 tracing::info!(target: AUDIT, source = source_word, detail, "issuer keys read");
             }
             KeysOutcome::Failed => {
@@ -188,6 +215,53 @@ impl Observer for Telemetry {
             Some(known) => *known = news,
             None => all.push(news),
         }
+    }
+
+    fn keys_judged(&self, report: &Report) {
+        self.metrics.keys_judged(report);
+        if let Some(rules) = &self.rules {
+            self.changes.tell(report, rules.platform);
+        }
+    }
+}
+
+impl Telemetry {
+    /// In audit mode, counts and tells what enforcement would have refused.
+    fn would_refuse(&self, assertion: &Assertion) {
+        if self.mode() != Mode::Audit {
+            return;
+        }
+        if let Standing::Unchecked(_) = assertion.standing() {
+            // Told already, as what it is.
+            self.metrics.objected("unchecked_held", Mode::Audit);
+        }
+        let Some(objection) = assertion.objection() else { return };
+        self.metrics.objected(objection.as_str(), Mode::Audit);
+        if let Some(unlogged) = self.objections.log(self.uptime().as_secs()) {
+            tracing::warn!(
+                target: AUDIT,
+                subject = assertion.claims().subject.as_str(),
+                reason = objection.as_str(),
+                key = %objection.key(),
+                evidence = objection.evidence(),
+                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.platform)),
+                unlogged,
+                "would be refused under enforce"
+            );
+        }
+    }
+
+    fn remedy(&self, error: &Error) -> Option<String> {
+        Some(refused(error)?.remediation(self.rules.as_ref()?.platform))
+    }
+}
+
+/// What enforcement says of the key, if that is why there is no token.
+fn refused(error: &Error) -> Option<&Refused> {
+    let source = std::error::Error::source(error)?;
+    match source.downcast_ref()? {
+        Refusal::Key(refused) => Some(refused),
+        _ => None,
     }
 }
 

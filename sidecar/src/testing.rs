@@ -1,11 +1,14 @@
 //! A simulated world with a sidecar's parts in it, for this crate's own tests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use cambist::issuer_keys::Source;
 use cambist::transport::Transport;
 use cambist::{Context, Credential};
+use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_sim::Sim;
@@ -13,7 +16,11 @@ use cambist_sim::kubelet::Kubelet;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tracing::subscriber::DefaultGuard;
 
+use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::endpoint::{Answer, Endpoint};
 use crate::reply::Body;
@@ -38,7 +45,7 @@ impl World {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
-        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone())));
+        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
         Self { sim, telemetry, kubelet, _dir: dir }
     }
 
@@ -96,6 +103,10 @@ impl World {
     /// The token endpoint alone, to be asked without a socket; and its credential.
     pub(crate) fn endpoint(&self) -> (Endpoint, Credential) {
         let credential = self.credential(&self.config(&[]), self.context());
+        (self.endpoint_of(&credential, self.telemetry.clone()), credential)
+    }
+
+    fn endpoint_of(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Endpoint {
         let policy = Policy {
             protocols: Protocol::ALL.to_vec(),
             header_secret: Some(cambist_core::secret::Secret::new(SECRET)),
@@ -106,8 +117,19 @@ impl World {
             },
         };
         let clock = Arc::new(self.sim.clock().clone());
-        let endpoint = Endpoint::new(policy, credential.clone(), clock, self.telemetry.clone());
-        (endpoint, credential)
+        Endpoint::new(policy, credential.clone(), clock, telemetry)
+    }
+
+    /// Both endpoints of a sidecar with these settings, to be asked without a socket.
+    pub(crate) fn endpoints(&self, extra: &[(&str, &str)]) -> (Endpoint, Admin, Credential) {
+        let config = self.config(extra);
+        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock().clone());
+        let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
+        let context = Context { observer: telemetry.clone(), ..self.context() };
+        let credential = self.credential(&config, context);
+        let endpoint = self.endpoint_of(&credential, telemetry.clone());
+        let admin = Admin::new(credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
+        (endpoint, admin, credential)
     }
 
     /// A whole sidecar on free ports.
@@ -122,6 +144,52 @@ impl World {
         let counts = self.sim.journal().counts();
         (counts.entra, counts.discovery, counts.jwks)
     }
+}
+
+/// What is logged while somebody listens.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Listens on this thread; a test's runtime has no other.
+    pub(crate) fn listen(filter: &str) -> (Self, DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let filter = filter.parse().unwrap();
+        let subscriber = crate::log::subscriber(&filter, move || writer.clone());
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks once over its own connection; the head and the body of the reply.
+pub(crate) async fn request(at: SocketAddr, target: &str, headers: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// A good request of App Service's protocol, but for what the test changes.

@@ -117,6 +117,11 @@ fn the_configuration_can_be_checked() {
     let (code, out, _) = run(&["--check-config", "--prefetch", "https://vault.azure.net"], &[]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("https://vault.azure.net/.default") && !out.contains(SECRET), "{out}");
+    for words in
+        ["key age          audit", "replaced after 45 d, gone after 90 d", "key ledger       none"]
+    {
+        assert!(out.contains(words), "{words} is not in {out}");
+    }
     let bad = [("CAMBIST_LISTNE", "1"), ("CAMBIST_LOG", "x=loud"), ("IDENTITY_HEADER", "hunter2")];
     let (code, out, err) = run(&["--check-config", "--listen", "0.0.0.0:1"], &bad);
     assert_eq!((code, out.as_str()), (64, ""));

@@ -1,23 +1,10 @@
 use std::time::Duration;
 
 use cambist_sim::fault::{Fault, Target};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::*;
-use crate::testing::{SECRET, VAULT, World};
-
-/// Asks once over its own connection; the status line, and the body as JSON if it is any.
-async fn ask(at: SocketAddr, target: &str, headers: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(at).await.unwrap();
-    let request =
-        format!("GET {target} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).await.unwrap();
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
-}
+use crate::testing::{Lines, SECRET, VAULT, World, request as ask};
 
 fn msi() -> (String, String) {
     let target = format!("/msi/token?api-version=2019-08-01&resource={VAULT}");
@@ -141,28 +128,9 @@ async fn no_secret_is_in_any_debug_output() {
     assert!(!text.contains(SECRET) && !text.contains(token["access_token"].as_str().unwrap()));
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let filter = "trace".parse().unwrap();
-    let subscriber = crate::log::subscriber(&filter, move || writer.clone());
-    // The test's runtime has one thread, so this one hears everything.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::listen("trace");
     let world = World::new();
     let running = world.start(&[]).await;
     let (target, secret) = msi();
@@ -176,7 +144,7 @@ async fn no_secret_is_logged_at_any_level() {
     let admin = running.admin_address().unwrap();
     let status = ask(admin, "/status.json", "").await.1 + &ask(admin, "/metrics", "").await.1;
     running.drain().await;
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = lines.text();
     assert!(
         log.contains("\"issued\"") && log.contains("\"refused\"") && log.contains("not issued")
     );

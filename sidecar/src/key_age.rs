@@ -1,0 +1,138 @@
+//! What the issuer's keys are held against, and how the sidecar tells of it: in words here, in
+//! metrics, in the log and in `/status.json`. The rules themselves are the library's.
+
+use std::fmt;
+use std::time::Duration;
+
+use cambist::key_age::Settings;
+use cambist_core::admission::Mode;
+use cambist_core::clock::UnixTime;
+use cambist_core::key_age::{Limits, Platform};
+
+mod changes;
+mod gauges;
+mod status;
+
+pub(crate) use changes::Changes;
+pub(crate) use gauges::Gauges;
+pub(crate) use status::{detail, status};
+
+/// The key-age policy of one sidecar.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How strict it is.
+    pub mode: Mode,
+    /// What the remedies are written for.
+    pub platform: Platform,
+    /// Limits, exemptions and the ledger.
+    pub settings: Settings,
+}
+
+impl Rules {
+    /// The policy of the library's configuration; `platform` is what somebody named, if they did.
+    pub fn new(library: &cambist::Config, platform: Option<Platform>) -> Self {
+        let issuer = library.verifier.issuer.as_ref();
+        let detected = || issuer.map_or(Platform::Kubeadm, Platform::detect);
+        Self {
+            mode: library.mode,
+            platform: platform.unwrap_or_else(detected),
+            settings: library.key_age.clone(),
+        }
+    }
+
+    /// What the mode means.
+    pub fn mode_in_words(&self) -> &'static str {
+        match self.mode {
+            Mode::Off => "off: keys are not judged",
+            Mode::Audit => "audit: keys are judged and findings told; nothing is held for them",
+            Mode::Enforce => {
+                "enforce: what an overdue or compromised key signed is not exchanged, nor what cannot be checked"
+            }
+        }
+    }
+
+    /// How old keys may get.
+    pub fn limits_in_words(&self) -> String {
+        let Some(limits) = self.settings.policy.limits else {
+            return format!(
+                "none: {} rotates on a schedule of its own, so ages are told and not judged; CAMBIST_ROTATE_AFTER sets one",
+                self.platform
+            );
+        };
+        let (rotate, expire) = (span(limits.rotate_after()), span(limits.expire_after()));
+        let grace = span(self.settings.policy.grace);
+        let whose = if limits == Limits::AZURE_LOCAL { " (Azure Local's)" } else { "" };
+        format!("replaced after {rotate}, gone after {expire}{whose}, {grace} of grace")
+    }
+
+    /// Where older evidence comes from.
+    pub fn ledger_in_words(&self) -> String {
+        let trust = self.settings.ledger_trust;
+        match &self.settings.ledger {
+            Some(file) => format!("{}, believed as {trust} at most", file.path().display()),
+            None => {
+                "none: nothing is known of the time before this sidecar's start; CAMBIST_LEDGER names one"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// The exemptions, each with its end, and whether that is past.
+    pub fn exemptions(&self, now: UnixTime) -> impl Iterator<Item = (String, UnixTime, bool)> {
+        let exempt = self.settings.exempt.iter();
+        exempt.map(move |e| (e.key().to_string(), e.ends(), e.ends() <= now))
+    }
+
+    /// Says at the start what holds.
+    pub(crate) fn announce(&self, now: UnixTime) {
+        tracing::info!(
+            target: crate::telemetry::AUDIT,
+            mode = self.mode.as_str(),
+            platform = self.platform.as_str(),
+            limits = self.limits_in_words(),
+            ledger = self.ledger_in_words(),
+            exempt = self.settings.exempt.len(),
+            "key-age policy"
+        );
+        for (key, ends, over) in self.exemptions(now) {
+            if over {
+                tracing::warn!(target: crate::telemetry::AUDIT, key, %ends, "an exemption is over");
+            } else {
+                tracing::warn!(target: crate::telemetry::AUDIT, key, %ends, "a key is exempt");
+            }
+        }
+    }
+}
+
+impl fmt::Display for Rules {
+    /// A line each, for `--check-config`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key age          {}", self.mode_in_words())?;
+        if self.mode == Mode::Off {
+            return Ok(());
+        }
+        write!(f, "\nkey limits       {}", self.limits_in_words())?;
+        write!(f, "\nkey platform     {}", self.platform)?;
+        write!(f, "\nkey ledger       {}", self.ledger_in_words())?;
+        if self.settings.exempt.is_empty() {
+            return write!(f, "\nkeys exempt      none");
+        }
+        for exemption in &self.settings.exempt {
+            write!(f, "\nkeys exempt      {} until {}", exemption.key(), exemption.ends())?;
+        }
+        Ok(())
+    }
+}
+
+/// A limit in its largest whole unit.
+fn span(limit: Duration) -> String {
+    let secs = limit.as_secs();
+    match (secs % 86_400, secs % 3600) {
+        (0, _) => format!("{} d", secs / 86_400),
+        (_, 0) => format!("{} h", secs / 3600),
+        _ => format!("{secs} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
