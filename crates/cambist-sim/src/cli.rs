@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::random::is_uuid;
+use crate::up::duration::duration;
 use crate::up::{self, Options, Running, Trust};
 
 /// A cluster's token issuer, its kubelet and Microsoft Entra ID, simulated on this machine.
@@ -24,15 +25,28 @@ struct Cli {
 enum Command {
     /// Put a simulated cluster and tenant up on free ports of 127.0.0.1, until interrupted.
     ///
-    /// Writes DIR/env, to be sourced by a shell; DIR/ca.pem, the authority of both servers'
-    /// certificates; and DIR/tokens/token, projected and renewed the way kubelet does it.
+    /// Writes DIR/env, to be sourced by a shell; DIR/ca.pem, the authority of all servers'
+    /// certificates; DIR/tokens/token, projected and renewed the way kubelet does it, and beside it
+    /// api-token, for the API server; and DIR/kubeconfig.
     ///
-    /// DIR/env also sets SIM_ADMIN, the base URL of the admin API: POST /sim/rotate, /sim/fault,
-    /// /sim/clear and /sim/advance, GET /sim/requests and /sim/now. For instance:
+    /// DIR/env also sets SIM_ADMIN, the base URL of the admin API: GET /sim/requests, /sim/now and
+    /// /sim/keys, and POST to what follows. For instance:
     ///
     /// curl $SIM_ADMIN/sim/fault -d '{"target":"entra","kind":"status","status":503,"count":2}'
     ///
-    /// Targets: entra, discovery, jwks. Kinds, with their fields: status (status, retry_after),
+    /// curl $SIM_ADMIN/sim/schedule -d '{"rotate_after":"45d","expire_after":"90d"}'
+    ///
+    /// Time: /sim/advance (seconds), /sim/schedule (rotate_after, expire_after, publish_ahead; null
+    /// is never), /sim/rollout (during: how long API servers disagree; give it before the change).
+    ///
+    /// Keys: /sim/rotate (overlap, alg), /sim/prepare (alg), /sim/sign (kid), /sim/hide (kid),
+    /// /sim/retire (keep), /sim/publish (key: new, short, low-exponent, example or a kid; or jwk;
+    /// kid, place: both, public or api; private, alg), /sim/host (by: blob or api-server),
+    /// /sim/upload.
+    ///
+    /// The rest: /sim/token (form: projected, extended or legacy), /sim/fault, /sim/clear (requests).
+    ///
+    /// Targets of faults: entra, discovery, jwks, api. Kinds, with their fields: status (status, retry_after),
     /// latency (ms), hang, reset, truncate, wrong-type, html (status), empty (status), aadsts (code,
     /// status, retry_after), redirect (location), body (body, status, content_type), stale (seconds),
     /// date-skew (seconds). "count" limits a fault to the next so many requests; "by":"all" lets it
@@ -141,34 +155,20 @@ fn describe(running: &Running, lifetime: Duration) -> String {
          token      {token}\n             \
          of {}, renewed at 80 % of {} s\n  \
          CA         {ca}\n  \
+         API server https://{}:{}   {dir}/kubeconfig\n  \
          admin API  {}/sim/\n",
         env("CAMBIST_ISSUER"),
         env("AZURE_AUTHORITY_HOST"),
         settings.workload.subject(),
         lifetime.as_secs(),
+        env("KUBERNETES_SERVICE_HOST"),
+        env("KUBERNETES_SERVICE_PORT"),
         env("SIM_ADMIN"),
     );
     if running.proxy_counts().is_some() {
         text.push_str("  proxy      in HTTPS_PROXY, with its password\n");
     }
     text + &format!("\nLoad the settings into a shell:\n\n  . {dir}/env\n\nStop with Ctrl-C.\n")
-}
-
-/// A whole number of seconds, or of what its suffix says; not zero.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.char_indices().next_back() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3600),
-        Some((at, 'd')) => (&text[..at], 24 * 3600),
-        _ => (text, 1),
-    };
-    // A century: beyond it, sums with the time of day need not fit any more.
-    const MAX: u64 = 100 * 366 * 24 * 3600;
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    seconds.filter(|seconds| (1..=MAX).contains(seconds)).map(Duration::from_secs).ok_or_else(
-        || "give whole seconds, or a number with s, m, h or d, such as 90s or 5m".into(),
-    )
 }
 
 fn uuid(text: &str) -> Result<String, String> {
@@ -204,13 +204,5 @@ mod tests {
         assert_eq!(got.rotate_every, Some(Duration::from_secs(300)));
         assert_eq!(got.federated_credentials.len(), 2);
         assert!(got.client_id.starts_with("00000000"));
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
-        for bad in ["", "s", "0", "5w", "-1", "1.5h", "é", "99999999999999999999d"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
     }
 }

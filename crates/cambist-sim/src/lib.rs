@@ -1,4 +1,4 @@
-//! A cluster's issuer, its kubelet and Microsoft Entra ID, simulated.
+//! A cluster's issuer, its API server, its kubelet and Microsoft Entra ID, simulated.
 //!
 //! A peer, not a stub: the issuer signs real tokens and publishes real keys, and the simulated Entra
 //! fetches those keys and verifies what it is sent before it answers with Entra's own codes and

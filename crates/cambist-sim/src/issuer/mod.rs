@@ -194,14 +194,14 @@ impl Issuer {
         self.change(|state, now| state.publish(Entry::new(key, place, now), true));
     }
 
-    /// Publishes a key's private half along with its public one, in both places.
+    /// Publishes a key's private half along with its public one.
     ///
     /// # Errors
     /// If the cryptography fails.
-    pub fn leak(&self, key: &SigningKey) -> Result<(), KeyError> {
+    pub fn leak_in(&self, place: Place, key: &SigningKey) -> Result<(), KeyError> {
         let jwk = key.private_jwk()?;
         self.change(|state, now| {
-            state.publish(Entry { jwk, ..Entry::new(key, Place::Both, now) }, true);
+            state.publish(Entry { jwk, ..Entry::new(key, place, now) }, true);
         });
         Ok(())
     }

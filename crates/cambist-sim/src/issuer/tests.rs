@@ -168,8 +168,9 @@ fn keys_come_back_leak_and_take_each_others_names() {
     issuer.publish(&issuer.key(first.kid()).unwrap());
     assert_eq!(kids(&issuer.jwks()), [second.kid(), first.kid()]);
 
-    issuer.leak(&second).unwrap();
+    issuer.leak_in(Place::Public, &second).unwrap();
     assert_eq!(issuer.jwks()["keys"][0], second.private_jwk().unwrap());
+    assert_eq!(issuer.published().len(), 2);
     issuer.publish_in(Place::Both, &second);
     assert_eq!(issuer.jwks()["keys"][0], second.jwk());
 

@@ -4,12 +4,32 @@
 //!
 //! | request | does |
 //! |---|---|
-//! | `POST /sim/rotate` `{"overlap":true}` | signs with a new key and projects a token signed by it |
-//! | `POST /sim/fault` | adds a fault: `target` is `entra`, `discovery` or `jwks`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
+//! | `POST /sim/rotate` `{"overlap":true,"alg":"RS256"}` | signs with a new key (or an `ES256` one) and projects a token signed by it |
+//! | `POST /sim/prepare` `{"alg":"RS256"}` | publishes the next key without signing with it; answers with its kid as `key` |
+//! | `POST /sim/sign` `{"kid":K}` | signs with a key there is or was, and projects a token signed by it |
+//! | `POST /sim/publish` | publishes any key, see below; answers with its kid as `key` |
+//! | `POST /sim/hide` `{"kid":K}` | takes all keys of a kid out of the set, wherever it is published |
+//! | `POST /sim/retire` `{"keep":1}` | takes all keys but the newest out of the set |
+//! | `GET /sim/keys` | the signer, what is public, and all `keys` there ever were, each with its place |
+//! | `POST /sim/host` `{"by":"blob"}` | from now on a storage account serves the public key set, with `Last-Modified`, `ETag` and 304; `api-server` goes back |
+//! | `POST /sim/upload` | uploads the same key set to it once more |
+//! | `POST /sim/schedule` `{"rotate_after":"45d","expire_after":"90d","publish_ahead":null}` | rotates by the simulated clock; null is never, so that two nulls stop it |
+//! | `POST /sim/rollout` `{"during":"10m"}` | for so long every other request gets the key set as it is at this moment: give it before the change that rolls out |
+//! | `POST /sim/token` `{"form":"projected"}` | projects tokens of another form from now on: `extended` (a year, with `warnafter`) or `legacy` (no times, no audience) |
+//! | `POST /sim/fault` | adds a fault: `target` is `entra`, `discovery`, `jwks` or `api`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
 //! | `POST /sim/clear` `{"requests":false}` | removes all faults, and with `true` forgets the requests |
-//! | `POST /sim/advance` `{"seconds":n}` | moves the simulated time forward |
+//! | `POST /sim/advance` `{"seconds":n}` | moves the simulated time forward; before it answers, the schedule is kept and kubelet has renewed a token that is due |
 //! | `GET /sim/requests` | `counts` of the pod's requests, and all `requests` |
 //! | `GET /sim/now` | the simulated time |
+//!
+//! `POST /sim/publish` takes `key` or `jwk`: `key` is `new`, `short` (RSA of 1024 bits),
+//! `low-exponent` (e = 3), `example` (a published one), or the kid of any key there was, which
+//! resurrects a retired one; `jwk` is a member of the set as it is. `kid` gives it another's name,
+//! `place` is `both`, `public` (the API server never heard of it) or `api` (the upload was
+//! forgotten), `"private":true` publishes the private half too, and `alg` is for a new one. A key
+//! that is published already moves to where it was asked for.
+//!
+//! Durations are seconds, or a text such as `"45d"`.
 //!
 //! | kind | fields |
 //! |---|---|
@@ -24,6 +44,7 @@
 //! | `date-skew` | `seconds`: how wrong |
 
 mod admin;
+pub(crate) mod duration;
 mod env;
 mod listen;
 mod options;

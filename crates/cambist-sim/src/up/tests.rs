@@ -18,6 +18,8 @@ use super::*;
 use crate::keys::KeySource;
 use crate::reply::{Request, Response};
 
+mod key_age;
+
 /// A world that is up, and a pod in it that has only what `env` says.
 struct World {
     running: Running,
@@ -130,6 +132,10 @@ async fn env_is_a_private_file_that_a_shell_sources() {
         "CAMBIST_ALLOW_AUTHORITY",
         "CAMBIST_ISSUER",
         "CAMBIST_CA_FILE",
+        "KUBERNETES_SERVICE_HOST",
+        "KUBERNETES_SERVICE_PORT",
+        "CAMBIST_API_TOKEN_FILE",
+        "CAMBIST_API_CA_FILE",
         "IDENTITY_HEADER",
         "SIM_ADMIN",
     ] {

@@ -1,7 +1,7 @@
 //! The simulator's admin API: plain HTTP on a loopback port.
 
+use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -10,16 +10,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use cambist_core::clock::Clock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::proxy::{Proxy, ProxyCounts};
 use super::wish::Wish;
-use crate::issuer::Issuer;
 use crate::kubelet::Kubelet;
 use crate::world::Sim;
+
+mod keys;
+mod time;
 
 /// What the admin API governs.
 #[derive(Clone)]
@@ -32,29 +33,69 @@ pub(super) struct Admin {
 impl Admin {
     pub(super) fn router(self) -> Router {
         Router::new()
-            .route("/sim/rotate", post(rotate))
+            .route("/sim/rotate", post(keys::rotate))
+            .route("/sim/prepare", post(keys::prepare))
+            .route("/sim/publish", post(keys::publish))
+            .route("/sim/sign", post(keys::sign))
+            .route("/sim/hide", post(keys::hide))
+            .route("/sim/retire", post(keys::retire))
+            .route("/sim/keys", get(keys::keys))
+            .route("/sim/host", post(keys::host))
+            .route("/sim/upload", post(keys::upload))
+            .route("/sim/token", post(keys::token))
             .route("/sim/fault", post(fault))
             .route("/sim/clear", post(clear))
             .route("/sim/requests", get(requests))
-            .route("/sim/now", get(now))
-            .route("/sim/advance", post(advance))
+            .route("/sim/now", get(time::now))
+            .route("/sim/advance", post(time::advance))
+            .route("/sim/schedule", post(time::schedule))
+            .route("/sim/rollout", post(time::roll_out))
             .fallback(|| async { Refused(StatusCode::NOT_FOUND, "no such address".to_owned()) })
             .with_state(self)
     }
 
     /// Signs with a new key, and projects a token that it signed.
     pub(super) async fn rotate(&self, overlap: bool) -> Result<(), String> {
+        let issuer = self.sim.issuer().clone();
+        work(move || issuer.rotate(overlap)).await?;
+        self.project().await
+    }
+
+    async fn project(&self) -> Result<(), String> {
+        let kubelet = Arc::clone(&self.kubelet);
+        work(move || kubelet.project()).await
+    }
+
+    /// Does what time has brought about: keys come and go, and kubelet renews its token.
+    async fn catch_up(&self) -> Result<(), String> {
         let Self { sim, kubelet, .. } = self.clone();
-        // Making an RSA key takes long enough to be missed elsewhere.
-        let work = tokio::task::spawn_blocking(move || {
-            sim.issuer().rotate(overlap).map_err(|error| error.to_string())?;
-            kubelet.project().map_err(|error| error.to_string())
-        });
-        work.await.map_err(|error| error.to_string())?
+        work(move || {
+            sim.issuer().keep_schedule();
+            kubelet.renew()
+        })
+        .await
     }
 }
 
+/// Away from the runtime: making an RSA key takes long enough to be missed elsewhere.
+async fn work<T: Send + 'static, E: Display + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?;
+    done.map_err(|error| error.to_string())
+}
+
 struct Refused(StatusCode, String);
+
+impl Refused {
+    fn asked_wrongly(words: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, words.into())
+    }
+}
+
+fn failed(words: String) -> Refused {
+    Refused(StatusCode::INTERNAL_SERVER_ERROR, words)
+}
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -65,35 +106,12 @@ impl IntoResponse for Refused {
 /// The body as JSON; none at all is `{}`.
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refused> {
     let body = if body.is_empty() { b"{}" } else { &body[..] };
-    serde_json::from_slice(body)
-        .map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rotate {
-    #[serde(default = "yes")]
-    overlap: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-async fn rotate(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, Refused> {
-    let Rotate { overlap } = parse(&body)?;
-    let failed = |error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error);
-    admin.rotate(overlap).await.map_err(failed)?;
-    Ok(Json(signing(admin.sim.issuer())))
-}
-
-fn signing(issuer: &Issuer) -> Value {
-    json!({ "kid": issuer.signer().kid(), "published": issuer.published() })
+    serde_json::from_slice(body).map_err(|error| Refused::asked_wrongly(error.to_string()))
 }
 
 async fn fault(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, Refused> {
     let wish: Wish = parse(&body)?;
-    let injection = wish.grant().map_err(|error| Refused(StatusCode::BAD_REQUEST, error))?;
+    let injection = wish.grant().map_err(Refused::asked_wrongly)?;
     admin.sim.faults().add(injection);
     Ok(Json(json!({})))
 }
@@ -123,25 +141,4 @@ async fn requests(State(admin): State<Admin>) -> Json<Value> {
         body["proxy"] = json!(counts);
     }
     Json(body)
-}
-
-async fn now(State(admin): State<Admin>) -> Json<Value> {
-    Json(moment(&admin.sim))
-}
-
-fn moment(sim: &Sim) -> Value {
-    let now = sim.clock().wall();
-    json!({ "unix": now, "rfc3339": now.to_string() })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Advance {
-    seconds: u64,
-}
-
-async fn advance(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, Refused> {
-    let Advance { seconds } = parse(&body)?;
-    admin.sim.clock().advance(Duration::from_secs(seconds));
-    Ok(Json(moment(&admin.sim)))
 }
