@@ -87,7 +87,9 @@ impl fmt::Display for UnixTime {
 /// assert_eq!(now.since(sent), Duration::from_secs(5));
 /// assert_eq!(sent.since(now), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// The default is the clock's origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(Duration);
 
 impl BootTime {

@@ -98,28 +98,44 @@ pub enum Failure {
     Looping,
 }
 
+/// What there is to answer with meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// A valid token: nobody waits.
+    Token,
+    /// Nothing.
+    Nothing,
+}
+
 /// How long to leave the upstream alone after `failures` failures in a row (1 = the first).
 ///
 /// The server's `Retry-After`, up to an hour, is a lower bound. Jitter takes up to a quarter off the
 /// doubling wait, never off what the server asked for.
 ///
 /// ```
-/// use cambist_core::refresh::{Failure, Jitter, wait};
+/// use cambist_core::refresh::{Failure, Holding, Jitter, wait};
 /// use std::time::Duration;
 ///
 /// let jitter = Jitter::of(b"pod");
-/// assert!(wait(Failure::Transient, 1, None, jitter) <= Duration::from_secs(1));
+/// let first = wait(Failure::Transient, 1, Holding::Nothing, None, jitter);
+/// assert!(first <= Duration::from_secs(1));
 /// let asked = Some(Duration::from_secs(60));
-/// assert_eq!(wait(Failure::Transient, 1, asked, jitter), Duration::from_secs(60));
+/// let pause = wait(Failure::Transient, 1, Holding::Nothing, asked, jitter);
+/// assert_eq!(pause, Duration::from_secs(60));
 /// ```
 pub fn wait(
     failure: Failure,
     failures: u32,
+    holding: Holding,
     retry_after: Option<Duration>,
     jitter: Jitter,
 ) -> Duration {
     let (first, most) = match failure {
-        Failure::Transient => (1, 60),
+        Failure::Transient => match holding {
+            Holding::Token => (1, 60),
+            // An app is waiting; four calls a minute hurt nobody.
+            Holding::Nothing => (1, 15),
+        },
         Failure::Replicating => (30, 300),
         Failure::Permanent => (60, 600),
         Failure::Looping => (300, 3600),
@@ -157,11 +173,14 @@ mod tests {
 
     #[test]
     fn waits_double_and_end() {
-        let wait = |failure, n| wait(failure, n, None, Jitter(0.0)).as_secs();
-        assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 60, 60]);
+        let wait = |failure, n| wait(failure, n, Holding::Nothing, None, Jitter(0.0)).as_secs();
+        assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 15, 15]);
         assert_eq!([1, 2, 5, u32::MAX].map(|n| wait(Failure::Replicating, n)), [30, 60, 300, 300]);
         assert_eq!(wait(Failure::Looping, 1), 300);
-        let absurd = super::wait(Failure::Transient, 1, Some(Duration::MAX), Jitter(0.0));
+        let held = |n| super::wait(Failure::Transient, n, Holding::Token, None, Jitter(0.0));
+        assert_eq!([1, 5, 7, 99].map(|n| held(n).as_secs()), [1, 16, 60, 60]);
+        let forever = Some(Duration::MAX);
+        let absurd = super::wait(Failure::Transient, 1, Holding::Token, forever, Jitter(0.0));
         assert_eq!(absurd, MAX_RETRY_AFTER);
     }
 
@@ -192,7 +211,7 @@ mod tests {
         #[test]
         fn a_wait_is_at_least_what_the_server_asked(n in 1u32.., asked in 0u64..3600, jitter in 0.0f64..1.0) {
             for failure in [Failure::Transient, Failure::Replicating, Failure::Permanent, Failure::Looping] {
-                let wait = wait(failure, n, Some(secs(asked)), Jitter(jitter));
+                let wait = wait(failure, n, Holding::Nothing, Some(secs(asked)), Jitter(jitter));
                 prop_assert!(wait >= secs(asked) && wait <= MAX_RETRY_AFTER && !wait.is_zero());
             }
         }

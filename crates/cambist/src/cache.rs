@@ -7,10 +7,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use cambist_core::clock::BootTime;
 use cambist_core::refresh::Plan;
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
@@ -31,6 +33,9 @@ const MAX_SCOPES: usize = 1000;
 /// How long an entry that nobody reads is kept once it holds no valid token.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// A token that was read within this time is in use: no newcomer displaces it.
+const IN_USE: Duration = Duration::from_secs(300);
+
 /// How long a reader waits for a refresh that is under way before it gets the held token.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -50,14 +55,18 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 pub(crate) struct Cache {
     slots: ArcSwap<HashMap<Scope, Arc<Slot>>>,
     // Held while the map is copied; readers never wait for it.
-    inserting: Mutex<()>,
+    inserting: Mutex<Budget>,
+    // When a fetch last succeeded: what failed before that, for want of an upstream, may try again.
+    well_at: Arc<AtomicU64>,
     source: Arc<dyn Source>,
     context: Context,
 }
 
 impl Cache {
     pub(crate) fn new(source: Arc<dyn Source>, context: Context) -> Self {
-        Self { slots: ArcSwap::default(), inserting: Mutex::new(()), source, context }
+        let inserting = Mutex::new(Budget::full(context.clock.boot()));
+        let (slots, well_at) = (ArcSwap::default(), Arc::default());
+        Self { slots, inserting, well_at, source, context }
     }
 
     /// The token for a resource if one can be handed out as it is; starts its refresh when due.
@@ -66,7 +75,7 @@ impl Cache {
         let slot = slots.get(resource)?;
         let now = self.context.clock.boot();
         slot.touch(now);
-        let (token, how) = match slot.answer(now, Duration::ZERO) {
+        let (token, how) = match slot.answer(now, self.well_at(), Duration::ZERO) {
             Answer::Fresh(token) => (token, Served::Hit),
             Answer::Due(token) => {
                 self.refresh(slot);
@@ -88,7 +97,7 @@ impl Cache {
         let slot = self.slot(scope)?;
         let now = self.context.clock.boot();
         slot.touch(now);
-        let (result, how) = match slot.answer(now, min_ttl) {
+        let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
             Answer::Fresh(token) => (Ok(token), Served::Hit),
             Answer::Due(token) => {
                 self.refresh(&slot);
@@ -115,7 +124,8 @@ impl Cache {
     /// Makes room for scopes that are to be held always, asked for or not.
     pub(crate) fn pin(&self, scopes: impl IntoIterator<Item = Scope>) {
         for scope in scopes {
-            self.insert(&scope, true);
+            // What is pinned is always taken in.
+            drop(self.insert(&scope, true));
         }
     }
 
@@ -153,7 +163,7 @@ impl Cache {
             }
         }
         for slot in slots.values().filter(|slot| slot.pinned()) {
-            match slot.answer(now, Duration::ZERO) {
+            match slot.answer(now, self.well_at(), Duration::ZERO) {
                 Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => self.refresh(slot),
                 Answer::Fresh(_) | Answer::Held(_) | Answer::Failed(_) => {}
             }
@@ -171,32 +181,46 @@ impl Cache {
     fn slot(&self, scope: &Scope) -> Result<Arc<Slot>, Error> {
         match self.slots.load().get(scope) {
             Some(slot) => Ok(slot.clone()),
-            None => {
-                self.insert(scope, false).ok_or_else(|| Error::new(Kind::CacheFull(MAX_SCOPES)))
-            }
+            None => self.insert(scope, false),
         }
     }
 
-    /// Finds or makes a scope's slot; `None` if the cache is full of what must stay.
-    fn insert(&self, scope: &Scope, pinned: bool) -> Option<Arc<Slot>> {
-        let _inserting = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Finds or makes a scope's slot; fails if the cache is full of what must stay, or if new scopes
+    /// come in a flood.
+    fn insert(&self, scope: &Scope, pinned: bool) -> Result<Arc<Slot>, Error> {
+        let mut budget = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.context.clock.boot();
         let mut map = HashMap::clone(&self.slots.load());
         if let Some(slot) = map.get(scope) {
             slot.pin(pinned);
-            return Some(slot.clone());
+            return Ok(slot.clone());
+        }
+        if !pinned && !budget.spend(now) {
+            let error = Error::new(Kind::TooManyScopes(MAX_SCOPES));
+            return Err(error.with_retry_after(Budget::REFILL));
         }
         if map.len() >= MAX_SCOPES && !pinned {
-            // Those without a token go first, then whoever was idle longest.
+            // Those without a token go first, then whoever was idle longest; a token that somebody
+            // read lately stays, whatever else is asked for.
             let rank = |slot: &Slot| (slot.held(now).is_none(), slot.idle(now));
-            let victims = map.values().filter(|slot| slot.evictable());
-            let victim = victims.max_by_key(|slot| rank(slot))?.scope().clone();
+            let may_go = |slot: &&Arc<Slot>| {
+                slot.evictable() && (slot.held(now).is_none() || slot.idle(now) > IN_USE)
+            };
+            let victim = map.values().filter(may_go).max_by_key(|slot| rank(slot));
+            let Some(victim) = victim.map(|slot| slot.scope().clone()) else {
+                return Err(Error::new(Kind::CacheFull(MAX_SCOPES)).with_retry_after(IN_USE));
+            };
             map.remove(&victim);
         }
         let slot = Arc::new(Slot::new(scope.clone(), pinned, now));
         map.insert(scope.clone(), slot.clone());
         self.slots.store(Arc::new(map));
-        Some(slot)
+        Ok(slot)
+    }
+
+    /// When a fetch last succeeded.
+    fn well_at(&self) -> BootTime {
+        BootTime::from_origin(Duration::from_millis(self.well_at.load(Ordering::Relaxed)))
     }
 
     /// Starts a flight that nobody waits for, unless one is under way.
@@ -208,17 +232,53 @@ impl Cache {
 
     /// Joins the scope's flight, starting it if there is none and there is still need.
     fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined {
-        slot.join(&self.context, min_ttl, || {
+        slot.join(&self.context, self.well_at(), min_ttl, || {
+            let well_at = self.well_at.clone();
             let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());
             async move {
                 let started = context.clock.boot();
                 let outcome = source.fetch(slot.scope()).await;
                 let took = context.clock.boot().since(started);
                 context.observer.fetched(slot.scope(), outcome.as_ref(), took);
+                if outcome.is_ok() {
+                    let now = context.clock.boot().since(BootTime::default());
+                    well_at.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Relaxed);
+                }
                 outcome
             }
             .boxed()
         })
+    }
+}
+
+/// How many scopes that were never asked for may still be taken in: as many as there is room for at
+/// once, then one a second. Whoever can ask at all could otherwise make Entra throttle the identity.
+#[derive(Debug)]
+struct Budget {
+    left: usize,
+    since: BootTime,
+}
+
+impl Budget {
+    const REFILL: Duration = Duration::from_secs(1);
+
+    fn full(now: BootTime) -> Self {
+        Self { left: MAX_SCOPES, since: now }
+    }
+
+    fn spend(&mut self, now: BootTime) -> bool {
+        let earned = usize::try_from(now.since(self.since).as_secs()).unwrap_or(MAX_SCOPES);
+        if earned > 0 {
+            self.left = self.left.saturating_add(earned).min(MAX_SCOPES);
+            self.since = now;
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
     }
 }
 

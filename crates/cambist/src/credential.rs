@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, Clock};
-use cambist_core::refresh::{Failure, Jitter, wait};
+use cambist_core::refresh::{Failure, Holding, Jitter, wait};
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -213,7 +213,9 @@ impl Worker {
         if let Err(error) = &outcome {
             let asked = error.retry_after();
             let looping = error.failure() == Failure::Looping;
-            let pause = looping.then(|| wait(Failure::Looping, 1, asked, context.jitter)).or(asked);
+            let pause = looping
+                .then(|| wait(Failure::Looping, 1, Holding::Nothing, asked, context.jitter))
+                .or(asked);
             if let Some(pause) = pause {
                 let until = context.clock.boot() + pause;
                 *self.pause.lock().unwrap_or_else(PoisonError::into_inner) =

@@ -21,12 +21,15 @@ pub struct Process;
 impl Env for Process {
     #[expect(clippy::disallowed_methods, reason = "this is the place the environment comes in")]
     fn get(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|text| !text.trim().is_empty())
+        // What is not UTF-8 must not pass for absent: a setting would silently be off. Like this it
+        // fits no rule and is told as a fault.
+        let text = std::env::var_os(name)?.to_string_lossy().into_owned();
+        Some(text).filter(|text| !text.trim().is_empty())
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place the environment comes in")]
     fn names(&self) -> Vec<String> {
-        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
     }
 }
 

@@ -35,6 +35,10 @@ pub(crate) enum Kind {
     )]
     CacheFull(usize),
     #[error(
+        "more than {0} scopes were asked for in a short time; new ones are taken up one a second, so that no caller can drive this identity into throttling"
+    )]
+    TooManyScopes(usize),
+    #[error(
         "the work for this token ended without a result; this is a defect of cambist, please report it"
     )]
     Lost,
@@ -65,6 +69,7 @@ impl Error {
             Kind::Refused(refusal) => refusal.as_str(),
             Kind::Exchange(error) => error.reason(),
             Kind::CacheFull(_) => "cache_full",
+            Kind::TooManyScopes(_) => "too_many_scopes",
             Kind::Lost => "internal",
             #[cfg(feature = "azure")]
             Kind::Developer(_) => "developer_sign_in",
@@ -74,7 +79,9 @@ impl Error {
     /// What kind of trouble it is.
     pub fn class(&self) -> Class {
         match (&*self.kind, self.failure()) {
-            (Kind::Refused(Refusal::Bad(_)), _) => Class::Permanent,
+            (Kind::Refused(Refusal::Bad(error)), _) if !error.is_about_time() => Class::Permanent,
+            (Kind::Refused(Refusal::Bad(_)), _) => Class::Transient,
+            (Kind::CacheFull(_) | Kind::TooManyScopes(_), _) => Class::Throttled,
             (Kind::Refused(_), _) => Class::Denied,
             (Kind::Exchange(error), Failure::Transient | Failure::Looping)
                 if error.status() == Some(StatusCode::TOO_MANY_REQUESTS) =>
@@ -121,17 +128,9 @@ impl Error {
     pub(crate) fn failure(&self) -> Failure {
         match &*self.kind {
             Kind::Exchange(error) => error.failure(),
-            // The kubelet may repair the file, and time a clock or a key set, at any moment.
-            Kind::TokenFile(_) | Kind::Refused(Refusal::Held { .. }) | Kind::Lost => {
-                Failure::Transient
-            }
-            Kind::Refused(Refusal::Bad(error))
-                if error.is_about_time() || error.for_want_of_a_key().is_some() =>
-            {
-                Failure::Transient
-            }
-            Kind::Refused(_) => Failure::Replicating,
-            Kind::CacheFull(_) => Failure::Transient,
+            // Found out here, for nothing but a look at a file: a new one is noticed soon.
+            Kind::TokenFile(_) | Kind::Refused(_) | Kind::Lost => Failure::Transient,
+            Kind::CacheFull(_) | Kind::TooManyScopes(_) => Failure::Transient,
             #[cfg(feature = "azure")]
             Kind::Developer(_) => Failure::Transient,
         }

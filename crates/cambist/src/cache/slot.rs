@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cambist_core::clock::BootTime;
-use cambist_core::refresh::{Plan, wait};
+use cambist_core::refresh::{Failure, Holding, Plan, wait};
 use cambist_core::scope::Scope;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -42,6 +42,7 @@ struct State {
 struct Failed {
     error: Error,
     in_a_row: u32,
+    at: BootTime,
     retry_at: BootTime,
 }
 
@@ -62,8 +63,6 @@ pub(super) enum Answer {
     Nothing,
 }
 
-const ORIGIN: BootTime = BootTime::from_origin(Duration::ZERO);
-
 impl Slot {
     pub(super) fn new(scope: Scope, pinned: bool, now: BootTime) -> Self {
         Self {
@@ -73,7 +72,7 @@ impl Slot {
             flying: AtomicBool::new(false),
             pinned: AtomicBool::new(pinned),
             withdrawn: AtomicBool::new(false),
-            last_used: AtomicU64::new(now.since(ORIGIN).as_secs()),
+            last_used: AtomicU64::new(now.since(BootTime::default()).as_secs()),
         }
     }
 
@@ -102,7 +101,7 @@ impl Slot {
     }
 
     pub(super) fn touch(&self, now: BootTime) {
-        let secs = now.since(ORIGIN).as_secs();
+        let secs = now.since(BootTime::default()).as_secs();
         if self.last_used.load(Ordering::Relaxed) != secs {
             self.last_used.store(secs, Ordering::Relaxed);
         }
@@ -125,10 +124,12 @@ impl Slot {
         Some(failed.error.with_retry_after(failed.retry_at.since(now)))
     }
 
-    /// What a reader that needs `min_ttl` of remaining life gets now.
-    pub(super) fn answer(&self, now: BootTime, min_ttl: Duration) -> Answer {
+    /// What a reader that needs `min_ttl` of remaining life gets now, if the upstream was last well at
+    /// `well_at`.
+    pub(super) fn answer(&self, now: BootTime, well_at: BootTime, min_ttl: Duration) -> Answer {
         let state = self.state.load();
-        let pausing = state.failure.as_ref().filter(|failed| now < failed.retry_at);
+        let recovered = |f: &&Failed| f.error.failure() == Failure::Transient && f.at < well_at;
+        let pausing = state.failure.as_ref().filter(|f| now < f.retry_at && !recovered(f));
         let Some(Held { token, plan }) = &state.held else { return no_token(pausing, now) };
         let age = now.since(token.sent_at());
         if age >= plan.valid_for {
@@ -150,6 +151,7 @@ impl Slot {
     pub(super) fn join(
         self: &Arc<Self>,
         context: &Context,
+        well_at: BootTime,
         min_ttl: Duration,
         work: impl FnOnce() -> BoxFuture<'static, Result<AccessToken, Error>>,
     ) -> Joined {
@@ -158,7 +160,7 @@ impl Slot {
             return Joined::Flight(flight.clone());
         }
         // A flight stores its outcome before it clears its place, so this sees the last one's.
-        match self.answer(context.clock.boot(), min_ttl) {
+        match self.answer(context.clock.boot(), well_at, min_ttl) {
             Answer::Fresh(token) | Answer::Held(token) => return Joined::Landed(Ok(token)),
             Answer::Failed(error) => return Joined::Landed(Err(error)),
             Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => {}
@@ -192,9 +194,12 @@ impl Slot {
             Err(error) => {
                 let state = State::clone(&self.state.load());
                 let in_a_row = state.failure.as_ref().map_or(0, |f| f.in_a_row).saturating_add(1);
-                let pause = wait(error.failure(), in_a_row, error.retry_after(), context.jitter);
+                let holding = self.held(now).map_or(Holding::Nothing, |_| Holding::Token);
+                let (failure, asked) = (error.failure(), error.retry_after());
+                let pause = wait(failure, in_a_row, holding, asked, context.jitter);
                 let error = error.with_retry_after(pause);
-                let failed = Failed { error: error.clone(), in_a_row, retry_at: now + pause };
+                let failed =
+                    Failed { error: error.clone(), in_a_row, at: now, retry_at: now + pause };
                 self.state.store(Arc::new(State { failure: Some(failed), ..state }));
                 Err(error)
             }

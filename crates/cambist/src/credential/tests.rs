@@ -131,6 +131,19 @@ async fn nothing_is_called_during_a_retry_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_permanent_failure_is_not_tried_every_second() {
+    let world = World::new();
+    let credential = world.credential();
+    let unknown = Fault::Aadsts { code: 500_011, status: None, retry_after: None };
+    world.sim.faults().inject(Target::Entra, unknown);
+    for _ in 0..120 {
+        assert_eq!(reason(&credential, &scope(VAULT)).await, "entra_resource_unknown");
+        sleep(secs(1)).await;
+    }
+    assert!(world.asked().0 <= 3, "{:?}", world.asked());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_loop_that_entra_detects_is_broken_for_minutes() {
     let world = World::new();
     let credential = world.credential();
@@ -200,7 +213,7 @@ async fn with_everything_down_errors_are_clear_and_recovery_is_by_itself() {
     assert_eq!(error.class(), crate::error::Class::Transient);
     assert!(error.retry_after().unwrap() <= secs(60));
     assert!(error.to_string().contains("login.sim.test"), "{error}");
-    assert!(world.asked().0 < 12, "{:?}", world.asked());
+    assert!(world.asked().0 < 32, "{:?}", world.asked());
     world.sim.faults().clear();
     sleep(secs(66)).await;
     assert!(credential.holds(&scope(VAULT)));
