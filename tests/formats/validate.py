@@ -1,0 +1,67 @@
+"""Holds documents against a JSON Schema, or against what JUnit XML is read for.
+
+usage: validate.py schema SCHEMA FILE...
+       validate.py junit FILE...
+"""
+
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def against_schema(schema_path, paths):
+    # Only this mode needs the package.
+    import jsonschema
+
+    with open(schema_path, encoding="utf-8") as file:
+        schema = json.load(file)
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    checker = kind.FORMAT_CHECKER
+    # Without their packages these formats would pass unchecked.
+    missing = {"date-time", "uri"} - set(checker.checkers)
+    if missing:
+        sys.exit(f"no checker for the formats {missing}")
+    validator = kind(schema, format_checker=checker)
+    faults = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        for error in validator.iter_errors(document):
+            faults.append(f"{path}: {error.json_path}: {error.message[:300]}")
+    return faults
+
+
+def as_junit(paths):
+    faults = []
+    for path in paths:
+        root = ElementTree.parse(path).getroot()
+        suites = list(root)
+        if root.tag != "testsuites" or [suite.tag for suite in suites] != ["testsuite"]:
+            faults.append(f"{path}: is no testsuites with one testsuite")
+            continue
+        for element in (root, suites[0]):
+            for attribute, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+                said, found = int(element.get(attribute)), len(list(element.iter(tag)))
+                if said != found:
+                    faults.append(f"{path}: {element.tag} {attribute}={said}, but there are {found}")
+        names = [case.get("name") for case in suites[0].iter("testcase")]
+        if not all(names) or len(set(names)) != len(names):
+            faults.append(f"{path}: a test case has no name of its own")
+    return faults
+
+
+def main(arguments):
+    match arguments:
+        case ["schema", schema, *paths] if paths:
+            faults = against_schema(schema, paths)
+        case ["junit", *paths] if paths:
+            faults = as_junit(paths)
+        case _:
+            sys.exit(__doc__)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+sys.exit(main(sys.argv[1:]))
