@@ -36,6 +36,10 @@ crypto:
 test:
     .ci/run test
 
+# `cambist issuer check` as a process, its outputs against other people's tools
+formats:
+    .ci/run formats
+
 # the example that the README starts with
 quickstart:
     .ci/run quickstart
