@@ -103,13 +103,13 @@ pub fn flag(variable: &str) -> Option<String> {
 /// All settings as a table in Markdown, for the README.
 ///
 /// ```
-/// assert!(cambist_sidecar::settings::table().contains("| `CAMBIST_LISTEN` | `--listen` | `8421` |"));
+/// assert!(cambist_sidecar::settings::table().contains("| `CAMBIST_LISTEN` | `--listen` | 8421 |"));
 /// ```
 pub fn table() -> String {
     let mut table = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
     for Variable { name, default, help } in variables() {
         let flag = flag(name).map_or_else(|| "none".to_owned(), |flag| format!("`--{flag}`"));
-        table += &format!("| `{name}` | {flag} | `{default}` | {help} |\n");
+        table += &format!("| `{name}` | {flag} | {default} | {help} |\n");
     }
     table
 }
