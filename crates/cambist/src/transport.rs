@@ -59,6 +59,21 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
+/// The certificate that the server showed, in DER: an extension of the responses of
+/// [`Transport::https`], except through a proxy, where the client does not tell. Its chain and its
+/// name were verified; how long it still lasts is for others to judge.
+///
+/// ```
+/// use cambist::transport::PeerCertificate;
+///
+/// fn length(response: &http::Response<bytes::Bytes>) -> Option<usize> {
+///     response.extensions().get().map(|PeerCertificate(der)| der.len())
+/// }
+/// assert_eq!(length(&http::Response::default()), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate(pub Bytes);
+
 impl Transport {
     /// A transport over TLS, with its own connections and its own trust.
     ///

@@ -11,7 +11,7 @@ use tower::Service;
 use zeroize::Zeroizing;
 
 use super::error::{Fault, TransportError};
-use super::{CaBundle, Limits, ProxyOptions};
+use super::{CaBundle, Limits, PeerCertificate, ProxyOptions};
 
 /// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,6 +80,7 @@ impl Https {
         let builder = reqwest::Client::builder()
             .tls_backend_rustls()
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
+            .tls_info(true)
             .https_only(true)
             .no_proxy()
             .no_hickory_dns()
@@ -164,6 +165,10 @@ async fn collect(
     *head.status_mut() = response.status();
     *head.version_mut() = response.version();
     *head.headers_mut() = std::mem::take(response.headers_mut());
+    let tls = response.extensions_mut().remove::<reqwest::tls::TlsInfo>();
+    if let Some(der) = tls.as_ref().and_then(|tls| tls.peer_certificate()) {
+        head.extensions_mut().insert(PeerCertificate(Bytes::copy_from_slice(der)));
+    }
     let mut body = Zeroizing::new(Vec::new());
     let reading = read(&mut response, &mut body, cap);
     if head.status().is_success() {

@@ -17,6 +17,7 @@ use super::*;
 struct Server {
     address: SocketAddr,
     ca: CaBundle,
+    certificate: Bytes,
     heard: mpsc::UnboundedReceiver<String>,
 }
 
@@ -35,6 +36,7 @@ impl Server {
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
+        let certificate = Bytes::copy_from_slice(leaf.der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -60,7 +62,8 @@ impl Server {
                 });
             }
         });
-        Self { address, ca: CaBundle::parse("ca.pem", ca_pem.as_bytes()).unwrap(), heard }
+        let ca = CaBundle::parse("ca.pem", ca_pem.as_bytes()).unwrap();
+        Self { address, ca, certificate, heard }
     }
 
     fn options(&self) -> HttpsOptions {
@@ -140,6 +143,19 @@ async fn a_request_goes_out_as_it_is_and_a_redirect_comes_back() {
     let mut server = Server::start(moved).await;
     assert_eq!(server.ask(server.options()).await.unwrap().status(), 302);
     assert!(server.heard.recv().await.is_some() && server.heard.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_response_tells_the_certificate_it_came_under_but_through_a_proxy() {
+    let server = Server::start(OK).await;
+    let address = proxy(server.address, "").await;
+    let proxied = ProxyOptions::parse(&format!("http://user:p%40ss@{address}"), "").unwrap();
+    let certificate = PeerCertificate(server.certificate.clone());
+    // Should reqwest learn to tell it there too, the documentation is to say so.
+    for (proxy, expected) in [(None, Some(&certificate)), (Some(proxied), None)] {
+        let response = server.ask(HttpsOptions { proxy, ..server.options() }).await.unwrap();
+        assert_eq!(response.extensions().get(), expected);
+    }
 }
 
 #[tokio::test]
