@@ -109,9 +109,8 @@ impl Config {
         let (Some(source), true) = (source, read.faults.is_empty()) else {
             return Err(settings.locate(read.faults));
         };
-        let platform = settings.get("CAMBIST_PLATFORM").and_then(|text| text.trim().parse().ok());
         let key_age = match &source {
-            Source::Federated(library) => Some(Rules::new(library, platform)),
+            Source::Federated(library) => Some(Rules::new(library)),
             #[cfg(feature = "developer")]
             Source::Developer => None,
         };

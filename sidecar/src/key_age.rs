@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist::key_age::Settings;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{Limits, Platform};
+use cambist_core::key_age::{Limits, Platform, Policy};
 
 mod changes;
 mod gauges;
@@ -22,22 +22,34 @@ pub(crate) use status::{detail, status};
 pub struct Rules {
     /// How strict it is.
     pub mode: Mode,
-    /// What the remedies are written for.
-    pub platform: Platform,
+    /// The platform that is named, or told by the configured issuer; `None` if the token's own issuer
+    /// will tell.
+    pub platform: Option<Platform>,
     /// Limits, exemptions and the ledger.
     pub settings: Settings,
 }
 
 impl Rules {
-    /// The policy of the library's configuration; `platform` is what somebody named, if they did.
-    pub fn new(library: &cambist::Config, platform: Option<Platform>) -> Self {
-        let issuer = library.verifier.issuer.as_ref();
-        let detected = || issuer.map_or(Platform::Kubeadm, Platform::detect);
-        Self {
-            mode: library.mode,
-            platform: platform.unwrap_or_else(detected),
-            settings: library.key_age.clone(),
-        }
+    /// The policy of the library's configuration.
+    pub fn new(library: &cambist::Config) -> Self {
+        let detected = library.verifier.issuer.as_ref().map(Platform::detect);
+        let settings = library.key_age.clone();
+        Self { mode: library.mode, platform: settings.platform.or(detected), settings }
+    }
+
+    /// What keys are held against, as far as it is known before a token is seen.
+    pub fn policy(&self) -> Policy {
+        self.settings.policy_on(self.remedies_for())
+    }
+
+    /// The platform that remedies are written for, before a token is seen.
+    pub fn remedies_for(&self) -> Platform {
+        self.platform.unwrap_or(Platform::Kubeadm)
+    }
+
+    /// The platform, or how it will be known.
+    pub fn platform_in_words(&self) -> &'static str {
+        self.platform.map_or("as the token's issuer tells", Platform::as_str)
     }
 
     /// What the mode means.
@@ -53,16 +65,20 @@ impl Rules {
 
     /// How old keys may get.
     pub fn limits_in_words(&self) -> String {
-        let Some(limits) = self.settings.policy.limits else {
+        let Some(limits) = self.policy().limits else {
             return format!(
                 "none: {} rotates on a schedule of its own, so ages are told and not judged; CAMBIST_ROTATE_AFTER sets one",
-                self.platform
+                self.platform_in_words()
             );
         };
         let (rotate, expire) = (span(limits.rotate_after()), span(limits.expire_after()));
-        let grace = span(self.settings.policy.grace);
+        let grace = span(self.policy().grace);
         let whose = if limits == Limits::AZURE_LOCAL { " (Azure Local's)" } else { "" };
-        format!("replaced after {rotate}, gone after {expire}{whose}, {grace} of grace")
+        let unless = match (self.platform, self.settings.limits) {
+            (None, None) => ", unless the token's issuer is of AKS, EKS or GKE",
+            _ => "",
+        };
+        format!("replaced after {rotate}, gone after {expire}{whose}, {grace} of grace{unless}")
     }
 
     /// Where older evidence comes from.
@@ -88,7 +104,7 @@ impl Rules {
         tracing::info!(
             target: crate::telemetry::AUDIT,
             mode = self.mode.as_str(),
-            platform = self.platform.as_str(),
+            platform = self.platform_in_words(),
             limits = self.limits_in_words(),
             ledger = self.ledger_in_words(),
             exempt = self.settings.exempt.len(),
@@ -112,7 +128,7 @@ impl fmt::Display for Rules {
             return Ok(());
         }
         write!(f, "\nkey limits       {}", self.limits_in_words())?;
-        write!(f, "\nkey platform     {}", self.platform)?;
+        write!(f, "\nkey platform     {}", self.platform_in_words())?;
         write!(f, "\nkey ledger       {}", self.ledger_in_words())?;
         if self.settings.exempt.is_empty() {
             return write!(f, "\nkeys exempt      none");

@@ -219,8 +219,8 @@ impl Observer for Telemetry {
 
     fn keys_judged(&self, report: &Report) {
         self.metrics.keys_judged(report);
-        if let Some(rules) = &self.rules {
-            self.changes.tell(report, rules.platform);
+        if self.rules.is_some() {
+            self.changes.tell(report);
         }
     }
 }
@@ -244,7 +244,7 @@ impl Telemetry {
                 reason = objection.as_str(),
                 key = %objection.key(),
                 evidence = objection.evidence(),
-                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.platform)),
+                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.remedies_for())),
                 unlogged,
                 "would be refused under enforce"
             );
@@ -252,7 +252,7 @@ impl Telemetry {
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {
-        Some(refused(error)?.remediation(self.rules.as_ref()?.platform))
+        Some(refused(error)?.remediation(self.rules.as_ref()?.remedies_for()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cambist_core::admission::{Admission, Mode};
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::key_age::enforce::Exemption;
-use cambist_core::key_age::{Grade, Limits, Platform, Policy};
+use cambist_core::key_age::{Grade, Limits};
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{DefaultAccount, Verifier};
@@ -110,7 +110,7 @@ impl Config {
         let authority = read.authority();
         let mode = read.parsed("CAMBIST_KEY_AGE", "off, audit or enforce").unwrap_or_default();
         let verifier = read.verifier(authority.as_ref(), mode);
-        let key_age = read.key_age(&verifier);
+        let key_age = read.key_age();
         let jwks_host = read.jwks_host();
         let keys = read.keys();
         let both = read.env.get("CAMBIST_CA_FILE");
@@ -361,27 +361,23 @@ impl Reader<'_> {
         verifier
     }
 
-    fn key_age(&mut self, verifier: &Verifier) -> key_age::Settings {
-        let issuer = verifier.issuer.as_ref();
-        let platform = self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm");
-        let platform =
-            platform.unwrap_or_else(|| issuer.map_or(Platform::Kubeadm, Platform::detect));
-        let mut policy = Policy::for_platform(platform);
+    fn key_age(&mut self) -> key_age::Settings {
         let given = ["CAMBIST_ROTATE_AFTER", "CAMBIST_EXPIRE_AFTER"].map(|name| self.env.get(name));
+        let mut limits = None;
         if given.iter().any(Option::is_some) {
-            let usual = policy.limits.unwrap_or(Limits::AZURE_LOCAL);
+            let usual = Limits::AZURE_LOCAL;
             let rotate_after = self.duration("CAMBIST_ROTATE_AFTER", usual.rotate_after());
             let expire_after =
                 self.duration("CAMBIST_EXPIRE_AFTER", usual.expire_after().max(rotate_after * 2));
-            let limits = Limits::new(rotate_after, expire_after);
-            policy.limits =
-                limits.map_err(|e| self.fault("CAMBIST_ROTATE_AFTER", e.to_string())).ok();
+            let given = Limits::new(rotate_after, expire_after);
+            limits = given.map_err(|e| self.fault("CAMBIST_ROTATE_AFTER", e.to_string())).ok();
         }
         let exempt = Exemption::list(&self.env.get("CAMBIST_KEY_AGE_EXEMPT").unwrap_or_default());
         let exempt = exempt.map_err(|e| self.fault("CAMBIST_KEY_AGE_EXEMPT", e.to_string()));
         let trust = self.parsed("CAMBIST_LEDGER_TRUST", "attested, asserted or assumed");
         key_age::Settings {
-            policy,
+            platform: self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm"),
+            limits,
             exempt: exempt.unwrap_or_default(),
             ledger: self.env.get("CAMBIST_LEDGER").map(HistoryFile::new),
             ledger_trust: trust.unwrap_or(Grade::Attested).min(Grade::Attested),

@@ -16,7 +16,8 @@ use cambist_core::jwks::Thumbprint;
 use cambist_core::key_age::checks::ages;
 use cambist_core::key_age::enforce::{Exemption, may_exchange};
 use cambist_core::key_age::{
-    Finding, Grade, History, Judgement, Known, Policy, PublishedSet, Sighting, Source, judge,
+    Finding, Grade, History, Judgement, Known, Limits, Platform, Policy, PublishedSet, Sighting,
+    Source, judge,
 };
 
 use crate::credential::Context;
@@ -37,8 +38,10 @@ const GONE_FOR: Duration = Duration::from_secs(3600);
 /// What keys are held against, and where their history is.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How old keys may be.
-    pub policy: Policy,
+    /// The platform, if somebody named it; otherwise the issuer at hand tells.
+    pub platform: Option<Platform>,
+    /// How old keys may get, if somebody said so; otherwise what goes with the platform.
+    pub limits: Option<Limits>,
     /// The keys that somebody decided to let pass for a while.
     pub exempt: Vec<Exemption>,
     /// A history that somebody else keeps; it is only read.
@@ -46,6 +49,21 @@ pub struct Settings {
     /// How far the ledger is believed; never further than Attested, because whoever may write it can
     /// write anything.
     pub ledger_trust: Grade,
+}
+
+impl Settings {
+    /// The platform of an issuer: the named one, or what the issuer's URL gives away.
+    pub fn platform_of(&self, issuer: &str) -> Platform {
+        let detected =
+            || IssuerUrl::parse(issuer).map_or(Platform::Kubeadm, |i| Platform::detect(&i));
+        self.platform.unwrap_or_else(detected)
+    }
+
+    /// What keys on a platform are held against.
+    pub fn policy_on(&self, platform: Platform) -> Policy {
+        let usual = Policy::for_platform(platform);
+        Policy { limits: self.limits.or(usual.limits), ..usual }
+    }
 }
 
 /// What is known of the age of one issuer's keys. Cheap to clone; clones share what they know.
@@ -81,6 +99,10 @@ struct Ledger {
 pub struct Report {
     /// When it was made.
     pub at: UnixTime,
+    /// The platform that the issuer is of.
+    pub platform: Platform,
+    /// What the keys were held against.
+    pub policy: Policy,
     /// The judgement of each key and of the issuer.
     pub judgement: Judgement,
     /// What was found about them.
@@ -206,7 +228,7 @@ impl KeyAge {
         let read = file.read().map_err(|e| e.to_string()).and_then(|stored| {
             let stored = stored.ok_or("there is no ledger at the configured path yet")?;
             let known = held.map(History::sequence);
-            let checked = stored.history.check(wall, self.0.settings.policy.clock_error, known);
+            let checked = stored.history.check(wall, Policy::default().clock_error, known);
             checked.map_err(|e| e.to_string())?;
             Ok(stored)
         });
@@ -239,9 +261,11 @@ impl KeyAge {
         let Inner { settings, context, .. } = &*self.0;
         let ledger = self.0.ledger.load();
         let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
-        let (known, mut findings) = {
+        let (platform, policy, known, mut findings) = {
             let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.as_ref()?;
+            let platform = settings.platform_of(seen.history.issuer());
+            let policy = settings.policy_on(platform);
             let mut known = Known::default();
             let primary = seen.history.primary();
             known.facts = seen.history.facts(primary, Grade::Proven);
@@ -255,12 +279,14 @@ impl KeyAge {
                     Err(problem) => ledger_problem = Some(problem),
                 }
             }
-            (known, findings::of(seen, &settings.policy, now))
+            let findings = findings::of(seen, &policy, now);
+            (platform, policy, known, findings)
         };
-        let mut judgement = judge(&known, &settings.policy, now);
+        let mut judgement = judge(&known, &policy, now);
         judgement.suspect(&findings);
-        findings.extend(ages(&judgement, &settings.policy, now));
-        let report = Arc::new(Report { at: now, judgement, findings, ledger_problem });
+        findings.extend(ages(&judgement, &policy, now));
+        let report = Report { at: now, platform, policy, judgement, findings, ledger_problem };
+        let report = Arc::new(report);
         context.observer.keys_judged(&report);
         self.0.report.store(Some(report.clone()));
         Some(report)

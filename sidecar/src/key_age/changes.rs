@@ -24,7 +24,8 @@ struct Said {
 
 impl Changes {
     /// Says what this report says otherwise than the one before.
-    pub(crate) fn tell(&self, report: &Report, platform: Platform) {
+    pub(crate) fn tell(&self, report: &Report) {
+        let platform = report.platform;
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let judgement = &report.judgement;
 
@@ -143,6 +144,8 @@ mod tests {
         let known = Known { facts, published, current: Some(keys[0]), ..Known::default() };
         Report {
             at: NOW,
+            platform: Platform::Kubeadm,
+            policy: Policy::default(),
             judgement: judge(&known, &Policy::default(), NOW),
             findings: Vec::new(),
             ledger_problem: ledger_problem.map(str::to_owned),
@@ -167,7 +170,7 @@ mod tests {
             (report(1, 51, None), 1),
         ] {
             for _ in 0..3 {
-                changes.tell(&report, Platform::Kubeadm);
+                changes.tell(&report);
             }
             assert_eq!(lines.events().len() - so_far, news, "{}", lines.text());
             so_far += news;
@@ -184,8 +187,9 @@ mod tests {
         let key = report.judgement.keys[0].key;
         report.findings = vec![Finding::new(CheckId::K103, Some(key), "an example".to_owned())];
         report.judgement.suspect(&report.findings);
+        report.platform = Platform::Aks;
         for _ in 0..3 {
-            changes.tell(&report, Platform::Aks);
+            changes.tell(&report);
         }
         let told = lines.events();
         let told: Vec<_> = told.iter().filter(|e| e["check"] == "K103").collect();

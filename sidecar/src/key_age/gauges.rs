@@ -156,7 +156,7 @@ fn whole(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use cambist_core::jwks::Thumbprint;
-    use cambist_core::key_age::{Fact, Known, Policy, Source, judge};
+    use cambist_core::key_age::{Fact, Known, Platform, Policy, Source, judge};
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
 
@@ -175,7 +175,9 @@ mod tests {
         let facts = keys.iter().map(|key| Fact::published(*key, NOW, Source::Public)).collect();
         let known = Known { facts, published: keys.into_iter().collect(), ..Known::default() };
         let judgement = judge(&known, &Policy::default(), NOW);
-        Report { at: NOW, judgement, findings: Vec::new(), ledger_problem: None }
+        let (platform, policy) = (Platform::Kubeadm, Policy::default());
+        let findings = Vec::new();
+        Report { at: NOW, platform, policy, judgement, findings, ledger_problem: None }
     }
 
     #[test]

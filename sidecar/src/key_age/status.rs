@@ -4,7 +4,7 @@ use cambist::key_age::Report;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
 use cambist_core::key_age::enforce::may_exchange;
-use cambist_core::key_age::{Finding, KeyJudgement};
+use cambist_core::key_age::{Finding, KeyJudgement, Platform};
 use serde_json::{Value, json};
 
 use super::Rules;
@@ -14,7 +14,8 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
     if rules.mode == Mode::Off {
         return json!({"mode": "off"});
     }
-    let policy = &rules.settings.policy;
+    let policy = report.map_or_else(|| rules.policy(), |report| report.policy.clone());
+    let platform = report.map_or_else(|| rules.remedies_for(), |report| report.platform);
     let exempt = rules.exemptions(now);
     let exempt =
         exempt.map(|(key, ends, over)| json!({"key": key, "ends": ends.to_string(), "over": over}));
@@ -30,7 +31,7 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
     let findings = report.into_iter().flat_map(|report| &report.findings);
     json!({
         "mode": rules.mode.as_str(),
-        "platform": rules.platform.as_str(),
+        "platform": platform.as_str(),
         "policy": {
             "in_words": rules.limits_in_words(),
             "rotate_after_seconds": policy.limits.map(|limits| limits.rotate_after().as_secs()),
@@ -45,7 +46,7 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
         "informs_only": policy.limits.is_none(),
         "clock_error_seconds": judgement.map(|judgement| judgement.clock_error.as_secs()),
         "keys": keys.map(|judged| key(judged, report, rules, now)).collect::<Vec<_>>(),
-        "findings": findings.map(|found| finding(found, rules)).collect::<Vec<_>>(),
+        "findings": findings.map(|found| finding(found, platform)).collect::<Vec<_>>(),
     })
 }
 
@@ -95,14 +96,14 @@ fn key(key: &KeyJudgement, report: Option<&Report>, rules: &Rules, now: UnixTime
     })
 }
 
-fn finding(found: &Finding, rules: &Rules) -> Value {
+fn finding(found: &Finding, platform: Platform) -> Value {
     json!({
         "id": found.id.as_str(),
         "severity": found.severity.as_str(),
         "title": found.id.title(),
         "key": found.key.map(|key| key.to_string()),
         "evidence": found.evidence,
-        "remedy": found.remediation(rules.platform),
+        "remedy": found.remediation(platform),
     })
 }
 

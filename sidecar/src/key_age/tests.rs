@@ -45,7 +45,7 @@ fn where_the_platform_rotates_itself_ages_only_inform() {
     ] {
         let rules = rules(&[(name, text)]);
         let words = rules.limits_in_words();
-        assert!(words.starts_with(&format!("none: {}", rules.platform)), "{words}");
+        assert!(words.starts_with(&format!("none: {}", rules.platform_in_words())), "{words}");
     }
     // Somebody set a limit: then it is judged.
     let judged = rules(&[("CAMBIST_PLATFORM", "eks"), ("CAMBIST_ROTATE_AFTER", "336h")]);

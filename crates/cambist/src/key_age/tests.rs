@@ -229,3 +229,17 @@ fn a_body_that_cannot_be_read_is_no_sighting() {
     key_age.observe_keys(&issuer, look(set.as_bytes()));
     assert_eq!(sequence(), before + 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_a_configured_issuer_the_tokens_own_tells_the_platform() {
+    let settings = || World::new().config().key_age;
+    let aks = "https://eastus.oic.prod-aks.azure.com/tenant/cluster/";
+    assert_eq!(settings().platform_of(aks).as_str(), "aks");
+    assert!(settings().policy_on(settings().platform_of(aks)).limits.is_none());
+    assert_eq!(settings().platform_of("https://own.example/").as_str(), "kubeadm");
+    // Somebody's word goes before the issuer's looks.
+    let named = World::new().with("CAMBIST_PLATFORM", "aks-edge").config().key_age;
+    assert!(named.policy_on(named.platform_of(aks)).limits.is_some());
+    let set = World::new().with("CAMBIST_ROTATE_AFTER", "336h").config().key_age;
+    assert!(set.policy_on(set.platform_of(aks)).limits.is_some());
+}
