@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cambist::config::{ConfigErrors, Fault};
 use cambist::{Context, Credential, Env};
+use cambist_core::issuer::IssuerUrl;
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
@@ -99,6 +100,13 @@ impl Config {
         let source = read.source();
         let listen = read.parsed("CAMBIST_LISTEN", Listen::Both(8421), Listen::from_str);
         let admin = read.parsed(ADMIN_LISTEN, Some(DEFAULT_ADMIN), listen::admin);
+        let port = match listen {
+            Listen::Both(port) => port,
+            Listen::One(at) => at.port(),
+        };
+        if port != 0 && admin.is_some_and(|admin| admin.port() == port) {
+            read.fault(ADMIN_LISTEN, format!("port {port} is the token listener's; take another"));
+        }
         let open = vec![Protocol::AppService, Protocol::Native];
         let protocols = read.parsed("CAMBIST_PROTOCOLS", open, protocols);
         let header_secret = read.header_secret();
@@ -170,6 +178,20 @@ impl fmt::Display for Config {
                 writeln!(f, "tenant id        {}", library.tenant_id)?;
                 writeln!(f, "authority        {}", library.authority.host())?;
                 writeln!(f, "projected token  {}", library.token_file.display())?;
+                let verifier = &library.verifier;
+                let unpinned = "unpinned: the token's own is believed; set CAMBIST_ISSUER";
+                let issuer = verifier.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
+                writeln!(f, "issuer           {issuer}")?;
+                writeln!(f, "audience         {}", verifier.audience)?;
+                writeln!(f, "issuer keys      {}", list(&library.keys))?;
+                let ca = |file: &Option<PathBuf>| {
+                    let file =
+                        file.as_ref().map(|file| format!("the platform's and {}", file.display()));
+                    file.unwrap_or_else(|| "the platform's".to_owned())
+                };
+                writeln!(f, "CAs for entra    {}", ca(&library.entra_ca_file))?;
+                writeln!(f, "CAs for issuer   {}", ca(&library.issuer_ca_file))?;
+                writeln!(f, "proxy            {}", list(&library.proxy))?;
             }
             #[cfg(feature = "developer")]
             Source::Developer => writeln!(f, "source           a developer's own sign-in")?,

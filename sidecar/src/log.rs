@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Registry};
@@ -23,11 +23,17 @@ impl FromStr for Filter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let levels = "off, error, warn, info, debug or trace";
+        // To `EnvFilter` a lone word that is no level is a target, and everything else is silent.
+        let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+        let lone =
+            text.split(',').map(str::trim).find(|part| !part.contains('=') && !is_level(part));
+        if let Some(word) = lone {
+            return Err(format!("{word:?} is no log level; {levels} is, or TARGET=LEVEL"));
+        }
         match EnvFilter::try_new(text) {
             Ok(_) => Ok(Self(text.to_owned())),
-            Err(error) => Err(format!(
-                "{text:?} is no log filter ({error}); off, error, warn, info, debug or trace is"
-            )),
+            Err(error) => Err(format!("{text:?} is no log filter ({error}); {levels} is")),
         }
     }
 }
@@ -87,6 +93,9 @@ mod tests {
     #[test]
     fn a_filter_is_checked_before_it_is_used() {
         assert!("cambist=debug,warn".parse::<Filter>().is_ok());
+        for silent in ["loud", "inof", "warn,loud"] {
+            assert!(silent.parse::<Filter>().is_err(), "{silent}");
+        }
         assert!("cambist=loud".parse::<Filter>().is_err());
     }
 }

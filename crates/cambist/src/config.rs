@@ -2,6 +2,7 @@
 //!
 //! Everything is read through an [`Env`] and all that is wrong is said at once.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -81,6 +82,17 @@ pub enum KeyPlace {
     },
     /// A key-set file.
     File(PathBuf),
+}
+
+impl fmt::Display for KeyPlace {
+    /// As it is configured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::Api { server, .. } => write!(f, "api ({server})"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
 }
 
 impl Config {
@@ -312,7 +324,15 @@ impl Reader<'_> {
 
     fn authority(&mut self) -> Option<Authority> {
         let allowed = self.env.get("CAMBIST_ALLOW_AUTHORITY").unwrap_or_default();
-        let allowed: Vec<_> = allowed.split(',').map(str::trim).filter(|a| !a.is_empty()).collect();
+        let mut allowed: Vec<_> =
+            allowed.split(',').map(str::trim).filter(|a| !a.is_empty()).collect();
+        allowed.retain(|authority| match Authority::parse(authority, &[authority]) {
+            Ok(_) => true,
+            Err(problem) => {
+                self.fault("CAMBIST_ALLOW_AUTHORITY", problem.to_string());
+                false
+            }
+        });
         let text = self.env.get("AZURE_AUTHORITY_HOST");
         let text = text.as_deref().unwrap_or("https://login.microsoftonline.com/");
         match Authority::parse(text, &allowed) {
