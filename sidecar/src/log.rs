@@ -4,18 +4,18 @@ use std::fmt;
 use std::str::FromStr;
 
 use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::{EnvFilter, Registry};
 
-/// What is logged: `tracing`'s own filter syntax, such as `info` or `cambist=debug`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter(String);
+/// What is logged: a level, and levels for single targets, such as `info` or `warn,cambist=debug`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter(Targets);
 
 impl Default for Filter {
     fn default() -> Self {
-        Self("info".to_owned())
+        Self(Targets::new().with_default(Level::INFO))
     }
 }
 
@@ -24,23 +24,23 @@ impl FromStr for Filter {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let levels = "off, error, warn, info, debug or trace";
-        // To `EnvFilter` a lone word that is no level is a target, and everything else is silent.
+        // To the parser a lone word that is no level is a target, and everything else is silent.
         let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
         let lone =
             text.split(',').map(str::trim).find(|part| !part.contains('=') && !is_level(part));
         if let Some(word) = lone {
             return Err(format!("{word:?} is no log level; {levels} is, or TARGET=LEVEL"));
         }
-        match EnvFilter::try_new(text) {
-            Ok(_) => Ok(Self(text.to_owned())),
-            Err(error) => Err(format!("{text:?} is no log filter ({error}); {levels} is")),
-        }
+        let targets = text.parse();
+        let targets =
+            targets.map_err(|error| format!("{text:?} is no log filter ({error}); {levels} is"))?;
+        Ok(Self(targets))
     }
 }
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -52,8 +52,6 @@ pub fn subscriber<W>(filter: &Filter, writer: W) -> impl Subscriber + Send + Syn
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // It was parsed before; the fallback only keeps this function total.
-    let filter = EnvFilter::try_new(&filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
     let ours = filter_fn(|meta| is_ours(meta.target()) || *meta.level() <= Level::WARN);
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -62,7 +60,7 @@ where
         .with_span_list(false)
         .with_writer(writer)
         .with_filter(ours);
-    Registry::default().with(filter).with(lines)
+    Registry::default().with(filter.0.clone()).with(lines)
 }
 
 fn is_ours(target: &str) -> bool {
