@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cambist::transport::Transport;
+use cambist::transport::{PeerCertificate, Transport};
 use cambist_sim::Sim;
 use cambist_sim::kubelet::Kubelet;
 use clap::Parser as _;
@@ -24,6 +24,8 @@ pub(crate) struct Pod {
     pub(crate) api: Api,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) dir: TempDir,
+    /// The certificate that the issuer shows, if its connections tell.
+    pub(crate) certificate: Option<PeerCertificate>,
 }
 
 impl Pod {
@@ -42,7 +44,7 @@ impl Pod {
             ("KUBERNETES_SERVICE_PORT", "6443"),
         ];
         let env = env.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        Self { api: Api::new(&sim), sim, kubelet, env, dir }
+        Self { api: Api::new(&sim), sim, kubelet, env, dir, certificate: None }
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -54,14 +56,18 @@ impl Pod {
         let dir = self.dir.path().display().to_string();
         let arguments = arguments.replace("{dir}", &dir);
         let cli = Cli::try_parse_from(std::iter::once("cambist").chain(arguments.split(' ')));
-        let (network, api) = (self.sim.service(), self.api.clone());
+        let all = (self.sim.service(), self.api.clone(), self.certificate.clone());
         let service = tower::service_fn(move |request: Request<Bytes>| {
-            let (network, api) = (network.clone(), api.clone());
+            let (network, api, certificate) = all.clone();
             async move {
-                match request.uri().authority().map(|it| it.as_str()) {
-                    Some("api.test:6443") => Ok(api.answer(request)),
-                    _ => network.oneshot(request).await,
+                let mut response = match request.uri().authority().map(|it| it.as_str()) {
+                    Some("api.test:6443") => return Ok(api.answer(request)),
+                    _ => network.oneshot(request).await?,
+                };
+                if let Some(certificate) = certificate {
+                    response.extensions_mut().insert(certificate);
                 }
+                Ok::<_, tower::BoxError>(response)
             }
         });
         let transport = Transport::from_service(service);

@@ -1,7 +1,8 @@
 //! The program as a process: exit codes, standard streams, signals.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 fn cambist(arguments: &[&str]) -> Command {
@@ -46,6 +47,30 @@ fn an_issuer_that_does_not_answer_is_3_and_told() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["verdict"], "UNKNOWN");
     assert!(String::from_utf8(output.stderr).unwrap().contains("127.0.0.1:1: no connection"));
+}
+
+#[test]
+fn a_server_that_speaks_only_older_tls_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("https://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut hello = [0; 5];
+        socket.read_exact(&mut hello).unwrap();
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
+        socket.read_exact(&mut rest).unwrap();
+        // A fatal alert, protocol_version, as TLS 1.1 writes it (RFC 4346 section 7.2.2).
+        socket.write_all(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 0x46]).unwrap();
+    });
+    let output = run(&["issuer", "check", "--issuer", &issuer, "-o", "json"]);
+    server.join().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = report["findings"].as_array().unwrap().iter().find(|it| it["id"] == "K409");
+    assert!(
+        found.unwrap()["evidence"][0].as_str().unwrap().contains("ProtocolVersion"),
+        "{report}"
+    );
 }
 
 #[test]

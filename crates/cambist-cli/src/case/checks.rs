@@ -116,15 +116,7 @@ fn issuer(case: &Case, before: Option<&History>) -> Vec<Finding> {
         out.extend(checks::malformed(&answer));
         out.extend(checks::cached_badly(&answer, &case.policy));
     }
-    if let Some(fault) = &look.tls_fault {
-        // Only the fault is known: the client does not tell version and dates of a failed handshake.
-        let tls = Tls {
-            fault: Some(fault.clone()),
-            version: 0x0303,
-            not_after: UnixTime::from_secs(i64::MAX),
-        };
-        out.extend(checks::weak_tls(&tls, case.now));
-    }
+    out.extend(tls(case));
     out.extend(look.discovery_access.and_then(|access| {
         checks::discovery_access(match access {
             crate::collect::look::Access::Anonymous => DiscoveryAccess::Anonymous,
@@ -132,6 +124,28 @@ fn issuer(case: &Case, before: Option<&History>) -> Vec<Finding> {
             crate::collect::look::Access::Denied => DiscoveryAccess::Denied,
         })
     }));
+    out
+}
+
+/// Of a handshake that failed, only the fault is known: an older version than TLS 1.2, which the
+/// client does not speak, is one such. One that succeeded tells when the certificate ends.
+fn tls(case: &Case) -> Vec<Finding> {
+    let public = &case.look.public;
+    let sound = Tls { fault: None, version: 0x0303, not_after: UnixTime::from_secs(i64::MAX) };
+    let fault = case.look.tls_fault.clone();
+    let mut out = checks::weak_tls(&Tls { fault, ..sound.clone() }, case.now);
+    for reply in [&public.discovery, &public.jwks].into_iter().flatten() {
+        let Some(not_after) = reply.certificate_ends else { continue };
+        for mut finding in checks::weak_tls(&Tls { not_after, ..sound.clone() }, case.now) {
+            let host = reply.url.parse::<http::Uri>().ok();
+            let host = host.as_ref().and_then(|url| url.authority());
+            finding.evidence.extend(host.map(|host| format!("at {host}")));
+            // Both documents are mostly at one host.
+            if !out.contains(&finding) {
+                out.push(finding);
+            }
+        }
+    }
     out
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use cambist::transport::PeerCertificate;
 use cambist_core::clock::Clock as _;
 use cambist_sim::keys::KeySource;
 use serde_json::{Value, json};
@@ -191,4 +192,24 @@ async fn how_the_issuer_answers_is_checked_and_told() {
     for id in ["K401", "K403", "K405", "K406", "K407", "K408"] {
         assert!(!ids(&healthy).contains(&id), "{id}: {healthy:#}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_ends_soon_is_told_once_a_host() {
+    let mut pod = Pod::new();
+    // It ends on 2036-11-20.
+    let pem = include_str!("../../testdata/rsa.crt.pem");
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    pod.certificate = Some(PeerCertificate(STANDARD.decode(&base64).unwrap().into()));
+    let report = pod.json("issuer check --now 2036-11-10").await;
+    let told: Vec<_> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["id"] == "K409")
+        .map(|finding| &finding["evidence"])
+        .collect();
+    let expected = json!(["the certificate ends at 2036-11-20T07:09:17Z", "at issuer.sim.test"]);
+    assert_eq!(told, [&expected]);
+    assert!(!ids(&pod.json("issuer check --now 2036-11-01").await).contains(&"K409"));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cambist::transport::{Limits, Transport, TransportError};
+use cambist::transport::{Limits, PeerCertificate, Transport, TransportError};
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
     LAST_MODIFIED, LOCATION,
@@ -11,6 +11,7 @@ use http::header::{
 use http::{Method, Request};
 
 use super::look::Reply;
+use crate::key::der::Certificate;
 
 /// How long one request may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,6 +76,8 @@ pub(crate) async fn send(
         let value = response.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
+    let certificate = response.extensions().get::<PeerCertificate>();
+    let certificate = certificate.and_then(|PeerCertificate(der)| Certificate::parse(der));
     let body = String::from_utf8_lossy(response.body());
     let reply = Reply {
         url: url.to_owned(),
@@ -88,6 +91,7 @@ pub(crate) async fn send(
         etag: text(ETAG),
         last_modified: text(LAST_MODIFIED),
         location: text(LOCATION),
+        certificate_ends: certificate.map(|it| it.not_after),
     };
     Ok((response.into_body(), reply))
 }

@@ -82,6 +82,9 @@ pub(crate) struct Reply {
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
     pub(crate) location: Option<String>,
+    /// The end of the certificate that the server showed, where the connection tells.
+    #[serde(default)]
+    pub(crate) certificate_ends: Option<UnixTime>,
 }
 
 /// A projected token: what it says, and whether a key set bears it out.

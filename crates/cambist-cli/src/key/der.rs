@@ -85,6 +85,8 @@ pub(crate) struct Certificate<'a> {
     pub(crate) spki: &'a [u8],
     /// From when it says to be valid.
     pub(crate) not_before: UnixTime,
+    /// Until when.
+    pub(crate) not_after: UnixTime,
 }
 
 impl<'a> Certificate<'a> {
@@ -99,7 +101,9 @@ impl<'a> Certificate<'a> {
         let validity = expect(issuer.rest, SEQUENCE)?;
         let subject = expect(validity.rest, SEQUENCE)?;
         let key = expect(subject.rest, SEQUENCE).filter(|key| is_spki(key.whole))?;
-        Some(Self { spki: key.whole, not_before: time(&element(validity.content)?)? })
+        let begins = element(validity.content)?;
+        let (not_before, not_after) = (time(&begins)?, time(&element(begins.rest)?)?);
+        Some(Self { spki: key.whole, not_before, not_after })
     }
 }
 

@@ -61,6 +61,7 @@ fn a_certificate_cut_anywhere_is_none() {
     let whole = der(CERTIFICATE);
     let certificate = der::Certificate::parse(&whole).unwrap();
     assert_eq!(certificate.not_before.to_string(), "2026-11-23T07:09:17Z");
+    assert_eq!(certificate.not_after.to_string(), "2036-11-20T07:09:17Z");
     for cut in 0..whole.len() {
         assert!(der::Certificate::parse(&whole[..cut]).is_none());
     }
