@@ -117,7 +117,7 @@ fn names(case: &Case) -> BTreeMap<Thumbprint, String> {
     let sets = case.api.iter().chain(&case.public).flat_map(|set| set.keys());
     let now = sets.filter_map(|key| Some((key.thumbprint?, key.kid.clone()?)));
     let mut out: BTreeMap<_, _> = now.collect();
-    for token in &case.look.tokens {
+    for token in case.look.all().flat_map(|look| &look.tokens) {
         if let (Some(key), Some(kid)) = (token.signer(), &token.kid) {
             out.entry(key).or_insert_with(|| kid.clone());
         }

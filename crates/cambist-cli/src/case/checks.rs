@@ -6,13 +6,16 @@ use std::time::Duration;
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::{KeyId, Thumbprint};
 use cambist_core::key_age::checks::{
-    self, Answer, DiscoveryAccess, Document, FileKind as Kind, Flags, KeyFile, Tls,
+    self, Answer, DiscoveryAccess, Document, ExternalSigner, FileKind as Kind, Flags, KeyFile, Tls,
 };
 use cambist_core::key_age::{Finding, History, PublishedSet};
 
-use super::{Case, jwks_uri};
-use crate::collect::look::{FileKind, Look, Reply, Signature, TokenSeen};
+use super::{Case, jwks_uri, set};
+use crate::collect::look::{FileKind, Look, NodeSeen, Reply, Signature, TokenSeen};
 use crate::time::http_date;
+
+/// How far apart looks may be whose nodes are compared.
+const SAME_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Every finding. `before` is the history as it was before this look.
 pub(super) fn all(case: &Case, before: Option<&History>) -> Vec<Finding> {
@@ -20,10 +23,12 @@ pub(super) fn all(case: &Case, before: Option<&History>) -> Vec<Finding> {
     out.extend(checks::platform_schedule(&case.judgement, case.platform));
     out.extend(history(case, before));
     out.extend(sets(case));
-    let tokens = case.look.tokens.iter();
+    let tokens = case.look.all().flat_map(|look| &look.tokens);
     out.extend(tokens.flat_map(|token| one_token(case, token)));
     out.extend(issuer(case, before));
-    out.extend(nodes(&case.look));
+    out.extend(case.look.all().flat_map(|look| &look.nodes).flat_map(one_node));
+    out.extend(nodes_differ(&case.look));
+    out.extend(external_signer(case));
     out
 }
 
@@ -90,7 +95,8 @@ fn issuer(case: &Case, before: Option<&History>) -> Vec<Finding> {
     });
     let mut names = vec![("configured", look.issuer.as_str())];
     names.extend(says.as_deref().map(|says| ("discovery document", says)));
-    names.extend(look.tokens.iter().map(|token| (token.path.as_str(), token.issuer.as_str())));
+    let tokens = look.all().flat_map(|look| &look.tokens);
+    names.extend(tokens.map(|token| (token.path.as_str(), token.issuer.as_str())));
     out.extend(checks::names_differ(&names));
     if let Some(uri) = jwks_uri(look) {
         out.extend(checks::unacceptable_url(&uri));
@@ -177,9 +183,45 @@ fn answer(document: Document, reply: &Reply, at: UnixTime) -> Answer {
     }
 }
 
-fn nodes(look: &Look) -> Vec<Finding> {
-    let files = look.node.iter().flat_map(|node| &node.files);
-    let files: Vec<_> = files
+/// Control-plane nodes, compared by the public keys that their files hold (private ones are not
+/// opened) and by the key sets that each one's collector got from its API server.
+fn nodes_differ(look: &Look) -> Vec<Finding> {
+    // What was collected before a rotation differs from what was after it, rightly.
+    let looks = look.all().filter(|other| other.at.distance(look.at) < SAME_DAY);
+    let looks: Vec<_> = looks.collect();
+    let nodes = looks.iter().flat_map(|look| &look.nodes).map(|node| {
+        let keys = node.files.iter().flat_map(|file| file.keys.iter().copied());
+        (node.root.clone(), keys.collect::<BTreeSet<_>>())
+    });
+    let nodes = nodes.filter(|(_, keys)| !keys.is_empty()).collect();
+    let servers = looks.iter().enumerate().filter_map(|(number, look)| {
+        let reply = look.api.jwks.as_ref()?;
+        // Nodes may all know their own API server by one name.
+        let name = format!("{} in look {}, at {}", reply.url, number + 1, look.at);
+        Some((name, set(Some(reply))?.thumbprints().collect()))
+    });
+    let found = [checks::nodes_disagree(&nodes), checks::nodes_disagree(&servers.collect())];
+    found.into_iter().flatten().collect()
+}
+
+fn external_signer(case: &Case) -> Vec<Finding> {
+    let seen = case.look.all().filter_map(|look| look.metrics.as_ref());
+    let stale = seen.filter_map(|metrics| {
+        let signer =
+            ExternalSigner { data: metrics.signer_data?, refresh_hint: case.signer_refresh };
+        let mut finding = checks::stale_signer(signer, metrics.at)?;
+        let fetched = metrics.signer_fetched.map(|at| format!("last fetched at {at}"));
+        finding.evidence.extend(fetched);
+        finding.evidence.push(format!("by {}", metrics.path));
+        Some(finding)
+    });
+    stale.collect()
+}
+
+fn one_node(node: &NodeSeen) -> Vec<Finding> {
+    let files: Vec<_> = node
+        .files
+        .iter()
         .map(|file| KeyFile {
             path: file.path.clone(),
             kind: match file.kind {
@@ -194,7 +236,7 @@ fn nodes(look: &Look) -> Vec<Finding> {
             changed: file.changed.unwrap_or(UnixTime::from_secs(0)),
         })
         .collect();
-    let flags = look.flags.as_ref().map(|flags| Flags {
+    let flags = node.flags.as_ref().map(|flags| Flags {
         key_files: flags.key_files.clone(),
         signing_key_file: flags.signing_key_file.clone(),
         tls_key_file: flags.tls_private_key_file.clone(),

@@ -7,14 +7,23 @@ use cambist_core::key_age::evidence::FileTime;
 use cambist_core::key_age::published::PublishedKey;
 use cambist_core::key_age::{Fact, Grade, PublishedSet};
 
-use crate::collect::look::{FileKind, FileSeen, Look};
+use crate::collect::look::{FileKind, FileSeen, Look, NodeSeen};
 use crate::key::der::Certificate;
 
-/// Certificates and dates in the key set, and the times of key files; none known better than `own`.
-pub(super) fn facts(look: &Look, public: Option<&PublishedSet>, own: Grade) -> Vec<Fact> {
+/// Certificates and dates in the key set, the times of key files, and the API server's start; none
+/// known better than `own`.
+pub(super) fn facts(
+    look: &Look,
+    public: Option<&PublishedSet>,
+    api: Option<&PublishedSet>,
+    own: Grade,
+) -> Vec<Fact> {
     let keys = public.into_iter().flat_map(PublishedSet::keys);
     let mut out: Vec<Fact> = keys.flat_map(|key| dated(look, key)).collect();
-    out.extend(files(look));
+    for look in look.all() {
+        out.extend(look.nodes.iter().flat_map(|node| files(look, node)));
+    }
+    out.extend(loaded(look, api));
     out.into_iter().map(|fact| fact.at_most(own)).collect()
 }
 
@@ -28,11 +37,20 @@ fn dated(look: &Look, jwk: &PublishedKey) -> Vec<Fact> {
     certified.into_iter().chain(issued).collect()
 }
 
+/// An API server reads its keys once, when it starts, unless an external signer has them. Between
+/// the metrics and the key set a load balancer may have chosen, so that this is an assertion.
+fn loaded(look: &Look, api: Option<&PublishedSet>) -> Vec<Fact> {
+    let metrics = look.metrics.as_ref().filter(|metrics| !metrics.external_signer);
+    let Some(started) = metrics.and_then(|metrics| metrics.started) else { return Vec::new() };
+    let keys = api.into_iter().flat_map(PublishedSet::thumbprints);
+    let past = keys.filter(|_| started <= look.at);
+    past.map(|key| Fact::loaded(key, started, look.at).at_most(Grade::Asserted)).collect()
+}
+
 /// A file's times say something of the keys in it. Which key a private file holds is not looked at;
 /// where a directory's `sa.pub` has one key, its `sa.key` is that one's other half.
-fn files(look: &Look) -> Vec<Fact> {
-    let files = look.node.iter().flat_map(|node| &node.files);
-    let files: Vec<_> = files.collect();
+fn files(look: &Look, node: &NodeSeen) -> Vec<Fact> {
+    let files = &node.files;
     let public = files.iter().filter(|file| file.kind == FileKind::Public);
     let keys: BTreeSet<Thumbprint> = public.flat_map(|file| file.keys.iter().copied()).collect();
     let only = keys.first().filter(|_| keys.len() == 1);

@@ -44,6 +44,8 @@ pub(crate) struct Case {
     pub(crate) findings: Vec<Finding>,
     /// An assumption was accepted as proof.
     pub(crate) assumed: bool,
+    /// How often an external signer's keys are to be fetched.
+    pub(crate) signer_refresh: Duration,
 }
 
 /// Why there is no case.
@@ -88,14 +90,14 @@ fn judged(
     let mut fresh = History::new(&look.issuer);
     remember(&mut fresh, &look);
     // What somebody else collected is his word.
-    let own = if sources.offline.is_some() { Grade::Attested } else { Grade::Proven };
+    let own = if sources.offline.is_empty() { Grade::Proven } else { Grade::Attested };
     let primary = history.primary();
     // What only both together show, such as an absence before a first sighting, is known no better
     // than the lesser of them.
     let mut facts = history.facts(primary, ledger.trust.min(own));
     facts.extend(ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust)));
     facts.extend(fresh.facts(primary, own));
-    facts.extend(evidence::facts(&look, public.as_ref(), own));
+    facts.extend(evidence::facts(&look, public.as_ref(), api.as_ref(), own));
     let published: BTreeSet<Thumbprint> = match (&public, &api) {
         (Some(set), _) | (None, Some(set)) => set.thumbprints().collect(),
         (None, None) => BTreeSet::new(),
@@ -111,7 +113,7 @@ fn judged(
         facts,
         published,
         signings: history.signings().clone(),
-        current: look.tokens.iter().rev().find_map(|token| token.signer()),
+        current: current(&look),
         server_time: server_time(&look, sources.now.is_some(), now),
     };
     let mut judgement = judge(&known, &policy, now);
@@ -130,6 +132,7 @@ fn judged(
         judgement: judgement.clone(),
         findings: Vec::new(),
         assumed: args.accept_assumed,
+        signer_refresh: args.signer_refresh,
         look,
     };
     findings.extend(checks::all(&case, ledger.before.as_ref()));
@@ -141,8 +144,19 @@ fn judged(
     Ok(case)
 }
 
-/// Adds to a history what a look saw.
+/// The key that signed the newest token.
+fn current(look: &Look) -> Option<Thumbprint> {
+    let tokens = look.all().flat_map(|look| &look.tokens);
+    let signed = tokens.filter_map(|token| Some((token.issued_at, token.signer()?)));
+    signed.max_by_key(|(at, _)| *at).map(|(_, key)| key)
+}
+
+/// Adds to a history what was seen, here and elsewhere.
 pub(crate) fn remember(history: &mut History, look: &Look) {
+    look.all().for_each(|look| remember_one(history, look));
+}
+
+fn remember_one(history: &mut History, look: &Look) {
     for (source, reply) in [(Source::Public, &look.public.jwks), (Source::Api, &look.api.jwks)] {
         let Some((reply, set)) = reply.as_ref().and_then(|r| Some((r, set(Some(r))?))) else {
             continue;

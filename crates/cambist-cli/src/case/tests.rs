@@ -213,3 +213,97 @@ async fn a_certificate_that_ends_soon_is_told_once_a_host() {
     assert_eq!(told, [&expected]);
     assert!(!ids(&pod.json("issuer check --now 2036-11-01").await).contains(&"K409"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nodes_with_other_keys_are_told_live_and_by_their_bundles() {
+    let pod = Pod::new();
+    let node = |name: &str, pem: &str| {
+        let pki = pod.dir.path().join(name).join("etc/kubernetes/pki");
+        std::fs::create_dir_all(&pki).unwrap();
+        write(pki.join("sa.pub"), pem);
+    };
+    let (rsa, ec) =
+        (include_str!("../../testdata/rsa.pub.pem"), include_str!("../../testdata/ec.pub.pem"));
+    for (name, pem) in [("cp-1", rsa), ("cp-2", rsa), ("cp-3", ec)] {
+        node(name, pem);
+        let bundle = format!(
+            "issuer observe --in-cluster --compare-api --node-root {{dir}}/{name} --bundle {{dir}}/{name}.json"
+        );
+        assert_eq!(pod.run(&bundle).await.code, 0);
+    }
+    let evidence = async |arguments: &str| {
+        let report = pod.json(&format!("issuer check {arguments}")).await;
+        let findings = report["findings"].as_array().unwrap();
+        let found = findings.iter().filter(|finding| finding["id"] == "K506");
+        found.map(|finding| finding["evidence"].to_string()).collect::<Vec<_>>()
+    };
+    assert!(evidence("--node-root {dir}/cp-1 --node-root {dir}/cp-2").await.is_empty());
+    let live = evidence("--node-root {dir}/cp-1 --node-root {dir}/cp-3").await;
+    assert!(live.len() == 1 && live[0].contains("cp-3: RkeGLhEkkl77"), "{live:?}");
+    assert!(evidence("--offline {dir}/cp-1.json --offline {dir}/cp-2.json").await.is_empty());
+    let all = "--offline {dir}/cp-1.json --offline {dir}/cp-2.json --offline {dir}/cp-3.json";
+    let carried = evidence(all).await;
+    assert!(carried.len() == 1 && carried[0].contains("cp-3.json: "), "{carried:?}");
+    // The API servers, too: one was not restarted.
+    let other = KeySource::Pool.take(4).unwrap().jwk();
+    pod.api.with(|state| state.jwks = Some(json!({ "keys": [other] })));
+    pod.run("issuer observe --in-cluster --compare-api --bundle {dir}/cp-4.json").await;
+    let servers = evidence("--offline {dir}/cp-1.json --offline {dir}/cp-4.json").await;
+    assert!(servers.len() == 1 && servers[0].contains("/openid/v1/jwks in look 2"), "{servers:?}");
+    // A day later that is a rotation that went on.
+    pod.sim.clock().advance(2 * DAY);
+    pod.run("issuer observe --in-cluster --compare-api --bundle {dir}/cp-5.json").await;
+    assert!(evidence("--offline {dir}/cp-1.json --offline {dir}/cp-5.json").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn bundles_are_of_one_issuer_and_each_is_a_look() {
+    let pod = Pod::new();
+    pod.run("issuer observe --token-file {dir}/tokens/token --bundle {dir}/1.json").await;
+    pod.sim.clock().advance(100 * DAY);
+    pod.run("issuer observe --bundle {dir}/2.json").await;
+    // In whichever order they are named.
+    for bundles in [
+        "--offline {dir}/2.json --offline {dir}/1.json",
+        "--offline {dir}/1.json --offline {dir}/2.json",
+    ] {
+        let report = pod.json(&format!("issuer check {bundles}")).await;
+        assert_eq!(report["verdict"], "OVERDUE", "{report:#}");
+        assert_eq!(report["keys"][0]["role"], "signer", "the earlier one's token counts");
+    }
+    let text = std::fs::read_to_string(pod.path("2.json")).unwrap();
+    write(pod.path("2.json"), &text.replace("issuer.sim.test", "else.test"));
+    let mixed = pod.run("issuer check --offline {dir}/1.json --offline {dir}/2.json").await;
+    assert!(mixed.code == 3 && mixed.err.contains("another bundle"), "{mixed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_api_servers_metrics_date_its_start_and_an_external_signer() {
+    let pod = Pod::new();
+    let now = pod.sim.clock().wall();
+    let metrics = |lines: &str| write(pod.path("metrics"), &format!("apiserver_x 1\n{lines}"));
+    let check = "issuer check --compare-api --in-cluster --apiserver-metrics {dir}/metrics";
+    let check = format!("{check} --now {now}");
+    let started = (now - 60 * DAY).as_secs();
+    metrics(&format!("process_start_time_seconds {started}.25\n"));
+    let report = pod.json(&check).await;
+    assert_eq!(report["verdict"], "DUE", "{report:#}");
+    assert_eq!(fact(&report, "E9").unwrap()["grade"], "asserted");
+    let external = |age: i64| {
+        let data = now.as_secs() - age;
+        format!(
+            "process_start_time_seconds {started}\napiserver_externaljwt_fetch_keys_data_timestamp {data}\n"
+        )
+    };
+    for (age, flag, stale) in
+        [(3 * 3600, "", false), (3 * 3600 + 1, "", true), (200, " --signer-refresh 1m", true)]
+    {
+        metrics(&external(age));
+        let report = pod.json(&format!("{check}{flag}")).await;
+        assert_eq!(ids(&report).contains(&"K209"), stale, "{age} {flag}");
+        assert_eq!(fact(&report, "E9"), None, "its keys come when it likes");
+    }
+    write(pod.path("metrics"), "node_x 1\n");
+    let report = pod.json(&check).await;
+    assert_eq!(report["problems"][0]["place"], "metrics", "{report:#}");
+}

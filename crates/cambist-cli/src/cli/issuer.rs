@@ -26,7 +26,9 @@ pub(crate) enum IssuerCommand {
         # in a pipeline: fail on what is proven to be wrong only\n  \
         cambist issuer check --issuer URL --gate -o sarif --output-file issuer.sarif\n\n  \
         # collected on an air-gapped node with `issuer observe --bundle`, judged here\n  \
-        cambist issuer check --offline bundle.json --state file:history.json")]
+        cambist issuer check --offline bundle.json --state file:history.json\n\n  \
+        # the same from each control-plane node: do they hold the same keys?\n  \
+        cambist issuer check --offline cp-1.json --offline cp-2.json --offline cp-3.json")]
     Check(Check),
     /// Look once, or every so often, and keep what was seen
     #[command(after_help = "Examples:\n  \
@@ -97,15 +99,19 @@ pub(crate) struct Sources {
     #[arg(long, value_name = "FILE")]
     pub(crate) api_token_file: Option<PathBuf>,
     /// A control-plane node's root directory: looks at the key files' permissions and times, never
-    /// into a private key.
+    /// into a private key. Several nodes' keys are compared.
     #[arg(long, value_name = "DIR")]
-    pub(crate) node_root: Option<PathBuf>,
+    pub(crate) node_root: Vec<PathBuf>,
     /// The API server's static pod manifest [default: under --node-root, where kubeadm puts it].
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
-    /// Judge a bundle that `observe --bundle` wrote, and look nowhere else.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "compare_api", "node_root", "manifest"])]
-    pub(crate) offline: Option<PathBuf>,
+    /// The API server's metrics, saved with `kubectl get --raw /metrics`: when it started, and how
+    /// fresh an external signer's keys are.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) apiserver_metrics: Option<PathBuf>,
+    /// Judge a bundle that `observe --bundle` wrote, or several nodes' together, and look nowhere else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "compare_api", "node_root", "manifest", "apiserver_metrics"])]
+    pub(crate) offline: Vec<PathBuf>,
     /// The time to reckon with instead of the clock's; for reproducible runs.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) now: Option<UnixTime>,
@@ -148,6 +154,9 @@ pub(crate) struct PolicyArgs {
     /// How long observations may pause; two hours more than a day, since no daily job is exact.
     #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = duration)]
     pub(crate) max_gap: Duration,
+    /// How often an external signer has the API server fetch its keys; --apiserver-metrics do not say.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) signer_refresh: Duration,
     /// From which event ages are counted: conservative, trust, material, activation.
     #[arg(long, value_name = "BASIS", default_value = "conservative", value_parser = basis)]
     pub(crate) age_basis: AgeBasis,

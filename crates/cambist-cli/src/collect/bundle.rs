@@ -1,7 +1,7 @@
 //! Bundles: collected on an air-gapped node, judged elsewhere.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -14,18 +14,43 @@ const MAX: u64 = 4 * 1024 * 1024;
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BundleError {
+    #[error("no bundle is named")]
+    None,
     #[error("the bundle {path}: {problem}")]
     File { path: String, problem: String },
     #[error("the bundle {path} has schemaVersion {found}; this program reads {VERSION}")]
     Version { path: String, found: u64 },
     #[error(
-        "the bundle {path} is of the issuer {found:?}, but --issuer says {expected:?}; they are compared byte for byte"
+        "the bundle {path} is of the issuer {found:?}, but --issuer or another bundle says {expected:?}; they are compared byte for byte"
     )]
     Issuer { path: String, expected: String, found: String },
 }
 
+/// Reads bundles of one issuer, that one if one is named: the latest, with the others in it.
+pub(crate) fn read_all(paths: &[PathBuf], issuer: Option<&str>) -> Result<Look, BundleError> {
+    let mut looks: Vec<Look> = Vec::new();
+    for path in paths {
+        let named = looks.first().map(|look| look.issuer.clone());
+        let mut look = read(path, issuer.or(named.as_deref()))?;
+        if paths.len() > 1 {
+            // Every node's root is `/host`, or the like.
+            let name = path.display();
+            look.nodes.iter_mut().for_each(|node| node.root = format!("{name}: {}", node.root));
+            look.problems.iter_mut().for_each(|it| it.detail = format!("{name}: {}", it.detail));
+        }
+        looks.push(look);
+    }
+    looks.sort_by_key(|look| look.at);
+    let Some(mut latest) = looks.pop() else { return Err(BundleError::None) };
+    for look in &mut looks {
+        latest.problems.append(&mut look.problems);
+    }
+    latest.others = looks;
+    Ok(latest)
+}
+
 /// Reads a bundle, of that issuer if one is named.
-pub(crate) fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
+fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
     let shown = path.display().to_string();
     let failed = |problem: String| BundleError::File { path: shown.clone(), problem };
     let mut text = String::new();

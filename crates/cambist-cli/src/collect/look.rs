@@ -31,10 +31,11 @@ pub(crate) struct Look {
     pub(crate) api: Endpoint,
     /// The projected tokens.
     pub(crate) tokens: Vec<TokenSeen>,
-    /// The control-plane node's files.
-    pub(crate) node: Option<NodeSeen>,
-    /// The API server's flags.
-    pub(crate) flags: Option<FlagsSeen>,
+    /// The control-plane nodes' files and flags.
+    pub(crate) nodes: Vec<NodeSeen>,
+    /// The API server's metrics.
+    #[serde(default)]
+    pub(crate) metrics: Option<MetricsSeen>,
     /// Why the issuer's TLS did not verify.
     #[serde(default)]
     pub(crate) tls_fault: Option<String>,
@@ -43,6 +44,9 @@ pub(crate) struct Look {
     pub(crate) discovery_access: Option<Access>,
     /// What could not be had, and why.
     pub(crate) problems: Vec<Problem>,
+    /// Looks from other places that are judged along with this one, the latest.
+    #[serde(skip)]
+    pub(crate) others: Vec<Look>,
 }
 
 /// Who may read a document.
@@ -128,12 +132,32 @@ pub(crate) enum Signature {
     },
 }
 
-/// A control-plane node's key files.
+/// A control-plane node's key files and flags.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NodeSeen {
+    /// Where it was mounted; with several bundles, the bundle's name before it.
     pub(crate) root: String,
     pub(crate) files: Vec<FileSeen>,
+    pub(crate) flags: Option<FlagsSeen>,
+}
+
+/// What an API server's metrics say of its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MetricsSeen {
+    /// Where they were read.
+    pub(crate) path: String,
+    /// Of when they are.
+    pub(crate) at: UnixTime,
+    /// When the process started.
+    pub(crate) started: Option<UnixTime>,
+    /// There is an external signer (KEP-740).
+    pub(crate) external_signer: bool,
+    /// Of when its keys are, by its own word.
+    pub(crate) signer_data: Option<UnixTime>,
+    /// When they were last fetched.
+    pub(crate) signer_fetched: Option<UnixTime>,
 }
 
 /// What `stat` says of a file, and for public keys whose they are.
@@ -191,7 +215,7 @@ pub(crate) struct FlagsSeen {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Problem {
-    /// Where: `public`, `api`, `token`, `node`, `manifest`, `state`.
+    /// Where: `public`, `api`, `token`, `node`, `manifest`, `metrics`, `state`.
     pub(crate) place: String,
     /// What, and how to mend it.
     pub(crate) detail: String,
@@ -206,12 +230,18 @@ impl Look {
             public: Endpoint::default(),
             api: Endpoint::default(),
             tokens: Vec::new(),
-            node: None,
-            flags: None,
+            nodes: Vec::new(),
+            metrics: None,
             tls_fault: None,
             discovery_access: None,
             problems: Vec::new(),
+            others: Vec::new(),
         }
+    }
+
+    /// This look and those from other places, in the order of their time.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Self> {
+        self.others.iter().chain([self])
     }
 
     pub(crate) fn problem(&mut self, place: &str, detail: impl std::fmt::Display) {

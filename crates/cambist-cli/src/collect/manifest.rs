@@ -30,32 +30,28 @@ struct Container {
     args: Vec<String>,
 }
 
-/// Reads the manifest at `path`, or where kubeadm puts it under `root` if there is one.
-pub(crate) fn collect(look: &mut Look, path: Option<&Path>, root: Option<&Path>) {
-    let usual = root.map(|root| root.join(KUBEADM));
-    let (path, required) = match (path, &usual) {
-        (Some(path), _) => (path, true),
-        (None, Some(usual)) => (usual.as_path(), false),
-        (None, None) => return,
-    };
-    let read = match read(path) {
-        Ok(text) => flags(&text),
-        Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => return,
-        Err(error) => Err(error.to_string()),
-    };
+/// Reads the manifest at `path`.
+pub(crate) fn collect(look: &mut Look, path: &Path) -> Option<FlagsSeen> {
+    let read = read(path).map_err(|error| error.to_string()).and_then(|text| flags(&text));
     match read {
         Ok(flags) => {
             let manager = path.with_file_name("kube-controller-manager.yaml");
             let manager = self::read(&manager).ok().and_then(|text| arguments(&text).ok());
             let key = manager.and_then(|args| value(&args, "service-account-private-key-file"));
-            look.flags = Some(FlagsSeen {
-                path: path.display().to_string(),
-                controller_manager_key_file: key,
-                ..flags
-            });
+            let path = path.display().to_string();
+            Some(FlagsSeen { path, controller_manager_key_file: key, ..flags })
         }
-        Err(problem) => look.problem("manifest", format!("{}: {problem}", path.display())),
+        Err(problem) => {
+            look.problem("manifest", format!("{}: {problem}", path.display()));
+            None
+        }
     }
+}
+
+/// The same where kubeadm puts it under `root`, if there is one.
+pub(crate) fn collect_under(look: &mut Look, root: &Path) -> Option<FlagsSeen> {
+    let path = root.join(KUBEADM);
+    path.symlink_metadata().is_ok().then(|| collect(look, &path)).flatten()
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
@@ -205,8 +201,7 @@ spec:
         let manager = "spec: {containers: [{command: [kube-controller-manager, --service-account-private-key-file=/pki/sa.key]}]}";
         std::fs::write(dir.join("kube-controller-manager.yaml"), manager).unwrap();
         let mut look = Look::new("https://i.test", cambist_core::clock::UnixTime::from_secs(0));
-        collect(&mut look, None, Some(root.path()));
-        let flags = look.flags.unwrap();
+        let flags = collect_under(&mut look, root.path()).unwrap();
         assert_eq!(flags.controller_manager_key_file.as_deref(), Some("/pki/sa.key"));
     }
 
@@ -214,12 +209,11 @@ spec:
     fn what_is_no_manifest_is_told_only_where_one_was_named() {
         let mut look = Look::new("https://i.test", cambist_core::clock::UnixTime::from_secs(0));
         let root = tempfile::tempdir().unwrap();
-        collect(&mut look, None, Some(root.path()));
-        assert!(look.problems.is_empty());
+        assert!(collect_under(&mut look, root.path()).is_none() && look.problems.is_empty());
         let path = root.path().join("x.yaml");
         for text in ["", "- 1", "spec: {containers: [{command: [nginx]}]}", "a: [", "a: &a [*a]"] {
             std::fs::write(&path, text).unwrap();
-            collect(&mut look, Some(&path), None);
+            assert!(collect(&mut look, &path).is_none());
         }
         assert_eq!(look.problems.len(), 5);
     }

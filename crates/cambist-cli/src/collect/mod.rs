@@ -1,7 +1,7 @@
 //! Collecting evidence. What fails is recorded beside what worked.
 
 use cambist::transport::{CaBundle, HttpsOptions, ProxyOptions};
-use cambist_core::clock::Clock;
+use cambist_core::clock::{Clock, UnixTime};
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 
 use crate::cli::issuer::Sources;
@@ -13,11 +13,13 @@ pub(crate) mod bundle;
 pub(crate) mod http;
 pub(crate) mod look;
 mod manifest;
+mod metrics;
 mod node;
 mod public;
 mod tokens;
 
 pub(crate) use look::Look;
+use look::NodeSeen;
 
 /// Why there is no look at all.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +50,8 @@ pub(crate) async fn collect(
     world: &World<'_>,
     clock: &dyn Clock,
 ) -> Result<Look, CollectError> {
-    if let Some(path) = &sources.offline {
-        return Ok(bundle::read(path, sources.issuer.as_deref())?);
+    if !sources.offline.is_empty() {
+        return Ok(bundle::read_all(&sources.offline, sources.issuer.as_deref())?);
     }
     let mut tokens = Vec::new();
     for path in &sources.token_file {
@@ -75,11 +77,41 @@ pub(crate) async fn collect(
             Err(error) => look.problem("token", error),
         }
     }
-    if let Some(root) = &sources.node_root {
-        node::collect(&mut look, root);
+    nodes(sources, &mut look);
+    if let Some(path) = &sources.apiserver_metrics {
+        metrics::collect(&mut look, path, sources.now.is_some());
     }
-    manifest::collect(&mut look, sources.manifest.as_deref(), sources.node_root.as_deref());
     Ok(look)
+}
+
+/// The control-plane nodes' files, and each one's flags. A manifest that is named belongs to the one
+/// node, if there is one, else to none of them.
+fn nodes(sources: &Sources, look: &mut Look) {
+    let named = sources.manifest.as_deref().and_then(|path| manifest::collect(look, path));
+    for root in &sources.node_root {
+        node::collect(look, root);
+        let flags = match &named {
+            Some(_) if sources.node_root.len() == 1 => None,
+            _ => manifest::collect_under(look, root),
+        };
+        if let Some(node) = look.nodes.last_mut() {
+            node.flags = flags;
+        }
+    }
+    match look.nodes.as_mut_slice() {
+        [node] if named.is_some() => node.flags = named,
+        _ => look.nodes.extend(named.map(|flags| NodeSeen {
+            root: flags.path.clone(),
+            files: Vec::new(),
+            flags: Some(flags),
+        })),
+    }
+}
+
+/// When a file's content was last changed.
+fn modified(stat: &std::fs::Metadata) -> Option<UnixTime> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(UnixTime::from_secs(stat.mtime()))
 }
 
 /// The API server that the arguments name.

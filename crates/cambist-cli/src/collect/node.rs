@@ -24,9 +24,9 @@ const FILES: [(&str, FileKind); 4] = [
 /// Where copies of private keys are found.
 const DIRECTORIES: [&str; 1] = ["etc/kubernetes/pki"];
 
-/// Looks at the files under `root`. Only files named `*.pub` are ever opened.
+/// Looks at the files under `root`, of one node more. Only files named `*.pub` are ever opened.
 pub(crate) fn collect(look: &mut Look, root: &Path) {
-    let mut node = NodeSeen { root: root.display().to_string(), files: Vec::new() };
+    let mut node = NodeSeen { root: root.display().to_string(), ..NodeSeen::default() };
     let copies = DIRECTORIES.iter().flat_map(|dir| backups(root, dir));
     let files = FILES.map(|(path, kind)| (path.to_owned(), kind)).into_iter().chain(copies);
     for (path, kind) in files {
@@ -40,7 +40,7 @@ pub(crate) fn collect(look: &mut Look, root: &Path) {
         let known = FILES.map(|(path, _)| format!("/{path}")).join(", ");
         look.problem("node", format!("{} has none of {known}", root.display()));
     }
-    look.node = Some(node);
+    look.nodes.push(node);
 }
 
 fn stat(path: &Path, kind: FileKind) -> Result<Option<FileSeen>, String> {
@@ -128,7 +128,7 @@ mod tests {
         let public = include_bytes!("../../testdata/rsa.pub.pem");
         std::fs::write(pki.join("sa.pub"), public).unwrap();
         let look = seen(&root);
-        let files = look.node.as_ref().unwrap().files.clone();
+        let files = look.nodes[0].files.clone();
         let kinds: Vec<_> = files.iter().map(|file| file.kind).collect();
         assert_eq!(kinds, [FileKind::Private, FileKind::Public, FileKind::Backup]);
         assert!(look.problems.is_empty(), "{:?}", look.problems);

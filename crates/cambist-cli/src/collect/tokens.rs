@@ -46,8 +46,7 @@ pub(crate) fn collect(look: &mut Look, path: &Path, token: &ProjectedToken) {
 
 /// The modification time of what the link points to: the kubelet writes each version anew.
 fn changed(path: &Path) -> Option<UnixTime> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some(UnixTime::from_secs(std::fs::metadata(path).ok()?.mtime()))
+    super::modified(&std::fs::metadata(path).ok()?)
 }
 
 fn set(reply: &Option<Reply>) -> Option<KeySet> {

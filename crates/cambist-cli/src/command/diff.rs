@@ -24,7 +24,7 @@ struct Sides {
 }
 
 pub(super) async fn run(args: &Diff, world: &World<'_>) -> Outcome {
-    if !args.sources.compare_api && args.state.state.is_none() && args.sources.offline.is_none() {
+    if !args.sources.compare_api && args.state.state.is_none() && args.sources.offline.is_empty() {
         return Outcome::fail(
             USAGE,
             "compare with what? give --compare-api, or --state with a history",
