@@ -6,8 +6,11 @@
 //!
 //! ```compile_fail
 //! // Exchange before verify does not compile: only `Admission` makes an `Assertion`.
-//! let token = cambist_core::token::ProjectedToken::parse("a.b.c").unwrap();
-//! let assertion = cambist_core::admission::Assertion { token, standing: todo!() };
+//! use cambist_core::admission::{Assertion, Standing, Unchecked};
+//!
+//! fn misuse(token: cambist_core::token::ProjectedToken) -> Assertion {
+//!     Assertion { token, standing: Standing::Unchecked(Unchecked::NoKeys), objection: None }
+//! }
 //! ```
 
 use std::fmt;

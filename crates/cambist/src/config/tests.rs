@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use cambist_core::scope::Audience;
+
 use super::*;
 
 const GUID: &str = "00000000-0000-0000-0000-00000000000a";

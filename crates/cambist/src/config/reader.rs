@@ -1,0 +1,232 @@
+//! Reading: one variable after the other, each fault noted, none the last.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use cambist_core::admission::Mode;
+use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::key_age::enforce::Exemption;
+use cambist_core::key_age::{Grade, Limits};
+use cambist_core::scope::Audience;
+use cambist_core::subject::ServiceAccount;
+use cambist_core::verify::{DefaultAccount, Verifier};
+use jiff::SignedDuration;
+
+use super::{Fault, KeyPlace};
+use crate::env::Env;
+use crate::exchange::{Authority, TenantId};
+use crate::history::HistoryFile;
+use crate::key_age;
+use crate::transport::ProxyOptions;
+
+/// The CA certificate of the cluster, where pods find it.
+const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// Reads one variable after the other and notes what is wrong.
+pub(super) struct Reader<'a> {
+    env: &'a dyn Env,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(env: &'a dyn Env) -> Self {
+        Self { env, faults: Vec::new() }
+    }
+
+    fn fault(&mut self, name: &str, problem: impl Into<String>) {
+        self.faults.push(Fault { name: name.to_owned().into(), problem: problem.into() });
+    }
+
+    pub(super) fn required(&mut self, name: &str) -> Option<String> {
+        let text = self.env.get(name);
+        if text.is_none() {
+            self.fault(
+                name,
+                "is not set; the workload-identity webhook sets it for pods labelled \
+                azure.workload.identity/use: \"true\", or set it yourself",
+            );
+        }
+        text
+    }
+
+    pub(super) fn parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let text = self.env.get(name)?;
+        let parsed = text.trim().parse().ok();
+        if parsed.is_none() {
+            self.fault(name, format!("must be {expected}, found {text:?}"));
+        }
+        parsed
+    }
+
+    fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        let expected = "a duration such as 300s, 10m or 24h";
+        let Some(parsed) = self.parsed::<SignedDuration>(name, expected) else { return default };
+        Duration::try_from(parsed).unwrap_or_else(|_| {
+            self.fault(name, format!("must be {expected}, not a negative one"));
+            default
+        })
+    }
+
+    pub(super) fn guid(&mut self, name: &str) -> Option<String> {
+        let text = self.required(name)?;
+        let lengths = text.split('-').map(str::len);
+        let hex = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if hex && lengths.eq([8, 4, 4, 4, 12]) {
+            return Some(text);
+        }
+        self.fault(name, format!("must be a GUID, found {text:?}"));
+        None
+    }
+
+    pub(super) fn tenant(&mut self) -> Option<TenantId> {
+        let name = "AZURE_TENANT_ID";
+        let text = self.required(name)?;
+        match TenantId::parse(&text) {
+            Ok(tenant) => Some(tenant),
+            Err(problem) => {
+                self.fault(name, problem.to_string());
+                None
+            }
+        }
+    }
+
+    pub(super) fn authority(&mut self) -> Option<Authority> {
+        let allowed = self.env.get("CAMBIST_ALLOW_AUTHORITY").unwrap_or_default();
+        let mut allowed: Vec<_> =
+            allowed.split(',').map(str::trim).filter(|a| !a.is_empty()).collect();
+        allowed.retain(|authority| match Authority::parse(authority, &[authority]) {
+            Ok(_) => true,
+            Err(problem) => {
+                self.fault("CAMBIST_ALLOW_AUTHORITY", problem.to_string());
+                false
+            }
+        });
+        let text = self.env.get("AZURE_AUTHORITY_HOST");
+        let text = text.as_deref().unwrap_or("https://login.microsoftonline.com/");
+        match Authority::parse(text, &allowed) {
+            Ok(authority) => Some(authority),
+            Err(problem) => {
+                self.fault("AZURE_AUTHORITY_HOST", problem.to_string());
+                None
+            }
+        }
+    }
+
+    pub(super) fn verifier(&mut self, authority: Option<&Authority>, mode: Mode) -> Verifier {
+        let issuer = self.env.get("CAMBIST_ISSUER").and_then(|text| {
+            let parsed = IssuerUrl::parse(&text);
+            parsed.map_err(|e| self.fault("CAMBIST_ISSUER", e.to_string())).ok()
+        });
+        if issuer.is_none() && mode == Mode::Enforce && self.env.get("CAMBIST_ISSUER").is_none() {
+            self.fault(
+                "CAMBIST_ISSUER",
+                "is not set, but CAMBIST_KEY_AGE=enforce needs it: without \
+                it a token's own issuer would decide which keys to trust",
+            );
+        }
+        // Where something is wrong, reading goes on with a stand-in, to tell all faults at once.
+        let usual = authority.map_or_else(Audience::entra, Authority::default_audience);
+        let audience = match self.env.get("CAMBIST_AUDIENCE").map(Audience::parse) {
+            Some(Ok(audience)) => audience,
+            Some(Err(error)) => {
+                self.fault("CAMBIST_AUDIENCE", error.to_string());
+                usual
+            }
+            None => usual,
+        };
+        let mut verifier = Verifier::new(issuer, audience);
+        verifier.leeway = self.duration("CAMBIST_LEEWAY", verifier.leeway);
+        verifier.max_lifetime = self.duration("CAMBIST_MAX_TOKEN_LIFETIME", verifier.max_lifetime);
+        let name = "CAMBIST_ALLOW_DEFAULT_ACCOUNT";
+        if let Some(text) = self.env.get(name) {
+            let accounts: Result<Vec<ServiceAccount>, _> =
+                text.split(',').map(|account| account.trim().parse()).collect();
+            match accounts {
+                Ok(accounts) => verifier.default_account = DefaultAccount::Allowed(accounts),
+                Err(problem) => self.fault(name, problem.to_string()),
+            }
+        }
+        verifier
+    }
+
+    pub(super) fn key_age(&mut self) -> key_age::Settings {
+        let given = ["CAMBIST_ROTATE_AFTER", "CAMBIST_EXPIRE_AFTER"].map(|name| self.env.get(name));
+        let mut limits = None;
+        if given.iter().any(Option::is_some) {
+            let usual = Limits::AZURE_LOCAL;
+            let rotate_after = self.duration("CAMBIST_ROTATE_AFTER", usual.rotate_after());
+            let expire_after =
+                self.duration("CAMBIST_EXPIRE_AFTER", usual.expire_after().max(rotate_after * 2));
+            let given = Limits::new(rotate_after, expire_after);
+            limits = given.map_err(|e| self.fault("CAMBIST_ROTATE_AFTER", e.to_string())).ok();
+        }
+        let exempt = Exemption::list(&self.env.get("CAMBIST_KEY_AGE_EXEMPT").unwrap_or_default());
+        let exempt = exempt.map_err(|e| self.fault("CAMBIST_KEY_AGE_EXEMPT", e.to_string()));
+        let trust = self.parsed("CAMBIST_LEDGER_TRUST", "attested, asserted or assumed");
+        key_age::Settings {
+            platform: self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm"),
+            limits,
+            exempt: exempt.unwrap_or_default(),
+            ledger: self.env.get("CAMBIST_LEDGER").map(HistoryFile::new),
+            ledger_trust: trust.unwrap_or(Grade::Attested).min(Grade::Attested),
+        }
+    }
+
+    pub(super) fn jwks_host(&mut self) -> JwksHost {
+        match self.parsed("CAMBIST_JWKS_ANY_HOST", "true or false") {
+            Some(true) => JwksHost::AnyHttps,
+            _ => JwksHost::SameAsIssuer,
+        }
+    }
+
+    pub(super) fn keys(&mut self) -> Vec<KeyPlace> {
+        let text = self.env.get("CAMBIST_KEYS").unwrap_or_else(|| "public".to_owned());
+        text.split(',').filter_map(|place| self.key_place(place.trim())).collect()
+    }
+
+    fn key_place(&mut self, place: &str) -> Option<KeyPlace> {
+        match place.split_once(':') {
+            None if place == "public" => Some(KeyPlace::Public),
+            None if place == "api" => self.api(),
+            Some(("file", path)) if !path.is_empty() => Some(KeyPlace::File(path.into())),
+            _ => {
+                let problem = format!("must list public, api and file:PATH, found {place:?}");
+                self.fault("CAMBIST_KEYS", problem);
+                None
+            }
+        }
+    }
+
+    fn api(&mut self) -> Option<KeyPlace> {
+        let need = "is not set, but CAMBIST_KEYS lists api";
+        let mut get = |name: &str, more: &str| {
+            let text = self.env.get(name);
+            if text.is_none() {
+                self.fault(name, format!("{need}{more}"));
+            }
+            text
+        };
+        let host = get("KUBERNETES_SERVICE_HOST", "; it is set in every pod of a cluster")?;
+        let token_file = get(
+            "CAMBIST_API_TOKEN_FILE",
+            ": mount a projected token whose audience \
+            is the API server's, in the sidecar only",
+        )?;
+        let port = self.env.get("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".to_owned());
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let ca_file = self.env.get("CAMBIST_API_CA_FILE").unwrap_or_else(|| CLUSTER_CA.to_owned());
+        Some(KeyPlace::Api {
+            server: format!("https://{host}:{port}"),
+            token_file: token_file.into(),
+            ca_file: ca_file.into(),
+        })
+    }
+
+    pub(super) fn proxy(&mut self) -> Option<ProxyOptions> {
+        let either = |upper, lower| self.env.get(upper).or_else(|| self.env.get(lower));
+        let url = either("HTTPS_PROXY", "https_proxy")?;
+        let no_proxy = either("NO_PROXY", "no_proxy").unwrap_or_default();
+        let proxy = ProxyOptions::parse(&url, &no_proxy);
+        proxy.map_err(|e| self.fault("HTTPS_PROXY", e.to_string())).ok()
+    }
+}
