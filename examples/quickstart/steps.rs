@@ -48,7 +48,7 @@ impl Stage<'_> {
         self.tell.title("1. An app asks for a token, the way every Azure SDK does");
         let answer = self.ask(VAULT).await?;
         let token = granted(&answer)?;
-        let Counts { entra, discovery, jwks } = self.calls();
+        let Counts { entra, discovery, jwks, .. } = self.calls();
         ensure!((entra, discovery, jwks) == (1, 1, 1), "{entra}, {discovery}, {jwks} calls");
         self.tell.say(
             "cambist read the pod's service-account token, fetched the issuer's discovery document \
@@ -165,7 +165,7 @@ impl Stage<'_> {
 
     async fn bill(&mut self) -> anyhow::Result<()> {
         self.tell.title("7. What it cost");
-        let Counts { entra, discovery, jwks } = self.calls();
+        let Counts { entra, discovery, jwks, .. } = self.calls();
         let metrics = self.metrics().await?;
         let of = |standing| admissions(&metrics, standing);
         let (verified, unchecked) = (of("verified"), of("unchecked"));
