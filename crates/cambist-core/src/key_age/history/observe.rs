@@ -1,8 +1,11 @@
 //! Adding what was seen.
 
+use std::collections::BTreeSet;
+
 use super::{Endpoint, FLAP, History, Run, Sighting};
 use crate::clock::UnixTime;
 use crate::jwks::Thumbprint;
+use crate::key_age::fact::Source;
 use crate::key_age::role::Signings;
 
 /// Most runs that are held. Ten years of weekly rotation need that many; an issuer that shows other
@@ -45,6 +48,24 @@ impl History {
         }
         self.normalise();
         while self.runs.len() > MAX_RUNS && self.forget() {}
+    }
+
+    /// A look at `at` that found the set of this `ETag` unchanged, as a 304 says.
+    ///
+    /// `None` if this history holds no such set of `source`.
+    pub fn unchanged(&self, source: Source, at: UnixTime, etag: &str) -> Option<Sighting> {
+        let runs = self.runs.iter().filter(|run| run.source == source);
+        let tagged = runs.filter(|run| run.etag.as_deref() == Some(etag));
+        let run = tagged.max_by_key(|run| run.to)?;
+        Some(Sighting {
+            source,
+            at,
+            stale: run.stale,
+            last_modified: run.last_modified,
+            etag: run.etag.clone(),
+            keys: run.keys.clone(),
+            kids: run.keys.iter().map(|key| (*key, BTreeSet::new())).collect(),
+        })
     }
 
     /// The run that a new observation belongs to.

@@ -86,6 +86,24 @@ fn a_key_that_goes_and_comes_back_is_noticed() {
 }
 
 #[test]
+fn a_set_that_has_not_changed_is_seen_again() {
+    let mut history = History::new(ISSUER);
+    for (hour, names, etag) in [(0, &[1][..], "a"), (1, &[1, 2], "b"), (2, &[1, 2], "b")] {
+        let etag = Some(etag.to_owned());
+        history.observe(&Sighting { etag, ..public(NOW + HOUR * hour, names) });
+    }
+    let mut read = history.clone();
+    let again = history.unchanged(Source::Public, NOW + HOUR * 3, "b").unwrap();
+    history.observe(&again);
+    // As if it had been read whole.
+    let etag = Some("b".to_owned());
+    read.observe(&Sighting { etag, ..public(NOW + HOUR * 3, &[1, 2]) });
+    assert_eq!(history, read);
+    assert!(history.unchanged(Source::Public, NOW + HOUR * 4, "c").is_none());
+    assert!(history.unchanged(Source::Api, NOW + HOUR * 4, "b").is_none());
+}
+
+#[test]
 fn servers_that_never_agree_do_not_fill_the_history() {
     let mut history = History::new(ISSUER);
     for hour in 0..24 * 365 {
