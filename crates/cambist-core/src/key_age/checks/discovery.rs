@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::issuer::IssuerUrl;
-use crate::key_age::finding::{CheckId, Finding};
+use crate::key_age::finding::{CheckId, Finding, Severity};
 use crate::key_age::published::PublishedSet;
 use crate::text::{list, quoted};
 
@@ -19,19 +19,23 @@ pub fn names_differ(names: &[(&str, &str)]) -> Option<Finding> {
 }
 
 /// K402: an issuer's or key set's URL is not https, has a query, fragment or user, or an address in
-/// place of a name.
+/// place of a name. The address of this very machine only informs: nobody else is to reach it.
 pub fn unacceptable_url(url: &str) -> Option<Finding> {
     let host = super::host(url);
     let name = host.rsplit_once(':').map_or(host, |(name, port)| {
         if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
     });
-    let is_address = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let address = bare.parse::<IpAddr>();
+    let is_address = name.starts_with('[') || address.is_ok();
     let text = match IssuerUrl::parse(url) {
         Err(error) => error.to_string(),
         Ok(_) if is_address => format!("the host of {} is an address", quoted(url)),
         Ok(_) => return None,
     };
-    Some(Finding::new(CheckId::K402, None, text))
+    let finding = Finding::new(CheckId::K402, None, text);
+    let here = address.is_ok_and(|address| address.is_loopback()) && IssuerUrl::parse(url).is_ok();
+    Some(if here { finding.severity(Severity::Info) } else { finding })
 }
 
 /// K404: the key set is elsewhere.
@@ -96,6 +100,15 @@ mod tests {
             ("https://[2001:db8::1]:6443/x", true),
         ] {
             assert_eq!(unacceptable_url(url).is_some(), bad, "{url}");
+        }
+        for (url, severity) in [
+            ("https://192.0.2.1/", Severity::High),
+            ("https://127.0.0.1:8443/", Severity::Info),
+            ("https://[::1]/", Severity::Info),
+            ("http://127.0.0.1/", Severity::High),
+            ("https://127.0.0.1/?a", Severity::High),
+        ] {
+            assert_eq!(unacceptable_url(url).unwrap().severity, severity, "{url}");
         }
     }
 
