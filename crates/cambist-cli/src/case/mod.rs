@@ -11,6 +11,7 @@ use cambist_core::key_age::{
 };
 
 use crate::cli::issuer::{PolicyArgs, Sources, State};
+use crate::collect::look::Reply;
 use crate::collect::{self, CollectError, Look};
 use crate::policy;
 use crate::world::World;
@@ -158,14 +159,13 @@ pub(crate) fn remember(history: &mut History, look: &Look) {
 
 fn remember_one(history: &mut History, look: &Look) {
     for (source, reply) in [(Source::Public, &look.public.jwks), (Source::Api, &look.api.jwks)] {
-        let Some((reply, set)) = reply.as_ref().and_then(|r| Some((r, set(Some(r))?))) else {
-            continue;
-        };
-        let Some(mut seen) = Sighting::of(source, look.at, &set) else { continue };
+        let Some(reply) = reply else { continue };
+        let Some(mut seen) = seen(history, source, look.at, reply) else { continue };
         // What says nothing may be kept for as long as kube-apiserver says.
         let kept = reply.max_age().unwrap_or(seen.stale);
         seen.stale = kept.saturating_add(reply.in_cache());
-        seen.last_modified = reply.last_modified.as_deref().and_then(crate::time::http_date);
+        let modified = reply.last_modified.as_deref().and_then(crate::time::http_date);
+        seen.last_modified = modified.or(seen.last_modified);
         seen.etag = reply.etag.clone();
         history.observe(&seen);
     }
@@ -179,6 +179,19 @@ fn remember_one(history: &mut History, look: &Look) {
     }
 }
 
+/// The set that a reply brings, or says is still the one that the history knows.
+pub(crate) fn seen(
+    history: &History,
+    source: Source,
+    at: UnixTime,
+    reply: &Reply,
+) -> Option<Sighting> {
+    match (reply.status, &reply.etag) {
+        (304, Some(etag)) => history.unchanged(source, at, etag),
+        _ => Sighting::of(source, at, &set(Some(reply))?),
+    }
+}
+
 /// Where the issuer's discovery document says that the key set is.
 pub(crate) fn jwks_uri(look: &Look) -> Option<String> {
     let body = look.public.discovery.as_ref()?.ok()?;
@@ -186,7 +199,7 @@ pub(crate) fn jwks_uri(look: &Look) -> Option<String> {
     Some(document.get("jwks_uri")?.as_str()?.to_owned())
 }
 
-pub(crate) fn set(reply: Option<&crate::collect::look::Reply>) -> Option<PublishedSet> {
+pub(crate) fn set(reply: Option<&Reply>) -> Option<PublishedSet> {
     PublishedSet::parse(reply?.ok()?.as_bytes()).ok()
 }
 

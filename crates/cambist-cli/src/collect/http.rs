@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cambist::transport::{Limits, PeerCertificate, Transport, TransportError};
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
-    LAST_MODIFIED, LOCATION,
+    IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
 };
 use http::{Method, Request};
 
@@ -54,6 +54,22 @@ pub(crate) async fn get(
     Ok(reply)
 }
 
+/// GETs a document unless it is still the one of this `ETag`: then the status is 304, the body
+/// empty, and the tag is that one.
+pub(crate) async fn get_unless(
+    transport: &Transport,
+    url: &str,
+    etag: &str,
+    max_body: usize,
+) -> Result<Reply, HttpError> {
+    let request = Request::get(url).header(IF_NONE_MATCH, etag);
+    let (_, mut reply) = exchange(transport, request, url, None, Bytes::new(), max_body).await?;
+    if reply.status == 304 {
+        reply.etag = Some(etag.to_owned());
+    }
+    Ok(reply)
+}
+
 /// Sends one request, JSON both ways, and returns the body as it came besides.
 pub(crate) async fn send(
     transport: &Transport,
@@ -63,7 +79,19 @@ pub(crate) async fn send(
     body: Bytes,
     max_body: usize,
 ) -> Result<(Bytes, Reply), HttpError> {
-    let mut request = Request::builder().method(method).uri(url).header(ACCEPT, "application/json");
+    let request = Request::builder().method(method).uri(url);
+    exchange(transport, request, url, bearer, body, max_body).await
+}
+
+async fn exchange(
+    transport: &Transport,
+    request: http::request::Builder,
+    url: &str,
+    bearer: Option<&Bearer>,
+    body: Bytes,
+    max_body: usize,
+) -> Result<(Bytes, Reply), HttpError> {
+    let mut request = request.header(ACCEPT, "application/json");
     if !body.is_empty() {
         request = request.header(CONTENT_TYPE, "application/json");
     }

@@ -44,11 +44,29 @@ pub(crate) enum CollectError {
     Api(#[from] crate::kubernetes::AccessError),
 }
 
+/// The public key set that a history saw last.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownSet {
+    /// Where.
+    pub(crate) uri: String,
+    pub(crate) etag: String,
+}
+
 /// Looks everywhere the arguments say.
 pub(crate) async fn collect(
     sources: &Sources,
     world: &World<'_>,
     clock: &dyn Clock,
+) -> Result<Look, CollectError> {
+    collect_unless(sources, world, clock, None).await
+}
+
+/// The same, without fetching the public key set again if it is still the one that is known.
+pub(crate) async fn collect_unless(
+    sources: &Sources,
+    world: &World<'_>,
+    clock: &dyn Clock,
+    known: Option<&KnownSet>,
 ) -> Result<Look, CollectError> {
     if !sources.offline.is_empty() {
         return Ok(bundle::read_all(&sources.offline, sources.issuer.as_deref())?);
@@ -61,7 +79,7 @@ pub(crate) async fn collect(
     let mut look = Look::new(issuer.as_str(), clock.wall());
     let host = if sources.jwks_any_host { JwksHost::AnyHttps } else { JwksHost::SameAsIssuer };
     let transport = (world.connect)(options(sources, world)?)?;
-    public::collect(&mut look, &transport, &issuer, host).await;
+    public::collect(&mut look, &transport, &issuer, host, known).await;
     if sources.compare_api {
         api::collect(&mut look, &api_server(sources, world)?).await;
     }

@@ -4,7 +4,8 @@ use cambist::transport::{Fault, Transport};
 use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost, MAX_DISCOVERY_BYTES};
 use cambist_core::jwks::MAX_JWKS_BYTES;
 
-use super::http::{HttpError, get};
+use super::KnownSet;
+use super::http::{HttpError, get, get_unless};
 use super::look::{Look, Reply};
 
 /// Fetches both. What fails is a problem of the look, not an error: half of the evidence is better
@@ -14,6 +15,7 @@ pub(crate) async fn collect(
     transport: &Transport,
     issuer: &IssuerUrl,
     host: JwksHost,
+    known: Option<&KnownSet>,
 ) {
     let url = issuer.discovery_url();
     let discovery = match get(transport, &url, None, MAX_DISCOVERY_BYTES).await {
@@ -35,9 +37,15 @@ pub(crate) async fn collect(
             return look.problem("public", text.replace("CAMBIST_ISSUER", "--issuer"));
         }
     };
-    match get(transport, &jwks_uri, None, MAX_JWKS_BYTES).await {
+    let known = known.filter(|known| known.uri == jwks_uri);
+    let got = match known {
+        Some(known) => get_unless(transport, &jwks_uri, &known.etag, MAX_JWKS_BYTES).await,
+        None => get(transport, &jwks_uri, None, MAX_JWKS_BYTES).await,
+    };
+    match got {
         Ok(reply) => {
-            let problem = refusal(&reply);
+            let unchanged = known.is_some() && reply.status == 304;
+            let problem = refusal(&reply).filter(|_| !unchanged);
             look.public.jwks = Some(reply);
             if let Some(problem) = problem {
                 look.problem("public", problem);

@@ -1,12 +1,14 @@
 //! `cambist issuer observe`: one look, or a loop of them.
 
 use cambist_core::clock::{Clock, UnixTime};
+use cambist_core::key_age::{History, Source};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::case::{CaseError, Ledger, set};
+use crate::case::{CaseError, Ledger, seen, store};
 use crate::cli::issuer::{Lines, Observe};
-use crate::collect::{self, Look, bundle};
+use crate::collect::look::Reply;
+use crate::collect::{self, KnownSet, Look, bundle};
 use crate::text::plain;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
@@ -58,7 +60,8 @@ async fn once(
     world: &World<'_>,
     clock: &dyn Clock,
 ) -> Result<(String, bool), CaseError> {
-    let mut look = collect::collect(&args.sources, world, clock).await?;
+    let known = known(args, world).await?;
+    let mut look = collect::collect_unless(&args.sources, world, clock, known.as_ref()).await?;
     if let Some(path) = &args.bundle {
         bundle::write(path, &look).map_err(collect::CollectError::from)?;
     }
@@ -71,25 +74,42 @@ async fn once(
     for finding in &ledger.findings {
         look.problem("state", finding);
     }
-    let line = Line::of(&look, recorded);
+    let line = Line::of(&look, ledger.before.as_ref(), recorded);
     let read = !line.public.is_empty() || !line.api.is_empty();
     let complete = read && (recorded || args.state.state.is_none() || args.state.read_only);
     Ok((line.render(args.output), complete))
 }
 
+/// What need not be fetched again. A token's signature can be verified with the whole set only, and
+/// a bundle is to hold it.
+async fn known(args: &Observe, world: &World<'_>) -> Result<Option<KnownSet>, CaseError> {
+    if !args.sources.token_file.is_empty() || args.bundle.is_some() {
+        return Ok(None);
+    }
+    let Some(store) = store(&args.state, &args.sources, world)? else { return Ok(None) };
+    // What is wrong with it is told when it is opened to be written to.
+    let held = store.read(None).await.unwrap_or_default();
+    Ok(held.history.and_then(|history| {
+        let etag = history.latest(Source::Public)?.etag.clone()?;
+        Some(KnownSet { uri: history.endpoint()?.uri.clone(), etag })
+    }))
+}
+
 impl Line {
-    fn of(look: &Look, recorded: bool) -> Self {
-        let keys = |reply: &Option<_>| {
-            let set = set(reply.as_ref());
-            set.iter().flat_map(|set| set.thumbprints()).map(|key| key.to_string()).collect()
+    fn of(look: &Look, before: Option<&History>, recorded: bool) -> Self {
+        let none = History::new(&look.issuer);
+        let before = before.unwrap_or(&none);
+        let keys = |source, reply: &Option<Reply>| {
+            let seen = reply.as_ref().and_then(|reply| seen(before, source, look.at, reply));
+            seen.iter().flat_map(|seen| seen.keys()).map(ToString::to_string).collect()
         };
         let jwks = look.public.jwks.as_ref();
         Self {
             schema_version: 1,
             at: look.at,
             issuer: look.issuer.clone(),
-            public: keys(&look.public.jwks),
-            api: keys(&look.api.jwks),
+            public: keys(Source::Public, &look.public.jwks),
+            api: keys(Source::Api, &look.api.jwks),
             signer: look.tokens.iter().rev().find_map(|t| t.signer()).map(|key| key.to_string()),
             last_modified: jwks.and_then(|reply| reply.last_modified.clone()),
             etag: jwks.and_then(|reply| reply.etag.clone()),

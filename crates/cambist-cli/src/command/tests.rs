@@ -202,3 +202,37 @@ async fn plans_and_pages_and_completions_are_printed() {
     let now = pod.sim.clock().wall();
     assert!(pod.run("issuer plan").await.out.contains(&now.to_string()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_unchanged_set_is_not_fetched_again_and_seen_all_the_same() {
+    use cambist_sim::issuer::Hosting;
+    let pod = Pod::new();
+    pod.sim.issuer().host(Hosting::Blob);
+    let observe = format!("issuer observe {STATE} -o ndjson");
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let outcome = pod.run(&observe).await;
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let line: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!((&line["problems"], &line["recorded"]), (&json!([]), &json!(true)), "{line}");
+        seen.push(line["public"].clone());
+        pod.sim.clock().advance(DAY);
+    }
+    assert!(seen.iter().all(|keys| *keys == seen[0] && keys.as_array().unwrap().len() == 1));
+    let statuses = || {
+        let entries = json!(pod.sim.journal().entries());
+        let entries = entries.as_array().unwrap().iter();
+        let sets = entries.filter(|entry| entry.to_string().contains("openid/v1/jwks"));
+        sets.map(|entry| entry["status"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(statuses(), [200, 304, 304]);
+    let held = std::fs::read(pod.path("history.json")).unwrap();
+    let history = cambist_core::key_age::History::decode(&held).unwrap();
+    assert_eq!((history.runs().len(), history.runs()[0].n), (1, 3));
+    // A token is verified with the whole set, and another set is fetched.
+    assert_eq!(pod.run(&format!("issuer observe {TOKEN} {STATE}")).await.code, 0);
+    pod.sim.issuer().rotate(true).unwrap();
+    let outcome = pod.run(&observe).await;
+    assert_eq!(statuses()[3..], [200, 200], "{outcome:?}");
+    assert!(outcome.out.contains(pod.sim.issuer().signer().kid()));
+}

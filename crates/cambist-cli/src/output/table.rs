@@ -1,5 +1,6 @@
 //! The table: a verdict at a glance, then each key, then what to do.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
@@ -37,9 +38,12 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     let same = |a: &ReportedFinding, b: &ReportedFinding| {
         (a.finding.id, a.finding.severity) == (b.finding.id, b.finding.severity)
     };
-    for findings in report.findings.chunk_by(same) {
-        out.push_str(&told(findings, paint));
+    let groups: Vec<_> = report.findings.chunk_by(same).collect();
+    let mut notes = Notes::of(&groups);
+    for findings in groups {
+        out.push_str(&told(findings, paint, &mut notes));
     }
+    out.push_str(&notes.text());
     for problem in &report.problems {
         _ = writeln!(out, "could not  {}: {}", problem.place, plain(&problem.detail));
     }
@@ -142,7 +146,7 @@ pub(crate) fn grid(head: &[&str], rows: &[Vec<String>], paint: impl Fn(&str) -> 
 }
 
 /// What one check found: each evidence on a line, the remedy once.
-fn told(findings: &[ReportedFinding], paint: Paint) -> String {
+fn told(findings: &[ReportedFinding], paint: Paint, notes: &mut Notes) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let severity = first.finding.severity;
     let mut out = format!("{} {} {}\n", paint.severity(severity), first.finding.id, first.title);
@@ -152,9 +156,64 @@ fn told(findings: &[ReportedFinding], paint: Paint) -> String {
         _ = writeln!(out, "{INDENT}{}{}", kid.unwrap_or_default(), evidence.join("; "));
     }
     if severity > Severity::Info {
-        _ = writeln!(out, "{INDENT}fix: {}", first.remediation);
+        _ = writeln!(out, "{INDENT}fix: {}", notes.shorten(&first.remediation));
     }
     out
+}
+
+/// Remedies share passages, such as how the platform rotates keys: those are told once, at the end.
+#[derive(Default)]
+struct Notes {
+    shared: BTreeSet<String>,
+    told: Vec<String>,
+}
+
+/// A passage shorter than this is read faster than a reference is followed.
+const LONG: usize = 80;
+
+impl Notes {
+    /// Notes for whatever several groups of findings would say.
+    fn of(groups: &[&[ReportedFinding]]) -> Self {
+        let first = groups.iter().filter_map(|group| group.first());
+        let told = first.filter(|it| it.finding.severity > Severity::Info);
+        let mut seen = BTreeSet::new();
+        let sentences: Vec<_> = told.flat_map(|it| sentences(&it.remediation)).collect();
+        let again = sentences.into_iter().filter(|it| it.len() > LONG && !seen.insert(*it));
+        Self { shared: again.map(str::to_owned).collect(), told: Vec::new() }
+    }
+
+    /// The text with a number in place of each passage that others share.
+    fn shorten(&mut self, text: &str) -> String {
+        let mut out: Vec<String> = Vec::new();
+        for sentence in sentences(text) {
+            if !self.shared.contains(sentence) {
+                out.push(sentence.to_owned());
+                continue;
+            }
+            let known = self.told.iter().position(|told| told == sentence);
+            let index = known.unwrap_or_else(|| {
+                self.told.push(sentence.to_owned());
+                self.told.len() - 1
+            });
+            out.push(format!("[{}]", index + 1));
+        }
+        out.join(" ")
+    }
+
+    fn text(&self) -> String {
+        let lines = self.told.iter().zip(1..);
+        lines.map(|(text, number)| format!("\n{:<10} {text}\n", format!("[{number}]"))).collect()
+    }
+}
+
+/// A text's sentences, each with its full stop; what follows "Here:" is one of its own.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    const HERE: &str = "Here:";
+    let parts = text.split_inclusive(". ").flat_map(|part| match part.strip_prefix(HERE) {
+        Some(rest) => [HERE, rest.trim()],
+        None => ["", part.trim()],
+    });
+    parts.filter(|part| !part.is_empty())
 }
 
 /// Colours, or none.

@@ -152,3 +152,15 @@ async fn a_report_goes_to_a_file_whole() {
     let nowhere = pod.run("issuer check --output-file {dir}/missing/c.prom").await;
     assert!(nowhere.code == 3 && nowhere.err.contains("missing/c.prom"), "{nowhere:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_table_tells_once_how_the_platform_rotates() {
+    let table = report("table").await;
+    let passage = "Make a new pair; publish old and new";
+    assert_eq!(table.matches(passage).count(), 1, "{table}");
+    assert!(table.contains("with a current library. [1]\n"), "{table}");
+    assert!(table.contains("\n[1]        ") || table.contains("\n[2]        "), "{table}");
+    // Programs get each finding with its whole remedy.
+    let json = report("json").await;
+    assert!(json.matches(passage).count() > 1);
+}
