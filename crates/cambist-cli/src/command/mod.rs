@@ -74,4 +74,6 @@ fn manual(path: &[String]) -> Outcome {
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;
