@@ -156,7 +156,9 @@ fn told(findings: &[ReportedFinding], paint: Paint, notes: &mut Notes) -> String
         _ = writeln!(out, "{INDENT}{}{}", kid.unwrap_or_default(), evidence.join("; "));
     }
     if severity > Severity::Info {
-        _ = writeln!(out, "{INDENT}fix: {}", notes.shorten(&first.remediation));
+        let fix = notes.shorten(&first.remediation);
+        let see = if fix.starts_with('[') { "see " } else { "" };
+        _ = writeln!(out, "{INDENT}fix: {see}{fix}");
     }
     out
 }
