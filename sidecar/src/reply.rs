@@ -52,20 +52,23 @@ pub fn token_body(grant: &Grant<'_>) -> String {
     // One allocation: the fixed text is 200 bytes, five numbers are at most 20 each.
     let texts = grant.access_token.len() + grant.client_id.len() + grant.resource.len();
     let mut body = String::with_capacity(320 + texts);
-    let expires_in = grant.expires_in.as_secs();
+    let mut digits = itoa::Buffer::new();
+    let mut number = |body: &mut String, name: &str, value: i64| {
+        body.push_str(name);
+        body.push_str(digits.format(value));
+    };
+    let expires_in = i64::try_from(grant.expires_in.as_secs()).unwrap_or(i64::MAX);
     body.push_str(r#"{"access_token":""#);
     // Looked through when it was received; doing that again is the dearest part of a cached answer.
     debug_assert!(!grant.access_token.contains(['"', '\\']));
     body.push_str(grant.access_token);
     body.push_str(r#"","client_id":""#);
     push_escaped(&mut body, grant.client_id);
-    // Writing to a `String` cannot fail.
-    let _ = write!(
-        body,
-        r#"","expires_in":"{expires_in}","expires_on":"{}","ext_expires_in":"{expires_in}","not_before":"{}","resource":""#,
-        grant.expires_on.as_secs(),
-        grant.not_before.as_secs(),
-    );
+    number(&mut body, r#"","expires_in":""#, expires_in);
+    number(&mut body, r#"","expires_on":""#, grant.expires_on.as_secs());
+    number(&mut body, r#"","ext_expires_in":""#, expires_in);
+    number(&mut body, r#"","not_before":""#, grant.not_before.as_secs());
+    body.push_str(r#"","resource":""#);
     push_escaped(&mut body, grant.resource);
     body.push_str(r#"","token_type":"Bearer"}"#);
     body
