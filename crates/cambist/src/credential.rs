@@ -159,7 +159,7 @@ impl Credential {
         loop {
             if let Some(keys) = &self.0.keys {
                 keys.tend();
-                if let Some(key_age) = keys.key_age().cloned() {
+                if let Some(key_age) = keys.key_age().filter(|it| it.ledger_is_due()).cloned() {
                     // A defect there must not stop the rest.
                     drop(tokio::task::spawn_blocking(move || key_age.read_ledger()).await);
                 }

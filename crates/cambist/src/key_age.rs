@@ -215,15 +215,21 @@ impl KeyAge {
         }
     }
 
+    /// Whether there is a ledger and it is time to read it.
+    pub fn ledger_is_due(&self) -> bool {
+        let now = self.0.context.clock.boot();
+        let recent = |ledger: &Arc<Ledger>| now.since(ledger.read_at) < LEDGER_EVERY;
+        self.0.settings.ledger.is_some() && !self.0.ledger.load().as_ref().is_some_and(recent)
+    }
+
     /// Reads the ledger if it is time. Blocks on the file system for a moment; call it where that is
     /// allowed.
     pub fn read_ledger(&self) {
-        let Some(file) = &self.0.settings.ledger else { return };
+        let Some(file) = self.0.settings.ledger.as_ref().filter(|_| self.ledger_is_due()) else {
+            return;
+        };
         let (now, wall) = (self.0.context.clock.boot(), self.0.context.clock.wall());
         let before = self.0.ledger.load_full();
-        if before.as_ref().is_some_and(|ledger| now.since(ledger.read_at) < LEDGER_EVERY) {
-            return;
-        }
         let held = before.as_ref().and_then(|ledger| ledger.history.as_ref());
         let read = file.read().map_err(|e| e.to_string()).and_then(|stored| {
             let stored = stored.ok_or("there is no ledger at the configured path yet")?;
