@@ -127,7 +127,8 @@ pub(crate) struct State {
     /// Read the history without adding to it.
     #[arg(long, requires = "state")]
     pub(crate) read_only: bool,
-    /// How well the history's word is believed, at most: its checksum does not stop whoever may write it.
+    /// How well the history's word is believed, at most: its checksum does not stop whoever may write it
+    /// [default: attested for cm: and --offline, proven for file:, which is taken to be your own]
     #[arg(long, value_name = "GRADE", value_parser = grade)]
     pub(crate) ledger_trust: Option<Grade>,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use cambist_core::key_age::{CheckId, Severity};
 
 use crate::report::{Report, ReportedFinding};
+use crate::text::plain;
 
 /// Renders the report. What only informs does not fail a case.
 pub(crate) fn render(report: &Report) -> String {
@@ -56,7 +57,7 @@ pub(crate) fn render(report: &Report) -> String {
 }
 
 fn told(finding: &ReportedFinding) -> String {
-    let kid = finding.kid.as_deref().map(|kid| format!("[{kid}] ")).unwrap_or_default();
+    let kid = finding.kid.as_deref().map(|kid| format!("[{}] ", plain(kid))).unwrap_or_default();
     format!("{kid}{}\nfix: {}\n", finding.finding.evidence.join("; "), finding.remediation)
 }
 

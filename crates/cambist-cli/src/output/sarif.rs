@@ -6,6 +6,7 @@ use cambist_core::key_age::{CheckId, Severity};
 use serde_json::{Value, json};
 
 use crate::report::{Report, ReportedFinding};
+use crate::text::plain;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -56,7 +57,7 @@ fn rule(id: CheckId, report: &Report) -> Value {
 
 fn result(found: &ReportedFinding, report: &Report) -> Value {
     let finding = &found.finding;
-    let kid = found.kid.as_deref().map(|kid| format!(" [{kid}]")).unwrap_or_default();
+    let kid = found.kid.as_deref().map(|kid| format!(" [{}]", plain(kid))).unwrap_or_default();
     let evidence = finding.evidence.join("; ");
     let fix = &found.remediation;
     let text = format!("{}{kid}: {evidence}. Fix: {fix}", found.title);

@@ -75,7 +75,7 @@ fn because(report: &Report) -> String {
     match (report.verdict, report.decides_at) {
         (Verdict::Unknown, _) if report.blind => "  no key set could be read".to_owned(),
         (Verdict::Unknown, Some(at)) => format!(
-            "  nothing proves an age yet; decided on {} ({}) unless a rotation is seen",
+            "  nothing proves it young; decided on {} ({}) unless a rotation is seen",
             day(at),
             relative(at, report.now)
         ),

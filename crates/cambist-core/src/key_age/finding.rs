@@ -151,9 +151,10 @@ checks! {
 }
 
 impl CheckId {
-    /// Whether it makes a key, or the issuer, SUSPECT (K101 to K190).
+    /// Whether it makes a key, or the issuer, SUSPECT: K101 to K190, and K303, because whoever can
+    /// factor a key can sign with it.
     pub fn is_suspicion(self) -> bool {
-        (Self::K101..=Self::K190).contains(&self)
+        (Self::K101..=Self::K190).contains(&self) || self == Self::K303
     }
 
     /// Whether it says that others may hold the private key: the only findings besides age that may
@@ -236,6 +237,14 @@ impl fmt::Display for Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_can_factor_a_key_makes_it_suspect() {
+        assert!(CheckId::K303.is_suspicion() && CheckId::K102.is_suspicion());
+        assert!(!CheckId::K302.is_suspicion() && !CheckId::K001.is_suspicion());
+        // But enforcement asks for more than arithmetic of ours.
+        assert!(!CheckId::K303.is_compromise());
+    }
 
     #[test]
     fn checks_are_numbered_once_and_in_order() {

@@ -98,7 +98,12 @@ pub fn rotation_soon(key: &KeyJudgement, policy: &Policy, now: UnixTime) -> Opti
     let rotate_by = key.rotate_by?;
     let signs = matches!(key.role, Role::Signer | Role::Ghost | Role::Unknown);
     let soon = key.age_verdict < Verdict::Due && now + policy.warn_before >= rotate_by;
-    let text = format!("it is to be replaced by {rotate_by}");
+    let text = if now < rotate_by {
+        format!("it is to be replaced by {rotate_by}")
+    } else {
+        let due = rotate_by + policy.grace;
+        format!("it was to be replaced by {rotate_by}; what is left is grace, until {due}")
+    };
     (signs && soon).then(|| Finding::new(CheckId::K007, Some(key.key), text))
 }
 
