@@ -7,10 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use cambist_core::admission::Assertion;
-use cambist_core::clock::{BootTime, Clock, UnixTime};
+use cambist_core::clock::Clock;
 use cambist_core::scope::Scope;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Uri};
@@ -46,7 +45,6 @@ pub struct Exchange {
     client_id: String,
     url: Uri,
     clock: Arc<dyn Clock>,
-    upstream: ArcSwapOption<(UnixTime, BootTime)>,
 }
 
 impl Exchange {
@@ -59,8 +57,8 @@ impl Exchange {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let url = authority.token_url(&tenant_id);
-        let (client_id, upstream) = (client_id.into(), ArcSwapOption::empty());
-        Self { transport, authority, tenant_id, client_id, url, clock, upstream }
+        let client_id = client_id.into();
+        Self { transport, authority, tenant_id, client_id, url, clock }
     }
 
     /// Whom is asked.
@@ -76,12 +74,6 @@ impl Exchange {
     /// The application or managed identity.
     pub fn client_id(&self) -> &str {
         &self.client_id
-    }
-
-    /// What time it is by the `Date` header of the authority's last reply, whatever its status, and
-    /// when that was received. TLS vouches for it, so it can tell a wrong clock from a wrong token.
-    pub fn upstream_time(&self) -> Option<(UnixTime, BootTime)> {
-        self.upstream.load().as_deref().copied()
     }
 
     /// Asks for a token, once.
@@ -100,9 +92,6 @@ impl Exchange {
         let (sent_at, not_before) = (self.clock.boot(), self.clock.wall());
         let response = self.transport.send(request, LIMITS).await?;
         let date = retry_after::date(response.headers());
-        if let Some(date) = date {
-            self.upstream.store(Some(Arc::new((date, self.clock.boot()))));
-        }
         if response.status() != http::StatusCode::OK {
             let asked = error::Asked {
                 assertion,

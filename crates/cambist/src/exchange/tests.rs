@@ -12,6 +12,8 @@ use http::Response;
 use http::header::{DATE, LOCATION, RETRY_AFTER};
 use tower::{BoxError, service_fn};
 
+use cambist_core::clock::{BootTime, UnixTime};
+
 use super::*;
 
 mod replies;
@@ -149,19 +151,6 @@ async fn silence_ends_and_asks_once() {
     assert_eq!((error.reason(), error.failure()), ("timeout", Failure::Transient));
     assert!(error.status().is_none() && error.retry_after().is_none() && error.entra().is_none());
     assert_eq!(*calls.lock().unwrap(), 1);
-    assert_eq!(exchange.upstream_time(), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_authority_s_time_is_remembered_from_any_reply() {
-    let exchange = answering(|| {
-        let builder = Response::builder().status(503);
-        builder.header(DATE, "Mon, 23 Nov 2026 05:13:45 GMT").body(Bytes::new()).unwrap()
-    });
-    ask(&exchange).await.unwrap_err();
-    let (upstream, heard) = exchange.upstream_time().unwrap();
-    assert_eq!(upstream, NOW + Duration::from_secs(3600));
-    assert_eq!(heard, BootTime::from_origin(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
