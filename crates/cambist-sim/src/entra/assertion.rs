@@ -123,19 +123,7 @@ impl Assertion {
 
     /// Whether `jwk` verifies the signature; a key of no use to Entra does not.
     pub(super) fn signed_by(&self, jwk: &Value) -> bool {
-        let member = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let (Some("RSA"), Some(n), Some(e)) = (member("kty"), member("n"), member("e")) else {
-            return false;
-        };
-        if !matches!(member("use"), None | Some("sig")) {
-            return false;
-        }
-        let Ok(key) = DecodingKey::from_rsa_components(n, e) else { return false };
-        // The provider is named because another crate may switch on jsonwebtoken's second one, and
-        // then the default panics.
-        let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-        let verifier = (provider.verifier_factory)(&Algorithm::RS256, &key);
-        verifier.is_ok_and(|it| it.verify(self.signed.as_bytes(), &self.signature).is_ok())
+        signed_by(&self.signed, &self.signature, jwk)
     }
 
     pub(super) fn check_times(&self, now: UnixTime) -> Result<(), Refusal> {
@@ -149,6 +137,30 @@ impl Assertion {
         );
         Err(Refusal::new(700_024, text))
     }
+}
+
+/// The claims of a JWT whose RS256 signature is by this key; nothing else is looked at.
+pub(super) fn claims_signed_by(jwt: &str, jwk: &Value) -> Option<Map<String, Value>> {
+    let (signed, signature) = jwt.rsplit_once('.')?;
+    let (_, claims) = signed.split_once('.')?;
+    let signature = BASE64URL.decode(signature).ok()?;
+    if signed_by(signed, &signature, jwk) { object(claims) } else { None }
+}
+
+fn signed_by(signed: &str, signature: &Vec<u8>, jwk: &Value) -> bool {
+    let member = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let (Some("RSA"), Some(n), Some(e)) = (member("kty"), member("n"), member("e")) else {
+        return false;
+    };
+    if !matches!(member("use"), None | Some("sig")) {
+        return false;
+    }
+    let Ok(key) = DecodingKey::from_rsa_components(n, e) else { return false };
+    // The provider is named because another crate may switch on jsonwebtoken's second one, and
+    // then the default panics.
+    let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+    let verifier = (provider.verifier_factory)(&Algorithm::RS256, &key);
+    verifier.is_ok_and(|it| it.verify(signed.as_bytes(), signature).is_ok())
 }
 
 fn object(part: &str) -> Option<Map<String, Value>> {

@@ -123,6 +123,22 @@ impl Entra {
         self.0.issuer_keys.clear();
     }
 
+    /// The claims of an access token if it was granted here and is still valid: what a resource's
+    /// server learns of a bearer token by verifying it.
+    ///
+    /// ```
+    /// # use cambist_sim::Sim;
+    /// let sim = Sim::new()?;
+    /// assert_eq!(sim.entra().granted(&sim.token()?), None, "the cluster's tokens are not Entra's");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn granted(&self, token: &str) -> Option<Map<String, Value>> {
+        let claims = assertion::claims_signed_by(token, &self.0.key.jwk())?;
+        let moment = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let now = self.0.clock.wall().as_secs();
+        (moment("nbf")? <= now && now < moment("exp")?).then_some(claims)
+    }
+
     /// Answers a request to `/{tenant}/oauth2/v2.0/token`; `fetch` is how Entra reaches the issuer.
     pub async fn token<F>(&self, tenant: &str, request: &Request, fetch: F) -> Response
     where

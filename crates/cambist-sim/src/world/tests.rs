@@ -50,6 +50,21 @@ fn claims(token: &str) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_granted_token_is_known_until_it_ends() {
+    let sim = Sim::new().unwrap();
+    let (_, body) = exchange(&sim, &sim.token().unwrap()).await;
+    let token = body["access_token"].as_str().unwrap();
+    let granted = |token: &str| sim.entra().granted(token).map(|claims| claims["aud"].clone());
+    assert_eq!(granted(token), Some(json!("https://vault.azure.net")));
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    for other in [signed.to_owned(), format!("{signed}."), format!("{token}A"), String::new()] {
+        assert_eq!(granted(&other), None);
+    }
+    sim.clock().advance(Duration::from_secs(3599));
+    assert_eq!(granted(token), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_good_assertion_earns_a_token() {
     let sim = Sim::new().unwrap();
     let scope = "https://management.azure.com//.default";
