@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cambist::config::{ConfigErrors, Fault};
+use cambist::exchange::Cloud;
 use cambist::{Context, Credential, Env};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::refresh::Jitter;
@@ -113,6 +114,7 @@ impl Config {
         read.check_doors(&protocols, header_secret.as_ref());
         read.check_host_network();
         let prefetch = read.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
+        read.check_clouds(source.as_ref(), &prefetch);
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
         let (Some(source), true) = (source, read.faults.is_empty()) else {
             return Err(settings.locate(read.faults));
@@ -176,7 +178,9 @@ impl fmt::Display for Config {
             Source::Federated(library) => {
                 writeln!(f, "client id        {}", library.client_id)?;
                 writeln!(f, "tenant id        {}", library.tenant_id)?;
-                writeln!(f, "authority        {}", library.authority.host())?;
+                let authority = &library.authority;
+                let cloud = authority.cloud().map(|cloud| format!(" ({cloud})"));
+                writeln!(f, "authority        {}{}", authority.host(), cloud.unwrap_or_default())?;
                 writeln!(f, "projected token  {}", library.token_file.display())?;
                 let verifier = &library.verifier;
                 let unpinned = "unpinned: the token's own is believed; set CAMBIST_ISSUER";
@@ -303,6 +307,25 @@ impl Reader<'_> {
             let warning = "imds is open, which asks for \"Metadata: true\" and for no secret: \
                  whatever can make the app send that header gets its tokens";
             self.warnings.push(warning.to_owned());
+        }
+    }
+
+    /// A resource of another cloud will hardly be had: a warning only, since a host is no proof and
+    /// the other resources are fine.
+    fn check_clouds(&mut self, source: Option<&Source>, prefetch: &[Scope]) {
+        let Some(Source::Federated(library)) = source else { return };
+        let Some(asked) = library.authority.cloud() else { return };
+        for resource in prefetch.iter().map(Scope::resource) {
+            let Some(meant) = Cloud::of_resource(resource).filter(|it| *it != asked) else {
+                continue;
+            };
+            self.warnings.push(format!(
+                "CAMBIST_PREFETCH: {resource} is a resource of {meant}, but the authority {} is \
+                 that of {asked}: name the resource as {asked} has it, or set \
+                 AZURE_AUTHORITY_HOST={}",
+                library.authority.host(),
+                meant.authority(),
+            ));
         }
     }
 

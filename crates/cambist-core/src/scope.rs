@@ -143,6 +143,36 @@ impl Audience {
         Self(Cow::Borrowed("api://AzureADTokenExchangeChina"))
     }
 
+    /// What Entra expects in the US Government's top secret cloud.
+    pub const fn entra_us_nat() -> Self {
+        Self(Cow::Borrowed("api://AzureADTokenExchangeUSNat"))
+    }
+
+    /// What Entra expects in the US Government's secret cloud.
+    pub const fn entra_us_sec() -> Self {
+        Self(Cow::Borrowed("api://AzureADTokenExchangeUSSec"))
+    }
+
+    /// What Entra expects in the sovereign cloud of France (Bleu).
+    pub const fn entra_france() -> Self {
+        Self(Cow::Borrowed("api://AzureADTokenExchangeFrance"))
+    }
+
+    /// What Entra expects in the sovereign cloud of Germany (Delos).
+    pub const fn entra_germany() -> Self {
+        Self(Cow::Borrowed("api://AzureADTokenExchangeGermany"))
+    }
+
+    /// What Entra expects in the sovereign cloud of Singapore's government.
+    pub const fn entra_singapore() -> Self {
+        Self(Cow::Borrowed("api://AzureADTokenExchangeGovSG"))
+    }
+
+    /// What the token proxy of AKS identity bindings expects; Entra never sees such a token.
+    pub const fn aks_identity_binding() -> Self {
+        Self(Cow::Borrowed("api://AKSIdentityBinding"))
+    }
+
     /// Accepts an audience.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use crate::transport::{Limits, Transport};
 mod aadsts;
 mod access_token;
 mod authority;
+mod cloud;
 mod error;
 mod redact;
 mod reply;
@@ -29,6 +30,7 @@ mod tenant;
 pub use access_token::AccessToken;
 pub(crate) use access_token::is_bearer;
 pub use authority::{Authority, AuthorityError};
+pub use cloud::Cloud;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use tenant::{TenantId, TenantIdError};
 

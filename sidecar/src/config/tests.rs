@@ -36,6 +36,21 @@ fn the_webhooks_variables_and_a_secret_are_enough() {
 }
 
 #[test]
+fn a_resource_of_another_cloud_is_worth_a_warning() {
+    let prefetch = ("CAMBIST_PREFETCH", "https://vault.azure.cn,https://vault.azure.net,api://own");
+    let china = ("AZURE_AUTHORITY_HOST", "https://login.chinacloudapi.cn");
+    for (extra, wrong, authority) in [
+        (&[prefetch][..], "https://vault.azure.cn ", "https://login.partner.microsoftonline.cn/"),
+        (&[prefetch, china], "https://vault.azure.net ", "https://login.microsoftonline.com/"),
+    ] {
+        let warnings = read(&env(extra)).unwrap().warnings;
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(warning.starts_with("CAMBIST_PREFETCH: "), "{warning}");
+        assert!(warning.contains(wrong) && warning.ends_with(authority), "{warning}");
+    }
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let found = faults(&[
         ("AZURE_TENANT_ID", ""),

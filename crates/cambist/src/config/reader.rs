@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::{Fault, KeyPlace};
 use crate::env::Env;
-use crate::exchange::{Authority, TenantId};
+use crate::exchange::{Authority, Cloud, TenantId};
 use crate::history::HistoryFile;
 use crate::key_age;
 use crate::transport::ProxyOptions;
@@ -130,10 +130,13 @@ impl<'a> Reader<'a> {
             Some(Ok(audience)) => audience,
             Some(Err(error)) => {
                 self.fault("CAMBIST_AUDIENCE", error.to_string());
-                usual
+                usual.clone()
             }
-            None => usual,
+            None => usual.clone(),
         };
+        if let Some(authority) = authority {
+            self.check_pair(authority, &audience, &usual);
+        }
         let mut verifier = Verifier::new(issuer, audience);
         verifier.leeway = self.duration("CAMBIST_LEEWAY", verifier.leeway);
         verifier.max_lifetime = self.duration("CAMBIST_MAX_TOKEN_LIFETIME", verifier.max_lifetime);
@@ -147,6 +150,20 @@ impl<'a> Reader<'a> {
             }
         }
         verifier
+    }
+
+    /// Another cloud's usual audience is a mistake; an audience of somebody's own is not.
+    fn check_pair(&mut self, authority: &Authority, audience: &Audience, usual: &Audience) {
+        let clouds = (authority.cloud(), Cloud::of_audience(audience));
+        let (Some(asked), Some(meant)) = clouds else { return };
+        if asked != meant {
+            let (host, other) = (authority.host(), meant.authority());
+            let problem = format!(
+                "{audience} is what {meant} expects, but the authority {host} is that of {asked}: \
+                 set CAMBIST_AUDIENCE={usual}, or AZURE_AUTHORITY_HOST={other}"
+            );
+            self.fault("CAMBIST_AUDIENCE", problem);
+        }
     }
 
     pub(super) fn key_age(&mut self) -> key_age::Settings {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use cambist_core::scope::Audience;
 
 use super::*;
+use crate::exchange::Cloud;
 
 const GUID: &str = "00000000-0000-0000-0000-00000000000a";
 
@@ -35,6 +36,52 @@ fn a_sovereign_cloud_brings_its_audience() {
     let gov = [("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us/")];
     let config = Config::from_env(&env(&gov)).unwrap();
     assert_eq!(config.verifier.audience, Audience::entra_us_gov());
+}
+
+#[test]
+fn another_clouds_audience_is_a_fault_with_both_ways_out() {
+    for asked in Cloud::all() {
+        for meant in Cloud::all() {
+            let authority = asked.authority();
+            let audience = meant.audience().to_string();
+            let pair = [("AZURE_AUTHORITY_HOST", &*authority), ("CAMBIST_AUDIENCE", &*audience)];
+            if asked == meant {
+                assert_eq!(
+                    Config::from_env(&env(&pair)).unwrap().verifier.audience,
+                    meant.audience()
+                );
+                continue;
+            }
+            let faults = faulty(&pair);
+            let [(name, problem)] = faults.as_slice() else { panic!("{pair:?}: {faults:?}") };
+            assert_eq!(name, "CAMBIST_AUDIENCE");
+            let fixes = [
+                format!("set CAMBIST_AUDIENCE={}, or", asked.audience()),
+                format!("AZURE_AUTHORITY_HOST={}", meant.authority()),
+            ];
+            for words in [&asked.to_string(), &meant.to_string(), &fixes[0], &fixes[1]] {
+                assert!(problem.contains(words), "{words} is not in {problem}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_audience_of_somebodys_own_and_an_allowed_host_are_paired_with_anything() {
+    let login = "https://login.example";
+    for (authority, audience) in [
+        ("https://login.microsoftonline.us", "api://contoso"),
+        ("https://login.microsoftonline.de", "api://AzureADTokenExchangeChina"),
+        (login, "api://AzureADTokenExchangeUSGov"),
+    ] {
+        let pair = [
+            ("AZURE_AUTHORITY_HOST", authority),
+            ("CAMBIST_ALLOW_AUTHORITY", login),
+            ("CAMBIST_AUDIENCE", audience),
+        ];
+        let config = Config::from_env(&env(&pair)).unwrap();
+        assert_eq!(config.verifier.audience.as_str(), audience);
+    }
 }
 
 #[test]

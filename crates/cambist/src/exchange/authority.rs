@@ -1,36 +1,15 @@
-//! Whom to ask: Entra's hosts, and tenants.
+//! Whom to ask: Entra's hosts, and those allowed by name.
 
 use std::fmt;
 
 use cambist_core::scope::Audience;
 use http::Uri;
 
-use super::TenantId;
+use super::{Cloud, TenantId};
 
-/// The hosts that are known to be Entra's, with the clouds they serve.
-const KNOWN: &[(&str, Cloud)] = &[
-    ("login.microsoftonline.com", Cloud::Public),
-    ("login.microsoft.com", Cloud::Public),
-    ("login.windows.net", Cloud::Public),
-    ("sts.windows.net", Cloud::Public),
-    ("login.microsoftonline.us", Cloud::UsGov),
-    ("login-us.microsoftonline.com", Cloud::UsGov),
-    ("login.usgovcloudapi.net", Cloud::UsGov),
-    ("login.chinacloudapi.cn", Cloud::China),
-    ("login.partner.microsoftonline.cn", Cloud::China),
-    ("login.microsoftonline.de", Cloud::Public),
-    ("login.sovcloud-identity.fr", Cloud::Public),
-    ("login.sovcloud-identity.de", Cloud::Public),
-    ("login.sovcloud-identity.sg", Cloud::Public),
-];
-
-/// Which audience a cloud expects of federated tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cloud {
-    Public,
-    UsGov,
-    China,
-}
+/// Entra's host in the first German cloud, closed in 2021. It never had an audience of its own; who
+/// names it gets the public one, as ever.
+const CLOSED: &str = "login.microsoftonline.de";
 
 /// The authority that gives tokens: an https origin that is known to be Entra's, or was allowed by
 /// name. Federated tokens are sent there and nowhere else.
@@ -53,7 +32,8 @@ enum Cloud {
 pub struct Authority {
     /// `host`, or `host:port` if the port is not 443; lower case.
     host: String,
-    cloud: Cloud,
+    /// None for one that was allowed by name, and for the closed one.
+    cloud: Option<Cloud>,
 }
 
 /// Why a text is no authority that may be asked.
@@ -89,7 +69,7 @@ fn allowed_list(allowed: &[String]) -> String {
 impl Authority {
     /// Entra's public cloud.
     pub fn public() -> Self {
-        Self { host: "login.microsoftonline.com".to_owned(), cloud: Cloud::Public }
+        Self { host: "login.microsoftonline.com".to_owned(), cloud: Some(Cloud::Public) }
     }
 
     /// Accepts an https origin; a single trailing slash is tolerated. One that is not built in must
@@ -100,22 +80,22 @@ impl Authority {
     pub fn parse(url: &str, allowed: &[&str]) -> Result<Self, AuthorityError> {
         let host = origin(url)?;
         let allowed = allowed.iter().map(|url| origin(url)).collect::<Result<Vec<_>, _>>()?;
-        match KNOWN.iter().find(|(known, _)| *known == host) {
-            Some((_, cloud)) => Ok(Self { host, cloud: *cloud }),
-            None if allowed.contains(&host) => Ok(Self { host, cloud: Cloud::Public }),
-            None => Err(AuthorityError::NotAllowed { host, allowed }),
+        let cloud = Cloud::of_host(&host);
+        if cloud.is_some() || host == CLOSED || allowed.contains(&host) {
+            return Ok(Self { host, cloud });
         }
+        Err(AuthorityError::NotAllowed { host, allowed })
     }
 
-    /// What a federated token's audience must be by this cloud's custom. The sovereign clouds
-    /// beyond the US and China have published none, and an allowed host has none: they get the
-    /// public one, which can be configured over.
+    /// The cloud that it serves; nobody knows that of one that was allowed by name.
+    pub fn cloud(&self) -> Option<Cloud> {
+        self.cloud
+    }
+
+    /// What a federated token's audience must be by its cloud's custom. An allowed host has none:
+    /// it gets the public one, which can be configured over.
     pub fn default_audience(&self) -> Audience {
-        match self.cloud {
-            Cloud::Public => Audience::entra(),
-            Cloud::UsGov => Audience::entra_us_gov(),
-            Cloud::China => Audience::entra_china(),
-        }
+        self.cloud.map_or_else(Audience::entra, Cloud::audience)
     }
 
     /// The host, with its port if that is not 443.

@@ -253,15 +253,6 @@ fn authorities_are_known_or_allowed_https_origins() {
     let error = Authority::parse("https://login.microsoftonline.com", &["*"]).unwrap_err();
     assert!(error.to_string().contains("\"*\""), "{error}");
     assert!(Authority::parse("https://[::1]:8443", &["https://[::1]:8443/"]).is_ok());
-
-    for (host, audience) in [
-        ("login.microsoftonline.us", Audience::entra_us_gov()),
-        ("login.chinacloudapi.cn", Audience::entra_china()),
-        ("login.sovcloud-identity.fr", Audience::entra()),
-    ] {
-        let authority = Authority::parse(&format!("https://{host}"), &[]).unwrap();
-        assert_eq!(authority.default_audience(), audience);
-    }
 }
 
 #[test]
