@@ -193,7 +193,11 @@ impl fmt::Display for Config {
                         file.as_ref().map(|file| format!("the platform's and {}", file.display()));
                     file.unwrap_or_else(|| "the platform's".to_owned())
                 };
-                writeln!(f, "CAs for entra    {}", ca(&library.entra_ca_file))?;
+                writeln!(f, "token proxy      {}", list(&library.token_proxy))?;
+                match library.token_proxy.as_ref().map(|proxy| &proxy.trust) {
+                    None => writeln!(f, "CAs for entra    {}", ca(&library.entra_ca_file))?,
+                    Some(trust) => writeln!(f, "CAs for it       {trust}")?,
+                }
                 writeln!(f, "CAs for issuer   {}", ca(&library.issuer_ca_file))?;
                 writeln!(f, "proxy            {}", list(&library.proxy))?;
             }

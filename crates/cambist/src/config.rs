@@ -16,7 +16,7 @@ use crate::exchange::{Authority, Exchange, TenantId};
 use crate::issuer_keys::{IssuerKeys, Source};
 use crate::key_age::{self, KeyAge};
 use crate::token_file::TokenFile;
-use crate::transport::{CaBundle, HttpsOptions, ProxyOptions, Transport};
+use crate::transport::{CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, Transport};
 
 mod faults;
 mod reader;
@@ -53,7 +53,11 @@ pub struct Config {
     pub entra_ca_file: Option<PathBuf>,
     /// More CA certificates for the issuer (a PEM file).
     pub issuer_ca_file: Option<PathBuf>,
-    /// The proxy on the way to Entra and to the public issuer, never to the API server.
+    /// The cluster's token proxy (AKS identity bindings), through which tokens are exchanged instead
+    /// of at the authority's own address.
+    pub token_proxy: Option<TokenProxyOptions>,
+    /// The proxy on the way to Entra and to the public issuer, never to the API server or the token
+    /// proxy.
     pub proxy: Option<ProxyOptions>,
 }
 
@@ -112,6 +116,7 @@ impl Config {
         let client_id = read.guid("AZURE_CLIENT_ID");
         let token_file = read.required("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from);
         let authority = read.authority();
+        let token_proxy = read.token_proxy();
         let mode = read.parsed("CAMBIST_KEY_AGE", "off, audit or enforce").unwrap_or_default();
         let verifier = read.verifier(authority.as_ref(), mode);
         let key_age = read.key_age();
@@ -136,6 +141,7 @@ impl Config {
                     jwks_host,
                     entra_ca_file: ca("CAMBIST_ENTRA_CA_FILE"),
                     issuer_ca_file: ca("CAMBIST_ISSUER_CA_FILE"),
+                    token_proxy,
                     proxy,
                 })
             }
@@ -149,7 +155,11 @@ impl Config {
     /// # Errors
     /// If a CA file cannot be read or a transport cannot be made of it.
     pub fn credential(&self, context: Context) -> Result<Credential, ConfigErrors> {
-        let entra = open("CAMBIST_ENTRA_CA_FILE", self.options(self.entra_ca_file.as_ref()));
+        let entra = match self.token_proxy.clone() {
+            // A domain of its own: Entra's CAs and the proxy on the way to Entra have no say there.
+            Some(proxy) => open("AZURE_KUBERNETES_CA_FILE", Transport::token_proxy(proxy)),
+            None => https("CAMBIST_ENTRA_CA_FILE", self.options(self.entra_ca_file.as_ref())),
+        };
         match (entra, self.key_sources()) {
             (Ok(entra), Ok(sources)) => Ok(self.credential_over(entra, sources, context)),
             (entra, sources) => {
@@ -184,7 +194,7 @@ impl Config {
         match place {
             KeyPlace::Public => {
                 let options = self.options(self.issuer_ca_file.as_ref());
-                let transport = open("CAMBIST_ISSUER_CA_FILE", options)?;
+                let transport = https("CAMBIST_ISSUER_CA_FILE", options)?;
                 Ok(Source::Public { transport, host: self.jwks_host })
             }
             KeyPlace::Api { server, token_file, ca_file } => {
@@ -193,7 +203,7 @@ impl Config {
                     platform_roots: false,
                     ..HttpsOptions::default()
                 });
-                let transport = open("CAMBIST_API_CA_FILE", options)?;
+                let transport = https("CAMBIST_API_CA_FILE", options)?;
                 let (server, token_file) = (server.clone(), token_file.clone());
                 Ok(Source::Api { transport, server, token_file })
             }
@@ -201,7 +211,8 @@ impl Config {
         }
     }
 
-    /// The same over transports that somebody else made: a test's, or an app's own client.
+    /// The same over transports that somebody else made: a test's, or an app's own client. With a
+    /// token proxy, `entra` is the way there.
     pub fn credential_over(
         &self,
         entra: Transport,
@@ -210,9 +221,13 @@ impl Config {
     ) -> Credential {
         let clock = context.clock.clone();
         let (authority, tenant_id) = (self.authority.clone(), self.tenant_id.clone());
+        let direct = Exchange::new(entra, authority, tenant_id, &self.client_id, clock);
         Credential::new(Workload {
             assertions: self.assertions_over(sources, context.clone()),
-            exchange: Exchange::new(entra, authority, tenant_id, &self.client_id, clock),
+            exchange: match &self.token_proxy {
+                Some(proxy) => direct.through(proxy),
+                None => direct,
+            },
             context,
         })
     }
@@ -236,12 +251,22 @@ impl Config {
     }
 }
 
-fn open(
+fn https(
     name: &'static str,
     options: Result<HttpsOptions, String>,
 ) -> Result<Transport, ConfigErrors> {
     let opened = options.and_then(|options| Transport::https(options).map_err(|e| e.to_string()));
-    opened.map_err(|problem| ConfigErrors::new(vec![Fault { name: name.into(), problem }]))
+    open(name, opened)
+}
+
+fn open(
+    name: &'static str,
+    opened: Result<Transport, impl fmt::Display>,
+) -> Result<Transport, ConfigErrors> {
+    opened.map_err(|problem| {
+        let problem = problem.to_string();
+        ConfigErrors::new(vec![Fault { name: name.into(), problem }])
+    })
 }
 
 fn read_ca(path: &PathBuf) -> Result<CaBundle, String> {

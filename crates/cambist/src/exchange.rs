@@ -15,7 +15,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Uri};
 use zeroize::Zeroizing;
 
-use crate::transport::{Limits, Transport};
+use crate::transport::{Limits, TokenProxyOptions, Transport};
 
 mod aadsts;
 mod access_token;
@@ -31,6 +31,7 @@ pub use access_token::AccessToken;
 pub(crate) use access_token::is_bearer;
 pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;
+use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use tenant::{TenantId, TenantIdError};
 
@@ -46,6 +47,7 @@ pub struct Exchange {
     tenant_id: TenantId,
     client_id: String,
     url: Uri,
+    answers: Answerer,
     clock: Arc<dyn Clock>,
 }
 
@@ -60,7 +62,14 @@ impl Exchange {
     ) -> Self {
         let url = authority.token_url(&tenant_id);
         let client_id = client_id.into();
-        Self { transport, authority, tenant_id, client_id, url, clock }
+        let answers = Answerer::Authority;
+        Self { transport, authority, tenant_id, client_id, url, answers, clock }
+    }
+
+    /// The same through a cluster's token proxy, over a transport that leads there.
+    #[must_use]
+    pub fn through(self, proxy: &TokenProxyOptions) -> Self {
+        Self { url: proxy.url(&self.url), answers: Answerer::TokenProxy, ..self }
     }
 
     /// Whom is asked.
@@ -86,6 +95,14 @@ impl Exchange {
     /// # Errors
     /// [`ExchangeError`]: no reply, a refusal, or a reply that cannot be used.
     pub async fn exchange(
+        &self,
+        assertion: &Assertion,
+        scope: &Scope,
+    ) -> Result<AccessToken, ExchangeError> {
+        self.ask(assertion, scope).await.map_err(|error| error.by(self.answers))
+    }
+
+    async fn ask(
         &self,
         assertion: &Assertion,
         scope: &Scope,

@@ -4,7 +4,8 @@
 //! `reqwest::Client` ([`Transport::https`]) or any `tower::Service`, such as a simulated world in a
 //! test ([`Transport::from_service`]); whoever sends cannot tell. There is one instance per trust
 //! domain (Entra, the issuer, the API server), so that a certificate authority that was added for
-//! one of them cannot speak for another.
+//! one of them cannot speak for another. A cluster's token proxy ([`Transport::token_proxy`]) is a
+//! domain of its own, too.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,11 +20,13 @@ mod error;
 mod https;
 mod proxy;
 mod roots;
+mod token_proxy;
 
 pub use error::{Fault, TransportError};
 pub use https::{HttpsOptions, TransportBuildError};
 pub use proxy::{ProxyError, ProxyOptions};
 pub use roots::{CaBundle, CaError};
+pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 
 /// Sends requests and collects their responses. Cheap to clone; clones share their connections.
 ///
@@ -81,6 +84,16 @@ impl Transport {
     /// If TLS cannot be set up, such as on a system without a single certificate authority.
     pub fn https(options: HttpsOptions) -> Result<Self, TransportBuildError> {
         Ok(Self { service: BoxCloneSyncService::new(https::Https::new(options)?) })
+    }
+
+    /// A transport to a cluster's token proxy, with its own connections and its own trust. Requests
+    /// are for [`TokenProxyOptions::url`]; whatever host they name, it is the proxy that gets them.
+    ///
+    /// # Errors
+    /// If its CA file cannot be used now, or TLS cannot be set up.
+    pub fn token_proxy(options: TokenProxyOptions) -> Result<Self, TransportBuildError> {
+        let service = token_proxy::TokenProxy::new(options)?;
+        Ok(Self { service: BoxCloneSyncService::new(service) })
     }
 
     /// A transport over any service: a simulated world, or a client of the caller's own.

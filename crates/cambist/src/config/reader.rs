@@ -17,10 +17,13 @@ use crate::env::Env;
 use crate::exchange::{Authority, Cloud, TenantId};
 use crate::history::HistoryFile;
 use crate::key_age;
-use crate::transport::ProxyOptions;
+use crate::transport::{CaBundle, ProxyOptions, TokenProxyOptions, TokenProxyTrust};
 
 /// The CA certificate of the cluster, where pods find it.
 const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// Naming it is what opts in to AKS identity bindings.
+const TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
 
 /// Reads one variable after the other and notes what is wrong.
 pub(super) struct Reader<'a> {
@@ -125,7 +128,11 @@ impl<'a> Reader<'a> {
             );
         }
         // Where something is wrong, reading goes on with a stand-in, to tell all faults at once.
-        let usual = authority.map_or_else(Audience::entra, Authority::default_audience);
+        let usual = match (self.env.get(TOKEN_PROXY), authority) {
+            (Some(_), _) => Audience::aks_identity_binding(),
+            (None, Some(authority)) => authority.default_audience(),
+            (None, None) => Audience::entra(),
+        };
         let audience = match self.env.get("CAMBIST_AUDIENCE").map(Audience::parse) {
             Some(Ok(audience)) => audience,
             Some(Err(error)) => {
@@ -237,6 +244,48 @@ impl<'a> Reader<'a> {
             token_file: token_file.into(),
             ca_file: ca_file.into(),
         })
+    }
+
+    pub(super) fn token_proxy(&mut self) -> Option<TokenProxyOptions> {
+        let [sni_name, ca_file, ca_data] =
+            ["AZURE_KUBERNETES_SNI_NAME", "AZURE_KUBERNETES_CA_FILE", "AZURE_KUBERNETES_CA_DATA"];
+        let Some(url) = self.env.get(TOKEN_PROXY) else {
+            for name in [sni_name, ca_file, ca_data] {
+                if self.env.get(name).is_some() {
+                    self.fault(
+                        name,
+                        "is set, but AZURE_KUBERNETES_TOKEN_PROXY is not: set that to the \
+                        cluster's token proxy, or take this one away",
+                    );
+                }
+            }
+            return None;
+        };
+        let parsed = TokenProxyOptions::parse(&url);
+        let parsed = parsed.map_err(|e| self.fault(TOKEN_PROXY, e.to_string())).ok();
+        // What belongs to a broken URL is still checked, with a stand-in.
+        let broken = parsed.is_none();
+        let mut proxy = parsed.or_else(|| TokenProxyOptions::parse("https://localhost").ok())?;
+        if let Some(name) = self.env.get(sni_name) {
+            let named = proxy.clone().with_sni_name(&name);
+            proxy = named.map_err(|e| self.fault(sni_name, e.to_string())).unwrap_or(proxy);
+        }
+        proxy.trust = match (self.env.get(ca_file), self.env.get(ca_data)) {
+            (None, None) => TokenProxyTrust::Platform,
+            (Some(path), None) => TokenProxyTrust::File(path.into()),
+            (None, Some(pem)) => match CaBundle::parse("its text", pem.as_bytes()) {
+                Ok(bundle) => TokenProxyTrust::Bundle(bundle),
+                Err(error) => {
+                    self.fault(ca_data, error.to_string());
+                    return None;
+                }
+            },
+            (Some(_), Some(_)) => {
+                self.fault(ca_data, "AZURE_KUBERNETES_CA_FILE is set, too; set one of them");
+                return None;
+            }
+        };
+        (!broken).then_some(proxy)
     }
 
     pub(super) fn proxy(&mut self) -> Option<ProxyOptions> {

@@ -31,13 +31,33 @@ pub const VARIABLES: &[Variable] = &[
         "Authority hosts beyond the built-in ones, comma-separated https URLs",
     ),
     variable(
+        "AZURE_KUBERNETES_TOKEN_PROXY",
+        "none",
+        "The token proxy of an AKS cluster with identity bindings, asked instead of the authority",
+    ),
+    variable(
+        "AZURE_KUBERNETES_SNI_NAME",
+        "the host of AZURE_KUBERNETES_TOKEN_PROXY",
+        "The token proxy's name in the TLS handshake and in its certificate",
+    ),
+    variable(
+        "AZURE_KUBERNETES_CA_FILE",
+        "the platform's CAs",
+        "The CA certificates (PEM) that vouch for the token proxy, read again when they change",
+    ),
+    variable(
+        "AZURE_KUBERNETES_CA_DATA",
+        "none",
+        "Those certificates themselves, instead of AZURE_KUBERNETES_CA_FILE",
+    ),
+    variable(
         "CAMBIST_ISSUER",
         "the token's own issuer, reported as unpinned",
         "The cluster's issuer, byte for byte; required with CAMBIST_KEY_AGE=enforce",
     ),
     variable(
         "CAMBIST_AUDIENCE",
-        "what the authority's cloud expects",
+        "what the authority's cloud or the token proxy expects",
         "The audience that the projected token must have",
     ),
     variable(

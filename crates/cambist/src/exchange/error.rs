@@ -45,11 +45,30 @@ pub struct EntraError {
 
 /// A reply that is neither a token nor an error in Entra's form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the authority answered with status {}, but {fault}", .status.as_u16())]
+#[error("{} answered with status {}, but {fault}", .answerer.as_str(), .status.as_u16())]
 pub struct ReplyError {
+    pub(super) answerer: Answerer,
     pub(super) status: StatusCode,
     pub(super) fault: ReplyFault,
     pub(super) retry_after: Option<Duration>,
+}
+
+/// Who is known to have answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answerer {
+    /// Entra, as far as TLS can tell.
+    Authority,
+    /// A cluster's token proxy. A reply that is not in Entra's form is its own.
+    TokenProxy,
+}
+
+impl Answerer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Authority => "the authority",
+            Self::TokenProxy => "the token proxy (AZURE_KUBERNETES_TOKEN_PROXY)",
+        }
+    }
 }
 
 /// What is wrong with a reply.
@@ -97,6 +116,13 @@ fn to(host: &Option<String>) -> String {
 }
 
 impl ExchangeError {
+    pub(super) fn by(mut self, answerer: Answerer) -> Self {
+        if let Self::Reply(error) = &mut self {
+            error.answerer = answerer;
+        }
+        self
+    }
+
     /// How the next try is to be timed.
     pub fn failure(&self) -> Failure {
         match self {
@@ -154,6 +180,14 @@ impl ExchangeError {
 }
 
 impl ReplyError {
+    pub(super) fn new(
+        status: StatusCode,
+        fault: ReplyFault,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        Self { answerer: Answerer::Authority, status, fault, retry_after }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -173,12 +207,17 @@ impl ReplyError {
     }
 
     fn reason(&self) -> &'static str {
-        match (&self.fault, self.status.as_u16()) {
-            (ReplyFault::Redirect(_), _) => "redirect_refused",
-            (_, 429) => "entra_throttled",
-            (_, 408 | 500..) => "entra_unavailable",
-            (_, 400..500) => "entra_refused",
-            _ => "entra_reply_unusable",
+        use Answerer::{Authority, TokenProxy};
+        match (self.answerer, &self.fault, self.status.as_u16()) {
+            (_, ReplyFault::Redirect(_), _) => "redirect_refused",
+            (Authority, _, 429) => "entra_throttled",
+            (Authority, _, 408 | 500..) => "entra_unavailable",
+            (Authority, _, 400..500) => "entra_refused",
+            (Authority, ..) => "entra_reply_unusable",
+            (TokenProxy, _, 429) => "token_proxy_throttled",
+            (TokenProxy, _, 408 | 500..) => "token_proxy_unavailable",
+            (TokenProxy, _, 400..500) => "token_proxy_refused",
+            (TokenProxy, ..) => "token_proxy_reply_unusable",
         }
     }
 }

@@ -55,8 +55,8 @@ struct Failure {
 
 /// Reads the body of a reply with status 200.
 pub(super) fn granted(body: &Bytes) -> Result<Granted, ExchangeError> {
-    read_success(body)
-        .map_err(|fault| ReplyError { status: StatusCode::OK, fault, retry_after: None }.into())
+    let status = StatusCode::OK;
+    read_success(body).map_err(|fault| ReplyError::new(status, fault, None).into())
 }
 
 fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
@@ -112,7 +112,7 @@ pub(super) fn refused(
             Err(fault) => fault,
         }
     };
-    ReplyError { status, fault, retry_after }.into()
+    ReplyError::new(status, fault, retry_after).into()
 }
 
 impl EntraError {

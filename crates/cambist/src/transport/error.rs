@@ -44,6 +44,21 @@ pub enum Fault {
     /// TLS failed otherwise.
     #[error("the TLS handshake failed")]
     Tls,
+    /// No connection to the cluster's token proxy.
+    #[error(
+        "the cluster's token proxy cannot be reached; check AZURE_KUBERNETES_TOKEN_PROXY, and that network policies let the pod go there"
+    )]
+    TokenProxyUnreachable,
+    /// The token proxy's certificate comes from an authority that is not trusted for it.
+    #[error(
+        "the certificate of the cluster's token proxy was issued by an authority that does not vouch for it here; check that AZURE_KUBERNETES_CA_FILE (or AZURE_KUBERNETES_CA_DATA) is this cluster's"
+    )]
+    TokenProxyUntrusted,
+    /// TLS with the token proxy failed otherwise.
+    #[error(
+        "the TLS handshake with the cluster's token proxy failed; check that AZURE_KUBERNETES_SNI_NAME is its name"
+    )]
+    TokenProxyTls,
     /// The time was over.
     #[error("no whole response within {0:?}")]
     Timeout(Duration),
@@ -82,6 +97,9 @@ impl TransportError {
             Fault::ProxyRefused => "proxy_refused",
             Fault::TlsUntrusted => "tls_untrusted",
             Fault::Tls => "tls",
+            Fault::TokenProxyUnreachable => "token_proxy_unreachable",
+            Fault::TokenProxyUntrusted => "token_proxy_untrusted",
+            Fault::TokenProxyTls => "token_proxy_tls",
             Fault::Timeout(_) => "timeout",
             Fault::ConnectionLost => "connection_lost",
             Fault::BodyTooLarge(_) => "body_too_large",
@@ -92,6 +110,17 @@ impl TransportError {
 
     pub(super) fn at(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
+        self
+    }
+
+    /// The same on the way to a token proxy, where other things are to be checked.
+    pub(super) fn of_token_proxy(mut self) -> Self {
+        self.fault = match self.fault {
+            Fault::Dns | Fault::Connect => Fault::TokenProxyUnreachable,
+            Fault::TlsUntrusted => Fault::TokenProxyUntrusted,
+            Fault::Tls => Fault::TokenProxyTls,
+            other => other,
+        };
         self
     }
 

@@ -59,6 +59,9 @@ pub enum TransportBuildError {
         "the https client cannot be set up: {0}; an image without certificate authorities needs CAMBIST_CA_FILE"
     )]
     Client(String),
+    /// The CA file cannot be used.
+    #[error("{0}")]
+    CaFile(String),
 }
 
 /// The client as a service.
@@ -68,9 +71,16 @@ pub(super) struct Https {
 }
 
 impl Https {
+    pub(super) fn new(options: HttpsOptions) -> Result<Self, TransportBuildError> {
+        Self::build(options, |builder| builder)
+    }
+
     /// Each switch that another crate's features could turn is set here, because cargo unifies
     /// features: an app with `reqwest/gzip` or `reqwest/cookies` would change our client too.
-    pub(super) fn new(options: HttpsOptions) -> Result<Self, TransportBuildError> {
+    pub(super) fn build(
+        options: HttpsOptions,
+        adjust: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, TransportBuildError> {
         let HttpsOptions { roots, platform_roots, proxy, user_agent } = options;
         if roots.is_empty() && !platform_roots {
             return Err(TransportBuildError::NoRoots);
@@ -110,7 +120,7 @@ impl Https {
             (true, false) => builder.tls_certs_merge(certificates),
             (false, _) => builder.tls_certs_only(certificates),
         };
-        Ok(Self { client: builder.build().map_err(refused)? })
+        Ok(Self { client: adjust(builder).build().map_err(refused)? })
     }
 }
 

@@ -1,0 +1,319 @@
+//! The token proxy of a cluster with AKS identity bindings: a second way to Entra, with a name, a
+//! trust and a path of its own.
+//!
+//! The contract is that of the Azure SDKs (azidentity's `customtokenproxy`, azure_identity's
+//! `custom_token_proxy`). One thing is decided otherwise: `HTTPS_PROXY` plays no part. Go and Rust
+//! inherit it from their clients' defaults, and the latter would ask it for a tunnel to the SNI
+//! name, which nobody can resolve; but the token proxy is the API server's front door, and to that
+//! nothing here ever goes through a proxy.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri};
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+use tower::Service;
+
+use super::error::TransportError;
+use super::https::Https;
+use super::{CaBundle, HttpsOptions, TransportBuildError};
+
+/// How long looking at the CA file may take; afterwards the client there is does.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where a cluster's token proxy is, what it is called, and who vouches for it.
+///
+/// ```
+/// use cambist::transport::TokenProxyOptions;
+///
+/// let proxy = TokenProxyOptions::parse("https://api.example:6443/binding/")?
+///     .with_sni_name("0123.ests.aks")?;
+/// let entra = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token".parse().unwrap();
+/// assert_eq!(
+///     proxy.url(&entra).to_string(),
+///     "https://api.example:6443/binding/tenant/oauth2/v2.0/token",
+/// );
+/// assert!(TokenProxyOptions::parse("http://api.example").is_err());
+/// # Ok::<(), cambist::transport::TokenProxyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenProxyOptions {
+    authority: Authority,
+    /// Without a slash at its end.
+    path: String,
+    /// The name that stands in for the host in the TLS handshake, with the same port.
+    named: Option<Authority>,
+    /// Who vouches for its certificate.
+    pub trust: TokenProxyTrust,
+}
+
+/// Who vouches for a token proxy. Entra's CAs have no say there, nor it where Entra is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenProxyTrust {
+    /// The platform's certificate authorities.
+    Platform,
+    /// These alone.
+    Bundle(CaBundle),
+    /// Those in this PEM file alone, which is looked at before each request. While it is empty,
+    /// broken or gone, as in the middle of a rotation, those read before hold.
+    File(PathBuf),
+}
+
+/// Why a text is no token proxy's URL or name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokenProxyError(String);
+
+impl TokenProxyOptions {
+    /// Accepts the proxy's base URL: https, perhaps with a path, without user, query and fragment.
+    ///
+    /// # Errors
+    /// If it is something else. A URL with a user is not repeated.
+    pub fn parse(url: &str) -> Result<Self, TokenProxyError> {
+        let bad = |what: String| {
+            Err(TokenProxyError(format!(
+                "{what}; write https://HOST, with :PORT and /PATH if it has them"
+            )))
+        };
+        let parsed = match Url::parse(url) {
+            Ok(parsed) => parsed,
+            Err(error) => return bad(format!("is no URL ({error})")),
+        };
+        if parsed.scheme() != "https" {
+            return bad(format!("must be https, found {:?}", parsed.scheme()));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return bad("must not have a user or a password".to_owned());
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return bad("must not have a query or a fragment".to_owned());
+        }
+        let Some(host) = parsed.host_str() else { return bad("names no host".to_owned()) };
+        let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let path = parsed.path().trim_end_matches('/').to_owned();
+        let fits = format!("{path}/").parse::<PathAndQuery>().is_ok();
+        match format!("{host}{port}").parse() {
+            Ok(authority) if fits => {
+                Ok(Self { authority, path, named: None, trust: TokenProxyTrust::Platform })
+            }
+            _ => bad("is not usable for HTTP".to_owned()),
+        }
+    }
+
+    /// The name to ask for in the TLS handshake, and which the certificate must be for, instead of
+    /// the URL's host.
+    ///
+    /// # Errors
+    /// If it is no DNS name: TLS has no room for an address there (RFC 6066 section 3).
+    pub fn with_sni_name(self, name: &str) -> Result<Self, TokenProxyError> {
+        let name = name.trim().to_ascii_lowercase();
+        // As the client will read it: what looks like a number would be an address there.
+        let read = Url::parse(&format!("https://{name}/")).ok();
+        let is_name = read.is_some_and(|url| url.domain() == Some(&name));
+        let port = self.authority.port().map(|port| format!(":{port}")).unwrap_or_default();
+        match format!("{name}{port}").parse() {
+            Ok(named) if is_name => Ok(Self { named: Some(named), ..self }),
+            _ => Err(TokenProxyError(format!("must be a DNS name, found {name:?}"))),
+        }
+    }
+
+    /// Has these, and nobody else, vouch for its certificate.
+    #[must_use]
+    pub fn with_trust(self, trust: TokenProxyTrust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// The name in the TLS handshake, if it is not the URL's host.
+    pub fn sni_name(&self) -> Option<&str> {
+        self.named.as_ref().map(Authority::host)
+    }
+
+    /// Where a request goes instead: the proxy's base URL, and then the request's own path and
+    /// query.
+    pub fn url(&self, original: &Uri) -> Uri {
+        let rest = original.path_and_query().map_or("/", PathAndQuery::as_str);
+        Uri::builder()
+            .scheme("https")
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{rest}", self.path))
+            .build()
+            .expect("a checked base URL, and a path that was a URL's before")
+    }
+
+    /// Puts the other name into the URL, whence TLS takes it, and the proxy's own into `Host`.
+    fn address(&self, request: &mut Request<Bytes>) {
+        let Some(named) = self.named.clone() else { return };
+        let mut url = std::mem::take(request.uri_mut()).into_parts();
+        url.scheme = Some(Scheme::HTTPS);
+        url.authority = Some(named);
+        url.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() = Uri::from_parts(url).expect("it has all its parts");
+        let host = HeaderValue::from_str(self.authority.as_str());
+        request.headers_mut().insert(HOST, host.expect("a host and a port are visible ASCII"));
+    }
+}
+
+impl fmt::Display for TokenProxyOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}{}", self.authority, self.path)?;
+        self.sni_name().iter().try_for_each(|name| write!(f, " (as {name})"))
+    }
+}
+
+impl fmt::Display for TokenProxyTrust {
+    /// As it was configured, without any certificate.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform => f.write_str("the platform's"),
+            Self::Bundle(_) => f.write_str("given"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// The client as a service: whatever host a request names, it goes to the proxy.
+#[derive(Clone)]
+pub(super) struct TokenProxy(Arc<Inner>);
+
+struct Inner {
+    options: TokenProxyOptions,
+    held: Mutex<Held>,
+    /// A file system that hangs may hold on to one thread, not to one for each request.
+    looking: Arc<Semaphore>,
+}
+
+/// The client, and the file's content that its trust was made of.
+struct Held {
+    client: Https,
+    pem: Vec<u8>,
+}
+
+impl TokenProxy {
+    pub(super) fn new(options: TokenProxyOptions) -> Result<Self, TransportBuildError> {
+        let (trust, pem) = match &options.trust {
+            TokenProxyTrust::Platform => (None, Vec::new()),
+            TokenProxyTrust::Bundle(bundle) => (Some(bundle.clone()), Vec::new()),
+            TokenProxyTrust::File(path) => {
+                let pem = read(path).map_err(TransportBuildError::CaFile)?;
+                let bundle = CaBundle::parse(path.display().to_string(), &pem);
+                (Some(bundle.map_err(|e| TransportBuildError::CaFile(e.to_string()))?), pem)
+            }
+        };
+        let client = client(&options, trust)?;
+        let (held, looking) = (Mutex::new(Held { client, pem }), Arc::new(Semaphore::new(1)));
+        Ok(Self(Arc::new(Inner { options, held, looking })))
+    }
+
+    /// The client that fits the CA file as it is now.
+    async fn client(&self) -> Https {
+        if let TokenProxyTrust::File(path) = &self.0.options.trust {
+            let (this, path) = (self.clone(), path.clone());
+            let look = async {
+                let looking = Arc::clone(&self.0.looking).acquire_owned().await;
+                let looked = tokio::task::spawn_blocking(move || {
+                    let _looking = looking;
+                    this.look(&path);
+                });
+                drop(looked.await);
+            };
+            // Late or not, there is a client.
+            drop(tokio::time::timeout(PATIENCE, look).await);
+        }
+        self.held().client.clone()
+    }
+
+    /// Takes up a CA file that has changed, if there is anything in it to be taken up.
+    fn look(&self, path: &Path) {
+        let kept = |problem: String| {
+            tracing::warn!(
+                problem,
+                "the token proxy's CA file is not usable; the one before holds"
+            );
+        };
+        let pem = match read(path) {
+            Ok(pem) if pem == self.held().pem => return,
+            Ok(pem) => pem,
+            Err(problem) => return kept(problem),
+        };
+        let bundle = match CaBundle::parse(path.display().to_string(), &pem) {
+            Ok(bundle) => bundle,
+            Err(error) => return kept(error.to_string()),
+        };
+        match client(&self.0.options, Some(bundle)) {
+            // The old client's connections end with it, and with them the old trust.
+            Ok(client) => *self.held() = Held { client, pem },
+            Err(error) => kept(error.to_string()),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service<Request<Bytes>> for TokenProxy {
+    type Response = Response<Bytes>;
+    type Error = TransportError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Bytes>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            this.0.options.address(&mut request);
+            let answer = this.client().await.call(request).await;
+            answer.map_err(TransportError::of_token_proxy)
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))
+}
+
+fn client(
+    options: &TokenProxyOptions,
+    trust: Option<CaBundle>,
+) -> Result<Https, TransportBuildError> {
+    let https = HttpsOptions {
+        platform_roots: trust.is_none(),
+        roots: trust.into_iter().collect(),
+        ..HttpsOptions::default()
+    };
+    // HTTP/2 has no `Host` beside the URL's.
+    let host = options.authority.host().trim_matches(['[', ']']);
+    Https::build(https, |builder| match options.named {
+        Some(_) => builder.http1_only().dns_resolver(Elsewhere(host.into())),
+        None => builder.http1_only(),
+    })
+}
+
+/// Finds one host, whatever is looked for: connections go to the proxy, while its other name stands
+/// in the TLS handshake.
+struct Elsewhere(Arc<str>);
+
+impl Resolve for Elsewhere {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = Arc::clone(&self.0);
+        Box::pin(async move {
+            // The client puts the URL's port in place of 0.
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((&*host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
