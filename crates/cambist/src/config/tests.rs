@@ -4,6 +4,7 @@ use cambist_core::scope::Audience;
 
 use super::*;
 use crate::exchange::Cloud;
+use crate::transport::TokenProxyTrust;
 
 const GUID: &str = "00000000-0000-0000-0000-00000000000a";
 
@@ -82,6 +83,69 @@ fn an_audience_of_somebodys_own_and_an_allowed_host_are_paired_with_anything() {
         let config = Config::from_env(&env(&pair)).unwrap();
         assert_eq!(config.verifier.audience.as_str(), audience);
     }
+}
+
+const PROXY: (&str, &str) = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://10.0.0.1:6443/x/");
+
+#[test]
+fn a_token_proxy_brings_its_audience_and_its_own_trust() {
+    let config = Config::from_env(&env(&[])).unwrap();
+    assert!(config.token_proxy.is_none());
+    let file = ("AZURE_KUBERNETES_CA_FILE", "/nowhere/ca.crt");
+    let sni_name = ("AZURE_KUBERNETES_SNI_NAME", "a.ests.aks");
+    let config = Config::from_env(&env(&[PROXY, sni_name, file])).unwrap();
+    let proxy = config.token_proxy.clone().unwrap();
+    assert_eq!(proxy.to_string(), "https://10.0.0.1:6443/x (as a.ests.aks)");
+    assert_eq!(proxy.trust, TokenProxyTrust::File("/nowhere/ca.crt".into()));
+    assert_eq!(config.verifier.audience, Audience::aks_identity_binding());
+
+    let own = ("CAMBIST_AUDIENCE", "api://AzureADTokenExchange");
+    let config = Config::from_env(&env(&[PROXY, own])).unwrap();
+    assert_eq!(config.verifier.audience, Audience::entra());
+    assert_eq!(config.token_proxy.unwrap().trust, TokenProxyTrust::Platform);
+
+    let gov = ("CAMBIST_AUDIENCE", "api://AzureADTokenExchangeUSGov");
+    let (_, problem) = faulty(&[PROXY, gov]).remove(0);
+    assert!(problem.contains("set CAMBIST_AUDIENCE=api://AKSIdentityBinding"), "{problem}");
+}
+
+#[test]
+fn only_the_token_proxys_own_files_are_read_for_it() {
+    let context = || crate::Context::system("pod");
+    let file = ("AZURE_KUBERNETES_CA_FILE", "/nowhere/ca.crt");
+    let entra = ("CAMBIST_ENTRA_CA_FILE", "/nowhere/entra.pem");
+    let errors = Config::from_env(&env(&[PROXY, file, entra])).unwrap();
+    let errors = errors.credential(context()).unwrap_err();
+    let [fault] = errors.faults() else { panic!("{errors}") };
+    assert_eq!(fault.name, "AZURE_KUBERNETES_CA_FILE");
+    assert!(fault.problem.contains("/nowhere/ca.crt"), "{errors}");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let ca = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+    let data = ("AZURE_KUBERNETES_CA_DATA", &*ca);
+    let config = Config::from_env(&env(&[PROXY, data, entra])).unwrap();
+    assert!(config.credential(context()).is_ok());
+    assert!(!format!("{config:?}").contains("BEGIN"));
+}
+
+#[test]
+fn a_token_proxys_variables_belong_together() {
+    let [sni_name, file, data] = [
+        ("AZURE_KUBERNETES_SNI_NAME", "a.ests.aks"),
+        ("AZURE_KUBERNETES_CA_FILE", "/ca.crt"),
+        ("AZURE_KUBERNETES_CA_DATA", "not PEM"),
+    ];
+    let names = |more: &[_]| -> Vec<_> { faulty(more).into_iter().map(|(name, _)| name).collect() };
+    assert_eq!(names(&[data, sni_name, file]), [sni_name.0, file.0, data.0]);
+    for (name, problem) in faulty(&[sni_name, file]) {
+        assert!(problem.contains("AZURE_KUBERNETES_TOKEN_PROXY"), "{name}: {problem}");
+    }
+    assert_eq!(names(&[PROXY, file, data]), [data.0]);
+    assert_eq!(names(&[PROXY, data]), [data.0]);
+    let bad = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://user:s3cret@proxy/?x");
+    let address = ("AZURE_KUBERNETES_SNI_NAME", "10.0.0.1");
+    let faults = faulty(&[bad, address, data]);
+    assert_eq!(names(&[bad, address, data]), [bad.0, address.0, data.0]);
+    assert!(!format!("{faults:?}").contains("s3cret"), "{faults:?}");
 }
 
 #[test]
@@ -182,6 +246,7 @@ fn blank_counts_as_absent_and_every_variable_read_is_in_the_table() {
         ("CAMBIST_ISSUER", " "),
         ("CAMBIST_API_TOKEN_FILE", "/t"),
         ("HTTPS_PROXY", "http://p"),
+        ("AZURE_KUBERNETES_TOKEN_PROXY", "https://p"),
     ];
     let noting = Noting(env(&api), std::cell::RefCell::default());
     assert!(Config::from_env(&noting).unwrap().verifier.issuer.is_none());

@@ -56,7 +56,7 @@ pub enum TransportBuildError {
     NoRoots,
     /// The client refuses its settings.
     #[error(
-        "the https client cannot be set up: {0}; an image without certificate authorities needs CAMBIST_CA_FILE"
+        "the https client cannot be set up: {0}; an image without certificate authorities needs CAMBIST_CA_FILE, and for a token proxy AZURE_KUBERNETES_CA_FILE"
     )]
     Client(String),
     /// The CA file cannot be used.

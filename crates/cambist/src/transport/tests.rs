@@ -5,6 +5,7 @@ use tower::service_fn;
 use super::*;
 
 mod network;
+mod token_proxy;
 
 const LIMITS: Limits = Limits { max_body: 8, timeout: Duration::from_secs(10) };
 

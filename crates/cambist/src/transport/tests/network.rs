@@ -14,11 +14,18 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// A TLS server that says the same thing to everybody and keeps what it was told.
-struct Server {
-    address: SocketAddr,
-    ca: CaBundle,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) ca: CaBundle,
+    pub(super) ca_pem: String,
     certificate: Bytes,
-    heard: mpsc::UnboundedReceiver<String>,
+    pub(super) heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+/// What a client said: the name in the TLS handshake, and a request's head.
+pub(super) struct Heard {
+    pub(super) sni: Option<String>,
+    pub(super) head: String,
 }
 
 impl Server {
@@ -26,7 +33,7 @@ impl Server {
         Self::named("127.0.0.1", says).await
     }
 
-    async fn named(name: &str, says: &'static str) -> Self {
+    pub(super) async fn named(name: &str, says: &'static str) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         // Two authorities of the same name would not be strangers to each other.
@@ -56,14 +63,15 @@ impl Server {
                 let (acceptor, tell) = (acceptor.clone(), tell.clone());
                 tokio::spawn(async move {
                     let Ok(mut tls) = acceptor.accept(tcp).await else { return };
-                    drop(tell.send(head(&mut tls).await));
+                    let sni = tls.get_ref().1.server_name().map(str::to_owned);
+                    drop(tell.send(Heard { sni, head: head(&mut tls).await }));
                     drop(tls.write_all(says.as_bytes()).await);
                     drop(tls.shutdown().await);
                 });
             }
         });
         let ca = CaBundle::parse("ca.pem", ca_pem.as_bytes()).unwrap();
-        Self { address, ca, certificate, heard }
+        Self { address, ca, ca_pem, certificate, heard }
     }
 
     fn options(&self) -> HttpsOptions {
@@ -119,17 +127,17 @@ async fn proxy(to: SocketAddr, refusal: &'static str) -> SocketAddr {
 }
 
 /// An address where nobody listens.
-async fn nobody() -> SocketAddr {
+pub(super) async fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nset-cookie: a=b\r\n\r\nok";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nset-cookie: a=b\r\n\r\nok";
 
 #[tokio::test]
 async fn a_request_goes_out_as_it_is_and_a_redirect_comes_back() {
     let mut server = Server::start(OK).await;
     assert_eq!(server.ask(server.options()).await.unwrap().body(), "ok");
-    let head = server.heard.recv().await.unwrap().to_ascii_lowercase();
+    let head = server.heard.recv().await.unwrap().head.to_ascii_lowercase();
     assert!(head.starts_with("get /path http/1.1\r\n"), "{head}");
     assert!(head.contains(concat!("user-agent: cambist/", env!("CARGO_PKG_VERSION"), "\r\n")));
     for absent in ["accept-encoding", "cookie", "referer", "authorization"] {
