@@ -44,9 +44,10 @@ enum Command {
     /// kid, place: both, public or api; private, alg), /sim/host (by: blob or api-server),
     /// /sim/upload.
     ///
-    /// The rest: /sim/token (form: projected, extended or legacy), /sim/fault, /sim/clear (requests).
+    /// The rest: /sim/token (form: projected, extended or legacy), /sim/token-proxy-ca (write: whether
+    /// its new authority goes into the CA file), /sim/fault, /sim/clear (requests).
     ///
-    /// Targets of faults: entra, discovery, jwks, api. Kinds, with their fields: status (status, retry_after),
+    /// Targets of faults: entra, token-proxy, discovery, jwks, api. Kinds, with their fields: status (status, retry_after),
     /// latency (ms), hang, reset, truncate, wrong-type, html (status), empty (status), aadsts (code,
     /// status, retry_after), redirect (location), body (body, status, content_type), stale (seconds),
     /// date-skew (seconds). "count" limits a fault to the next so many requests; "by":"all" lets it
@@ -75,15 +76,20 @@ struct Up {
     /// Add a CONNECT proxy that wants a password, and set HTTPS_PROXY to it.
     #[arg(long)]
     proxy: bool,
+    /// Give the cluster a token proxy, as AKS has it for identity bindings, with an authority of its
+    /// own in DIR/token-proxy-ca.pem, and set AZURE_KUBERNETES_TOKEN_PROXY and its companions.
+    #[arg(long)]
+    token_proxy: bool,
     /// The pod's namespace.
     #[arg(long, default_value = "shop")]
     namespace: String,
     /// The pod's service account.
     #[arg(long, default_value = "checkout")]
     service_account: String,
-    /// The audience of the projected token.
-    #[arg(long, default_value = "api://AzureADTokenExchange")]
-    audience: String,
+    /// The audience of the projected token [default: api://AzureADTokenExchange, or
+    /// api://AKSIdentityBinding with --token-proxy].
+    #[arg(long)]
+    audience: Option<String>,
     /// The app registration's client id [default: a fixed one].
     #[arg(long, value_name = "UUID", value_parser = uuid)]
     client_id: Option<String>,
@@ -101,6 +107,7 @@ impl Up {
             rotate_every: self.rotate_every,
             federated_credentials: self.federated_credentials,
             proxy: self.proxy,
+            token_proxy: self.token_proxy,
             namespace: self.namespace,
             service_account: self.service_account,
             audience: self.audience,
@@ -167,6 +174,9 @@ fn describe(running: &Running, lifetime: Duration) -> String {
     );
     if running.proxy_counts().is_some() {
         text.push_str("  proxy      in HTTPS_PROXY, with its password\n");
+    }
+    if let Some(url) = running.env().get("AZURE_KUBERNETES_TOKEN_PROXY") {
+        text.push_str(&format!("  token proxy {url}\n"));
     }
     text + &format!("\nLoad the settings into a shell:\n\n  . {dir}/env\n\nStop with Ctrl-C.\n")
 }

@@ -14,6 +14,9 @@ use crate::lock;
 pub enum Target {
     /// Entra's token endpoint.
     Entra,
+    /// The same behind the cluster's token proxy.
+    #[serde(rename = "token-proxy")]
+    TokenProxy,
     /// The issuer's discovery document.
     Discovery,
     /// The issuer's key set.
@@ -66,7 +69,8 @@ pub enum Fault {
     Empty(StatusCode),
     /// The usual answer, of which the second half never arrives.
     Truncate,
-    /// An error of Entra's, in Entra's own form. Meets the token endpoint only.
+    /// An error of Entra's, in Entra's own form. Meets the token endpoint only, or the token proxy,
+    /// which passes it on.
     Aadsts {
         /// The number behind `AADSTS`.
         code: u32,

@@ -42,6 +42,13 @@ pub struct Counts {
     pub jwks: u64,
     /// Requests to the API server.
     pub api: u64,
+    /// Token requests through the token proxy; left out where there was none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub token_proxy: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The record of all requests. Clones share it.
@@ -81,6 +88,7 @@ impl Journal {
         if entry.by == By::Pod {
             match entry.target {
                 Some(Target::Entra) => inner.counts.entra += 1,
+                Some(Target::TokenProxy) => inner.counts.token_proxy += 1,
                 Some(Target::Discovery) => inner.counts.discovery += 1,
                 Some(Target::Jwks) => inner.counts.jwks += 1,
                 Some(Target::Api) => inner.counts.api += 1,

@@ -40,7 +40,9 @@ impl Fault {
             Self::WrongType => {
                 response(StatusCode::OK, &[("content-type", "application/json")], wrong(target))
             }
-            Self::Aadsts { code, status, retry_after } if target == Target::Entra => {
+            Self::Aadsts { code, status, retry_after }
+                if matches!(target, Target::Entra | Target::TokenProxy) =>
+            {
                 let mut answer = with_retry(sim.entra().refuse_with(request, code), retry_after);
                 *answer.status_mut() = status.unwrap_or(answer.status());
                 answer
@@ -86,7 +88,9 @@ fn stale(sim: &Sim, target: Target, request: &Request, age: Duration) -> Respons
 
 fn wrong(target: Target) -> &'static str {
     match target {
-        Target::Entra => r#"{"token_type":["Bearer"],"expires_in":{},"access_token":17}"#,
+        Target::Entra | Target::TokenProxy => {
+            r#"{"token_type":["Bearer"],"expires_in":{},"access_token":17}"#
+        }
         Target::Discovery => r#"{"issuer":["https://issuer.sim.test"],"jwks_uri":false}"#,
         Target::Jwks | Target::Api => r#"{"keys":{"kty":"RSA"}}"#,
     }

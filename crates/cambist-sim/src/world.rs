@@ -24,6 +24,9 @@ const MAX_BODY: usize = 64 * 1024;
 /// kube-apiserver's own limit.
 const MAX_API_BODY: usize = 3 * 1024 * 1024;
 
+/// What Entra calls a token whose issuer no federated credential has.
+const NO_SUCH_ISSUER: u32 = 700_211;
+
 /// A world could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,6 +70,7 @@ struct Inner {
     issuer_at: Uri,
     authority_at: Uri,
     api_at: Uri,
+    token_proxy_at: Option<Uri>,
     issuer: Issuer,
     api: ApiServer,
     entra: Entra,
@@ -79,6 +83,7 @@ struct Inner {
 pub(crate) enum Side {
     Issuer,
     Entra,
+    TokenProxy,
     Api,
 }
 
@@ -86,7 +91,7 @@ impl Side {
     /// How many bytes a request to it may have.
     pub(crate) const fn max_body(self) -> usize {
         match self {
-            Self::Issuer | Self::Entra => MAX_BODY,
+            Self::Issuer | Self::Entra | Self::TokenProxy => MAX_BODY,
             Self::Api => MAX_API_BODY,
         }
     }
@@ -118,6 +123,8 @@ impl Sim {
         let issuer_at = address(&settings.issuer, "issuer")?;
         let authority_at = address(&settings.authority, "authority")?;
         let api_at = address(&settings.api_server, "API server")?;
+        let token_proxy_at = settings.token_proxy.as_deref();
+        let token_proxy_at = token_proxy_at.map(|url| address(url, "token proxy")).transpose()?;
         let clock = settings.clock.clone();
         let issuer = Issuer::new(&settings.issuer, clock.clone(), settings.keys)?;
         let api = ApiServer::new(issuer.clone(), clock.clone(), settings.api_audience.clone());
@@ -128,6 +135,7 @@ impl Sim {
             issuer_at,
             authority_at,
             api_at,
+            token_proxy_at,
             issuer,
             api,
             entra,
@@ -252,14 +260,33 @@ impl Sim {
         } else if is(&self.0.issuer_at) {
             Some(Side::Issuer)
         } else {
-            let others = [(&self.0.authority_at, Side::Entra), (&self.0.api_at, Side::Api)];
-            others.into_iter().find_map(|(at, side)| is(at).then_some(side))
+            let others = [
+                (Some(&self.0.authority_at), Side::Entra),
+                (Some(&self.0.api_at), Side::Api),
+                (self.0.token_proxy_at.as_ref(), Side::TokenProxy),
+            ];
+            others.into_iter().find_map(|(at, side)| at.is_some_and(is).then_some(side))
         }
     }
 
     fn tenant_in<'a>(&self, path: &'a str) -> Option<&'a str> {
         let tenant = path.strip_prefix('/')?.strip_suffix("/oauth2/v2.0/token")?;
         (!tenant.is_empty() && !tenant.contains('/')).then_some(tenant)
+    }
+
+    /// The tenant in a path that lies below the token proxy's own.
+    fn proxied_tenant_in<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let base = self.0.token_proxy_at.as_ref()?.path();
+        self.tenant_in(path.strip_prefix(base.trim_end_matches('/'))?)
+    }
+
+    /// Whether a request asks for the token proxy by its own host and port, as `Host` tells. Others
+    /// may share its address.
+    fn is_for_token_proxy(&self, request: &Request) -> bool {
+        let own = self.0.token_proxy_at.as_ref().and_then(Uri::authority);
+        let host = request.headers().get(header::HOST).map(|host| host.as_bytes());
+        let asked = host.or(request.uri().authority().map(|at| at.as_str().as_bytes()));
+        own.zip(asked).is_some_and(|(own, asked)| own.as_str().as_bytes() == asked)
     }
 
     fn target(&self, side: Side, path: &str) -> Option<Target> {
@@ -269,6 +296,7 @@ impl Sim {
         };
         match side {
             Side::Entra => self.tenant_in(path).map(|_| Target::Entra),
+            Side::TokenProxy => self.proxied_tenant_in(path).map(|_| Target::TokenProxy),
             Side::Issuer if below("/.well-known/openid-configuration") => Some(Target::Discovery),
             Side::Issuer if below("/openid/v1/jwks") => Some(Target::Jwks),
             Side::Issuer => None,
@@ -288,7 +316,9 @@ impl Sim {
             target,
             by,
             time: self.clock().wall(),
-            scope: (target == Some(Target::Entra)).then(|| request::scope(&request)).flatten(),
+            scope: matches!(target, Some(Target::Entra | Target::TokenProxy))
+                .then(|| request::scope(&request))
+                .flatten(),
             status: None,
         });
         let mut answer = match target {
@@ -326,6 +356,12 @@ impl Sim {
         answer
     }
 
+    /// With identity bindings the credential is for the proxy's issuer: Entra has none for the
+    /// cluster's own.
+    fn trusts_the_token_proxy_alone(&self) -> bool {
+        self.settings().token_proxy.is_some() && self.settings().federated_credentials.is_empty()
+    }
+
     /// The answer without any fault.
     pub(crate) async fn honest<F>(&self, target: Target, request: &Request, fetch: F) -> Response
     where
@@ -333,6 +369,7 @@ impl Sim {
     {
         let side = match target {
             Target::Entra => Side::Entra,
+            Target::TokenProxy => Side::TokenProxy,
             Target::Discovery | Target::Jwks => Side::Issuer,
             Target::Api => Side::Api,
         };
@@ -341,6 +378,16 @@ impl Sim {
         }
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         match target {
+            Target::Entra if self.trusts_the_token_proxy_alone() => {
+                self.entra().refuse_with(request, NO_SUCH_ISSUER)
+            }
+            Target::TokenProxy if !self.is_for_token_proxy(request) => {
+                plain(StatusCode::MISDIRECTED_REQUEST)
+            }
+            Target::TokenProxy => {
+                let tenant = self.proxied_tenant_in(request.uri().path()).unwrap_or_default();
+                self.entra().token(tenant, request, fetch).await
+            }
             Target::Entra => {
                 let tenant = self.tenant_in(request.uri().path()).unwrap_or_default();
                 self.entra().token(tenant, request, fetch).await

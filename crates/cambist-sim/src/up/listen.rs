@@ -28,7 +28,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may be idle, or take over a request's head.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// One of the two servers.
+/// One of the servers.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) sim: Sim,
@@ -52,6 +52,8 @@ impl Server {
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE)
+            // Each request shows its own handshake, and meets the certificate there is.
+            .keep_alive(self.side != Side::TokenProxy)
             .serve_connection(TokioIo::new(stream), service);
         let ended = (&mut connection).await;
         if ended.is_ok() {

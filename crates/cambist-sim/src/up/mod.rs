@@ -16,7 +16,8 @@
 //! | `POST /sim/schedule` `{"rotate_after":"45d","expire_after":"90d","publish_ahead":null}` | rotates by the simulated clock; null is never, so that two nulls stop it |
 //! | `POST /sim/rollout` `{"during":"10m"}` | for so long every other request gets the key set as it is at this moment: give it before the change that rolls out |
 //! | `POST /sim/token` `{"form":"projected"}` | projects tokens of another form from now on: `extended` (a year, with `warnafter`) or `legacy` (no times, no audience) |
-//! | `POST /sim/fault` | adds a fault: `target` is `entra`, `discovery`, `jwks` or `api`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
+//! | `POST /sim/token-proxy-ca` `{"write":true}` | another authority vouches for the token proxy from now on; with `false` the CA file is left as it was |
+//! | `POST /sim/fault` | adds a fault: `target` is `entra`, `token-proxy`, `discovery`, `jwks` or `api`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
 //! | `POST /sim/clear` `{"requests":false}` | removes all faults, and with `true` forgets the requests |
 //! | `POST /sim/advance` `{"seconds":n}` | moves the simulated time forward; before it answers, the schedule is kept and kubelet has renewed a token that is due |
 //! | `GET /sim/requests` | `counts` of the pod's requests, and all `requests` |
@@ -50,6 +51,7 @@ mod listen;
 mod options;
 mod proxy;
 mod tls;
+mod token_proxy;
 mod wish;
 
 use std::collections::BTreeMap;
@@ -74,6 +76,7 @@ use self::listen::Server;
 use self::options::Addresses;
 use self::proxy::Proxy;
 use self::tls::{HttpsClient, Tls};
+use self::token_proxy::TokenProxy;
 use crate::clock::SimClock;
 use crate::fault::By;
 use crate::kubelet::{Kubelet, KubeletError};
@@ -120,7 +123,8 @@ pub struct Running {
 
 /// Puts a world up: the issuer, Entra and the API server over TLS and the admin API over plain HTTP,
 /// each on a free port of 127.0.0.1; in the options' directory the projected tokens, `tokens/token`
-/// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env`, and a `kubeconfig`.
+/// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env`, and a `kubeconfig`; with a
+/// token proxy `token-proxy-ca.pem`, too.
 ///
 /// # Errors
 /// If a file cannot be written, a port not be had, or the cryptography fails.
@@ -136,10 +140,18 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     let issuer_url = format!("https://{issuer_at}/");
     let authority = format!("https://{entra_at}/");
     let api_server = format!("https://{api_at}");
+    let (mut token_proxy, mut token_proxy_at) = (None, None);
+    if options.token_proxy {
+        let (listener, at) = listen().await?;
+        let own = TokenProxy::new(dir.join("token-proxy-ca.pem"), clock.wall())?;
+        token_proxy_at = Some(format!("https://{at}{}", token_proxy::PATH));
+        token_proxy = Some((own, listener));
+    }
     let addresses = Addresses {
         issuer: issuer_url.clone(),
         authority: authority.clone(),
         api_server: api_server.clone(),
+        token_proxy: token_proxy_at.clone(),
     };
     let sim = Sim::with(options.settings(addresses, clock))?;
     let kubelet = Arc::new(Kubelet::new(sim.clone(), dir.join("tokens")).with_api_token());
@@ -161,7 +173,21 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
         proxy_env = vec![("HTTPS_PROXY", own.url(at)), ("NO_PROXY", String::new())];
         proxy = Some(own);
     }
-    let admin = Admin { sim: sim.clone(), kubelet: Arc::clone(&kubelet), proxy };
+    let mut token_proxy_env = Vec::new();
+    let token_proxy = match token_proxy.zip(token_proxy_at) {
+        Some(((own, listener), url)) => {
+            token_proxy_env = vec![
+                ("AZURE_KUBERNETES_TOKEN_PROXY", url),
+                ("AZURE_KUBERNETES_SNI_NAME", own.sni_name().to_owned()),
+                ("AZURE_KUBERNETES_CA_FILE", own.ca_file().display().to_string()),
+            ];
+            let (sim, tls, side) = (sim.clone(), own.server()?, Side::TokenProxy);
+            tasks.spawn(Server { sim, side, tls, fetch }.serve(listener));
+            Some(own)
+        }
+        None => None,
+    };
+    let admin = Admin { sim: sim.clone(), kubelet: Arc::clone(&kubelet), proxy, token_proxy };
     let router = admin.clone().router();
     tasks.spawn(async move {
         // It ends only by being dropped.
@@ -196,6 +222,7 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     ]
     .into_iter()
     .chain(proxy_env)
+    .chain(token_proxy_env)
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     write(&dir.join("env"), env::shell(&env).as_bytes())?;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use cambist_core::scope::Audience;
+
 use crate::clock::SimClock;
 use crate::entra::FederatedCredential;
 use crate::keys::KeySource;
@@ -25,12 +27,14 @@ pub struct Options {
     pub federated_credentials: Vec<Trust>,
     /// Whether there is an authenticating CONNECT proxy.
     pub proxy: bool,
+    /// Whether the cluster has a token proxy (AKS identity bindings).
+    pub token_proxy: bool,
     /// The pod's namespace.
     pub namespace: String,
     /// Its service account.
     pub service_account: String,
-    /// The audience of its token.
-    pub audience: String,
+    /// The audience of its token; `None` for what Entra expects, or the token proxy if there is one.
+    pub audience: Option<String>,
     /// The audience of its second token, which is for the API server.
     pub api_audience: String,
     /// The app registration's client id.
@@ -47,6 +51,7 @@ pub(super) struct Addresses {
     pub(super) issuer: String,
     pub(super) authority: String,
     pub(super) api_server: String,
+    pub(super) token_proxy: Option<String>,
 }
 
 impl Options {
@@ -60,9 +65,10 @@ impl Options {
             rotate_every: None,
             federated_credentials: Vec::new(),
             proxy: false,
+            token_proxy: false,
             namespace: settings.workload.namespace,
             service_account: settings.workload.service_account,
-            audience: settings.audience,
+            audience: None,
             api_audience: settings.api_audience,
             client_id: settings.client_id,
             tenant_id: settings.tenant_id,
@@ -71,23 +77,29 @@ impl Options {
     }
 
     pub(super) fn settings(&self, at: Addresses, clock: SimClock) -> Settings {
-        let Addresses { issuer, authority, api_server } = at;
+        let Addresses { issuer, authority, api_server, token_proxy } = at;
+        let usual = match &token_proxy {
+            Some(_) => Audience::aks_identity_binding(),
+            None => Audience::entra(),
+        };
+        let audience = self.audience.clone().unwrap_or_else(|| usual.to_string());
         let workload = Workload::new(&self.namespace, &self.service_account);
         let trust = |trust: &Trust| FederatedCredential {
             issuer: trust.issuer.clone().unwrap_or_else(|| issuer.clone()),
             subject: trust.subject.clone().unwrap_or_else(|| workload.subject()),
-            audience: trust.audience.clone().unwrap_or_else(|| self.audience.clone()),
+            audience: trust.audience.clone().unwrap_or_else(|| audience.clone()),
         };
         Settings {
             federated_credentials: self.federated_credentials.iter().map(trust).collect(),
             issuer,
             authority,
             api_server,
+            token_proxy,
             api_audience: self.api_audience.clone(),
             tenant_id: self.tenant_id.clone(),
             client_id: self.client_id.clone(),
             workload,
-            audience: self.audience.clone(),
+            audience: audience.clone(),
             token_lifetime: self.token_lifetime,
             access_token_lifetime: self.access_token_lifetime,
             keys: self.keys,

@@ -6,12 +6,13 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tower::ServiceExt as _;
 
 use super::*;
@@ -247,12 +248,66 @@ async fn the_proxy_wants_a_password_and_tunnels_to_loopback_only() {
     world.running.shutdown().await;
 }
 
+/// What the token proxy answers to a request for this path and host, or why there is no answer.
+async fn proxied(world: &World, sni_name: &str, path: &str, host: &str) -> Result<u16, BoxError> {
+    let at = world.env("AZURE_KUBERNETES_TOKEN_PROXY").strip_prefix("https://").unwrap();
+    let (at, base) = at.split_once('/').unwrap();
+    let config = Arc::new(trusting(world.env("AZURE_KUBERNETES_CA_FILE")));
+    let name = ServerName::try_from(sni_name.to_owned()).unwrap();
+    let tcp = TcpStream::connect(at).await?;
+    let tls = TlsConnector::from(config).connect(name, tcp).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(tls)).await?;
+    tokio::spawn(connection);
+    let host = if host.is_empty() { at } else { host };
+    let request = http::Request::post(format!("/{base}{path}")).header("host", host);
+    let response = sender.send_request(request.body(Full::new(Bytes::new())).unwrap()).await?;
+    Ok(response.status().as_u16())
+}
+
+#[tokio::test]
+async fn the_token_proxy_goes_by_another_name_and_another_authority() {
+    let world = up(|options| options.token_proxy = true).await;
+    let sni_name = world.env("AZURE_KUBERNETES_SNI_NAME").to_owned();
+    assert!(sni_name.ends_with(".ests.aks"), "{sni_name}");
+    assert_eq!(world.running.sim().settings().audience, "api://AKSIdentityBinding");
+    let path = format!("/{}/oauth2/v2.0/token", world.env("AZURE_TENANT_ID"));
+    // A request without a form, passed on to Entra: that is what it finds fault with.
+    assert_eq!(proxied(&world, &sni_name, &path, "").await.unwrap(), 400);
+    assert_eq!(proxied(&world, &sni_name, &path, "login.microsoftonline.com").await.unwrap(), 421);
+    assert_eq!(proxied(&world, &sni_name, "/else", "").await.unwrap(), 404);
+    assert!(proxied(&world, "other.ests.aks", &path, "").await.is_err());
+    assert!(proxied(&world, "127.0.0.1", &path, "").await.is_err());
+
+    let rotate = async |body| world.admin("/sim/token-proxy-ca", Some(body)).await.0;
+    assert_eq!(rotate(r#"{"write":false}"#).await, 200);
+    let error = proxied(&world, &sni_name, &path, "").await.unwrap_err();
+    assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
+    assert_eq!(rotate("").await, 200);
+    assert_eq!(proxied(&world, &sni_name, &path, "").await.unwrap(), 400);
+
+    let (status, body) = world.exchange().await;
+    assert_eq!((status, &body["error_codes"]), (StatusCode::UNAUTHORIZED, &json!([700_211])));
+    let plain = up(|_| ()).await;
+    assert_eq!(plain.admin("/sim/token-proxy-ca", Some("")).await.0, 400);
+    assert!(!plain.running.env().contains_key("AZURE_KUBERNETES_TOKEN_PROXY"));
+}
+
+#[tokio::test]
+async fn an_audience_that_is_given_stays() {
+    let own = "api://AzureADTokenExchange";
+    let world = up(|options| {
+        options.token_proxy = true;
+        options.audience = Some(own.to_owned());
+    });
+    assert_eq!(world.await.running.sim().settings().audience, own);
+}
+
 #[tokio::test(start_paused = true)]
 async fn rotating_for_ever_publishes_only_the_keys_still_needed() {
     let dir = tempfile::tempdir().unwrap();
     let sim = Sim::new().unwrap();
     let kubelet = Arc::new(Kubelet::new(sim.clone(), dir.path()));
-    let admin = Admin { sim: sim.clone(), kubelet, proxy: None };
+    let admin = Admin { sim: sim.clone(), kubelet, proxy: None, token_proxy: None };
     let hours = |n: u64| Duration::from_secs(n * 3600);
     let first = sim.issuer().signer();
     let rotating = keep_rotating(admin, hours(1));

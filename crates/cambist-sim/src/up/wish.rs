@@ -59,9 +59,8 @@ impl Wish {
         let fault = self.fault()?;
         let for_entra = matches!(fault, Fault::Aadsts { .. });
         let for_issuer = matches!(fault, Fault::Stale(_));
-        if for_entra && target != Target::Entra
-            || for_issuer && matches!(target, Target::Entra | Target::Api)
-        {
+        let issues = matches!(target, Target::Entra | Target::TokenProxy);
+        if for_entra && !issues || for_issuer && (issues || target == Target::Api) {
             return Err("this kind of fault does not apply to this target".to_owned());
         }
         Ok(Injection { target, fault, count, reach })

@@ -107,6 +107,41 @@ async fn entra_names_the_part_that_no_federated_credential_has() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn behind_a_token_proxy_entra_knows_no_other_way() {
+    let sim = Sim::with(Settings {
+        token_proxy: Some("https://proxy.sim.test:6443/binding/".to_owned()),
+        audience: "api://AKSIdentityBinding".to_owned(),
+        ..Settings::default()
+    });
+    let sim = sim.unwrap();
+    let assertion = sim.token().unwrap();
+    assert_eq!(refusal(&sim, &assertion).await, (401, 700_211));
+    let proxied = |path: &str, host: &str| {
+        let mut proxied = request(&sim, &assertion, SCOPE);
+        *proxied.uri_mut() = format!("https://proxy.sim.test:6443{path}").parse().unwrap();
+        proxied.headers_mut().insert("host", host.parse().unwrap());
+        proxied
+    };
+    let tenant = &sim.settings().tenant_id;
+    let path = format!("/binding/{tenant}/oauth2/v2.0/token");
+    let bare = format!("/{tenant}/oauth2/v2.0/token");
+    for (path, host, status) in [
+        (&path, "proxy.sim.test:6443", 200),
+        (&path, "proxy.sim.test", 421),
+        (&path, "login.sim.test", 421),
+        (&bare, "proxy.sim.test:6443", 404),
+    ] {
+        let answer = sim.service().oneshot(proxied(path, host)).await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {host}");
+    }
+    let counts = sim.journal().counts();
+    assert_eq!((counts.entra, counts.token_proxy, counts.jwks), (1, 3, 0));
+    let entry = &sim.journal().entries()[1];
+    assert_eq!((entry.target, entry.path.as_str()), (Some(Target::TokenProxy), path.as_str()));
+    assert_eq!(entry.scope.as_deref(), Some(SCOPE));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_federated_credential_takes_its_time_to_spread() {
     let sim = Sim::new().unwrap();
     let client_id = sim.settings().client_id.clone();

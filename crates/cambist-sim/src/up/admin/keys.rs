@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Admin, Refused, failed, parse};
+use super::{Admin, Refused, failed, parse, yes};
 use crate::issuer::{Hosting, Issuer, Place};
 use crate::keys::SigningKey;
 use crate::keys::odd::OddKey;
@@ -41,10 +41,6 @@ struct Rotate {
     overlap: bool,
     #[serde(default)]
     alg: Alg,
-}
-
-fn yes() -> bool {
-    true
 }
 
 pub(super) async fn rotate(

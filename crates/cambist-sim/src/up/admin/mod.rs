@@ -10,11 +10,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use cambist_core::clock::Clock as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::proxy::{Proxy, ProxyCounts};
+use super::token_proxy::TokenProxy;
 use super::wish::Wish;
 use crate::kubelet::Kubelet;
 use crate::world::Sim;
@@ -28,6 +30,7 @@ pub(super) struct Admin {
     pub(super) sim: Sim,
     pub(super) kubelet: Arc<Kubelet>,
     pub(super) proxy: Option<Proxy>,
+    pub(super) token_proxy: Option<TokenProxy>,
 }
 
 impl Admin {
@@ -43,6 +46,7 @@ impl Admin {
             .route("/sim/host", post(keys::host))
             .route("/sim/upload", post(keys::upload))
             .route("/sim/token", post(keys::token))
+            .route("/sim/token-proxy-ca", post(rotate_token_proxy_ca))
             .route("/sim/fault", post(fault))
             .route("/sim/clear", post(clear))
             .route("/sim/requests", get(requests))
@@ -130,6 +134,31 @@ async fn clear(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, R
     if requests {
         admin.sim.journal().clear();
     }
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenProxyCa {
+    /// Put the new authority into the CA file at once.
+    #[serde(default = "yes")]
+    write: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+async fn rotate_token_proxy_ca(
+    State(admin): State<Admin>,
+    body: Bytes,
+) -> Result<Json<Value>, Refused> {
+    let TokenProxyCa { write } = parse(&body)?;
+    let Some(token_proxy) = admin.token_proxy else {
+        return Err(Refused::asked_wrongly("this world has no token proxy: up --token-proxy"));
+    };
+    let now = admin.sim.clock().wall();
+    work(move || token_proxy.rotate(write, now)).await.map_err(failed)?;
     Ok(Json(json!({})))
 }
 
