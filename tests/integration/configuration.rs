@@ -62,6 +62,29 @@ async fn all_faults_are_told_at_once_each_with_its_place() {
 }
 
 #[tokio::test]
+async fn another_clouds_audience_is_refused_with_its_fix_and_its_resource_warned_of() {
+    let world = World::start().await;
+    let gov = program(&world)
+        .set("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us/")
+        .arg("--check-config");
+    let ended = gov.clone().run().await;
+    assert!(ended.stdout.contains("api://AzureADTokenExchangeUSGov"), "{ended:?}");
+    let wrong = gov.clone().set("CAMBIST_AUDIENCE", "api://AzureADTokenExchange").run().await;
+    let said = refused(&wrong);
+    assert!(said.starts_with("CAMBIST_AUDIENCE: ") && said.lines().count() == 1, "{said}");
+    for word in [
+        "login.microsoftonline.us",
+        "CAMBIST_AUDIENCE=api://AzureADTokenExchangeUSGov",
+        "AZURE_AUTHORITY_HOST=https://login.microsoftonline.com/",
+    ] {
+        assert!(said.contains(word), "no {word} in {said}");
+    }
+    let ended = gov.set("CAMBIST_PREFETCH", "https://vault.azure.net").run().await;
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.starts_with("warning: CAMBIST_PREFETCH: "), "{ended:?}");
+}
+
+#[tokio::test]
 async fn files_that_cannot_be_used_are_found_before_anything_runs() {
     let world = World::start().await;
     let missing = world.dir().join("missing.pem").display().to_string();

@@ -14,6 +14,7 @@ mod refusals;
 mod rotation;
 mod secrets;
 mod token_file;
+mod token_proxy;
 
 use kit::program::Program;
 use kit::{Sidecar, World};

@@ -98,6 +98,12 @@ impl World {
         self.note_secrets();
     }
 
+    /// Another authority vouches for the token proxy from now on, and with `write` its CA file says
+    /// so.
+    pub async fn rotate_token_proxy_ca(&self, write: bool) {
+        self.post("/sim/token-proxy-ca", json!({ "write": write })).await;
+    }
+
     /// How often the pod asked for each thing so far.
     pub async fn counts(&self) -> Counts {
         let counts = &self.requests().await["counts"];
