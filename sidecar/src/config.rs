@@ -10,7 +10,7 @@ use cambist::exchange::Cloud;
 use cambist::{Context, Credential, Env};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::refresh::Jitter;
-use cambist_core::scope::{Resource, Scope};
+use cambist_core::scope::{Audience, Resource, Scope};
 use cambist_core::secret::Secret;
 
 use crate::key_age::Rules;
@@ -115,6 +115,7 @@ impl Config {
         read.check_host_network();
         let prefetch = read.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
         read.check_clouds(source.as_ref(), &prefetch);
+        read.check_binding(source.as_ref());
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
         let (Some(source), true) = (source, read.faults.is_empty()) else {
             return Err(settings.locate(read.faults));
@@ -331,6 +332,25 @@ impl Reader<'_> {
                 meant.authority(),
             ));
         }
+    }
+
+    /// The token proxy of AKS takes one audience, and Entra itself hardly ever that one. Both can be
+    /// meant otherwise, so that they are no faults.
+    fn check_binding(&mut self, source: Option<&Source>) {
+        let Some(Source::Federated(library)) = source else { return };
+        let (audience, binding) = (&library.verifier.audience, Audience::aks_identity_binding());
+        let warning = match &library.token_proxy {
+            Some(_) if *audience != binding => format!(
+                "CAMBIST_AUDIENCE: the token proxy of AKS takes {binding}, not {audience}: leave \
+                 it out"
+            ),
+            None if *audience == binding => format!(
+                "CAMBIST_AUDIENCE: {binding} is what a token proxy of AKS takes, and none is \
+                 named: set AZURE_KUBERNETES_TOKEN_PROXY, or leave CAMBIST_AUDIENCE out"
+            ),
+            _ => return,
+        };
+        self.warnings.push(warning);
     }
 
     /// With hostNetwork, loopback is the node's. A pod cannot see that for itself; the downward API

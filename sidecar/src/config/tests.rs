@@ -51,6 +51,30 @@ fn a_resource_of_another_cloud_is_worth_a_warning() {
 }
 
 #[test]
+fn an_audience_that_fits_no_token_proxy_is_worth_a_warning() {
+    let proxy = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example");
+    let [own, binding] = [
+        ("CAMBIST_AUDIENCE", "api://AzureADTokenExchange"),
+        ("CAMBIST_AUDIENCE", "api://AKSIdentityBinding"),
+    ];
+    for (extra, warned) in [
+        (&[][..], false),
+        (&[proxy], false),
+        (&[proxy, binding], false),
+        (&[proxy, own], true),
+        (&[own], false),
+        (&[binding], true),
+    ] {
+        let config = read(&env(extra)).unwrap();
+        let warnings = &config.warnings;
+        assert_eq!(warnings.len(), usize::from(warned), "{extra:?}: {warnings:?}");
+        assert!(warnings.iter().all(|it| it.starts_with("CAMBIST_AUDIENCE: ")), "{warnings:?}");
+        let shown = config.to_string().contains("token proxy      https://proxy.example\n");
+        assert_eq!(shown, extra.contains(&proxy), "{config}");
+    }
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let found = faults(&[
         ("AZURE_TENANT_ID", ""),
