@@ -208,6 +208,32 @@ async fn a_redirect_is_refused_with_its_target() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn through_a_token_proxy_its_own_answers_are_told_from_entras() {
+    let proxy = TokenProxyOptions::parse("https://proxy.example:6443/binding").unwrap();
+    const REFUSED: &str = r#"{"error":"invalid_client","error_codes":[700211]}"#;
+    for (status, body, reason, failure) in [
+        (503, "<html>", "token_proxy_unavailable", Failure::Transient),
+        (429, "", "token_proxy_throttled", Failure::Transient),
+        (404, "nothing here", "token_proxy_refused", Failure::Permanent),
+        (200, "{}", "token_proxy_reply_unusable", Failure::Transient),
+        (307, "", "redirect_refused", Failure::Transient),
+        (401, REFUSED, "entra_no_matching_credential", Failure::Replicating),
+    ] {
+        let exchange =
+            answering(move || Response::builder().status(status).body(body.into()).unwrap());
+        let error = ask(&exchange.through(&proxy)).await.unwrap_err();
+        assert_eq!((error.reason(), error.failure()), (reason, failure), "{error}");
+        let words = error.to_string();
+        assert_eq!(words.starts_with("the token proxy"), error.entra().is_none(), "{words}");
+    }
+    let silent = |_: Request<Bytes>| std::future::pending::<Result<Response<Bytes>, BoxError>>();
+    let exchange = over(Transport::from_service(service_fn(silent))).through(&proxy);
+    let error = ask(&exchange).await.unwrap_err();
+    assert_eq!(error.reason(), "timeout");
+    assert!(error.to_string().contains("proxy.example:6443"), "{error}");
+}
+
 #[test]
 fn authorities_are_known_or_allowed_https_origins() {
     let allowed = ["https://127.0.0.1:8443", "https://Login.Example/"];
