@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cambist::config::{ConfigErrors, Fault};
-use cambist::exchange::Cloud;
 use cambist::{Context, Credential, Env};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::refresh::Jitter;
-use cambist_core::scope::{Audience, Resource, Scope};
+use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
 
 use crate::key_age::Rules;
@@ -18,6 +17,7 @@ use crate::log::Filter;
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
 
+mod cloud;
 mod listen;
 
 pub use listen::Listen;
@@ -313,44 +313,6 @@ impl Reader<'_> {
                  whatever can make the app send that header gets its tokens";
             self.warnings.push(warning.to_owned());
         }
-    }
-
-    /// A resource of another cloud will hardly be had: a warning only, since a host is no proof and
-    /// the other resources are fine.
-    fn check_clouds(&mut self, source: Option<&Source>, prefetch: &[Scope]) {
-        let Some(Source::Federated(library)) = source else { return };
-        let Some(asked) = library.authority.cloud() else { return };
-        for resource in prefetch.iter().map(Scope::resource) {
-            let Some(meant) = Cloud::of_resource(resource).filter(|it| *it != asked) else {
-                continue;
-            };
-            self.warnings.push(format!(
-                "CAMBIST_PREFETCH: {resource} is a resource of {meant}, but the authority {} is \
-                 that of {asked}: name the resource as {asked} has it, or set \
-                 AZURE_AUTHORITY_HOST={}",
-                library.authority.host(),
-                meant.authority(),
-            ));
-        }
-    }
-
-    /// The token proxy of AKS takes one audience, and Entra itself hardly ever that one. Both can be
-    /// meant otherwise, so that they are no faults.
-    fn check_binding(&mut self, source: Option<&Source>) {
-        let Some(Source::Federated(library)) = source else { return };
-        let (audience, binding) = (&library.verifier.audience, Audience::aks_identity_binding());
-        let warning = match &library.token_proxy {
-            Some(_) if *audience != binding => format!(
-                "CAMBIST_AUDIENCE: the token proxy of AKS takes {binding}, not {audience}: leave \
-                 it out"
-            ),
-            None if *audience == binding => format!(
-                "CAMBIST_AUDIENCE: {binding} is what a token proxy of AKS takes, and none is \
-                 named: set AZURE_KUBERNETES_TOKEN_PROXY, or leave CAMBIST_AUDIENCE out"
-            ),
-            _ => return,
-        };
-        self.warnings.push(warning);
     }
 
     /// With hostNetwork, loopback is the node's. A pod cannot see that for itself; the downward API

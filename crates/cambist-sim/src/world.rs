@@ -19,13 +19,14 @@ use crate::service::SimService;
 use crate::settings::Settings;
 use crate::token::{Form, TokenSpec};
 
+mod token_proxy;
+
+use token_proxy::NO_SUCH_ISSUER;
+
 /// No request to the issuer or to Entra is larger than this; an assertion of 16 KiB fits well.
 const MAX_BODY: usize = 64 * 1024;
 /// kube-apiserver's own limit.
 const MAX_API_BODY: usize = 3 * 1024 * 1024;
-
-/// What Entra calls a token whose issuer no federated credential has.
-const NO_SUCH_ISSUER: u32 = 700_211;
 
 /// A world could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -274,21 +275,6 @@ impl Sim {
         (!tenant.is_empty() && !tenant.contains('/')).then_some(tenant)
     }
 
-    /// The tenant in a path that lies below the token proxy's own.
-    fn proxied_tenant_in<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let base = self.0.token_proxy_at.as_ref()?.path();
-        self.tenant_in(path.strip_prefix(base.trim_end_matches('/'))?)
-    }
-
-    /// Whether a request asks for the token proxy by its own host and port, as `Host` tells. Others
-    /// may share its address.
-    fn is_for_token_proxy(&self, request: &Request) -> bool {
-        let own = self.0.token_proxy_at.as_ref().and_then(Uri::authority);
-        let host = request.headers().get(header::HOST).map(|host| host.as_bytes());
-        let asked = host.or(request.uri().authority().map(|at| at.as_str().as_bytes()));
-        own.zip(asked).is_some_and(|(own, asked)| own.as_str().as_bytes() == asked)
-    }
-
     fn target(&self, side: Side, path: &str) -> Option<Target> {
         let base = self.0.issuer_at.path();
         let below = |rest: &str| {
@@ -356,12 +342,6 @@ impl Sim {
         answer
     }
 
-    /// With identity bindings the credential is for the proxy's issuer: Entra has none for the
-    /// cluster's own.
-    fn trusts_the_token_proxy_alone(&self) -> bool {
-        self.settings().token_proxy.is_some() && self.settings().federated_credentials.is_empty()
-    }
-
     /// The answer without any fault.
     pub(crate) async fn honest<F>(&self, target: Target, request: &Request, fetch: F) -> Response
     where
@@ -381,13 +361,7 @@ impl Sim {
             Target::Entra if self.trusts_the_token_proxy_alone() => {
                 self.entra().refuse_with(request, NO_SUCH_ISSUER)
             }
-            Target::TokenProxy if !self.is_for_token_proxy(request) => {
-                plain(StatusCode::MISDIRECTED_REQUEST)
-            }
-            Target::TokenProxy => {
-                let tenant = self.proxied_tenant_in(request.uri().path()).unwrap_or_default();
-                self.entra().token(tenant, request, fetch).await
-            }
+            Target::TokenProxy => self.pass_on(request, fetch).await,
             Target::Entra => {
                 let tenant = self.tenant_in(request.uri().path()).unwrap_or_default();
                 self.entra().token(tenant, request, fetch).await
