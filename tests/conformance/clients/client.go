@@ -85,31 +85,30 @@ func sdk() string {
 
 func (r request) answer(ctx context.Context) answer {
 	credential, err := r.credential()
-	if err != nil {
-		return failure(err)
+	ask := func() answer {
+		if err != nil {
+			return failure(err)
+		}
+		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{r.Scope}})
+		if err != nil {
+			return failure(err)
+		}
+		return answer{Token: token.Token, ExpiresOn: token.ExpiresOn.Unix()}
 	}
 	switch r.Op {
 	case "token":
-		return token(ctx, credential, r.Scope)
+		return ask()
 	case "crowd":
 		results := make([]answer, r.Count)
 		var all sync.WaitGroup
 		for i := range results {
-			all.Go(func() { results[i] = token(ctx, credential, r.Scope) })
+			all.Go(func() { results[i] = ask() })
 		}
 		all.Wait()
 		return answer{Results: results}
 	default:
 		return failure(fmt.Errorf("operation %q: %w", r.Op, errors.ErrUnsupported))
 	}
-}
-
-func token(ctx context.Context, credential azcore.TokenCredential, scope string) answer {
-	t, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
-	if err != nil {
-		return failure(err)
-	}
-	return answer{Token: t.Token, ExpiresOn: t.ExpiresOn.Unix()}
 }
 
 func failure(err error) answer {
