@@ -38,8 +38,6 @@ final class Client {
         for (String line; (line = in.readLine()) != null; ) {
             tell(client.answer(object(JsonProviders.createReader(line).readUntyped())));
         }
-        // The SDK leaves threads behind that would keep the process alive for a while.
-        System.exit(0);
     }
 
     private Map<String, ?> answer(Map<String, Object> request) throws Exception {
@@ -49,6 +47,8 @@ final class Client {
             credential = credentials.computeIfAbsent(key, k -> make(request));
         } catch (UnsupportedOperationException e) {
             return Map.of("unsupported", e.getMessage());
+        } catch (RuntimeException e) {
+            return failure(e);
         }
         TokenRequestContext context = new TokenRequestContext().addScopes((String) request.get("scope"));
         return switch ((String) request.get("op")) {
@@ -63,11 +63,15 @@ final class Client {
             AccessToken token = credential.getTokenSync(context);
             return Map.of("token", token.getToken(), "expires_on", token.getExpiresAt().toEpochSecond());
         } catch (RuntimeException e) {
-            // As a stack trace tells it, without the frames.
-            return Map.of("error", Stream.iterate((Throwable) e, t -> t != null, Throwable::getCause)
-                .map(Throwable::toString)
-                .collect(Collectors.joining("\nCaused by: ")));
+            return failure(e);
         }
+    }
+
+    /** All that a developer can see: what a stack trace tells, without its frames. */
+    private static Map<String, ?> failure(RuntimeException failure) {
+        return Map.of("error", Stream.iterate((Throwable) failure, e -> e != null, Throwable::getCause)
+            .map(Throwable::toString)
+            .collect(Collectors.joining("\nCaused by: ")));
     }
 
     /** One thread for each call, and all of them let go at the same moment. */
@@ -102,15 +106,8 @@ final class Client {
         if (objectId != null) {
             throw new UnsupportedOperationException("DefaultAzureCredential takes no object id");
         }
-        // The setters would overwrite what the builder takes from AZURE_CLIENT_ID.
-        DefaultAzureCredentialBuilder builder = new DefaultAzureCredentialBuilder();
-        if (clientId != null) {
-            builder.managedIdentityClientId(clientId);
-        }
-        if (resourceId != null) {
-            builder.managedIdentityResourceId(resourceId);
-        }
-        return builder.build();
+        return new DefaultAzureCredentialBuilder()
+            .managedIdentityClientId(clientId).managedIdentityResourceId(resourceId).build();
     }
 
     @SuppressWarnings("unchecked")
