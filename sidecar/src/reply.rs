@@ -24,6 +24,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const X_CAMBIST_REASON: HeaderName = HeaderName::from_static("x-cambist-reason");
 
+/// The longest pause that an app is asked for. Most SDKs sleep through it three to five times before
+/// they tell the developer anything, one of them however long it is; asking here again costs nothing,
+/// since what is not to be asked of Entra is answered from memory.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(10);
+
 /// What the app gets.
 #[derive(Clone, Copy)]
 pub struct Grant<'a> {
@@ -121,27 +126,34 @@ pub fn rejection(rejection: &Rejection, now: UnixTime) -> Response<Body> {
 
 /// The answer when there is no token to give.
 ///
-/// Permanent failures are 400, because SDKs retry everything else they do not know, some for over a
-/// minute; 503 and 429 always say when to come back, because one SDK retries only then.
+/// Trouble that lasts is 403: no SDK retries that, and each shows its body. (None retries a 400
+/// either, but the Rust SDK puts words of its own in the place of its body, which blame the
+/// identity.) 503 and 429 always say when to come back, because one SDK retries only then; nothing
+/// else ever does, because another retries whatever says so.
 pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
     let (status, word) = match error.class() {
         Class::Denied => (StatusCode::FORBIDDEN, "access_denied"),
-        Class::Permanent => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Class::Permanent => (StatusCode::FORBIDDEN, "invalid_request"),
         Class::Throttled => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         // Transient, and whatever else there may be one day.
         _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     };
     let entra = error.entra();
     let retry = !matches!(error.class(), Class::Denied | Class::Permanent);
+    let wait = error.retry_after().unwrap_or_default();
+    let mut detail = error.to_string();
+    if retry && wait > MAX_RETRY_AFTER {
+        let _ = write!(detail, "; there will be no answer for another {} s", wait.as_secs());
+    }
     let trouble = Trouble {
         status,
         reason: error.reason(),
         error: entra.map_or(word, |entra| entra.error()),
-        detail: &error.to_string(),
+        detail: &detail,
         codes: entra.map(|entra| entra.codes()).unwrap_or_default(),
         correlation_id: entra.and_then(|entra| entra.correlation_id()).unwrap_or_default(),
         trace_id: entra.and_then(|entra| entra.trace_id()).unwrap_or_default(),
-        retry_after: retry.then(|| error.retry_after().unwrap_or_default()),
+        retry_after: retry.then(|| wait.min(MAX_RETRY_AFTER)),
         now,
     };
     trouble.response()
@@ -160,8 +172,8 @@ struct Trouble<'a> {
     now: UnixTime,
 }
 
-/// The failure body: the same text under every name that an SDK looks for, led by the reason where
-/// people read it.
+/// The failure body: the same text, led by the reason, under every name that an SDK looks for. Some
+/// show their users `message`, some `error_description`, none both.
 #[derive(Serialize)]
 struct TroubleBody<'a> {
     error: &'a str,
@@ -201,7 +213,7 @@ impl Trouble<'_> {
         let message = format!("{}: {detail}", self.reason);
         let body = TroubleBody {
             error: self.error,
-            error_description: &detail,
+            error_description: &message,
             error_codes: self.codes,
             status_code: self.status.as_u16(),
             message: &message,
@@ -292,7 +304,7 @@ mod tests {
     #[test]
     fn the_failure_body_is_exact() {
         let trouble = Trouble {
-            status: StatusCode::BAD_REQUEST,
+            status: StatusCode::FORBIDDEN,
             reason: "subject_mismatch",
             error: "invalid_request",
             detail: "AADSTS700213: no \"match\"\r\nTrace ID: t",
@@ -305,8 +317,8 @@ mod tests {
         let (response, body) = body_of(&trouble);
         let text = r#"AADSTS700213: no \"match\"\r\nTrace ID: t"#;
         let expected = format!(
-            "{{\"error\":\"invalid_request\",\"error_description\":\"{text}\",\"error_codes\":[700213],\
-             \"statusCode\":400,\"message\":\"subject_mismatch: {text}\",\"correlationId\":\"c\",\"correlation_id\":\"c\",\
+            "{{\"error\":\"invalid_request\",\"error_description\":\"subject_mismatch: {text}\",\"error_codes\":[700213],\
+             \"statusCode\":403,\"message\":\"subject_mismatch: {text}\",\"correlationId\":\"c\",\"correlation_id\":\"c\",\
              \"trace_id\":\"t\",\"timestamp\":\"2026-11-23 04:13:45Z\"}}"
         );
         assert_eq!(body, expected);

@@ -59,7 +59,7 @@ async fn a_flood_of_unknown_keys_causes_at_most_one_look_a_cooldown() {
         world.project(&spec.sign(&stranger).unwrap());
         let reply = sidecar.token(&format!("api://app-{n}")).await;
         // It cannot be told to be bad, so it is sent, and Entra knows better.
-        assert_eq!((reply.status, reply.reason()), (400, "entra_signature_unknown"), "{reply:?}");
+        assert_eq!((reply.status, reply.reason()), (403, "entra_signature_unknown"), "{reply:?}");
     }
     let counts = world.counts().await;
     assert!(counts.discovery <= 1 && counts.jwks <= 1, "{counts:?}");
@@ -91,7 +91,7 @@ async fn a_token_that_is_shown_to_be_forged_is_never_sent() {
     {
         world.project(&spec.sign(&stranger).unwrap());
         let reply = sidecar.token(&format!("api://app-{n}")).await;
-        assert!(reply.status == 400 || reply.status == 503, "{reply:?}");
+        assert!(reply.status == 403 || reply.status == 503, "{reply:?}");
         seen.push(reply.reason().to_owned());
     }
     assert_eq!(world.counts().await.entra, 1, "{seen:?}");

@@ -139,10 +139,10 @@ async fn tokens_of_the_wrong_kind_are_refused_before_anybody_is_asked() {
     let sim = world.running().sim();
     let spec = || sim.token_spec();
     for (n, (spec, status, word)) in [
-        (spec().claim("aud", "https://somebody.else"), 400, "somebody.else"),
-        (spec().claim("iss", "https://evil.example/"), 400, "evil.example"),
-        (spec().claim("sub", "system:serviceaccount:shop:default"), 400, "default"),
-        (spec().claim("sub", "somebody"), 400, "somebody"),
+        (spec().claim("aud", "https://somebody.else"), 403, "somebody.else"),
+        (spec().claim("iss", "https://evil.example/"), 403, "evil.example"),
+        (spec().claim("sub", "system:serviceaccount:shop:default"), 403, "default"),
+        (spec().claim("sub", "somebody"), 403, "somebody"),
         (spec().without_claim("exp"), 503, "exp"),
         (spec().claim("exp", "tomorrow"), 503, "exp"),
     ]

@@ -120,7 +120,7 @@ async fn without_the_proxy_entra_knows_no_such_issuer() {
     };
     let sidecar = sidecar_with(&world, direct).await;
     let reply = sidecar.token(VAULT).await;
-    assert_eq!((reply.status, reply.reason()), (400, "entra_no_matching_credential"), "{reply:?}");
+    assert_eq!((reply.status, reply.reason()), (403, "entra_no_matching_credential"), "{reply:?}");
     assert_eq!(counts(&world.requests().await), (1, 0));
     sidecar.stop().await;
 }
@@ -135,11 +135,11 @@ async fn what_the_proxy_itself_answers_has_reasons_of_its_own() {
             "token_proxy_unavailable",
         ),
         (json!({"kind": "html"}), 503, "token_proxy_unavailable"),
-        (json!({"kind": "status", "status": 404}), 400, "token_proxy_refused"),
-        (json!({"kind": "status", "status": 421}), 400, "token_proxy_refused"),
+        (json!({"kind": "status", "status": 404}), 403, "token_proxy_refused"),
+        (json!({"kind": "status", "status": 421}), 403, "token_proxy_refused"),
         (json!({"kind": "reset"}), 503, "connection_lost"),
         // What it passes on is Entra's.
-        (json!({"kind": "aadsts", "code": 500_011}), 400, "entra_resource_unknown"),
+        (json!({"kind": "aadsts", "code": 500_011}), 403, "entra_resource_unknown"),
     ];
     for (mut fault, status, reason) in faults {
         fault["target"] = json!("token-proxy");

@@ -111,10 +111,14 @@ impl Reason {
         }
     }
 
-    /// The status it is answered with. Only 404 is ever retried by an SDK, and no SDK asks there.
+    /// The status it is answered with. Only 404 is ever retried by an SDK, and no SDK asks there. What
+    /// an app can get wrong through its SDK is not 400: see [`reply::failure`](crate::reply::failure).
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Forwarded | Self::Browser => StatusCode::FORBIDDEN,
+            Self::Resource | Self::IdentityConflict | Self::IdentityNotFound => {
+                StatusCode::FORBIDDEN
+            }
             Self::IdentityHeader => StatusCode::UNAUTHORIZED,
             Self::Path => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
