@@ -6,8 +6,11 @@
 
 use std::time::Duration;
 
-/// Below this much remaining life every Azure SDK's own cache treats a token as expired.
-const SDK_FLOOR: Duration = Duration::from_secs(300);
+/// Below this much remaining life a token is of no use to an Azure SDK: its cache takes one for ended
+/// that has less than 300 s left. It counts in whole seconds and by its own clock, so it comes for
+/// the next token a moment before or after that. The margin is for those moments: without it, it
+/// would be given the same token again, and ask with each call.
+const SDK_FLOOR: Duration = Duration::from_secs(300 + 10);
 
 /// From this lifetime on the SDKs refresh at half-life, and so does cambist.
 const LONG_LIVED: Duration = Duration::from_secs(2 * 3600);
@@ -56,18 +59,19 @@ impl Plan {
     /// The plan for a token.
     ///
     /// It refreshes when Entra's `refresh_in` says so; else at half-life if the token lives for over
-    /// two hours; else while 5 minutes and a tenth of its life are still left. The pod's jitter moves
+    /// two hours; else while the floor and a tenth of its life are still left. The pod's jitter moves
     /// that within a tenth of the lifetime. It never refreshes before half of the lifetime, nor later
-    /// than the floor, which is 5 minutes before the end or, for a short token, half of its life.
+    /// than the floor, which is 310 s before the end (the SDKs' 5 minutes and a margin) or, for a
+    /// short token, half of its life.
     ///
     /// ```
     /// use cambist_core::refresh::{Jitter, Plan};
     /// use std::time::Duration;
     ///
     /// let hour = Plan::new(Duration::from_secs(3600), None, Jitter::of(b"pod"));
-    /// assert!(hour.refresh_after >= Duration::from_secs(3600 - 300 - 2 * 360));
-    /// assert!(hour.refresh_after <= Duration::from_secs(3600 - 300 - 360));
-    /// assert_eq!(hour.floor_after, Duration::from_secs(3300));
+    /// assert!(hour.refresh_after >= Duration::from_secs(3600 - 310 - 2 * 360));
+    /// assert!(hour.refresh_after <= Duration::from_secs(3600 - 310 - 360));
+    /// assert_eq!(hour.floor_after, Duration::from_secs(3290));
     /// ```
     pub fn new(valid_for: Duration, refresh_in: Option<Duration>, jitter: Jitter) -> Self {
         let half = valid_for / 2;
@@ -161,13 +165,13 @@ mod tests {
         let plan = |life, refresh_in: Option<u64>, jitter| {
             Plan::new(secs(life), refresh_in.map(secs), Jitter(jitter)).refresh_after
         };
-        assert_eq!(plan(3600, None, 0.0), secs(2580));
-        assert_eq!(plan(3600, None, 0.5), secs(2760));
+        assert_eq!(plan(3600, None, 0.0), secs(2570));
+        assert_eq!(plan(3600, None, 0.5), secs(2750));
         assert_eq!(plan(86_400, None, 0.0), secs(43_200));
         assert_eq!(plan(86_400, Some(50_000), 0.0), secs(50_000));
         // Entra may say what it likes: not before half-life, not after the floor.
         assert_eq!(plan(3600, Some(1), 0.0), secs(1800));
-        assert_eq!(plan(3600, Some(1 << 40), 0.9999), secs(2940) + secs(360).mul_f64(0.9999));
+        assert_eq!(plan(3600, Some(1 << 40), 0.9999), secs(2930) + secs(360).mul_f64(0.9999));
         assert_eq!(plan(0, None, 0.5), secs(0));
     }
 
@@ -192,7 +196,7 @@ mod tests {
         // Chi-square over 10 equal buckets of the 360 s window; 27.9 is the 0.1 % point at 9 degrees.
         let mut buckets = [0f64; 10];
         for age in ages {
-            let share = (age - secs(2580)).as_secs_f64() / 360.0;
+            let share = (age - secs(2570)).as_secs_f64() / 360.0;
             buckets[((share * 10.0) as usize).min(9)] += 1.0;
         }
         let chi2: f64 = buckets.iter().map(|n| (n - 50.0) * (n - 50.0) / 50.0).sum();
