@@ -24,10 +24,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const X_CAMBIST_REASON: HeaderName = HeaderName::from_static("x-cambist-reason");
 
-/// The longest pause that an app is asked for. Most SDKs sleep through it three to five times before
-/// they tell the developer anything, one of them however long it is; asking here again costs nothing,
-/// since what is not to be asked of Entra is answered from memory.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The longest pause that an app is asked for. SDKs sleep through it three times (Go, JavaScript,
+/// Python) to two dozen times (Java) before they tell the developer anything, some of them however long
+/// it is; asking here again costs nothing, since what is not to be asked of Entra is answered from memory.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What the app gets.
 #[derive(Clone, Copy)]
