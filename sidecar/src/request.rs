@@ -97,9 +97,7 @@ pub fn parse<'r, B>(
     check_message(request)?;
     check_host(policy.port, request)?;
     check_messenger(headers)?;
-    let protocol = route(policy, request.uri().path()).ok_or_else(|| {
-        Rejection::new(Reason::Path, "nothing is here; see CAMBIST_PROTOCOLS for what is open")
-    })?;
+    let protocol = route(policy, request.uri().path())?;
     if request.method() != Method::GET {
         let detail = format!("{} is not answered here; GET is", shown(request.method().as_str()));
         return Err(Rejection::new(Reason::Method, detail));
@@ -194,8 +192,23 @@ pub fn protocol_of(path: &str) -> Option<Protocol> {
     }
 }
 
-fn route(policy: &Policy, path: &str) -> Option<Protocol> {
-    protocol_of(path).filter(|protocol| policy.serves(*protocol))
+fn route(policy: &Policy, path: &str) -> Result<Protocol, Rejection> {
+    let Some(protocol) = protocol_of(path) else {
+        let detail = "nothing is here; IDENTITY_ENDPOINT ends in /msi/token";
+        return Err(Rejection::new(Reason::Path, detail));
+    };
+    if policy.serves(protocol) {
+        return Ok(protocol);
+    }
+    let name = protocol.as_str();
+    Err(Rejection::new(
+        Reason::ProtocolClosed,
+        if policy.protocols.contains(&protocol) {
+            format!("{name} is closed, because the sidecar has no IDENTITY_HEADER")
+        } else {
+            format!("{name} is closed; it is open if the sidecar's CAMBIST_PROTOCOLS lists it")
+        },
+    ))
 }
 
 /// SDKs write one slash too many in front (Java) or behind (JavaScript), and `metadata` in any case.

@@ -179,18 +179,22 @@ async fn least_lifetimes_are_honoured_by_the_native_protocol() {
 }
 
 #[tokio::test]
-async fn a_protocol_that_is_closed_does_not_exist() {
+async fn a_protocol_that_is_closed_says_so_and_yields_nothing() {
     let world = World::start().await;
     let sidecar = crate::sidecar_with(&world, |it| it.unset("CAMBIST_PROTOCOLS")).await;
     assert_eq!(sidecar.token(VAULT).await.status, 200);
     assert_eq!(sidecar.send(&sidecar.native(VAULT)).await.status, 200);
-    assert_eq!(sidecar.send(&sidecar.imds(VAULT)).await.status, 404);
+    let closed = sidecar.send(&sidecar.imds(VAULT)).await;
+    assert_eq!((closed.status, closed.reason()), (403, "protocol_closed"), "{closed:?}");
+    assert!(closed.member("message").contains("CAMBIST_PROTOCOLS"), "{closed:?}");
     sidecar.stop().await;
 
     let sidecar = crate::sidecar_with(&world, |it| it.unset("IDENTITY_HEADER")).await;
     assert_eq!(sidecar.send(&sidecar.imds(VAULT)).await.status, 200);
     for closed in [sidecar.app_service(VAULT), sidecar.native(VAULT)] {
-        assert_eq!(sidecar.send(&closed).await.status, 404);
+        let closed = sidecar.send(&closed).await;
+        assert_eq!((closed.status, closed.reason()), (403, "protocol_closed"), "{closed:?}");
+        assert!(closed.member("message").contains("IDENTITY_HEADER"), "{closed:?}");
     }
     sidecar.stop().await;
 }

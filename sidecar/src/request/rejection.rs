@@ -46,6 +46,8 @@ pub enum Reason {
     Browser,
     /// Nothing is at its path.
     Path,
+    /// What is at its path is not open.
+    ProtocolClosed,
     /// Its method is not GET.
     Method,
     /// It does not know the header secret.
@@ -70,13 +72,14 @@ pub enum Reason {
 
 impl Reason {
     /// All there are.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::HttpVersion,
         Self::Body,
         Self::Host,
         Self::Forwarded,
         Self::Browser,
         Self::Path,
+        Self::ProtocolClosed,
         Self::Method,
         Self::IdentityHeader,
         Self::MetadataHeader,
@@ -98,6 +101,7 @@ impl Reason {
             Self::Forwarded => "forwarded",
             Self::Browser => "browser",
             Self::Path => "path",
+            Self::ProtocolClosed => "protocol_closed",
             Self::Method => "method",
             Self::IdentityHeader => "identity_header",
             Self::MetadataHeader => "metadata_header",
@@ -111,14 +115,17 @@ impl Reason {
         }
     }
 
-    /// The status it is answered with. Only 404 is ever retried by an SDK, and no SDK asks there. What
-    /// an app can get wrong through its SDK is not 400: see [`reply::failure`](crate::reply::failure).
+    /// The status it is answered with. What an app can bring about through its SDK is 403: a 400 is not
+    /// shown by one of them (see [`reply::failure`](crate::reply::failure)), and a 404 is tried again by
+    /// most, for up to two minutes, so that it is left for where no SDK ever asks.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Forwarded | Self::Browser => StatusCode::FORBIDDEN,
-            Self::Resource | Self::IdentityConflict | Self::IdentityNotFound => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Forwarded
+            | Self::Browser
+            | Self::ProtocolClosed
+            | Self::Resource
+            | Self::IdentityConflict
+            | Self::IdentityNotFound => StatusCode::FORBIDDEN,
             Self::IdentityHeader => StatusCode::UNAUTHORIZED,
             Self::Path => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -129,7 +136,7 @@ impl Reason {
     /// The `error` field of the reply, in the words that SDKs know.
     pub const fn error(self) -> &'static str {
         match self {
-            Self::Forwarded | Self::Browser => "access_denied",
+            Self::Forwarded | Self::Browser | Self::ProtocolClosed => "access_denied",
             Self::IdentityHeader => "unauthorized",
             Self::Path => "not_found",
             Self::Method => "method_not_allowed",

@@ -224,7 +224,7 @@ fn only_get_is_answered() {
 }
 
 #[test]
-fn what_is_closed_does_not_exist() {
+fn what_is_closed_yields_nothing() {
     let closed = Policy { protocols: vec![Protocol::AppService], ..policy() };
     let bare = Policy { header_secret: None, ..policy() };
     for (policy, target, open) in [
@@ -238,7 +238,7 @@ fn what_is_closed_does_not_exist() {
         let request = good(target).body(()).unwrap();
         let verdict = parse(policy, &request).map_err(|r| r.reason());
         assert_eq!(verdict.is_ok(), open, "{target}");
-        assert!(open || verdict == Err(Reason::Path));
+        assert!(open || verdict == Err(Reason::ProtocolClosed));
     }
 }
 
