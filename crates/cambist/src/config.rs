@@ -3,7 +3,7 @@
 //! Everything is read through an [`Env`] and all that is wrong is said at once.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cambist_core::admission::{Admission, Mode};
 use cambist_core::issuer::JwksHost;
@@ -16,7 +16,9 @@ use crate::exchange::{Authority, Exchange, TenantId};
 use crate::issuer_keys::{IssuerKeys, Source};
 use crate::key_age::{self, KeyAge};
 use crate::token_file::TokenFile;
-use crate::transport::{CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, Transport};
+use crate::transport::{
+    CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport, read_pem,
+};
 
 mod faults;
 mod reader;
@@ -157,7 +159,13 @@ impl Config {
     pub fn credential(&self, context: Context) -> Result<Credential, ConfigErrors> {
         let entra = match self.token_proxy.clone() {
             // A domain of its own: Entra's CAs and the proxy on the way to Entra have no say there.
-            Some(proxy) => open("AZURE_KUBERNETES_CA_FILE", Transport::token_proxy(proxy)),
+            Some(proxy) => {
+                let name = match proxy.trust {
+                    TokenProxyTrust::Bundle(_) => "AZURE_KUBERNETES_CA_DATA",
+                    _ => "AZURE_KUBERNETES_CA_FILE",
+                };
+                open(name, Transport::token_proxy(proxy))
+            }
             None => https("CAMBIST_ENTRA_CA_FILE", self.options(self.entra_ca_file.as_ref())),
         };
         match (entra, self.key_sources()) {
@@ -246,7 +254,7 @@ impl Config {
     }
 
     fn options(&self, ca_file: Option<&PathBuf>) -> Result<HttpsOptions, String> {
-        let roots = ca_file.map(read_ca).transpose()?.into_iter().collect();
+        let roots = ca_file.map(|path| read_ca(path)).transpose()?.into_iter().collect();
         Ok(HttpsOptions { roots, proxy: self.proxy.clone(), ..HttpsOptions::default() })
     }
 }
@@ -269,10 +277,9 @@ fn open(
     })
 }
 
-fn read_ca(path: &PathBuf) -> Result<CaBundle, String> {
-    let shown = path.display().to_string();
-    let pem = std::fs::read(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
-    CaBundle::parse(shown, &pem).map_err(|e| e.to_string())
+fn read_ca(path: &Path) -> Result<CaBundle, String> {
+    let pem = read_pem(path)?;
+    CaBundle::parse(path.display().to_string(), &pem).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ impl Trouble {
             Self::WrongCloud => format!(
                 "Tenant {tenant} or the resource is in another national cloud; set AZURE_AUTHORITY_HOST to that cloud's"
             ),
-            Self::Throttled => "Entra asks for fewer requests; this is tried again after the pause it asked for".to_owned(),
+            Self::Throttled => "Entra asks for fewer requests; this is tried again after a pause".to_owned(),
             Self::Unavailable => "Entra has trouble of its own; this is tried again".to_owned(),
             Self::Refused => format!(
                 "Look the code up at https://login.microsoftonline.com/error; the request was for {:?} as {client_id} of tenant {tenant}",

@@ -17,7 +17,7 @@ use crate::transport::TransportError;
 #[non_exhaustive]
 pub enum ExchangeError {
     /// There was no whole reply.
-    #[error("Entra was not reached: {0}")]
+    #[error("no usable answer to the exchange: {0}")]
     Transport(#[from] TransportError),
     /// Entra said why not.
     #[error(transparent)]
@@ -117,8 +117,13 @@ fn to(host: &Option<String>) -> String {
 
 impl ExchangeError {
     pub(super) fn by(mut self, answerer: Answerer) -> Self {
-        if let Self::Reply(error) = &mut self {
-            error.answerer = answerer;
+        match self {
+            Self::Reply(ref mut error) => error.answerer = answerer,
+            // That the time was over is found out above the transport, which knows its role.
+            Self::Transport(error) if answerer == Answerer::TokenProxy => {
+                return Self::Transport(error.of_token_proxy());
+            }
+            Self::Transport(_) | Self::Entra(_) => {}
         }
         self
     }

@@ -8,8 +8,10 @@ use rustls::CertificateError;
 
 /// A request that got no whole response: where it was going and what went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {fault}{}", host_or_unknown(.host), in_brackets(.detail))]
+#[error("{role}{}: {fault}{}", host_or_unknown(.host), in_brackets(.detail))]
 pub struct TransportError {
+    /// What the host is, where that is not plain, with a blank behind it.
+    role: &'static str,
     host: String,
     fault: Fault,
     detail: String,
@@ -114,7 +116,8 @@ impl TransportError {
     }
 
     /// The same on the way to a token proxy, where other things are to be checked.
-    pub(super) fn of_token_proxy(mut self) -> Self {
+    pub(crate) fn of_token_proxy(mut self) -> Self {
+        self.role = "the token proxy ";
         self.fault = match self.fault {
             Fault::Dns | Fault::Connect => Fault::TokenProxyUnreachable,
             Fault::TlsUntrusted => Fault::TokenProxyUntrusted,
@@ -140,13 +143,13 @@ impl TransportError {
             }
             cause = below(error);
         }
-        Self { host: String::new(), fault: fault.unwrap_or(Fault::Other), detail }
+        Self { detail, ..fault.unwrap_or(Fault::Other).into() }
     }
 }
 
 impl From<Fault> for TransportError {
     fn from(fault: Fault) -> Self {
-        Self { host: String::new(), fault, detail: String::new() }
+        Self { role: "", host: String::new(), fault, detail: String::new() }
     }
 }
 

@@ -1,10 +1,16 @@
 //! Certificate authorities beyond the platform's.
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+
+/// The longest PEM file that is read.
+const MAX_PEM: u64 = 1024 * 1024;
 
 /// Certificates of authorities that may vouch for a server, and where they were read.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,6 +93,24 @@ impl CaBundle {
         &self,
     ) -> impl Iterator<Item = Result<reqwest::Certificate, reqwest::Error>> {
         self.certificates.iter().map(|der| reqwest::Certificate::from_der(der))
+    }
+}
+
+/// The content of a PEM file. The largest bundles of public authorities have a quarter of what is read
+/// at most; what never ends is no file of certificates.
+pub(crate) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let unreadable = |error| format!("{shown} cannot be read: {error}");
+    // A pipe could keep a reader waiting for ever.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(format!("{shown} is no file"));
+    }
+    let mut pem = Vec::new();
+    let reading = File::open(path).and_then(|file| file.take(MAX_PEM + 1).read_to_end(&mut pem));
+    match reading {
+        Err(error) => Err(unreadable(error)),
+        Ok(read) if read as u64 > MAX_PEM => Err(format!("{shown} is longer than {MAX_PEM} bytes")),
+        Ok(_) => Ok(pem),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The token proxy of a cluster with AKS identity bindings: a second way to Entra, with a name, a
 //! trust and a path of its own.
 //!
-//! The contract is that of the Azure SDKs (azidentity's `customtokenproxy`, azure_identity's
-//! `custom_token_proxy`). One thing is decided otherwise: `HTTPS_PROXY` plays no part. Go and Rust
-//! inherit it from their clients' defaults, and the latter would ask it for a tunnel to the SNI
-//! name, which nobody can resolve; but the token proxy is the API server's front door, and to that
-//! nothing here ever goes through a proxy.
+//! The contract is that of the Azure SDKs' workload identity credentials (azidentity's custom token
+//! proxy above all). Two things are decided otherwise. `HTTPS_PROXY` plays no part: Go inherits it from
+//! its client's default, but the token proxy is the API server's front door, and to that nothing here
+//! ever goes through a proxy. And a CA file that has become unreadable or is no PEM keeps the CAs before
+//! it, as an empty one does there, too: a rotation half done is no reason to lose tokens.
 
 use std::fmt;
 use std::future::Future;
@@ -22,12 +22,17 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::pki_types::DnsName;
 use tokio::sync::Semaphore;
 use tower::Service;
 
 use super::error::TransportError;
 use super::https::Https;
+use super::roots::read_pem;
 use super::{CaBundle, HttpsOptions, TransportBuildError};
+
+/// The longest base path: with the path of a request behind it, it is still a URL's.
+const MAX_PATH: usize = 1024;
 
 /// How long looking at the CA file may take; afterwards the client there is does.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -100,9 +105,15 @@ impl TokenProxyOptions {
         if parsed.query().is_some() || parsed.fragment().is_some() {
             return bad("must not have a query or a fragment".to_owned());
         }
+        if parsed.port() == Some(0) {
+            return bad("has the port 0".to_owned());
+        }
         let Some(host) = parsed.host_str() else { return bad("names no host".to_owned()) };
         let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
         let path = parsed.path().trim_end_matches('/').to_owned();
+        if path.len() > MAX_PATH {
+            return bad(format!("has a path of more than {MAX_PATH} bytes"));
+        }
         let fits = format!("{path}/").parse::<PathAndQuery>().is_ok();
         match format!("{host}{port}").parse() {
             Ok(authority) if fits => {
@@ -119,20 +130,16 @@ impl TokenProxyOptions {
     /// If it is no DNS name: TLS has no room for an address there (RFC 6066 section 3).
     pub fn with_sni_name(self, name: &str) -> Result<Self, TokenProxyError> {
         let name = name.trim().to_ascii_lowercase();
-        // As the client will read it: what looks like a number would be an address there.
+        // As the client will read it: what looks like a number would be an address there. TLS takes
+        // less for a name than a URL does.
         let read = Url::parse(&format!("https://{name}/")).ok();
-        let is_name = read.is_some_and(|url| url.domain() == Some(&name));
+        let is_name = read.is_some_and(|url| url.domain() == Some(&name))
+            && DnsName::try_from(name.as_str()).is_ok();
         let port = self.authority.port().map(|port| format!(":{port}")).unwrap_or_default();
         match format!("{name}{port}").parse() {
             Ok(named) if is_name => Ok(Self { named: Some(named), ..self }),
             _ => Err(TokenProxyError(format!("must be a DNS name, found {name:?}"))),
         }
-    }
-
-    /// Has these, and nobody else, vouch for its certificate.
-    #[must_use]
-    pub fn with_trust(self, trust: TokenProxyTrust) -> Self {
-        Self { trust, ..self }
     }
 
     /// The name in the TLS handshake, if it is not the URL's host.
@@ -143,7 +150,8 @@ impl TokenProxyOptions {
     /// Where a request goes instead: the proxy's base URL, and then the request's own path and
     /// query.
     pub fn url(&self, original: &Uri) -> Uri {
-        let rest = original.path_and_query().map_or("/", PathAndQuery::as_str);
+        let rest = original.path_and_query().map(PathAndQuery::as_str);
+        let rest = rest.filter(|rest| rest.starts_with('/')).unwrap_or("/");
         Uri::builder()
             .scheme("https")
             .authority(self.authority.clone())
@@ -152,12 +160,12 @@ impl TokenProxyOptions {
             .expect("a checked base URL, and a path that was a URL's before")
     }
 
-    /// Puts the other name into the URL, whence TLS takes it, and the proxy's own into `Host`.
+    /// Sends a request to the proxy, whatever host it names: the name for TLS goes into the URL, whence
+    /// TLS takes it, and the proxy's own into `Host`.
     fn address(&self, request: &mut Request<Bytes>) {
-        let Some(named) = self.named.clone() else { return };
         let mut url = std::mem::take(request.uri_mut()).into_parts();
         url.scheme = Some(Scheme::HTTPS);
-        url.authority = Some(named);
+        url.authority = Some(self.named.as_ref().unwrap_or(&self.authority).clone());
         url.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from_parts(url).expect("it has all its parts");
         let host = HeaderValue::from_str(self.authority.as_str());
@@ -206,7 +214,7 @@ impl TokenProxy {
             TokenProxyTrust::Platform => (None, Vec::new()),
             TokenProxyTrust::Bundle(bundle) => (Some(bundle.clone()), Vec::new()),
             TokenProxyTrust::File(path) => {
-                let pem = read(path).map_err(TransportBuildError::CaFile)?;
+                let pem = read_pem(path).map_err(TransportBuildError::CaFile)?;
                 let bundle = CaBundle::parse(path.display().to_string(), &pem);
                 (Some(bundle.map_err(|e| TransportBuildError::CaFile(e.to_string()))?), pem)
             }
@@ -242,7 +250,7 @@ impl TokenProxy {
                 "the token proxy's CA file is not usable; the one before holds"
             );
         };
-        let pem = match read(path) {
+        let pem = match read_pem(path) {
             Ok(pem) if pem == self.held().pem => return,
             Ok(pem) => pem,
             Err(problem) => return kept(problem),
@@ -280,10 +288,6 @@ impl Service<Request<Bytes>> for TokenProxy {
             answer.map_err(TransportError::of_token_proxy)
         })
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))
 }
 
 fn client(

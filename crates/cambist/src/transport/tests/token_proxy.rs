@@ -9,8 +9,12 @@ const NAME: &str = "0123.ests.aks";
 const ENTRA: &str = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token?x=y";
 
 fn options(at: impl std::fmt::Display, trust: TokenProxyTrust) -> TokenProxyOptions {
-    let options = TokenProxyOptions::parse(&format!("https://{at}/binding")).unwrap();
-    options.with_trust(trust)
+    trusting(TokenProxyOptions::parse(&format!("https://{at}/binding")).unwrap(), trust)
+}
+
+fn trusting(mut options: TokenProxyOptions, trust: TokenProxyTrust) -> TokenProxyOptions {
+    options.trust = trust;
+    options
 }
 
 fn named(server: &Server) -> TokenProxyOptions {
@@ -56,6 +60,19 @@ async fn without_a_name_of_its_own_it_goes_by_its_host() {
 }
 
 #[tokio::test]
+async fn whatever_a_request_names_it_goes_to_the_proxy() {
+    let mut server = Server::named("localhost", OK).await;
+    let at = format!("localhost:{}", server.address.port());
+    let trust = TokenProxyTrust::Bundle(server.ca.clone());
+    let transport = Transport::token_proxy(options(&at, trust)).unwrap();
+    let limits = Limits { max_body: 64, timeout: Duration::from_secs(20) };
+    let request = Request::post("https://elsewhere.invalid/path").body(Bytes::new()).unwrap();
+    assert_eq!(transport.send(request, limits).await.unwrap().status(), 200);
+    let heard = server.heard.recv().await.unwrap();
+    assert!(heard.head.to_ascii_lowercase().contains(&format!("\r\nhost: {at}\r\n")));
+}
+
+#[tokio::test]
 async fn a_host_is_looked_up_though_the_handshake_names_another() {
     let server = Server::named(NAME, OK).await;
     let at = format!("localhost:{}", server.address.port());
@@ -78,7 +95,7 @@ async fn another_name_and_another_authority_are_refused_each_with_its_fix() {
 
     let (server, stranger) = (Server::named(NAME, OK).await, Server::named(NAME, OK).await);
     for trust in [TokenProxyTrust::Bundle(stranger.ca.clone()), TokenProxyTrust::Platform] {
-        let error = ask(named(&server).with_trust(trust)).await.unwrap_err();
+        let error = ask(trusting(named(&server), trust)).await.unwrap_err();
         assert_eq!(error.reason(), "token_proxy_untrusted", "{error}");
         assert!(error.to_string().contains("AZURE_KUBERNETES_CA_FILE"), "{error}");
     }
@@ -94,7 +111,7 @@ async fn a_proxy_that_is_down_is_named() {
         let trust = TokenProxyTrust::Bundle(server.ca.clone());
         let error = ask(options(&at, trust).with_sni_name(NAME).unwrap()).await.unwrap_err();
         assert_eq!(error.reason(), "token_proxy_unreachable", "{error}");
-        assert!(error.to_string().starts_with(&at), "{error}");
+        assert!(error.to_string().starts_with(&format!("the token proxy {at}: ")), "{error}");
         assert!(error.to_string().contains("AZURE_KUBERNETES_TOKEN_PROXY"), "{error}");
     }
 }
@@ -105,7 +122,7 @@ async fn a_ca_file_is_taken_up_when_it_changes_and_kept_while_it_is_broken() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ca.crt");
     fs::write(&file, &stranger.ca_pem).unwrap();
-    let options = named(&server).with_trust(TokenProxyTrust::File(file.clone()));
+    let options = trusting(named(&server), TokenProxyTrust::File(file.clone()));
     let transport = Transport::token_proxy(options.clone()).unwrap();
     let reason =
         async || send(&transport, &options).await.map(|r| r.status()).map_err(|e| e.reason());
@@ -162,6 +179,8 @@ fn urls_and_names_are_held_to_their_form() {
         ("https://proxy/?s3cret", "query"),
         ("https://proxy/#s3cret", "fragment"),
         ("https://proxy:99999", "port"),
+        ("https://proxy:0", "port 0"),
+        (&*format!("https://proxy/{}", "x".repeat(1024)), "1024"),
     ] {
         let error = TokenProxyOptions::parse(bad).unwrap_err().to_string();
         assert!(error.contains(word) && !error.contains("s3cret"), "{bad}: {error}");
@@ -169,9 +188,21 @@ fn urls_and_names_are_held_to_their_form() {
     let proxy = TokenProxyOptions::parse("https://proxy:6443/x/").unwrap();
     let shown = proxy.clone().with_sni_name("A1.ests.AKS").unwrap().to_string();
     assert_eq!(shown, "https://proxy:6443/x (as a1.ests.aks)");
-    for bad in
-        ["", "a b", "10.0.0.1", "[::1]", "a.1", "0x7f.1", "name:443", "a/b", "u@a", "a?", "é"]
-    {
+    let long = "a".repeat(64);
+    for bad in [
+        "", "a b", "10.0.0.1", "[::1]", "a.1", "0x7f.1", "name:443", "a/b", "u@a", "a?", "é", "-a",
+        "a-", ".a", "*.a", &long,
+    ] {
         assert!(proxy.clone().with_sni_name(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_ca_file_is_a_file_and_not_endless() {
+    let error = read_pem("/dev/zero".as_ref()).unwrap_err();
+    assert_eq!(error, "/dev/zero is no file");
+    let dir = tempfile::tempdir().unwrap();
+    let long = dir.path().join("long.pem");
+    fs::write(&long, vec![b' '; 1024 * 1024 + 1]).unwrap();
+    assert!(read_pem(&long).unwrap_err().ends_with("is longer than 1048576 bytes"));
 }
