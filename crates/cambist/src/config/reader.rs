@@ -159,16 +159,27 @@ impl<'a> Reader<'a> {
         verifier
     }
 
-    /// Another cloud's usual audience is a mistake; an audience of somebody's own is not.
+    /// Another cloud's usual audience is a mistake, and so is one that is spelt a little differently;
+    /// an audience of somebody's own is not.
     fn check_pair(&mut self, authority: &Authority, audience: &Audience, usual: &Audience) {
+        let known = Cloud::all().map(Cloud::audience).chain([Audience::aks_identity_binding()]);
+        if let Some(known) = known.into_iter().find(|known| nearly(audience, known)) {
+            let problem = format!(
+                "{audience} is not {known}, and audiences are compared byte for byte: write it so"
+            );
+            return self.fault("CAMBIST_AUDIENCE", problem);
+        }
         let clouds = (authority.cloud(), Cloud::of_audience(audience));
         let (Some(asked), Some(meant)) = clouds else { return };
         if asked != meant {
             let (host, other) = (authority.host(), meant.authority());
-            let problem = format!(
+            let mut problem = format!(
                 "{audience} is what {meant} expects, but the authority {host} is that of {asked}: \
-                 set CAMBIST_AUDIENCE={usual}, or AZURE_AUTHORITY_HOST={other}"
+                 set CAMBIST_AUDIENCE={usual}"
             );
+            if Cloud::of_audience(usual).is_some() {
+                problem += &format!(", or AZURE_AUTHORITY_HOST={other}");
+            }
             self.fault("CAMBIST_AUDIENCE", problem);
         }
     }
@@ -295,4 +306,10 @@ impl<'a> Reader<'a> {
         let proxy = ProxyOptions::parse(&url, &no_proxy);
         proxy.map_err(|e| self.fault("HTTPS_PROXY", e.to_string())).ok()
     }
+}
+
+/// Whether two audiences differ in nothing but case and a slash at the end.
+fn nearly(one: &Audience, other: &Audience) -> bool {
+    let (a, b) = (one.as_str(), other.as_str());
+    a != b && a.trim_end_matches('/').eq_ignore_ascii_case(b)
 }

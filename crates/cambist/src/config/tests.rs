@@ -68,6 +68,30 @@ fn another_clouds_audience_is_a_fault_with_both_ways_out() {
 }
 
 #[test]
+fn an_audience_that_is_nearly_a_known_one_is_a_fault_with_the_right_spelling() {
+    for (audience, right) in [
+        ("api://AzureADTokenExchangechina", "api://AzureADTokenExchangeChina"),
+        ("api://AzureADTokenExchange/", "api://AzureADTokenExchange"),
+        ("api://aksidentitybinding", "api://AKSIdentityBinding"),
+    ] {
+        let faults = faulty(&[("CAMBIST_AUDIENCE", audience)]);
+        let [(name, problem)] = faults.as_slice() else { panic!("{audience}: {faults:?}") };
+        assert_eq!(name, "CAMBIST_AUDIENCE");
+        assert!(problem.starts_with(&format!("{audience} is not {right}, ")), "{problem}");
+    }
+}
+
+#[test]
+fn with_a_token_proxy_another_authority_is_no_way_out() {
+    let faults = faulty(&[
+        ("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example"),
+        ("CAMBIST_AUDIENCE", "api://AzureADTokenExchangeUSGov"),
+    ]);
+    let [(_, problem)] = faults.as_slice() else { panic!("{faults:?}") };
+    assert!(problem.ends_with("set CAMBIST_AUDIENCE=api://AKSIdentityBinding"), "{problem}");
+}
+
+#[test]
 fn an_audience_of_somebodys_own_and_an_allowed_host_are_paired_with_anything() {
     let login = "https://login.example";
     for (authority, audience) in [

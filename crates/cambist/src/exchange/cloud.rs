@@ -1,4 +1,9 @@
 //! Azure's clouds: where each is asked, for which audience, and what is its own.
+//!
+//! As the Azure SDKs have it: hosts and audiences by MSAL.NET's table of known clouds, the three
+//! youngest clouds' audiences also by the JavaScript and Java SDKs, those of the two secret ones by
+//! Entra's documentation of managed identities as credentials. `login-us.microsoftonline.com` is an
+//! alternate host of the public cloud, whatever its name says.
 
 use std::fmt;
 
@@ -36,7 +41,6 @@ pub enum Cloud {
 
 /// What is published about a cloud.
 struct Facts {
-    cloud: Cloud,
     name: &'static str,
     /// What its Entra expects of federated tokens.
     audience: Audience,
@@ -48,86 +52,89 @@ struct Facts {
     resources: &'static [&'static str],
 }
 
-/// As the Azure SDKs have it: hosts and audiences by MSAL.NET's table of known clouds, the three
-/// youngest clouds' audiences also by the JavaScript and Java SDKs, those of the two secret ones by
-/// Entra's documentation of managed identities as credentials. `login-us.microsoftonline.com` is
-/// an alternate host of the public cloud, whatever its name says.
-static CLOUDS: [Facts; 8] = [
-    Facts {
-        cloud: Cloud::Public,
-        name: "the public cloud",
-        audience: Audience::entra(),
-        hosts: &[
-            "login.microsoftonline.com",
-            "login.microsoft.com",
-            "login.windows.net",
-            "sts.windows.net",
-            "login-us.microsoftonline.com",
-        ],
-        resources: &[
-            "vault.azure.net",
-            "managedhsm.azure.net",
-            "management.azure.com",
-            "management.core.windows.net",
-            "database.windows.net",
-            "graph.microsoft.com",
-        ],
-    },
-    Facts {
-        cloud: Cloud::UsGov,
-        name: "the US Government cloud",
-        audience: Audience::entra_us_gov(),
-        hosts: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
-        resources: &["usgovcloudapi.net", "azure.us", "microsoft.us"],
-    },
-    Facts {
-        cloud: Cloud::China,
-        name: "the cloud in China",
-        audience: Audience::entra_china(),
-        hosts: &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
-        resources: &["chinacloudapi.cn", "azure.cn"],
-    },
-    Facts {
-        cloud: Cloud::UsNat,
-        name: "the US Government's top secret cloud",
-        audience: Audience::entra_us_nat(),
-        hosts: &["login.microsoftonline.eaglex.ic.gov"],
-        resources: &["eaglex.ic.gov"],
-    },
-    Facts {
-        cloud: Cloud::UsSec,
-        name: "the US Government's secret cloud",
-        audience: Audience::entra_us_sec(),
-        hosts: &["login.microsoftonline.microsoft.scloud"],
-        resources: &["microsoft.scloud"],
-    },
-    Facts {
-        cloud: Cloud::France,
-        name: "the sovereign cloud of France",
-        audience: Audience::entra_france(),
-        hosts: &["login.sovcloud-identity.fr"],
-        resources: &["sovcloud-api.fr", "svc.sovcloud.fr"],
-    },
-    Facts {
-        cloud: Cloud::Germany,
-        name: "the sovereign cloud of Germany",
-        audience: Audience::entra_germany(),
-        hosts: &["login.sovcloud-identity.de"],
-        resources: &["sovcloud-api.de", "svc.sovcloud.de"],
-    },
-    Facts {
-        cloud: Cloud::Singapore,
-        name: "the cloud of Singapore's government",
-        audience: Audience::entra_singapore(),
-        hosts: &["login.sovcloud-identity.sg"],
-        resources: &["sovcloud-api.sg"],
-    },
-];
+static PUBLIC: Facts = Facts {
+    name: "the public cloud",
+    audience: Audience::entra(),
+    hosts: &[
+        "login.microsoftonline.com",
+        "login.microsoft.com",
+        "login.windows.net",
+        "sts.windows.net",
+        "login-us.microsoftonline.com",
+    ],
+    resources: &[
+        "vault.azure.net",
+        "managedhsm.azure.net",
+        "management.azure.com",
+        "management.core.windows.net",
+        "database.windows.net",
+        "graph.microsoft.com",
+    ],
+};
+
+static US_GOV: Facts = Facts {
+    name: "the US Government cloud",
+    audience: Audience::entra_us_gov(),
+    hosts: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+    resources: &["usgovcloudapi.net", "azure.us", "microsoft.us"],
+};
+
+static CHINA: Facts = Facts {
+    name: "the cloud in China",
+    audience: Audience::entra_china(),
+    hosts: &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+    resources: &["chinacloudapi.cn", "azure.cn"],
+};
+
+static US_NAT: Facts = Facts {
+    name: "the US Government's top secret cloud",
+    audience: Audience::entra_us_nat(),
+    hosts: &["login.microsoftonline.eaglex.ic.gov"],
+    resources: &["eaglex.ic.gov"],
+};
+
+static US_SEC: Facts = Facts {
+    name: "the US Government's secret cloud",
+    audience: Audience::entra_us_sec(),
+    hosts: &["login.microsoftonline.microsoft.scloud"],
+    resources: &["microsoft.scloud"],
+};
+
+static FRANCE: Facts = Facts {
+    name: "the sovereign cloud of France",
+    audience: Audience::entra_france(),
+    hosts: &["login.sovcloud-identity.fr"],
+    resources: &["sovcloud-api.fr", "svc.sovcloud.fr"],
+};
+
+static GERMANY: Facts = Facts {
+    name: "the sovereign cloud of Germany",
+    audience: Audience::entra_germany(),
+    hosts: &["login.sovcloud-identity.de"],
+    resources: &["sovcloud-api.de", "svc.sovcloud.de"],
+};
+
+static SINGAPORE: Facts = Facts {
+    name: "the cloud of Singapore's government",
+    audience: Audience::entra_singapore(),
+    hosts: &["login.sovcloud-identity.sg"],
+    resources: &["sovcloud-api.sg"],
+};
 
 impl Cloud {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        CLOUDS.iter().map(|facts| facts.cloud)
+        const ALL: [Cloud; 8] = [
+            Cloud::Public,
+            Cloud::UsGov,
+            Cloud::China,
+            Cloud::UsNat,
+            Cloud::UsSec,
+            Cloud::France,
+            Cloud::Germany,
+            Cloud::Singapore,
+        ];
+        ALL.into_iter()
     }
 
     /// The cloud that a host of Entra's serves.
@@ -167,13 +174,21 @@ impl Cloud {
     }
 
     fn facts(self) -> &'static Facts {
-        let facts = CLOUDS.iter().find(|facts| facts.cloud == self);
-        facts.expect("each cloud has its row, as a test makes sure")
+        match self {
+            Self::Public => &PUBLIC,
+            Self::UsGov => &US_GOV,
+            Self::China => &CHINA,
+            Self::UsNat => &US_NAT,
+            Self::UsSec => &US_SEC,
+            Self::France => &FRANCE,
+            Self::Germany => &GERMANY,
+            Self::Singapore => &SINGAPORE,
+        }
     }
 }
 
 fn find(is: impl Fn(&Facts) -> bool) -> Option<Cloud> {
-    CLOUDS.iter().find(|facts| is(facts)).map(|facts| facts.cloud)
+    Cloud::all().find(|cloud| is(cloud.facts()))
 }
 
 impl fmt::Display for Cloud {
@@ -218,7 +233,6 @@ mod tests {
         for cloud in Cloud::all() {
             let usual = Authority::parse(&cloud.authority(), &[]).unwrap();
             assert_eq!(usual.cloud(), Some(cloud));
-            assert_eq!(CLOUDS.iter().filter(|facts| facts.cloud == cloud).count(), 1);
         }
     }
 
