@@ -13,12 +13,14 @@ from azure.keyvault.secrets import SecretClient
 
 
 def main() -> int:
-    # Azure wants to be told which of several identities to use. cambist has one, and holds a given id against it.
-    credential = ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID"))
-    vault = os.environ["KEY_VAULT_URL"]  # such as https://NAME.vault.azure.net
+    vault = os.environ.get("KEY_VAULT_URL")  # such as https://NAME.vault.azure.net
+    if not vault:
+        print("KEY_VAULT_URL is not set", file=sys.stderr)
+        return 1
     name = os.environ.get("SECRET_NAME", "greeting")
 
     # Make one credential and one client, and keep them: they cache the token and hold the connections.
+    credential = ManagedIdentityCredential()
     with credential, SecretClient(vault, credential) as client:
         try:
             properties = client.get_secret(name).properties

@@ -34,6 +34,4 @@ token=$(printf 'X-IDENTITY-HEADER: %s\n' "$IDENTITY_HEADER" |
 secret=$(printf 'Authorization: Bearer %s\n' "$token" |
     get "${KEY_VAULT_URL%/}/secrets/$name" --data api-version=7.4)
 id=$(printf '%s' "$secret" | text id)
-until=$(printf '%s' "$secret" | sed -nE 's/.*"exp" ?: ?([0-9]+).*/@\1/p')
-[ -z "$until" ] || until=$(date -u -d "$until" '+%Y-%m-%d %H:%M:%S+00:00')
-echo "read secret $name, version ${id##*/}, valid until ${until:-further notice}"
+echo "read secret $name, version ${id##*/}"
