@@ -40,6 +40,10 @@ test:
 formats:
     .ci/run formats
 
+# the real Azure SDKs against the sidecar
+conformance:
+    .ci/run conformance
+
 # the example that the README starts with
 quickstart:
     .ci/run quickstart
