@@ -25,6 +25,13 @@ pub enum Target {
     Api,
 }
 
+impl Target {
+    /// Whether access tokens are asked for there.
+    pub(crate) const fn grants_tokens(self) -> bool {
+        matches!(self, Self::Entra | Self::TokenProxy)
+    }
+}
+
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

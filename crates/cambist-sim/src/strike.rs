@@ -40,9 +40,7 @@ impl Fault {
             Self::WrongType => {
                 response(StatusCode::OK, &[("content-type", "application/json")], wrong(target))
             }
-            Self::Aadsts { code, status, retry_after }
-                if matches!(target, Target::Entra | Target::TokenProxy) =>
-            {
+            Self::Aadsts { code, status, retry_after } if target.grants_tokens() => {
                 let mut answer = with_retry(sim.entra().refuse_with(request, code), retry_after);
                 *answer.status_mut() = status.unwrap_or(answer.status());
                 answer

@@ -302,7 +302,8 @@ impl Sim {
             target,
             by,
             time: self.clock().wall(),
-            scope: matches!(target, Some(Target::Entra | Target::TokenProxy))
+            scope: target
+                .is_some_and(Target::grants_tokens)
                 .then(|| request::scope(&request))
                 .flatten(),
             status: None,

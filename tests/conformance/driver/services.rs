@@ -12,16 +12,17 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use cambist_core::clock::Clock as _;
 use cambist_sim::Sim;
+use cambist_sim::clock::SimClock;
+use cambist_sim::up::{Issued, issue};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -81,29 +82,19 @@ impl fmt::Debug for Authority {
 impl Authority {
     /// A new authority, and one certificate for all the services.
     pub(crate) fn new(dir: &Path) -> Self {
-        let mut ca = CertificateParams::new(Vec::new()).expect("no name is a fine name");
-        ca.distinguished_name.push(DnType::CommonName, "cambist conformance");
-        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let ca_key = KeyPair::generate().expect("a key can be made");
-        let ca_certificate = ca.self_signed(&ca_key).expect("a key can sign itself");
         let names = ["*.vault.azure.net", "*.blob.core.windows.net", "management.azure.com"];
-        let leaf = CertificateParams::new(names.map(str::to_owned)).expect("these are names");
-        let key = KeyPair::generate().expect("a key can be made");
-        let leaf = leaf.signed_by(&key, &rcgen::Issuer::new(ca, ca_key)).expect("a CA signs");
+        let issued = issue("cambist conformance", &names, SimClock::system().wall());
+        let Issued { ca_pem, leaf, key, .. } = issued.expect("certificates can be made");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider knows TLS 1.2 and 1.3")
             .with_no_client_auth()
-            .with_single_cert(
-                vec![leaf.der().clone()],
-                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-            )
+            .with_single_cert(vec![leaf], key)
             .expect("the key is the certificate's");
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let ca_file = dir.join("ca.pem");
-        std::fs::write(&ca_file, ca_certificate.pem()).expect("a file can be written");
+        std::fs::write(&ca_file, ca_pem).expect("a file can be written");
         Self { env: trusting(&ca_file), tls: Arc::new(tls) }
     }
 

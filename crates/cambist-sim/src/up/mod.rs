@@ -70,6 +70,7 @@ use tower::BoxError;
 
 pub use self::options::{Options, Trust};
 pub use self::proxy::ProxyCounts;
+pub use self::tls::{Issued, issue};
 
 use self::admin::Admin;
 use self::listen::Server;

@@ -14,8 +14,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -48,7 +48,7 @@ impl Tls {
 
     fn make(now: UnixTime) -> Result<Self, BoxError> {
         let name = "cambist-sim: for tests, on one machine";
-        let Issued { ca, leaf, key } = issue(name, &["localhost", "127.0.0.1"], now)?;
+        let Issued { ca, ca_pem, leaf, key } = issue(name, &["localhost", "127.0.0.1"], now)?;
         // Named rather than taken from the process, which may have another.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -57,25 +57,33 @@ impl Tls {
             .with_single_cert(vec![leaf], key)?;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut roots = RootCertStore::empty();
-        roots.add(ca.der().clone())?;
+        roots.add(ca)?;
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let ca_pem = ca.pem();
         Ok(Self { ca_pem, server: Arc::new(server), client: Arc::new(client) })
     }
 }
 
 /// A certificate, its key, and the authority that issued it.
-pub(super) struct Issued {
-    pub(super) ca: Certificate,
-    pub(super) leaf: CertificateDer<'static>,
-    pub(super) key: PrivateKeyDer<'static>,
+#[derive(Debug)]
+pub struct Issued {
+    /// The authority's own certificate.
+    pub ca: CertificateDer<'static>,
+    /// The same in PEM.
+    pub ca_pem: String,
+    /// The server's certificate.
+    pub leaf: CertificateDer<'static>,
+    /// The server's key.
+    pub key: PrivateKeyDer<'static>,
 }
 
-/// Makes an authority that issues one certificate, for these hosts.
-pub(super) fn issue(ca_name: &str, hosts: &[&str], now: UnixTime) -> Result<Issued, BoxError> {
+/// Makes an authority that issues one certificate, for these hosts. Its key is forgotten.
+///
+/// # Errors
+/// If a host is no name, or the cryptography fails.
+pub fn issue(ca_name: &str, hosts: &[&str], now: UnixTime) -> Result<Issued, BoxError> {
     let mut ca = params(ca_name, &[], now)?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -88,7 +96,12 @@ pub(super) fn issue(ca_name: &str, hosts: &[&str], now: UnixTime) -> Result<Issu
     leaf.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&key, &rcgen::Issuer::new(ca, ca_key))?.der().clone();
-    Ok(Issued { ca: ca_certificate, leaf, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) })
+    Ok(Issued {
+        ca: ca_certificate.der().clone(),
+        ca_pem: ca_certificate.pem(),
+        leaf,
+        key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+    })
 }
 
 fn params(name: &str, hosts: &[&str], now: UnixTime) -> Result<CertificateParams, rcgen::Error> {

@@ -77,10 +77,10 @@ impl TokenProxy {
 fn certify(sni_name: &str, now: UnixTime) -> Result<(String, Arc<CertifiedKey>), BoxError> {
     // Two authorities of one name would not be strangers to each other.
     let ca_name = format!("cambist-sim: a token proxy, {}", random::hex::<4>());
-    let Issued { ca, leaf, key } = issue(&ca_name, &[sni_name], now)?;
+    let Issued { ca_pem, leaf, key, .. } = issue(&ca_name, &[sni_name], now)?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let key = CertifiedKey::from_der(vec![leaf], key, &provider)?;
-    Ok((ca.pem(), Arc::new(key)))
+    Ok((ca_pem, Arc::new(key)))
 }
 
 impl ResolvesServerCert for Certificates {

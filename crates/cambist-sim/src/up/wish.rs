@@ -59,8 +59,8 @@ impl Wish {
         let fault = self.fault()?;
         let for_entra = matches!(fault, Fault::Aadsts { .. });
         let for_issuer = matches!(fault, Fault::Stale(_));
-        let issues = matches!(target, Target::Entra | Target::TokenProxy);
-        if for_entra && !issues || for_issuer && (issues || target == Target::Api) {
+        let grants = target.grants_tokens();
+        if for_entra && !grants || for_issuer && (grants || target == Target::Api) {
             return Err("this kind of fault does not apply to this target".to_owned());
         }
         Ok(Injection { target, fault, count, reach })
