@@ -7,7 +7,7 @@ use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{KeySet, Thumbprint};
 use cambist_core::token::ProjectedToken;
 
-use crate::credential::Context;
+use crate::context::Context;
 use crate::error::Error;
 use crate::issuer_keys::IssuerKeys;
 use crate::key_age::KeyAge;

@@ -18,7 +18,8 @@ use futures_util::future::BoxFuture;
 
 use crate::assertions::Assertions;
 use crate::cache::Source;
-use crate::credential::{Context, Credential};
+use crate::context::Context;
+use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::exchange::{AccessToken, is_bearer};
 

@@ -18,7 +18,7 @@ use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::credential::Context;
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::exchange::AccessToken;
 use crate::observer::Served;

@@ -10,7 +10,8 @@ use cambist_core::issuer::JwksHost;
 use cambist_core::verify::Verifier;
 
 use crate::assertions::Assertions;
-use crate::credential::{Context, Credential, Workload};
+use crate::context::Context;
+use crate::credential::{Credential, Workload};
 use crate::env::Env;
 use crate::exchange::{Authority, Exchange, TenantId};
 use crate::issuer_keys::{IssuerKeys, Source};

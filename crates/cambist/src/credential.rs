@@ -5,45 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
-use cambist_core::clock::{BootTime, Clock};
-use cambist_core::refresh::{Failure, Holding, Jitter, wait};
+use cambist_core::clock::BootTime;
+use cambist_core::refresh::{Failure, Holding, wait};
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::assertions::Assertions;
 use crate::cache::{Cache, Entry, Source};
-use crate::clock::SystemClock;
+use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
-use crate::observer::{Observer, Unobserved};
 
 /// How often what is held is looked after.
 const TEND_EVERY: Duration = Duration::from_secs(5);
-
-/// What everything in one process shares: the time, who is told, and the pod's share of the spread.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// Where the time comes from.
-    pub clock: Arc<dyn Clock>,
-    /// Who is told what happens.
-    pub observer: Arc<dyn Observer>,
-    /// The pod's jitter.
-    pub jitter: Jitter,
-}
-
-impl Context {
-    /// This machine's clocks, nobody who is told, and a jitter by something that differs from pod to
-    /// pod, such as its name.
-    pub fn system(pod: &str) -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            observer: Arc::new(Unobserved),
-            jitter: Jitter::of(pod.as_bytes()),
-        }
-    }
-}
 
 /// Azure tokens for one identity: cached, refreshed in the background, held through outages.
 ///

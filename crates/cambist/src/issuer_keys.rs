@@ -12,7 +12,7 @@ use cambist_core::jwks::{Choice, KeyId, KeySet};
 use http::HeaderMap;
 use tokio::sync::Mutex;
 
-use crate::credential::Context;
+use crate::context::Context;
 use crate::key_age::KeyAge;
 use crate::observer::{KeySource, KeysOutcome};
 use crate::transport::Transport;

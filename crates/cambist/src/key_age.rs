@@ -20,7 +20,7 @@ use cambist_core::key_age::{
     Source, judge,
 };
 
-use crate::credential::Context;
+use crate::context::Context;
 use crate::history::{HistoryFile, Stored};
 
 mod findings;

@@ -12,7 +12,8 @@ use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{BoxError, Layer, Service};
 
-use crate::credential::{Context, Credential};
+use crate::context::Context;
+use crate::credential::Credential;
 use crate::issuer_keys::{COOLDOWN, IssuerKeys};
 
 /// Puts `Authorization: Bearer` with a fresh Azure token on every request, marked sensitive so that

@@ -12,7 +12,8 @@ use cambist_sim::kubelet::Kubelet;
 use tempfile::TempDir;
 
 use crate::config::Config;
-use crate::credential::{Context, Credential};
+use crate::context::Context;
+use crate::credential::Credential;
 use crate::error::Error;
 use crate::issuer_keys::Source;
 use crate::observer::{Observer, Unobserved};

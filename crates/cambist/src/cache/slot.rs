@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::Held;
-use crate::credential::Context;
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::exchange::AccessToken;
 
