@@ -36,6 +36,10 @@ crypto:
 test:
     .ci/run test
 
+# the sidecar as it ships
+release:
+    .ci/run release
+
 # `cambist issuer check` as a process, its outputs against other people's tools
 formats:
     .ci/run formats
