@@ -244,6 +244,22 @@ async fn both_families_are_served_on_one_port() {
 }
 
 #[test]
+fn a_connection_taken_while_the_runtime_ends_is_let_go() {
+    let gauges = Gauges::default();
+    let connections = Arc::new(Connections::new(Limits::default(), gauges.clone()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let handle = runtime.handle().clone();
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _guard = handle.enter();
+        connections.spawn(|_| async {});
+        let _ = tell.send(gauges.open.get());
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(3)), Ok(0), "it waits for itself");
+}
+
+#[test]
 fn few_files_mean_few_connections() {
     let of = |files| Limits::for_descriptors(files).0.connections;
     assert_eq!(of(None), 1024);
