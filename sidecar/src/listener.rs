@@ -1,5 +1,6 @@
 //! Listening: sockets, the accept loop that nothing ends, and the drain.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +15,16 @@ use crate::reply::Body;
 mod accept;
 mod bind;
 mod connections;
-mod watched;
+mod peer;
+mod stream;
 
 pub use bind::{bind, open};
 pub use connections::Gauges;
+pub use peer::{Ends, Link, Peer};
 
 use accept::accept;
 use connections::Connections;
+use stream::Listener;
 
 /// How long connections may take, and how many there may be.
 #[derive(Clone, Copy, Debug)]
@@ -73,20 +77,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve. Must be called within a tokio runtime.
+    /// Starts to serve; `host` is the node's address, if it is known. Must be called within a tokio
+    /// runtime.
     pub fn start<F, A>(
         listeners: Vec<TcpListener>,
+        host: Option<IpAddr>,
         limits: Limits,
         gauges: Gauges,
         answer: F,
     ) -> Self
     where
-        F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+        F: Fn(&Arc<Link>, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
     {
         let connections = Arc::new(Connections::new(limits, gauges));
         let (stop, stopped) = watch::channel(false);
         let accepting = listeners.into_iter().map(|listener| {
+            let listener = Listener::new(listener, host);
             let (connections, answer) = (connections.clone(), answer.clone());
             let mut stopped = stopped.clone();
             tokio::spawn(async move {

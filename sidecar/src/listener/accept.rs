@@ -10,10 +10,11 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::rt::TokioIo;
 
 use super::connections::{Connections, Phase};
-use super::watched::Watched;
+use super::peer::Link;
+use super::stream::{Listener, Stream};
 use crate::reply::Body;
 
 /// The most bytes that a request's head may have, so that a slow client costs little.
@@ -22,19 +23,19 @@ pub(super) const MAX_HEAD: usize = 16 * 1024;
 /// How long to leave `accept` alone after it failed for want of something.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
-pub(super) async fn accept<F, A>(listener: &TcpListener, connections: &Arc<Connections>, answer: F)
+pub(super) async fn accept<F, A>(listener: &Listener, connections: &Arc<Connections>, answer: F)
 where
-    F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+    F: Fn(&Arc<Link>, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let mut failures = 0u32;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, ends)) => {
                 failures = 0;
                 connections.room().await;
-                let answer = answer.clone();
-                connections.spawn(|phase| serve(stream, phase, answer));
+                let (link, answer) = (Arc::new(Link::new(ends)), answer.clone());
+                connections.spawn(|phase| serve(stream, link, phase, answer));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -56,18 +57,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve<F, A>(stream: TcpStream, phase: Arc<Phase>, answer: F)
+async fn serve<F, A>(stream: Stream, link: Arc<Link>, phase: Arc<Phase>, answer: F)
 where
-    F: Fn(Request<Incoming>) -> A,
+    F: Fn(&Arc<Link>, Request<Incoming>) -> A,
     A: Future<Output = Response<Body>>,
 {
-    // Answers are one small write each; without it some would wait for the client's delayed ACK.
-    let _ = stream.set_nodelay(true);
     let service = {
         let phase = phase.clone();
         service_fn(move |request| {
             phase.busy();
-            let (phase, answer) = (phase.clone(), answer(request));
+            let (phase, answer) = (phase.clone(), answer(&link, request));
             async move {
                 let mut response = answer.await;
                 if phase.idle() {
@@ -81,7 +80,8 @@ where
     http.max_buf_size(MAX_HEAD);
     // No timer of hyper's: it sets one for every request, and cannot tell an idle connection from a
     // slow one. `Connections` watches all of them at once.
-    if let Err(error) = http.serve_connection(Watched::new(stream, phase), service).await {
+    let stream = TokioIo::new(stream.watched(phase));
+    if let Err(error) = http.serve_connection(stream, service).await {
         // Clients hang up; that is no event.
         tracing::trace!(%error, "a connection ended early");
     }

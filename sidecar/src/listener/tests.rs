@@ -28,7 +28,7 @@ fn counting(limits: Limits) -> (Server, SocketAddr) {
     let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
     let at = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));
-    let server = Server::start(vec![listener], limits, Gauges::default(), move |_| {
+    let server = Server::start(vec![listener], None, limits, Gauges::default(), move |_, _| {
         let number = count.fetch_add(1, Ordering::Relaxed);
         async move { Response::new(Full::new(Bytes::from(format!("number {number}\n")))) }
     });
@@ -51,7 +51,7 @@ impl Held {
         let (go, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let gauges = Gauges::default();
         let (gate, count) = (go.clone(), waiting.clone());
-        let server = Server::start(vec![listener], limits, gauges.clone(), move |_| {
+        let server = Server::start(vec![listener], None, limits, gauges.clone(), move |_, _| {
             let (gate, count) = (gate.clone(), count.clone());
             async move {
                 count.fetch_add(1, Ordering::Relaxed);
