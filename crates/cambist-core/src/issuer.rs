@@ -12,6 +12,10 @@ use crate::text::quoted;
 /// Largest discovery document that is read, in bytes.
 pub const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
 
+/// The `Accept` that every server of discovery documents can meet. kube-apiserver has the document
+/// in one representation and answers 406 to whoever does not name that.
+pub const DISCOVERY_ACCEPT: &str = "application/json, */*;q=0.1";
+
 /// An issuer's URL, kept byte for byte, because Entra and the `iss` claim are compared so: a
 /// trailing slash more or less makes another issuer.
 ///

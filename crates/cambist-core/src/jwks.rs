@@ -20,6 +20,11 @@ pub use key::{Alg, Key, KeyError};
 /// Largest key set that is read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 
+/// The `Accept` that every server of key sets can meet. kube-apiserver has the set in one
+/// representation (RFC 7517 section 8.5.2) and answers 406 to whoever does not name that; files are
+/// mostly uploaded as plain JSON.
+pub const JWKS_ACCEPT: &str = "application/jwk-set+json, application/json, */*;q=0.1";
+
 /// Most keys that a set may have; Entra itself keeps only the first 100 of an issuer.
 pub const MAX_KEYS: usize = 100;
 

@@ -112,8 +112,8 @@ where
     if !url.starts_with("https://") {
         return Err(unreachable(&format!("'{url}' is no https address")));
     }
+    // Without `Accept`: what Entra sends is not known, and this is what every server answers.
     let request = http::Request::get(url)
-        .header("accept", "application/json")
         .body(Bytes::new())
         .map_err(|_| unreachable(&format!("'{url}' is no address")))?;
     let call = async { fetch.ready().await?.call(request).await };
