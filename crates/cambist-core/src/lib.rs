@@ -14,6 +14,7 @@
 
 pub mod admission;
 pub mod clock;
+pub mod foreign;
 pub mod issuer;
 mod json;
 pub mod jwks;
