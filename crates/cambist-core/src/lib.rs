@@ -30,4 +30,4 @@ mod text;
 pub mod token;
 pub mod verify;
 
-pub use json::JsonError;
+pub use json::{Found, JsonError};
