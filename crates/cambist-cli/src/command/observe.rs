@@ -66,17 +66,15 @@ async fn once(
         bundle::write(path, &look).map_err(collect::CollectError::from)?;
     }
     let ledger = Ledger::open(&args.state, &args.sources, world, &look, clock).await?;
-    let recorded =
-        args.state.state.is_some() && ledger.problems.is_empty() && !args.state.read_only;
     for problem in &ledger.problems {
         look.problem("state", problem);
     }
     for finding in &ledger.findings {
         look.problem("state", finding);
     }
-    let line = Line::of(&look, ledger.before.as_ref(), recorded);
+    let line = Line::of(&look, ledger.before.as_ref(), ledger.recorded);
     let read = !line.public.is_empty() || !line.api.is_empty();
-    let complete = read && (recorded || args.state.state.is_none() || args.state.read_only);
+    let complete = read && (ledger.recorded || args.state.state.is_none() || args.state.read_only);
     Ok((line.render(args.output), complete))
 }
 
