@@ -124,26 +124,31 @@ where
         telemetry.clone(),
     ));
     let gauges = telemetry.metrics().token_connections();
-    let tokens = Server::start(listeners, token_limits, gauges, move |request| {
-        let answer = endpoint.answer::<Incoming>(&request);
-        let endpoint = endpoint.clone();
-        async move {
-            match answer {
-                Answer::Now(response) => response,
-                // Boxed, so that a connection is not as large as the rare case.
-                Answer::Later(pending) => Box::pin(endpoint.wait(pending)).await,
+    let tokens =
+        Server::start(listeners, config.host_ip, token_limits, gauges, move |_, request| {
+            let answer = endpoint.answer::<Incoming>(&request);
+            let endpoint = endpoint.clone();
+            async move {
+                match answer {
+                    Answer::Now(response) => response,
+                    // Boxed, so that a connection is not as large as the rare case.
+                    Answer::Later(pending) => Box::pin(endpoint.wait(pending)).await,
+                }
             }
-        }
-    });
+        });
     let admin = admin_listener.map(|listener| {
         let gauges = telemetry.metrics().admin_connections();
         let served = config.served().collect();
         let admin = Admin::new(credential.clone(), telemetry.clone(), clock, served);
         let admin = Arc::new(admin);
         let answering = admin.clone();
-        let server = Server::start(vec![listener], admin_limits, gauges, move |request| {
-            std::future::ready(answering.answer::<Incoming>(&request))
-        });
+        let server = Server::start(
+            vec![listener],
+            config.host_ip,
+            admin_limits,
+            gauges,
+            move |_, request| std::future::ready(answering.answer::<Incoming>(&request)),
+        );
         (admin, server)
     });
 
