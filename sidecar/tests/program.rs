@@ -40,6 +40,8 @@ struct Sidecar {
     child: Child,
     tokens: SocketAddr,
     admin: SocketAddr,
+    /// What it said before it served.
+    said: Vec<String>,
 }
 
 impl Sidecar {
@@ -54,12 +56,16 @@ impl Sidecar {
     /// Reads its log up to where it says that it serves, and not any further.
     fn serving<R: std::io::Read>(child: Child, log: R) -> (Self, BufReader<R>) {
         let mut log = BufReader::new(log);
-        let serving: serde_json::Value = log
-            .by_ref()
-            .lines()
-            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
-            .find(|event: &serde_json::Value| event["message"] == "serving")
-            .unwrap();
+        let mut said = Vec::new();
+        let serving = loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it ended: {said:?}");
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["message"] == "serving" {
+                break event;
+            }
+            said.push(line);
+        };
         let address = |name: &str| {
             let text = serving[name].as_str().unwrap();
             let digits = |c: char| c.is_ascii_digit();
@@ -70,7 +76,8 @@ impl Sidecar {
                 .parse()
                 .unwrap()
         };
-        let sidecar = Self { tokens: address("tokens"), admin: address("admin"), child };
+        let (tokens, admin) = (address("tokens"), address("admin"));
+        let sidecar = Self { child, tokens, admin, said };
         (sidecar, log)
     }
 
@@ -295,4 +302,18 @@ fn flood(files: &str, within: Duration) {
     assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(sidecar.child.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn a_ledger_that_is_a_fifo_is_told_of_and_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("ledger");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let ledger = ("CAMBIST_LEDGER", fifo.to_str().unwrap());
+    let mut sidecar = Sidecar::start(command(PROGRAM, &[ledger]));
+    let said = sidecar.said.iter().find(|line| line.contains("the key ledger is ailing"));
+    assert!(said.unwrap().contains("ledger is a FIFO, not a regular file"), "{said:?}");
+    assert!(ask(sidecar.admin, "/live").starts_with("HTTP/1.1 200 "));
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
 }

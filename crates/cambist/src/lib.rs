@@ -32,6 +32,7 @@ mod credential;
 pub mod env;
 mod error;
 pub mod exchange;
+pub mod files;
 pub mod history;
 pub mod issuer_keys;
 pub mod key_age;

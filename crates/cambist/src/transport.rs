@@ -25,7 +25,6 @@ mod token_proxy;
 pub use error::{Fault, TransportError};
 pub use https::{HttpsOptions, TransportBuildError};
 pub use proxy::{ProxyError, ProxyOptions};
-pub(crate) use roots::read_pem;
 pub use roots::{CaBundle, CaError};
 pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 
