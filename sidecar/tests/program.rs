@@ -3,13 +3,15 @@
 
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cambist_sim::Settings;
 use cambist_sim::clock::SimClock;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cambist-sidecar");
 const SECRET: &str = "hunter2hunter2hunter2";
@@ -277,6 +279,64 @@ fn a_wrong_configuration_ends_it_also_where_nobody_reads_why() {
     let mut child = unread.spawn().unwrap();
     assert_eq!(until(|| child.try_wait().unwrap()).code(), Some(64));
     drop(reader);
+}
+
+#[test]
+fn it_gives_up_dumps_and_takes_the_files_it_may_have() {
+    let mut limited = command("sh", &[]);
+    limited.args(["-c", "ulimit -S -n 100 && ulimit -S -c unlimited; exec \"$0\"", PROGRAM]);
+    let sidecar = Sidecar::start(limited);
+    let of = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", sidecar.child.id()));
+    let Ok(limits) = of("limits") else { return };
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        let mut words = line[name.len()..].split_whitespace().map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    };
+    assert_eq!(limit("Max core file size"), ("0".to_owned(), "0".to_owned()));
+    let (soft, hard) = limit("Max open files");
+    assert!(soft == hard || soft == "65536", "{soft} of {hard}");
+}
+
+#[test]
+fn it_keeps_within_ten_threads_and_cannot_be_looked_into() {
+    // The kernel counts by user and lets root off, so it takes root to be a user without other
+    // processes.
+    if !geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("cambist-sidecar");
+    if std::fs::hard_link(PROGRAM, &program).is_err() {
+        std::fs::copy(PROGRAM, &program).unwrap();
+    }
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut limited = command("sh", &[("CAMBIST_PREFETCH", "https://vault.azure.net")]);
+    // Which letter it is depends on the shell.
+    let script = "ulimit -u 12 2>/dev/null || ulimit -p 12; exec \"$0\"";
+    limited.args(["-c", script, program.to_str().unwrap()]).uid(54_321).gid(54_321);
+    let mut sidecar = Sidecar::start(limited);
+    let target = "/v1/token?scope=https://storage.azure.com/.default";
+    let asking: Vec<_> = (0..20)
+        .map(|_| {
+            let mut app = TcpStream::connect(sidecar.tokens).unwrap();
+            let head = format!("Host: {}\r\nX-IDENTITY-HEADER: {SECRET}\r\n", sidecar.tokens);
+            write!(app, "GET {target} HTTP/1.1\r\n{head}Connection: close\r\n\r\n").unwrap();
+            app
+        })
+        .collect();
+    for mut app in asking {
+        let mut reply = String::new();
+        app.read_to_string(&mut reply).unwrap();
+        assert!(reply.contains("token_file_missing"), "{reply}");
+    }
+    let of = |file: &str| format!("/proc/{}/{file}", sidecar.child.id());
+    let threads = std::fs::read_dir(of("task")).unwrap().count();
+    assert!((4..=10).contains(&threads), "{threads}");
+    // What belongs to a process that cannot be dumped is root's.
+    assert_eq!(std::fs::metadata(of("environ")).unwrap().uid(), 0);
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
 }
 
 #[test]
