@@ -18,6 +18,8 @@ use tower::{BoxError, Service, ServiceExt};
 
 mod error;
 mod https;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod platform;
 mod proxy;
 mod roots;
 mod token_proxy;

@@ -108,6 +108,12 @@ impl CaBundle {
         &self.source
     }
 
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    pub(super) fn add_to(&self, store: &mut RootCertStore) -> Result<(), rustls::Error> {
+        self.certificates.iter().try_for_each(|der| store.add(der.clone()))
+    }
+
+    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
     pub(super) fn certificates(
         &self,
     ) -> impl Iterator<Item = Result<reqwest::Certificate, reqwest::Error>> {
