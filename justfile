@@ -36,6 +36,10 @@ crypto:
 test:
     .ci/run test
 
+# what takes minutes: many more schedules for everything that many wait for
+long:
+    .ci/run long
+
 # `cambist issuer check` as a process, its outputs against other people's tools
 formats:
     .ci/run formats

@@ -32,6 +32,7 @@ mod credential;
 pub mod env;
 mod error;
 pub mod exchange;
+mod flight;
 pub mod history;
 pub mod issuer_keys;
 pub mod key_age;
