@@ -40,6 +40,10 @@ test:
 release:
     .ci/run release
 
+# what takes minutes: many more schedules for everything that many wait for
+long:
+    .ci/run long
+
 # `cambist issuer check` as a process, its outputs against other people's tools
 formats:
     .ci/run formats
