@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cambist_core::foreign::Foreign;
 use http::{Request, Response, Uri};
 use tower::Service;
 use zeroize::Zeroizing;
@@ -58,7 +59,7 @@ pub enum TransportBuildError {
     #[error(
         "the https client cannot be set up: {0}; an image without certificate authorities needs CAMBIST_CA_FILE, and for a token proxy AZURE_KUBERNETES_CA_FILE"
     )]
-    Client(String),
+    Client(Foreign),
     /// The CA file cannot be used.
     #[error("{0}")]
     CaFile(String),
@@ -124,14 +125,14 @@ impl Https {
     }
 }
 
-/// reqwest's own words say only "builder error"; the cause tells.
+/// reqwest says no more than that building failed; its cause tells, in whose words ever.
 fn refused(error: reqwest::Error) -> TransportBuildError {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(below) = cause.source() {
         cause = below;
     }
-    TransportBuildError::Client(cause.to_string())
+    TransportBuildError::Client(Foreign::new(cause.to_string()))
 }
 
 impl Service<Request<Bytes>> for Https {

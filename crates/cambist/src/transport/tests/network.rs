@@ -34,6 +34,10 @@ impl Server {
     }
 
     pub(super) async fn named(name: &str, says: &'static str) -> Self {
+        Self::of_names(vec![name.to_owned()], says).await
+    }
+
+    async fn of_names(names: Vec<String>, says: &'static str) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         // Two authorities of the same name would not be strangers to each other.
@@ -41,7 +45,7 @@ impl Server {
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
         let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let leaf = CertificateParams::new(names).unwrap();
         let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
         let certificate = Bytes::copy_from_slice(leaf.der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -178,6 +182,7 @@ async fn bodies_are_capped_while_they_come_and_refusals_keep_their_status() {
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nsho", Err(lost)),
         ("HTTP/1.1 200 OK\r\ncontent-len", Err(lost)),
         ("", Err(lost)),
+        ("SSH-2.0-OpenSSH_9.9\r\n", Err("not_http")),
         ("HTTP/1.1 503 x\r\ncontent-length: 64\r\n\r\nshort", Ok((503, 5))),
         ("HTTP/1.1 429 x\r\ncontent-length: 65\r\n\r\nLONG", Ok((429, 64))),
         ("HTTP/1.1 500 x\r\n\r\n", Ok((500, 0))),
@@ -208,7 +213,11 @@ async fn only_https_with_a_trusted_certificate_is_spoken() {
     let other = Server::named("other.example", OK).await;
     let error = other.ask(other.options()).await.unwrap_err();
     assert_eq!(error.reason(), "tls", "{error}");
-    assert!(error.to_string().contains("other.example"), "{error}");
+    assert!(error.to_string().contains("is for \"other.example\", not for"), "{error}");
+    let many = Server::of_names((0..2000).map(|n| format!("n{n}.example")).collect(), OK).await;
+    let error = many.ask(many.options()).await.unwrap_err();
+    assert!(error.to_string().contains(" more, not for \"127.0.0.1\""), "{error}");
+    assert!(error.to_string().len() < 500, "{error}");
 
     let url = format!("https://{}/", nobody().await);
     assert_eq!(ask(server.options(), &url).await.unwrap_err().reason(), "connect");
