@@ -11,6 +11,7 @@ use azure_core::http::ClientMethodOptions;
 use azure_core::time::OffsetDateTime;
 use azure_identity::{ClientAssertion, DeveloperToolsCredential};
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::ForeignList;
 use cambist_core::scope::Scope;
 use cambist_core::secret::Secret;
 use futures_util::FutureExt;
@@ -97,10 +98,15 @@ impl Credential {
     /// If `azure_identity` cannot set it up.
     pub fn developer(context: Context) -> Result<Self, Error> {
         let tools = DeveloperToolsCredential::new(None);
-        let tools = tools.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
+        let tools = tools.map_err(|e| no_token(&e.to_string()))?;
         let source = Developer { tools, context: context.clone() };
         Ok(Self::from_source("developer".to_owned(), None, Arc::new(source), context))
     }
+}
+
+/// The tools' own words, line by line.
+fn no_token(words: &str) -> Error {
+    Error::new(Kind::Developer(ForeignList::of(words.lines())))
 }
 
 #[derive(Debug)]
@@ -116,12 +122,11 @@ impl Source for Developer {
             let now = self.context.clock.wall();
             let scope = scope.to_string();
             let token = self.tools.get_token(&[&scope], None).await;
-            let token = token.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
+            let token = token.map_err(|e| no_token(&e.to_string()))?;
             let expires_on = UnixTime::from_secs(token.expires_on.unix_timestamp());
             let valid_for = expires_on.since(now).min(LONGEST);
             if !is_bearer(token.token.secret()) {
-                let problem = "what the tools printed is no token".to_owned();
-                return Err(Error::new(Kind::Developer(problem)));
+                return Err(no_token("what the tools printed is no token"));
             }
             let secret = Secret::new(token.token.secret());
             Ok(AccessToken::new(secret, now, sent_at, valid_for, None, None))

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cambist_core::admission::Refusal;
+#[cfg(feature = "azure")]
+use cambist_core::foreign::ForeignList;
 use cambist_core::refresh::Failure;
 
 use http::StatusCode;
@@ -44,7 +46,7 @@ pub(crate) enum Kind {
     Lost,
     #[cfg(feature = "azure")]
     #[error("the developer's own sign-in gave no token: {0}")]
-    Developer(String),
+    Developer(ForeignList),
 }
 
 /// What kind of trouble an [`Error`] is, for whoever must answer a caller.

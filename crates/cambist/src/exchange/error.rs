@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use cambist_core::Found;
 use cambist_core::admission::Assertion;
+use cambist_core::foreign::{Foreign, ForeignList};
 use cambist_core::refresh::Failure;
 use cambist_core::scope::Scope;
 use http::StatusCode;
@@ -31,13 +33,13 @@ pub enum ExchangeError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntraError {
     pub(super) status: StatusCode,
-    pub(super) error: String,
-    pub(super) suberror: Option<String>,
+    pub(super) error: Foreign,
+    pub(super) suberror: Option<Foreign>,
     pub(super) codes: Vec<u32>,
-    pub(super) description: String,
-    pub(super) correlation_id: Option<String>,
-    pub(super) trace_id: Option<String>,
-    pub(super) timestamp: Option<String>,
+    pub(super) description: Option<Foreign>,
+    pub(super) correlation_id: Option<Foreign>,
+    pub(super) trace_id: Option<Foreign>,
+    pub(super) timestamp: Option<Foreign>,
     pub(super) retry_after: Option<Duration>,
     pub(super) trouble: Trouble,
     pub(super) fix: String,
@@ -77,7 +79,7 @@ impl Answerer {
 pub enum ReplyFault {
     /// A redirect, which is not followed: the assertion goes to one place only.
     #[error("the redirect{} is refused: tokens are sent to the configured authority alone; is a captive portal or a proxy in between?", to(.0))]
-    Redirect(Option<String>),
+    Redirect(Option<Foreign>),
     /// A status that a token endpoint has no use for.
     #[error("that status means nothing here; is AZURE_AUTHORITY_HOST really an authority?")]
     Status,
@@ -106,13 +108,13 @@ pub enum ReplyFault {
         name: &'static str,
         /// What must stand there.
         expected: &'static str,
-        /// What stands there; never a text's content.
-        found: String,
+        /// What stands there; of a text only what is short.
+        found: Found,
     },
 }
 
-fn to(host: &Option<String>) -> String {
-    host.as_ref().map(|host| format!(" to {host}")).unwrap_or_default()
+fn to(host: &Option<Foreign>) -> String {
+    host.as_ref().map(|host| format!(" to {}", host.as_str())).unwrap_or_default()
 }
 
 impl ExchangeError {
@@ -235,12 +237,12 @@ impl EntraError {
 
     /// OAuth's `error`, such as `invalid_client`.
     pub fn error(&self) -> &str {
-        &self.error
+        self.error.as_str()
     }
 
     /// Entra's `suberror`.
     pub fn suberror(&self) -> Option<&str> {
-        self.suberror.as_deref()
+        self.suberror.as_ref().map(Foreign::as_str)
     }
 
     /// The AADSTS codes, the most telling first as a rule.
@@ -248,24 +250,24 @@ impl EntraError {
         &self.codes
     }
 
-    /// The first line of `error_description`, without the ids that follow it.
+    /// The first line of `error_description`, without the ids that follow it and a full stop.
     pub fn description(&self) -> &str {
-        &self.description
+        self.description.as_ref().map_or("", Foreign::as_str)
     }
 
     /// The id under which the tenant's sign-in log has this request.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.correlation_id.as_deref()
+        self.correlation_id.as_ref().map(Foreign::as_str)
     }
 
     /// The id that Microsoft's support asks for.
     pub fn trace_id(&self) -> Option<&str> {
-        self.trace_id.as_deref()
+        self.trace_id.as_ref().map(Foreign::as_str)
     }
 
     /// When it happened, by Entra's clock and in Entra's form.
     pub fn timestamp(&self) -> Option<&str> {
-        self.timestamp.as_deref()
+        self.timestamp.as_ref().map(Foreign::as_str)
     }
 
     /// What to compare with what, and what to do.
@@ -276,11 +278,17 @@ impl EntraError {
 
 impl fmt::Display for EntraError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entra refused with status {}, {}", self.status.as_u16(), self.error)?;
-        match (self.description.as_str(), self.codes.first()) {
-            ("", Some(code)) => write!(f, ", AADSTS{code}")?,
-            ("", None) => {}
-            (description, _) => write!(f, ": {}", description.trim_end_matches('.'))?,
+        write!(f, "Entra refused with status {}, ", self.status.as_u16())?;
+        // OAuth's own words stand there as they are; no sentence can pass for one.
+        let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        match self.error.as_str() {
+            word if word.bytes().all(is_word) => f.write_str(word)?,
+            _ => self.error.fmt(f)?,
+        }
+        match (&self.description, self.codes.first()) {
+            (None, Some(code)) => write!(f, ", AADSTS{code}")?,
+            (None, None) => {}
+            (Some(description), _) => write!(f, ": {description}")?,
         }
         write!(f, ". {}.", self.fix)?;
         let ids = [
@@ -288,7 +296,9 @@ impl fmt::Display for EntraError {
             ("correlation id", &self.correlation_id),
             ("at", &self.timestamp),
         ];
-        let ids = ids.into_iter().filter_map(|(name, id)| Some(format!("{name} {}", id.as_ref()?)));
+        let ids = ids
+            .into_iter()
+            .filter_map(|(name, id)| Some(format!("{name} {}", id.as_ref()?.as_str())));
         let ids = ids.collect::<Vec<_>>().join(", ");
         if ids.is_empty() { Ok(()) } else { write!(f, " ({ids})") }
     }
@@ -306,8 +316,12 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    pub(super) fn issuer(&self) -> String {
-        cut(&self.assertion.claims().issuer)
+    pub(super) fn issuer(&self) -> Foreign {
+        Foreign::new(&self.assertion.claims().issuer)
+    }
+
+    pub(super) fn resource(&self) -> Foreign {
+        Foreign::new(self.scope.resource())
     }
 
     /// The name of the key that signed, quoted.
@@ -318,14 +332,8 @@ impl Asked<'_> {
     /// Issuer, subject and audience, each quoted.
     pub(super) fn presented(&self) -> String {
         let claims = self.assertion.claims();
-        let audiences = claims.audiences.iter().take(3).map(|a| format!("{:?}", cut(a)));
-        let audiences = audiences.collect::<Vec<_>>().join(", ");
-        let (issuer, subject) = (self.issuer(), cut(&claims.subject));
-        format!("issuer {issuer:?}, subject {subject:?}, audience {audiences}")
+        let audiences = ForeignList::of(&claims.audiences);
+        let (issuer, subject) = (self.issuer(), Foreign::new(&claims.subject));
+        format!("issuer {issuer}, subject {subject}, audience {audiences}")
     }
-}
-
-/// Entra keeps no more than 600 characters of any of them.
-fn cut(claim: &str) -> String {
-    claim.chars().take(600).collect()
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use cambist_core::Found;
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
 use http::header::LOCATION;
 use http::{Response, StatusCode, Uri};
@@ -15,7 +17,7 @@ use serde_json::error::Category;
 use super::aadsts::Trouble;
 use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
 use super::is_bearer;
-use super::redact::shown;
+use super::redact::{is_plain, is_secret, shown};
 use super::retry_after::retry_after;
 
 /// Longest validity that is believed. Entra's longest are 28 hours; whoever says more than a month
@@ -72,12 +74,14 @@ fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
     }
     let expected = "a token: printable ASCII, not empty";
     let secret = match access_token {
-        Ok(secret) if secret.is_empty() => return bad("access_token", expected, "\"\"".to_owned()),
+        Ok(secret) if secret.is_empty() => {
+            return bad("access_token", expected, Found::Text(Foreign::new("")));
+        }
         Ok(secret) if !is_bearer(secret.expose()) => {
-            return bad("access_token", expected, "a text with other characters".to_owned());
+            return bad("access_token", expected, Found::Kind("a text with other characters"));
         }
         Ok(secret) => secret,
-        Err(other) => return bad("access_token", expected, kind(other.as_ref()).to_owned()),
+        Err(other) => return bad("access_token", expected, kind(other.as_ref())),
     };
     let Some(valid_for) = seconds(expires_in.as_ref()) else {
         let expected = "a number of seconds, from 1 to 2592000 (30 days)";
@@ -125,22 +129,28 @@ impl EntraError {
         let secret = asked.assertion.secret().expose();
         let text = |member: &Option<Value>| {
             let text = member.as_ref().and_then(Value::as_str);
-            text.map(|text| shown(text, secret)).filter(|text| !text.is_empty())
+            text.map(|text| shown(text, secret)).filter(|text| !text.as_str().is_empty())
+        };
+        // What is no id is no use.
+        let plain = |member: &Option<Value>| {
+            let text = member.as_ref().and_then(Value::as_str)?;
+            (is_plain(text) && !is_secret(text, secret)).then(|| Foreign::new(text))
         };
         let Some(error) = text(&failure.error) else {
             return Err(ReplyFault::Member {
                 name: "error",
                 expected: "a text",
-                found: kind(failure.error.as_ref()).to_owned(),
+                found: kind(failure.error.as_ref()),
             });
         };
-        let description = text(&failure.error_description).unwrap_or_default();
-        let codes = codes(failure.error_codes.as_ref(), &description);
-        let trouble = Trouble::of(status, &error, &codes);
+        let description = text(&failure.error_description);
+        let said = description.as_ref().map_or("", Foreign::as_str);
+        let codes = codes(failure.error_codes.as_ref(), said);
+        let trouble = Trouble::of(status, error.as_str(), &codes);
         let suberror = text(&failure.suberror);
-        let correlation_id = text(&failure.correlation_id);
-        let trace_id = text(&failure.trace_id);
-        let timestamp = text(&failure.timestamp);
+        let correlation_id = plain(&failure.correlation_id);
+        let trace_id = plain(&failure.trace_id);
+        let timestamp = plain(&failure.timestamp);
         let fix = trouble.fix(asked);
         Ok(Self {
             status,
@@ -207,21 +217,21 @@ fn whole(number: f64) -> Option<u64> {
 }
 
 /// A number or a short word as it stands; otherwise what kind of value it is.
-fn text_or_kind(value: Option<&Value>) -> String {
+fn text_or_kind(value: Option<&Value>) -> Found {
     match value {
-        Some(Value::Number(n)) => n.to_string(),
-        Some(Value::String(text)) if text.len() <= 10 => format!("{text:?}"),
-        other => kind(other).to_owned(),
+        Some(Value::Number(n)) => Found::Number(Foreign::new(n.to_string())),
+        Some(Value::String(text)) if text.len() <= 10 => Found::Text(Foreign::new(text)),
+        other => kind(other),
     }
 }
 
-fn kind(value: Option<&Value>) -> &'static str {
-    match value {
-        None | Some(Value::Null) => "nothing",
+fn kind(value: Option<&Value>) -> Found {
+    Found::Kind(match value {
+        None | Some(Value::Null) => return Found::Nothing,
         Some(Value::Bool(_)) => "a boolean",
         Some(Value::Number(_)) => "a number",
         Some(Value::String(_)) => "a text",
         Some(Value::Array(_)) => "an array",
         Some(Value::Object(_)) => "an object",
-    }
+    })
 }
