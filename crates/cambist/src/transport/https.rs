@@ -93,6 +93,9 @@ impl Https {
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .tls_info(true)
             .https_only(true)
+            // One request an hour gains nothing from HTTP/2, which has more ways to be flooded and no
+            // `Host` beside the URL's, which a token proxy needs.
+            .http1_only()
             .no_proxy()
             .no_hickory_dns()
             .no_gzip()

@@ -299,11 +299,10 @@ fn client(
         roots: trust.into_iter().collect(),
         ..HttpsOptions::default()
     };
-    // HTTP/2 has no `Host` beside the URL's.
     let host = options.authority.host().trim_matches(['[', ']']);
     Https::build(https, |builder| match options.named {
-        Some(_) => builder.http1_only().dns_resolver(Elsewhere(host.into())),
-        None => builder.http1_only(),
+        Some(_) => builder.dns_resolver(Elsewhere(host.into())),
+        None => builder,
     })
 }
 

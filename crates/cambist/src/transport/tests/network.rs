@@ -34,10 +34,15 @@ impl Server {
     }
 
     pub(super) async fn named(name: &str, says: &'static str) -> Self {
-        Self::of_names(vec![name.to_owned()], says).await
+        Self::of_names(vec![name.to_owned()], says, 1).await
     }
 
-    async fn of_names(names: Vec<String>, says: &'static str) -> Self {
+    /// One that never stops saying it.
+    async fn endless(says: &'static str) -> Self {
+        Self::of_names(vec!["127.0.0.1".to_owned()], says, usize::MAX).await
+    }
+
+    async fn of_names(names: Vec<String>, says: &'static str, times: usize) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         // Two authorities of the same name would not be strangers to each other.
@@ -49,7 +54,7 @@ impl Server {
         let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
         let certificate = Bytes::copy_from_slice(leaf.der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -58,6 +63,8 @@ impl Server {
                 PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             )
             .unwrap();
+        // It would rather speak HTTP/2, if only somebody offered it.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -69,7 +76,11 @@ impl Server {
                     let Ok(mut tls) = acceptor.accept(tcp).await else { return };
                     let sni = tls.get_ref().1.server_name().map(str::to_owned);
                     drop(tell.send(Heard { sni, head: head(&mut tls).await }));
-                    drop(tls.write_all(says.as_bytes()).await);
+                    for _ in 0..times {
+                        if tls.write_all(says.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
                     drop(tls.shutdown().await);
                 });
             }
@@ -214,7 +225,7 @@ async fn only_https_with_a_trusted_certificate_is_spoken() {
     let error = other.ask(other.options()).await.unwrap_err();
     assert_eq!(error.reason(), "tls", "{error}");
     assert!(error.to_string().contains("is for \"other.example\", not for"), "{error}");
-    let many = Server::of_names((0..2000).map(|n| format!("n{n}.example")).collect(), OK).await;
+    let many = Server::of_names((0..2000).map(|n| format!("n{n}.example")).collect(), OK, 1).await;
     let error = many.ask(many.options()).await.unwrap_err();
     assert!(error.to_string().contains(" more, not for \"127.0.0.1\""), "{error}");
     assert!(error.to_string().len() < 500, "{error}");
@@ -315,4 +326,14 @@ fn bundles_are_whole_or_refused() {
         let error = CaBundle::parse("/ca.pem", bad.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(word) && error.starts_with("/ca.pem: "), "{error}");
     }
+}
+
+#[tokio::test]
+async fn hints_without_end_end_with_the_time() {
+    let server =
+        Server::endless("HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n").await;
+    let limits = Limits { max_body: 64, timeout: Duration::from_millis(500) };
+    let request = Request::get(server.url()).body(Bytes::new()).unwrap();
+    let error = Transport::https(server.options()).unwrap().send(request, limits).await;
+    assert_eq!(error.unwrap_err().reason(), "timeout");
 }
