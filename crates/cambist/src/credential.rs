@@ -177,6 +177,11 @@ impl Source for Worker {
 impl Worker {
     async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
         let context = &self.workload.context;
+        // Who may not go anyway need not wait for a place.
+        if let Some(error) = self.paused(context.clock.boot()) {
+            return Err(error);
+        }
+        let _passage = self.workload.exchange.turn().await;
         if let Some(error) = self.pausing(context.clock.boot()) {
             return Err(error);
         }
@@ -192,6 +197,13 @@ impl Worker {
     }
 
     /// The error that a pause was asked with, while the pause lasts.
+    fn paused(&self, now: BootTime) -> Option<Error> {
+        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let (held, error) = pause.as_ref().filter(|(held, _)| !held.left(now).is_zero())?;
+        Some(error.with_retry_after(held.left(now)))
+    }
+
+    /// The same, for whoever is to go now if there is none: one of them may be its probe.
     fn pausing(&self, now: BootTime) -> Option<Error> {
         let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         let (held, error) = pause.as_mut()?;

@@ -22,6 +22,7 @@ mod access_token;
 mod authority;
 mod cloud;
 mod error;
+mod gate;
 mod redact;
 mod reply;
 mod retry_after;
@@ -33,6 +34,7 @@ pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;
 use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
+pub use gate::{Gate, Passage};
 pub use tenant::{TenantId, TenantIdError};
 
 /// Entra's replies have a few kilobytes, with a token of many groups some more.
@@ -49,6 +51,8 @@ pub struct Exchange {
     url: Uri,
     answers: Answerer,
     clock: Arc<dyn Clock>,
+    gate: Gate,
+    name: Arc<str>,
 }
 
 impl Exchange {
@@ -63,13 +67,27 @@ impl Exchange {
         let url = authority.token_url(&tenant_id);
         let client_id = client_id.into();
         let answers = Answerer::Authority;
-        Self { transport, authority, tenant_id, client_id, url, answers, clock }
+        let gate = Gate::default();
+        let name = format!("{tenant_id}/{client_id}").into();
+        Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
     #[must_use]
     pub fn through(self, proxy: &TokenProxyOptions) -> Self {
         Self { url: proxy.url(&self.url), answers: Answerer::TokenProxy, ..self }
+    }
+
+    /// The same through a gate that others share.
+    #[must_use]
+    pub fn sharing(self, gate: Gate) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// Waits for a place among the exchanges that run at once. It is for whoever reads a token for
+    /// [`exchange`](Self::exchange) to wait first, or the token grows old meanwhile.
+    pub async fn turn(&self) -> Passage {
+        self.gate.enter(self.name.clone()).await
     }
 
     /// Whom is asked.

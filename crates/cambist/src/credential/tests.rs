@@ -8,6 +8,8 @@ use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
+use super::*;
+use crate::exchange::Gate;
 use crate::testing::{World, reason, scope};
 use crate::transport::Transport;
 
@@ -358,4 +360,40 @@ async fn a_retry_after_of_a_year_is_probed_once_and_believed_no_longer() {
     assert_eq!((ask().await, calls.load(Ordering::SeqCst)), (1, 21), "the probe");
     // It was granted, so the others need not wait either.
     assert_eq!(ask().await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_exchanges_run_at_once_and_no_identity_crowds_out_another() {
+    let world = World::new();
+    let (running, peak) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let counted = (running.clone(), peak.clone());
+    let transport = Transport::from_service(tower::service_fn(move |_: http::Request<Bytes>| {
+        let (running, peak) = counted.clone();
+        async move {
+            peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(secs(1)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            let body = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"token"}"#;
+            Ok::<_, std::convert::Infallible>(http::Response::new(Bytes::from(body)))
+        }
+    }));
+    let gate = Gate::default();
+    let credential = |client_id: &str| {
+        let (config, context) = (world.config(), world.context());
+        let (authority, tenant_id) = (config.authority.clone(), config.tenant_id.clone());
+        let clock = context.clock.clone();
+        let exchange = Exchange::new(transport.clone(), authority, tenant_id, client_id, clock);
+        let assertions = config.assertions_over(world.sources(), context.clone());
+        Credential::new(Workload { assertions, exchange: exchange.sharing(gate.clone()), context })
+    };
+    let (greedy, modest) = (credential("greedy"), credential("modest"));
+    let started = Instant::now();
+    let took = async |credential: &Credential, count: u32| {
+        let scopes: Vec<_> = (0..count).map(|n| scope(&format!("api://{n}"))).collect();
+        let tokens = scopes.iter().map(|scope| credential.token(scope));
+        assert!(futures_util::future::join_all(tokens).await.iter().all(Result::is_ok));
+        started.elapsed().as_secs()
+    };
+    let (many, few) = tokio::join!(took(&greedy, 290), took(&modest, 5));
+    assert_eq!((peak.load(Ordering::SeqCst), many, few), (32, 10, 2));
 }
