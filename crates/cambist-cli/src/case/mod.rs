@@ -154,7 +154,7 @@ fn current(look: &Look) -> Option<Thumbprint> {
 
 /// Adds to a history what was seen, here and elsewhere. Returns whether that says anything of keys.
 pub(crate) fn remember(history: &mut History, look: &Look) -> bool {
-    look.all().fold(false, |added, look| remember_one(history, look) || added)
+    look.all().filter(|look| remember_one(history, look)).count() > 0
 }
 
 fn remember_one(history: &mut History, look: &Look) -> bool {

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::testing::{Pod, STATE, TOKEN, ids};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const ISSUER: &str = "https://issuer.sim.test/";
 const CHECK: &str = "issuer check --token-file {dir}/tokens/token --state file:{dir}/history.json";
 
 #[tokio::test(start_paused = true)]
@@ -165,6 +166,22 @@ async fn what_cannot_be_added_to_a_damaged_history_is_not_called_recorded() {
     std::fs::remove_file(pod.path("history.json")).unwrap();
     not_recorded(&format!("--issuer https://gone.test/ {STATE}"), "no key set was read").await;
     assert!(!std::fs::exists(pod.path("history.json")).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_tells_what_is_wrong_and_tries_again() {
+    let pod = Pod::new();
+    let observe = "issuer observe --kubeconfig {dir}/kubeconfig --compare-api --every 1h -o ndjson";
+    crate::testing::write(pod.path("kubeconfig"), "no: [kubeconfig");
+    let lines = pod.lines(observe, 150 * Duration::from_secs(60)).await;
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for line in lines {
+        assert_eq!((&line["recorded"], &line["issuer"]), (&json!(false), &json!(ISSUER)));
+        assert!(line["problems"][0].as_str().unwrap().contains("kubeconfig"), "{line:#}");
+    }
+    // What is wrong with the command line itself does not get better.
+    let wrong = "issuer observe --issuer http://x.test --every 1h";
+    assert_eq!(pod.run(wrong).await.code, 64);
 }
 
 #[tokio::test(start_paused = true)]
