@@ -109,7 +109,7 @@ impl Admin {
                 json!({
                     "resource": entry.scope.resource(),
                     "held": entry.token.is_some(),
-                    "reason": failure.map(|error| error.reason()),
+                    "reason": failure.map(|error| error.reason().as_str()),
                     "message": failure.map(ToString::to_string),
                 })
             })
@@ -131,7 +131,7 @@ impl Admin {
                 "expires_on": token.map(|token| token.expires_on().to_string()),
                 "remaining_seconds": token.map(|token| token.remaining_at(now).as_secs()),
                 "failure": failure.map(|error| json!({
-                    "reason": error.reason(),
+                    "reason": error.reason().as_str(),
                     "message": error.to_string(),
                     "retry_after_seconds": error.retry_after().map(|wait| wait.as_secs()),
                 })),

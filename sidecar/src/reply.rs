@@ -147,7 +147,7 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
     }
     let trouble = Trouble {
         status,
-        reason: error.reason(),
+        reason: error.reason().as_str(),
         error: entra.map_or(word, |entra| entra.error()),
         detail: &detail,
         codes: entra.map(|entra| entra.codes()).unwrap_or_default(),

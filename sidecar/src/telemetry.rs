@@ -131,7 +131,7 @@ impl Telemetry {
                 protocol = protocol.as_str(),
                 resource,
                 status = status.as_u16(),
-                reason = error.reason(),
+                reason = error.reason().as_str(),
                 %error,
                 unlogged,
                 "no token to give"
@@ -168,9 +168,9 @@ impl Observer for Telemetry {
     }
 
     fn fetched(&self, scope: &Scope, outcome: Result<&AccessToken, &Error>, took: Duration) {
-        self.metrics.fetched(outcome.err().map(Error::reason), took);
+        self.metrics.fetched(outcome.err().map(|error| error.reason().as_str()), took);
         if let Err(error) = outcome {
-            self.metrics.objected(error.reason(), self.mode());
+            self.metrics.objected(error.reason().as_str(), self.mode());
         }
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match outcome {
@@ -193,7 +193,7 @@ impl Observer for Telemetry {
             Err(error) => tracing::warn!(
                 target: AUDIT,
                 resource = scope.resource(),
-                reason = error.reason(),
+                reason = error.reason().as_str(),
                 key = refused(error).map(|refused| refused.key().to_string()),
                 evidence = refused(error).map(|refused| refused.evidence()),
                 remedy = self.remedy(error),

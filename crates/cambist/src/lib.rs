@@ -48,7 +48,7 @@ pub use config::Config;
 pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
-pub use error::{Class, Error};
+pub use error::{Class, Error, Reason, UnknownReason};
 pub use exchange::AccessToken;
 pub use observer::Observer;
 

@@ -18,6 +18,8 @@ use rustix::io::Errno;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::error::Reason;
+
 /// How long a read may take. A file system that hangs must not take its readers along.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -94,18 +96,18 @@ impl TokenFileError {
         &self.fault
     }
 
-    /// What is wrong, as one stable word for metrics and logs.
-    pub fn reason(&self) -> &'static str {
+    /// What is wrong.
+    pub fn reason(&self) -> Reason {
         match self.fault {
-            TokenFileFault::Missing => "token_file_missing",
-            TokenFileFault::Denied => "token_file_denied",
-            TokenFileFault::NotAFile(_) => "token_file_not_a_file",
-            TokenFileFault::TooLong => "token_file_too_long",
-            TokenFileFault::Empty => "token_file_empty",
-            TokenFileFault::ByteOrderMark | TokenFileFault::NotText => "token_file_not_text",
-            TokenFileFault::Token(_) => "token_file_no_token",
-            TokenFileFault::Hangs => "token_file_hangs",
-            TokenFileFault::Io(_) => "token_file_io",
+            TokenFileFault::Missing => Reason::TokenFileMissing,
+            TokenFileFault::Denied => Reason::TokenFileDenied,
+            TokenFileFault::NotAFile(_) => Reason::TokenFileNotAFile,
+            TokenFileFault::TooLong => Reason::TokenFileTooLong,
+            TokenFileFault::Empty => Reason::TokenFileEmpty,
+            TokenFileFault::ByteOrderMark | TokenFileFault::NotText => Reason::TokenFileNotText,
+            TokenFileFault::Token(_) => Reason::TokenFileNoToken,
+            TokenFileFault::Hangs => Reason::TokenFileHangs,
+            TokenFileFault::Io(_) => Reason::TokenFileIo,
         }
     }
 }

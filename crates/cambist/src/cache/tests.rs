@@ -213,7 +213,7 @@ async fn a_failure_is_remembered_and_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_and_not_the_end() {
     let bench = bench([Step::Panic, HOUR]);
-    assert_eq!(bench.get("a").await.unwrap_err().reason(), "internal");
+    assert_eq!(bench.get("a").await.unwrap_err().reason().as_str(), "internal");
     assert_eq!(bench.get("a").await.unwrap(), "token-2");
 }
 
@@ -270,10 +270,10 @@ async fn a_flood_of_new_scopes_displaces_nothing_in_use_and_is_slowed_down() {
         assert_eq!(bench.peek("used").as_deref(), Some("token-1"));
     }
     assert_eq!(bench.calls(), MAX_SCOPES as u32);
-    assert_eq!(bench.get("new").await.unwrap_err().reason(), "too_many_scopes");
+    assert_eq!(bench.get("new").await.unwrap_err().reason().as_str(), "too_many_scopes");
     sleep(secs(1)).await;
     // The budget has grown by one; but all there is room for is in use.
-    assert_eq!(bench.get("new").await.unwrap_err().reason(), "cache_full");
+    assert_eq!(bench.get("new").await.unwrap_err().reason().as_str(), "cache_full");
     sleep(IN_USE).await;
     assert!(bench.get("new").await.is_ok());
     assert_eq!(bench.calls(), MAX_SCOPES as u32 + 1);

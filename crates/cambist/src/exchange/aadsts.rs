@@ -7,6 +7,7 @@ use cambist_core::refresh::Failure;
 use http::StatusCode;
 
 use super::error::Asked;
+use crate::error::Reason;
 
 /// What Entra is unhappy about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,30 +84,30 @@ impl Trouble {
         })
     }
 
-    pub(super) const fn reason(self) -> &'static str {
+    pub(super) const fn reason(self) -> Reason {
         match self {
-            Self::NoMatchingCredential | Self::NoCredential => "entra_no_matching_credential",
-            Self::StaleAssertion => "entra_assertion_stale",
-            Self::UnknownSignature => "entra_signature_unknown",
-            Self::WrongSignature => "entra_signature_invalid",
-            Self::BadAssertion | Self::BadType => "entra_assertion_invalid",
-            Self::IssuerUnreachable => "entra_issuer_unreachable",
-            Self::UnknownApp => "entra_app_unknown",
-            Self::WrongCredential => "entra_wrong_credential",
-            Self::PublicClient => "entra_public_client",
-            Self::EntraIssued => "entra_issued_assertion",
-            Self::UnknownTenant => "entra_tenant_unknown",
-            Self::Malformed => "entra_request_malformed",
-            Self::UnknownResource => "entra_resource_unknown",
-            Self::BadScope => "entra_scope_invalid",
-            Self::Policy => "entra_blocked_by_policy",
-            Self::FederationBlocked => "entra_federation_blocked",
-            Self::Loop => "entra_loop_detected",
-            Self::Regional => "entra_regional_unsupported",
-            Self::WrongCloud => "entra_wrong_cloud",
-            Self::Throttled => "entra_throttled",
-            Self::Unavailable => "entra_unavailable",
-            Self::Refused => "entra_refused",
+            Self::NoMatchingCredential | Self::NoCredential => Reason::EntraNoMatchingCredential,
+            Self::StaleAssertion => Reason::EntraAssertionStale,
+            Self::UnknownSignature => Reason::EntraSignatureUnknown,
+            Self::WrongSignature => Reason::EntraSignatureInvalid,
+            Self::BadAssertion | Self::BadType => Reason::EntraAssertionInvalid,
+            Self::IssuerUnreachable => Reason::EntraIssuerUnreachable,
+            Self::UnknownApp => Reason::EntraAppUnknown,
+            Self::WrongCredential => Reason::EntraWrongCredential,
+            Self::PublicClient => Reason::EntraPublicClient,
+            Self::EntraIssued => Reason::EntraIssuedAssertion,
+            Self::UnknownTenant => Reason::EntraTenantUnknown,
+            Self::Malformed => Reason::EntraRequestMalformed,
+            Self::UnknownResource => Reason::EntraResourceUnknown,
+            Self::BadScope => Reason::EntraScopeInvalid,
+            Self::Policy => Reason::EntraBlockedByPolicy,
+            Self::FederationBlocked => Reason::EntraFederationBlocked,
+            Self::Loop => Reason::EntraLoopDetected,
+            Self::Regional => Reason::EntraRegionalUnsupported,
+            Self::WrongCloud => Reason::EntraWrongCloud,
+            Self::Throttled => Reason::EntraThrottled,
+            Self::Unavailable => Reason::EntraUnavailable,
+            Self::Refused => Reason::EntraRefused,
         }
     }
 

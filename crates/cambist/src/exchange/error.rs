@@ -12,6 +12,7 @@ use http::StatusCode;
 
 use super::TenantId;
 use super::aadsts::Trouble;
+use crate::error::Reason;
 use crate::transport::TransportError;
 
 /// Why an exchange gave no token.
@@ -176,8 +177,8 @@ impl ExchangeError {
         self.entra().is_some_and(|error| error.trouble == Trouble::UnknownSignature)
     }
 
-    /// What went wrong, as one stable word for metrics and logs.
-    pub fn reason(&self) -> &'static str {
+    /// What went wrong.
+    pub fn reason(&self) -> Reason {
         match self {
             Self::Transport(error) => error.reason(),
             Self::Entra(error) => error.trouble.reason(),
@@ -213,18 +214,18 @@ impl ReplyError {
         }
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> Reason {
         use Answerer::{Authority, TokenProxy};
         match (self.answerer, &self.fault, self.status.as_u16()) {
-            (_, ReplyFault::Redirect(_), _) => "redirect_refused",
-            (Authority, _, 429) => "entra_throttled",
-            (Authority, _, 408 | 500..) => "entra_unavailable",
-            (Authority, _, 400..500) => "entra_refused",
-            (Authority, ..) => "entra_reply_unusable",
-            (TokenProxy, _, 429) => "token_proxy_throttled",
-            (TokenProxy, _, 408 | 500..) => "token_proxy_unavailable",
-            (TokenProxy, _, 400..500) => "token_proxy_refused",
-            (TokenProxy, ..) => "token_proxy_reply_unusable",
+            (_, ReplyFault::Redirect(_), _) => Reason::RedirectRefused,
+            (Authority, _, 429) => Reason::EntraThrottled,
+            (Authority, _, 408 | 500..) => Reason::EntraUnavailable,
+            (Authority, _, 400..500) => Reason::EntraRefused,
+            (Authority, ..) => Reason::EntraReplyUnusable,
+            (TokenProxy, _, 429) => Reason::TokenProxyThrottled,
+            (TokenProxy, _, 408 | 500..) => Reason::TokenProxyUnavailable,
+            (TokenProxy, _, 400..500) => Reason::TokenProxyRefused,
+            (TokenProxy, ..) => Reason::TokenProxyReplyUnusable,
         }
     }
 }

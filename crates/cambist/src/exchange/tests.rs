@@ -148,7 +148,7 @@ async fn silence_ends_and_asks_once() {
         }
     })));
     let error = ask(&exchange).await.unwrap_err();
-    assert_eq!((error.reason(), error.failure()), ("timeout", Failure::Transient));
+    assert_eq!((error.reason().as_str(), error.failure()), ("timeout", Failure::Transient));
     assert!(error.status().is_none() && error.retry_after().is_none() && error.entra().is_none());
     assert_eq!(*calls.lock().unwrap(), 1);
 }
@@ -184,7 +184,10 @@ async fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
         });
         let error = ask(&exchange).await.unwrap_err();
         assert_eq!(error.retry_after().map(|d| d.as_secs()), expected, "{retry_after} {date:?}");
-        assert_eq!((error.reason(), error.failure()), ("entra_throttled", Failure::Transient));
+        assert_eq!(
+            (error.reason().as_str(), error.failure()),
+            ("entra_throttled", Failure::Transient)
+        );
     }
 }
 
@@ -203,7 +206,7 @@ async fn a_redirect_is_refused_with_its_target() {
             builder.body(GRANTED.into()).unwrap()
         });
         let error = ask(&exchange).await.unwrap_err();
-        assert_eq!(error.reason(), "redirect_refused");
+        assert_eq!(error.reason().as_str(), "redirect_refused");
         assert!(error.to_string().contains(word), "{error}");
     }
 }
@@ -223,14 +226,14 @@ async fn through_a_token_proxy_its_own_answers_are_told_from_entras() {
         let exchange =
             answering(move || Response::builder().status(status).body(body.into()).unwrap());
         let error = ask(&exchange.through(&proxy)).await.unwrap_err();
-        assert_eq!((error.reason(), error.failure()), (reason, failure), "{error}");
+        assert_eq!((error.reason().as_str(), error.failure()), (reason, failure), "{error}");
         let words = error.to_string();
         assert_eq!(words.starts_with("the token proxy"), error.entra().is_none(), "{words}");
     }
     let silent = |_: Request<Bytes>| std::future::pending::<Result<Response<Bytes>, BoxError>>();
     let exchange = over(Transport::from_service(service_fn(silent))).through(&proxy);
     let error = ask(&exchange).await.unwrap_err();
-    assert_eq!(error.reason(), "timeout");
+    assert_eq!(error.reason().as_str(), "timeout");
     assert!(error.to_string().contains("proxy.example:6443"), "{error}");
 }
 

@@ -53,7 +53,7 @@ async fn each_bad_content_has_its_own_error_and_none_is_repeated() {
     ] {
         let error = read_bytes(content).await.unwrap_err();
         let text = format!("{error} {error:?}");
-        assert_eq!(error.reason(), reason, "{text}");
+        assert_eq!(error.reason().as_str(), reason, "{text}");
         assert!(text.contains(word) && text.contains("/token"), "{text}");
         let start = String::from_utf8_lossy(&content[..content.len().min(12)]).into_owned();
         assert!(start.trim().is_empty() || !text.contains(&start), "{text}");
@@ -78,7 +78,7 @@ async fn what_is_no_file_is_named_and_never_waited_for() {
         ("/dev/null".into(), "token_file_not_a_file", "a device"),
     ] {
         let error = TokenFile::new(&path).read().await.unwrap_err();
-        assert_eq!(error.reason(), reason, "{error}");
+        assert_eq!(error.reason().as_str(), reason, "{error}");
         assert!(error.to_string().contains(word), "{error}");
         assert_eq!(error.path(), path);
     }
@@ -117,7 +117,7 @@ async fn a_hung_file_system_holds_no_more_than_its_threads() {
     let _hung = file.readers.acquire_many(MOST_READERS as u32).await.unwrap();
     let start = tokio::time::Instant::now();
     let error = file.clone().read().await.unwrap_err();
-    assert_eq!((error.reason(), start.elapsed()), ("token_file_hangs", PATIENCE));
+    assert_eq!((error.reason().as_str(), start.elapsed()), ("token_file_hangs", PATIENCE));
 }
 
 /// Swings `..data` to a new version, as the kubelet does.
@@ -154,7 +154,7 @@ async fn a_storm_of_swaps_never_tears_a_token() {
         match file.read().await {
             Ok(read) => assert!(versions.iter().any(|v| v == read.secret().expose())),
             // Overtaken twice by a writer that is a thousand times faster than a kubelet.
-            Err(error) => assert_eq!(error.reason(), "token_file_missing", "{error}"),
+            Err(error) => assert_eq!(error.reason().as_str(), "token_file_missing", "{error}"),
         }
         reads += 1;
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use cambist_core::foreign::Foreign;
 use rustls::CertificateError;
 
+use crate::error::Reason;
+
 mod tls;
 
 /// A request that got no whole response: where it was going and what went wrong.
@@ -97,25 +99,25 @@ impl TransportError {
         &self.fault
     }
 
-    /// What went wrong, as one stable word for metrics and logs.
-    pub fn reason(&self) -> &'static str {
+    /// What went wrong.
+    pub fn reason(&self) -> Reason {
         match self.fault {
-            Fault::Dns => "dns",
-            Fault::Connect => "connect",
-            Fault::ProxyUnreachable => "proxy_unreachable",
-            Fault::ProxyAuthRequired => "proxy_auth_required",
-            Fault::ProxyRefused => "proxy_refused",
-            Fault::TlsUntrusted => "tls_untrusted",
-            Fault::Tls => "tls",
-            Fault::TokenProxyUnreachable => "token_proxy_unreachable",
-            Fault::TokenProxyUntrusted => "token_proxy_untrusted",
-            Fault::TokenProxyTls => "token_proxy_tls",
-            Fault::Timeout(_) => "timeout",
-            Fault::ConnectionLost => "connection_lost",
-            Fault::BodyTooLarge(_) => "body_too_large",
-            Fault::NotHttp => "not_http",
-            Fault::NotHttps => "not_https",
-            Fault::Other => "transport",
+            Fault::Dns => Reason::Dns,
+            Fault::Connect => Reason::Connect,
+            Fault::ProxyUnreachable => Reason::ProxyUnreachable,
+            Fault::ProxyAuthRequired => Reason::ProxyAuthRequired,
+            Fault::ProxyRefused => Reason::ProxyRefused,
+            Fault::TlsUntrusted => Reason::TlsUntrusted,
+            Fault::Tls => Reason::Tls,
+            Fault::TokenProxyUnreachable => Reason::TokenProxyUnreachable,
+            Fault::TokenProxyUntrusted => Reason::TokenProxyUntrusted,
+            Fault::TokenProxyTls => Reason::TokenProxyTls,
+            Fault::Timeout(_) => Reason::Timeout,
+            Fault::ConnectionLost => Reason::ConnectionLost,
+            Fault::BodyTooLarge(_) => Reason::BodyTooLarge,
+            Fault::NotHttp => Reason::NotHttp,
+            Fault::NotHttps => Reason::NotHttps,
+            Fault::Other => Reason::Transport,
         }
     }
 
