@@ -279,6 +279,12 @@ impl Assertion {
         self.token.kid()
     }
 
+    /// What its header names to have a key of its sender's choice trusted (`jwk`, `x5u`, ...). That is
+    /// never looked at; no API server writes it, so somebody may want to know.
+    pub fn ignored(&self) -> &[&'static str] {
+        &self.token.header().ignored
+    }
+
     /// The token, to be sent to Entra and nowhere else.
     pub fn secret(&self) -> &Secret {
         self.token.secret()

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cambist_core::jws::MAX_TOKEN_BYTES;
+use cambist_core::jws::{JwsError, MAX_TOKEN_BYTES};
 use cambist_core::token::{ProjectedToken, TokenError};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -98,14 +98,22 @@ impl TokenFileError {
 
     /// What is wrong.
     pub fn reason(&self) -> Reason {
-        match self.fault {
+        match &self.fault {
             TokenFileFault::Missing => Reason::TokenFileMissing,
             TokenFileFault::Denied => Reason::TokenFileDenied,
             TokenFileFault::NotAFile(_) => Reason::TokenFileNotAFile,
             TokenFileFault::TooLong => Reason::TokenFileTooLong,
             TokenFileFault::Empty => Reason::TokenFileEmpty,
             TokenFileFault::ByteOrderMark | TokenFileFault::NotText => Reason::TokenFileNotText,
-            TokenFileFault::Token(_) => Reason::TokenFileNoToken,
+            // Of a file it is told like that; the rest is the token's own fault.
+            TokenFileFault::Token(TokenError::Empty) => Reason::TokenFileEmpty,
+            TokenFileFault::Token(TokenError::Jws(JwsError::TooLarge { .. })) => {
+                Reason::TokenFileTooLong
+            }
+            TokenFileFault::Token(TokenError::Jws(JwsError::Parts { .. })) => {
+                Reason::TokenFileNoToken
+            }
+            TokenFileFault::Token(error) => Reason::of_word(error.as_str()),
             TokenFileFault::Hangs => Reason::TokenFileHangs,
             TokenFileFault::Io(_) => Reason::TokenFileIo,
         }

@@ -88,18 +88,32 @@ reasons! {
     /// There is something else than a file.
     TokenFileNotAFile: "token_file_not_a_file" Transient,
     /// The file is longer than any token.
-    TokenFileTooLong: "token_file_too_long" Transient,
+    TokenFileTooLong: "token_file_too_long" Permanent,
     /// The file is empty.
     TokenFileEmpty: "token_file_empty" Transient,
     /// The file is not text, or starts with a byte order mark.
-    TokenFileNotText: "token_file_not_text" Transient,
+    TokenFileNotText: "token_file_not_text" Permanent,
     /// What the file holds is no signed token.
-    TokenFileNoToken: "token_file_no_token" Transient,
+    TokenFileNoToken: "token_file_no_token" Permanent,
     /// The file system does not answer.
     TokenFileHangs: "token_file_hangs" Transient,
     /// The file cannot be read otherwise.
     TokenFileIo: "token_file_io" Transient,
     // The projected token itself.
+    /// It is not base64url.
+    TokenNotBase64url: "token_not_base64url" Permanent,
+    /// Its header is no JSON object, or one that means two things.
+    TokenHeaderNotJson: "token_header_not_json" Permanent,
+    /// Its header says what is not accepted, or lacks an algorithm.
+    TokenHeaderRefused: "token_header_refused" Permanent,
+    /// Its payload is no JSON object, or one that means two things.
+    TokenPayloadNotJson: "token_payload_not_json" Permanent,
+    /// It lacks a claim.
+    TokenClaimMissing: "token_claim_missing" Permanent,
+    /// A claim is of the wrong kind.
+    TokenClaimInvalid: "token_claim_invalid" Permanent,
+    /// It is a legacy one from a Secret.
+    TokenLegacy: "token_legacy" Permanent,
     /// It has another issuer than the configured one.
     IssuerMismatch: "issuer_mismatch" Permanent,
     /// It is addressed to somebody else.
