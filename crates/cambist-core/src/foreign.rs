@@ -97,6 +97,30 @@ impl Serialize for Foreign {
     }
 }
 
+/// A message, which may hold several foreign texts, in so many bytes at most. What was cut off is
+/// counted behind an ellipsis.
+///
+/// ```
+/// use cambist_core::foreign::brief;
+///
+/// assert_eq!(brief(&"short", 10), "short");
+/// assert_eq!(brief(&"x".repeat(1000), 10), "xx…+998");
+/// ```
+pub fn brief(message: &impl fmt::Display, most: usize) -> String {
+    let mut text = message.to_string();
+    if text.len() > most {
+        // The mark has an ellipsis of three bytes, a plus, and digits for megabytes.
+        let mut end = most.saturating_sub(3 + 1 + 4);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let more = text.get(end..).map_or(0, |rest| rest.chars().count());
+        text.truncate(end);
+        text.push_str(&format!("…+{more}"));
+    }
+    text
+}
+
 /// Several foreign texts, each quoted, as many as fit 300 characters, and how many more there are.
 ///
 /// ```
