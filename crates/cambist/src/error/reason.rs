@@ -101,7 +101,7 @@ reasons! {
     TokenFileIo: "token_file_io" Transient,
     // The projected token itself.
     /// It is not base64url.
-    TokenNotBase64url: "token_not_base64url" Permanent,
+    TokenEncodingInvalid: "token_encoding_invalid" Permanent,
     /// Its header is no JSON object, or one that means two things.
     TokenHeaderNotJson: "token_header_not_json" Permanent,
     /// Its header says what is not accepted, or lacks an algorithm.

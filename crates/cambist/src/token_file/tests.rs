@@ -50,7 +50,7 @@ async fn each_bad_content_has_its_own_error_and_none_is_repeated() {
         (b"e30.\xffe30.x", "token_file_not_text", "UTF-8"),
         (cut.as_bytes(), "token_file_no_token", "parts"),
         (b"-----BEGIN PRIVATE KEY-----", "token_file_no_token", "parts"),
-        (b"!.e30.x", "token_not_base64url", "base64url"),
+        (b"!.e30.x", "token_encoding_invalid", "base64url"),
         (b"bm8ganNvbg.e30.x", "token_header_not_json", "not JSON"),
         (b"e30.e30.x", "token_header_refused", "\"alg\""),
         (b"eyJhbGciOiJSUzI1NiJ9.bm8ganNvbg.x", "token_payload_not_json", "not JSON"),
