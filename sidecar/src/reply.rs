@@ -139,6 +139,8 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
         _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     };
     let entra = error.entra();
+    // Where Entra has not said, the request's own id is what its log may have.
+    let ours = error.request_id().map(|id| id.to_string()).unwrap_or_default();
     let retry = !matches!(error.class(), Class::Denied | Class::Permanent);
     let wait = error.retry_after().unwrap_or_default();
     let mut detail = error.to_string();
@@ -151,7 +153,7 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
         error: entra.map_or(word, |entra| entra.error()),
         detail: &detail,
         codes: entra.map(|entra| entra.codes()).unwrap_or_default(),
-        correlation_id: entra.and_then(|entra| entra.correlation_id()).unwrap_or_default(),
+        correlation_id: entra.and_then(|entra| entra.correlation_id()).unwrap_or(&ours),
         trace_id: entra.and_then(|entra| entra.trace_id()).unwrap_or_default(),
         retry_after: retry.then(|| wait.min(MAX_RETRY_AFTER)),
         now,

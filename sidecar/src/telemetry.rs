@@ -10,6 +10,7 @@ use cambist::{AccessToken, Error};
 use cambist_core::admission::{Assertion, Mode, Refusal, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
 use cambist_core::foreign::{Foreign, brief};
+use cambist_core::key_age::Verdict;
 use cambist_core::key_age::enforce::Refused;
 use cambist_core::scope::Scope;
 use http::StatusCode;
@@ -202,7 +203,8 @@ impl Observer for Telemetry {
         let resource = resource.as_str();
         match outcome {
             Ok(token) => {
-                let (standing, key) = match token.standing() {
+                let receipt = token.receipt();
+                let (standing, key) = match receipt.standing() {
                     Some(Standing::Verified(key)) => ("verified", Some(key.to_string())),
                     Some(Standing::Unchecked(reason)) => (reason.as_str(), None),
                     None => ("developer", None),
@@ -213,6 +215,9 @@ impl Observer for Telemetry {
                     expires = %token.expires_on(),
                     standing,
                     key,
+                    verdict = receipt.verdict().map(Verdict::as_str),
+                    request_id = %receipt.request_id(),
+                    entra_request_id = receipt.entra_request_id(),
                     took_ms,
                     "issued"
                 );
@@ -230,6 +235,7 @@ impl Observer for Telemetry {
                     remedy = self.remedy(error).map(|remedy| brief(&remedy, MESSAGE)),
                     retry_after_s = error.retry_after().map(|wait| wait.as_secs()),
                     error = brief(error, MESSAGE),
+                    request_id = error.request_id().map(|id| id.to_string()),
                     took_ms,
                     unlogged,
                     "not issued"

@@ -12,6 +12,7 @@ use cambist_core::refresh::Failure;
 use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
+use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;
 
 mod reason;
@@ -96,6 +97,15 @@ impl Error {
     /// How long it is of no use to ask again, if that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The id of the exchange that failed, if it came to one: the tenant's sign-in log has it as the
+    /// correlation id.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match &*self.kind {
+            Kind::Exchange(error) => Some(error.request_id()),
+            _ => None,
+        }
     }
 
     /// What Entra said, if it was Entra that refused.

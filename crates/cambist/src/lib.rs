@@ -37,6 +37,7 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+mod receipt;
 #[cfg(test)]
 mod testing;
 pub mod token_file;
@@ -51,6 +52,7 @@ pub use env::Env;
 pub use error::{Class, Error, Reason, UnknownReason};
 pub use exchange::AccessToken;
 pub use observer::Observer;
+pub use receipt::{Receipt, RequestId};
 
 /// The README's program is compiled with the documentation.
 #[cfg(all(doctest, feature = "azure"))]

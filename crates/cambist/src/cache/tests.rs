@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::observer::Unobserved;
+use crate::receipt::{Moment, Receipt};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -35,13 +36,13 @@ impl Source for Script {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let mut steps = self.steps.lock().unwrap();
         let step = if steps.len() > 1 { steps.pop_front() } else { steps.front().copied() };
-        let (sent_at, wall) = (self.clock.boot(), self.clock.wall());
+        let asked = Moment { wall: self.clock.wall(), boot: self.clock.boot() };
         async move {
             match step.unwrap() {
                 Step::Give { after, life } => {
                     sleep(after).await;
                     let secret = Secret::new(format!("token-{call}"));
-                    Ok(AccessToken::new(secret, wall, sent_at, life, None, None))
+                    Ok(AccessToken::new(secret, life, None, Receipt::unexchanged(asked, asked)))
                 }
                 Step::Fail => Err(Error::new(Kind::Lost)),
                 Step::Hang => std::future::pending().await,

@@ -71,8 +71,12 @@ async fn a_thousand_cold_callers_ask_once_for_everything() {
         assert!(matches!(token.unwrap().standing(), Some(Standing::Verified(_))));
     }
     assert_eq!(world.asked(), (1, 1, 1));
-    assert!(credential.peek(VAULT).is_some());
+    let token = credential.peek(VAULT).unwrap();
     assert_eq!(world.asked(), (1, 1, 1));
+    let receipt = token.receipt();
+    assert_eq!(receipt.key().unwrap().to_string(), world.sim.issuer().signer().kid());
+    assert!(receipt.verdict().is_some() && receipt.entra_request_id().is_some());
+    assert_eq!(receipt.correlation_id(), Some(&*receipt.request_id().to_string()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use http::StatusCode;
 use super::TenantId;
 use super::aadsts::Trouble;
 use crate::error::Reason;
+use crate::receipt::{Ids, RequestId};
 use crate::transport::TransportError;
 
 /// Why an exchange gave no token.
@@ -20,25 +21,31 @@ use crate::transport::TransportError;
 #[non_exhaustive]
 pub enum ExchangeError {
     /// There was no whole reply.
-    #[error("no usable answer to the exchange: {0}")]
-    Transport(#[from] TransportError),
+    #[error("no usable answer to the exchange: {error}")]
+    Transport {
+        /// What went wrong on the way.
+        #[source]
+        error: TransportError,
+        /// The id that it was sent with.
+        request_id: RequestId,
+    },
     /// Entra said why not.
     #[error(transparent)]
     Entra(#[from] Box<EntraError>),
     /// The reply cannot be used.
     #[error(transparent)]
-    Reply(#[from] ReplyError),
+    Reply(#[from] Box<ReplyError>),
 }
 
 /// A refusal in Entra's own words, cleaned of anything that looks like a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntraError {
+    pub(super) ids: Ids,
     pub(super) status: StatusCode,
     pub(super) error: Foreign,
     pub(super) suberror: Option<Foreign>,
     pub(super) codes: Vec<u32>,
     pub(super) description: Option<Foreign>,
-    pub(super) correlation_id: Option<Foreign>,
     pub(super) trace_id: Option<Foreign>,
     pub(super) timestamp: Option<Foreign>,
     pub(super) retry_after: Option<Duration>,
@@ -51,6 +58,7 @@ pub struct EntraError {
 #[error("{} answered with status {}, but {fault}", .answerer.as_str(), .status.as_u16())]
 pub struct ReplyError {
     pub(super) answerer: Answerer,
+    pub(super) ids: Ids,
     pub(super) status: StatusCode,
     pub(super) fault: ReplyFault,
     pub(super) retry_after: Option<Duration>,
@@ -123,10 +131,10 @@ impl ExchangeError {
         match self {
             Self::Reply(ref mut error) => error.answerer = answerer,
             // That the time was over is found out above the transport, which knows its role.
-            Self::Transport(error) if answerer == Answerer::TokenProxy => {
-                return Self::Transport(error.of_token_proxy());
+            Self::Transport { error, request_id } if answerer == Answerer::TokenProxy => {
+                return Self::Transport { error: error.of_token_proxy(), request_id };
             }
-            Self::Transport(_) | Self::Entra(_) => {}
+            Self::Transport { .. } | Self::Entra(_) => {}
         }
         self
     }
@@ -134,7 +142,7 @@ impl ExchangeError {
     /// How the next try is to be timed.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Transport(_) => Failure::Transient,
+            Self::Transport { .. } => Failure::Transient,
             Self::Entra(error) => error.trouble.failure(),
             Self::Reply(error) => error.failure(),
         }
@@ -143,16 +151,34 @@ impl ExchangeError {
     /// How long Entra asked to be left alone; an hour at most.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Transport(_) => None,
+            Self::Transport { .. } => None,
             Self::Entra(error) => error.retry_after,
             Self::Reply(error) => error.retry_after,
+        }
+    }
+
+    /// The id of the exchange, here and in the tenant's sign-in log.
+    pub fn request_id(&self) -> RequestId {
+        self.ids().map_or_else(|request_id| request_id, |ids| ids.request)
+    }
+
+    /// The id that Entra gave the request (`x-ms-request-id`), if it answered at all.
+    pub fn entra_request_id(&self) -> Option<&str> {
+        self.ids().ok()?.entra.as_ref().map(Foreign::as_str)
+    }
+
+    fn ids(&self) -> Result<&Ids, RequestId> {
+        match self {
+            Self::Transport { request_id, .. } => Err(*request_id),
+            Self::Entra(error) => Ok(&error.ids),
+            Self::Reply(error) => Ok(&error.ids),
         }
     }
 
     /// The HTTP status, if there was a reply.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Transport(_) => None,
+            Self::Transport { .. } => None,
             Self::Entra(error) => Some(error.status),
             Self::Reply(error) => Some(error.status),
         }
@@ -180,7 +206,7 @@ impl ExchangeError {
     /// What went wrong.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Transport(error) => error.reason(),
+            Self::Transport { error, .. } => error.reason(),
             Self::Entra(error) => error.trouble.reason(),
             Self::Reply(error) => error.reason(),
         }
@@ -189,11 +215,12 @@ impl ExchangeError {
 
 impl ReplyError {
     pub(super) fn new(
+        ids: Ids,
         status: StatusCode,
         fault: ReplyFault,
         retry_after: Option<Duration>,
-    ) -> Self {
-        Self { answerer: Answerer::Authority, status, fault, retry_after }
+    ) -> Box<Self> {
+        Box::new(Self { answerer: Answerer::Authority, ids, status, fault, retry_after })
     }
 
     /// The HTTP status.
@@ -256,9 +283,19 @@ impl EntraError {
         self.description.as_ref().map_or("", Foreign::as_str)
     }
 
-    /// The id under which the tenant's sign-in log has this request.
+    /// The id of the exchange, which it was sent with.
+    pub fn request_id(&self) -> RequestId {
+        self.ids.request
+    }
+
+    /// The id that Entra gave the request (`x-ms-request-id`).
+    pub fn entra_request_id(&self) -> Option<&str> {
+        self.ids.entra.as_ref().map(Foreign::as_str)
+    }
+
+    /// The id under which the tenant's sign-in log has this request: ours as a rule.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.correlation_id.as_ref().map(Foreign::as_str)
+        self.ids.correlation.as_ref().map(Foreign::as_str)
     }
 
     /// The id that Microsoft's support asks for.
@@ -294,7 +331,7 @@ impl fmt::Display for EntraError {
         write!(f, ". {}.", self.fix)?;
         let ids = [
             ("trace id", &self.trace_id),
-            ("correlation id", &self.correlation_id),
+            ("correlation id", &self.ids.correlation),
             ("at", &self.timestamp),
         ];
         let ids = ids
@@ -314,6 +351,7 @@ pub(super) struct Asked<'a> {
     pub(super) scope: &'a Scope,
     pub(super) client_id: &'a str,
     pub(super) tenant: &'a TenantId,
+    pub(super) request_id: RequestId,
 }
 
 impl Asked<'_> {

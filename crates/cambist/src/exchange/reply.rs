@@ -8,7 +8,7 @@ use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
 use http::header::LOCATION;
-use http::{Response, StatusCode, Uri};
+use http::{HeaderMap, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,6 +19,7 @@ use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
 use super::is_bearer;
 use super::redact::{is_plain, is_secret, shown};
 use super::retry_after::retry_after;
+use crate::receipt::Ids;
 
 /// Longest validity that is believed. Entra's longest are 28 hours; whoever says more than a month
 /// has the unit wrong, and how long such a token may be served nobody knows.
@@ -55,10 +56,28 @@ struct Failure {
     correlation_id: Option<Value>,
 }
 
-/// Reads the body of a reply with status 200.
-pub(super) fn granted(body: &Bytes) -> Result<Granted, ExchangeError> {
-    let status = StatusCode::OK;
-    read_success(body).map_err(|fault| ReplyError::new(status, fault, None).into())
+/// Reads a reply with status 200.
+pub(super) fn granted(
+    response: &Response<Bytes>,
+    asked: &Asked<'_>,
+) -> Result<(Granted, Ids), ExchangeError> {
+    let ids = ids(response.headers(), asked);
+    match read_success(response.body()) {
+        Ok(granted) => Ok((granted, ids)),
+        Err(fault) => Err(ReplyError::new(ids, response.status(), fault, None).into()),
+    }
+}
+
+/// The ids that a reply's headers have. What is no id is no use.
+fn ids(headers: &HeaderMap, asked: &Asked<'_>) -> Ids {
+    let secret = asked.assertion.secret().expose();
+    let id = |name: &str| {
+        let text = headers.get(name)?.to_str().ok()?;
+        (is_plain(text) && !is_secret(text, secret)).then(|| Foreign::new(text))
+    };
+    let mut ids = Ids::new(asked.request_id);
+    (ids.entra, ids.correlation) = (id("x-ms-request-id"), id("client-request-id"));
+    ids
 }
 
 fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
@@ -101,6 +120,7 @@ pub(super) fn refused(
     let (status, body) = (response.status(), response.body());
     let retry_after = retry_after(response.headers(), now);
     let secret = asked.assertion.secret().expose();
+    let ids = ids(response.headers(), asked);
     let fault = if status.is_redirection() {
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let to = to.and_then(|to| to.parse::<Uri>().ok());
@@ -109,20 +129,22 @@ pub(super) fn refused(
         ReplyFault::Status
     } else {
         match object(body) {
-            Ok(failure) => match EntraError::read(failure, status, retry_after, asked) {
+            Ok(failure) => match EntraError::read(failure, status, ids.clone(), retry_after, asked)
+            {
                 Ok(error) => return Box::new(error).into(),
                 Err(fault) => fault,
             },
             Err(fault) => fault,
         }
     };
-    ReplyError::new(status, fault, retry_after).into()
+    ReplyError::new(ids, status, fault, retry_after).into()
 }
 
 impl EntraError {
     fn read(
         failure: Failure,
         status: StatusCode,
+        mut ids: Ids,
         retry_after: Option<Duration>,
         asked: &Asked<'_>,
     ) -> Result<Self, ReplyFault> {
@@ -148,17 +170,17 @@ impl EntraError {
         let codes = codes(failure.error_codes.as_ref(), said);
         let trouble = Trouble::of(status, error.as_str(), &codes);
         let suberror = text(&failure.suberror);
-        let correlation_id = plain(&failure.correlation_id);
+        ids.correlation = plain(&failure.correlation_id).or(ids.correlation);
         let trace_id = plain(&failure.trace_id);
         let timestamp = plain(&failure.timestamp);
         let fix = trouble.fix(asked);
         Ok(Self {
+            ids,
             status,
             error,
             suberror,
             codes,
             description,
-            correlation_id,
             trace_id,
             timestamp,
             retry_after,

@@ -321,8 +321,9 @@ proptest::proptest! {
         let (assertion, scope) = (assertion(), scope());
         let tenant = TenantId::parse(TENANT).unwrap();
         let (assertion, scope) = (&assertion, &scope);
-        let asked = error::Asked { assertion, scope, client_id: CLIENT, tenant: &tenant };
-        drop(reply::granted(answer.body()));
+        let request_id = RequestId::random();
+        let asked = error::Asked { assertion, scope, client_id: CLIENT, tenant: &tenant, request_id };
+        drop(reply::granted(&answer, &asked));
         let refused = reply::refused(&answer, &asked, NOW);
         assert_eq!(refused.status().unwrap(), status);
     }
