@@ -39,6 +39,7 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+mod receipt;
 #[cfg(test)]
 mod testing;
 pub mod token_file;
@@ -50,9 +51,10 @@ pub use config::Config;
 pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
-pub use error::{Class, Error};
+pub use error::{Class, Error, Reason, UnknownReason};
 pub use exchange::AccessToken;
 pub use observer::Observer;
+pub use receipt::{Receipt, RequestId};
 
 /// The README's program is compiled with the documentation.
 #[cfg(all(doctest, feature = "azure"))]

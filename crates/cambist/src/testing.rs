@@ -14,7 +14,6 @@ use tempfile::TempDir;
 use crate::config::Config;
 use crate::context::Context;
 use crate::credential::Credential;
-use crate::error::Error;
 use crate::issuer_keys::Source;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
@@ -91,5 +90,5 @@ pub(crate) fn scope(resource: &str) -> Scope {
 
 /// The reason for which a credential has no token for a scope, or "" if it has one.
 pub(crate) async fn reason(credential: &Credential, scope: &Scope) -> &'static str {
-    credential.token(scope).await.as_ref().map_or_else(Error::reason, |_| "")
+    credential.token(scope).await.as_ref().map_or_else(|error| error.reason().as_str(), |_| "")
 }

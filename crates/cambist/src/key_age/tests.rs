@@ -37,7 +37,7 @@ async fn a_key_that_nobody_rotates_becomes_due_and_then_stops_renewal_where_enfo
     assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
     let before = world.asked().0;
     let error = credential.token(&scope("api://new")).await.unwrap_err();
-    assert_eq!(error.reason(), "key_overdue");
+    assert_eq!(error.reason().as_str(), "key_overdue");
     let text = error.to_string();
     assert!(text.contains("CAMBIST_KEY_AGE_EXEMPT=") && text.contains("at least"), "{text}");
     assert_eq!(world.asked().0, before, "nothing is sent");
