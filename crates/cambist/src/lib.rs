@@ -41,6 +41,7 @@ pub mod observer;
 mod testing;
 pub mod token_file;
 pub mod transport;
+mod trust;
 
 pub use cambist_core as core;
 pub use clock::SystemClock;
@@ -51,6 +52,7 @@ pub use env::Env;
 pub use error::{Class, Error};
 pub use exchange::AccessToken;
 pub use observer::Observer;
+pub use trust::Trust;
 
 /// The README's program is compiled with the documentation.
 #[cfg(all(doctest, feature = "azure"))]

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::issuer_keys::Source;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
+use crate::trust::Trust;
 
 pub(crate) struct World {
     pub(crate) sim: Sim,
@@ -73,9 +74,13 @@ impl World {
         Config::from_env(&self.env).unwrap()
     }
 
+    pub(crate) fn trust(&self) -> Trust {
+        let trust = self.config().trust;
+        trust.open_over(self.transport(), self.sources(), self.context())
+    }
+
     pub(crate) fn credential(&self) -> Credential {
-        let (transport, sources) = (self.transport(), self.sources());
-        self.config().credential_over(transport, sources, self.context())
+        self.trust().credential(&self.config().identity)
     }
 
     /// What the pod asked for so far: exchanges, discovery documents, key sets.
