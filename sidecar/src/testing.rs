@@ -90,7 +90,7 @@ impl World {
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
         let sources = vec![Source::Public { transport: transport(), host }];
-        library.credential_over(transport(), sources, context)
+        library.trust.open_over(transport(), sources, context).credential(&library.identity)
     }
 
     pub(crate) fn context(&self) -> Context {

@@ -17,6 +17,7 @@ use crate::credential::Credential;
 use crate::issuer_keys::Source;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
+use crate::trust::Trust;
 
 pub(crate) struct World {
     pub(crate) sim: Sim,
@@ -72,9 +73,17 @@ impl World {
         Config::from_env(&self.env).unwrap()
     }
 
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust_over(self.transport())
+    }
+
+    /// The same with somebody else in Entra's place.
+    pub(crate) fn trust_over(&self, entra: Transport) -> Trust {
+        self.config().trust.open_over(entra, self.sources(), self.context())
+    }
+
     pub(crate) fn credential(&self) -> Credential {
-        let (transport, sources) = (self.transport(), self.sources());
-        self.config().credential_over(transport, sources, self.context())
+        self.trust().credential(&self.config().identity)
     }
 
     /// What the pod asked for so far: exchanges, discovery documents, key sets.

@@ -9,7 +9,7 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::exchange::Gate;
+use crate::config::Identity;
 use crate::testing::{World, reason, scope};
 use crate::transport::Transport;
 
@@ -334,7 +334,7 @@ fn entra(
 async fn a_shorter_retry_after_does_not_displace_a_longer_one() {
     let world = World::new();
     let (transport, calls) = entra(|call| (call.into(), 429, if call == 1 { "600" } else { "1" }));
-    let credential = world.config().credential_over(transport, world.sources(), world.context());
+    let credential = world.trust_over(transport).credential(&world.config().identity);
     let (a, b) = (scope("api://a"), scope("api://b"));
     let (first, second) = tokio::join!(credential.token(&a), credential.token(&b));
     assert!(first.is_err() && second.is_err());
@@ -350,7 +350,7 @@ async fn a_shorter_retry_after_does_not_displace_a_longer_one() {
 async fn a_retry_after_of_a_year_is_probed_once_and_believed_no_longer() {
     let world = World::new();
     let (transport, calls) = entra(|call| (1, if call <= 20 { 429 } else { 200 }, "31536000"));
-    let credential = world.config().credential_over(transport, world.sources(), world.context());
+    let credential = world.trust_over(transport).credential(&world.config().identity);
     let scopes: Vec<_> = (0..20).map(|n| scope(&format!("api://{n}"))).collect();
     let ask = async || {
         let tokens = scopes.iter().map(|scope| credential.token(scope));
@@ -381,14 +381,9 @@ async fn only_so_many_exchanges_run_at_once_and_no_identity_crowds_out_another()
             Ok::<_, std::convert::Infallible>(http::Response::new(Bytes::from(body)))
         }
     }));
-    let gate = Gate::default();
+    let trust = world.trust_over(transport);
     let credential = |client_id: &str| {
-        let (config, context) = (world.config(), world.context());
-        let (authority, tenant_id) = (config.authority.clone(), config.tenant_id.clone());
-        let clock = context.clock.clone();
-        let exchange = Exchange::new(transport.clone(), authority, tenant_id, client_id, clock);
-        let assertions = config.assertions_over(world.sources(), context.clone());
-        Credential::new(Workload { assertions, exchange: exchange.sharing(gate.clone()), context })
+        trust.credential(&Identity { client_id: client_id.to_owned(), ..world.config().identity })
     };
     let (greedy, modest) = (credential("greedy"), credential("modest"));
     let started = Instant::now();
