@@ -8,6 +8,7 @@ use cambist_core::clock::Clock;
 use cambist_core::scope::Scope;
 use http::{Request, Response};
 
+use crate::listener::Ends;
 use crate::reply::{self, Body, Grant};
 use crate::request::{self, Policy, Protocol, TokenRequest};
 use crate::telemetry::Telemetry;
@@ -57,8 +58,8 @@ impl Endpoint {
     ///
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
-    pub fn answer<B>(&self, request: &Request<B>) -> Answer {
-        let asked = match request::parse(&self.policy, request) {
+    pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Answer {
+        let asked = match request::parse(&self.policy, ends, request) {
             Ok(asked) => asked,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());

@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod config;
 pub mod endpoint;
+pub mod front_door;
 pub mod health;
 pub mod key_age;
 pub mod listener;

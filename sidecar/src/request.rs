@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
-use http::header::{HOST, HeaderMap};
-use http::{Method, Request, Version};
+use http::header::HeaderMap;
+use http::{Method, Request};
+
+use crate::front_door::Door;
+use crate::listener::Ends;
 
 mod identity;
 mod query;
@@ -61,8 +64,8 @@ pub struct Policy {
     pub protocols: Vec<Protocol>,
     /// What `X-IDENTITY-HEADER` must say.
     pub header_secret: Option<Secret>,
-    /// The port that `Host` must name.
-    pub port: u16,
+    /// What a request must pass first.
+    pub door: Door,
     /// Who the tokens are for.
     pub identity: Identity,
 }
@@ -91,12 +94,11 @@ pub struct TokenRequest<'r> {
 /// [`Rejection`]: it has not the one shape that yields a token.
 pub fn parse<'r, B>(
     policy: &Policy,
+    ends: Ends,
     request: &'r Request<B>,
 ) -> Result<TokenRequest<'r>, Rejection> {
     let headers = request.headers();
-    check_message(request)?;
-    check_host(policy.port, request)?;
-    check_messenger(headers)?;
+    policy.door.check(ends, request)?;
     let protocol = route(policy, request.uri().path())?;
     if request.method() != Method::GET {
         let detail = format!("{} is not answered here; GET is", shown(request.method().as_str()));
@@ -108,78 +110,6 @@ pub fn parse<'r, B>(
     }
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
     ask(policy, protocol, query)
-}
-
-/// The parts of the head that say how the message is framed: a doubt there ends the connection.
-fn check_message<B>(request: &Request<B>) -> Result<(), Rejection> {
-    if request.version() != Version::HTTP_11 {
-        let detail = format!("{:?} is not spoken here; HTTP/1.1 is", request.version());
-        return Err(Rejection::new(Reason::HttpVersion, detail));
-    }
-    let headers = request.headers();
-    let mut lengths = headers.get_all(http::header::CONTENT_LENGTH).iter();
-    let only_zero = match (lengths.next(), lengths.next()) {
-        (None, _) => true,
-        (Some(length), None) => length == "0",
-        (Some(_), Some(_)) => false,
-    };
-    if !only_zero || headers.contains_key(http::header::TRANSFER_ENCODING) {
-        return Err(Rejection::new(Reason::Body, "a request for a token has no body"));
-    }
-    Ok(())
-}
-
-/// The `Host` must be this very listener (no name that an attacker's DNS points here), once.
-fn check_host<B>(port: u16, request: &Request<B>) -> Result<(), Rejection> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Rejection::new(Reason::Host, "exactly one Host header is needed"));
-    };
-    let ours = host.to_str().is_ok_and(|host| is_ours(host, port));
-    if !ours {
-        let detail = format!(
-            "Host is {}; it must be 127.0.0.1, localhost or [::1] with port {port}",
-            shown(&String::from_utf8_lossy(host.as_bytes()))
-        );
-        return Err(Rejection::new(Reason::Host, detail));
-    }
-    // An absolute target is how one speaks to a proxy, and this is none. (RFC 9112 section 3.2.2
-    // would have servers accept it; no client of ours sends it, but a confused proxy might.)
-    if let Some(authority) = request.uri().authority() {
-        let named = shown(authority.host());
-        let detail = format!("the target names {named}; it must be a path, as for no proxy");
-        return Err(Rejection::new(Reason::Host, detail));
-    }
-    Ok(())
-}
-
-fn is_ours(host: &str, port: u16) -> bool {
-    // Not by parsing: the texts that are ours are few and have one spelling each.
-    let Some((name, digits)) = host.rsplit_once(':') else { return false };
-    let named = ["127.0.0.1", "localhost", "[::1]"].iter().any(|n| name.eq_ignore_ascii_case(n));
-    named && !digits.starts_with(['+', '0']) && digits.parse() == Ok(port)
-}
-
-/// Signs that the request was written by somebody other than the app: a proxy that can be talked
-/// into forwarding, or a page in a browser.
-fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
-    for name in headers.keys().map(http::HeaderName::as_str) {
-        if name == "forwarded"
-            || name == "via"
-            || name == "x-real-ip"
-            || name.starts_with("x-forwarded")
-        {
-            let detail = format!("{name} says that a proxy sent this; ask without one");
-            return Err(Rejection::new(Reason::Forwarded, detail));
-        }
-        // Not `sec-fetch-mode`: Node's own fetch() sends it, cannot be told not to, and sends none of
-        // these. A browser sends them with every request, whatever the page asks for.
-        if matches!(name, "origin" | "sec-fetch-site" | "sec-fetch-dest") {
-            let detail = format!("{name} says that a browser sent this; ask from a program");
-            return Err(Rejection::new(Reason::Browser, detail));
-        }
-    }
-    Ok(())
 }
 
 /// The protocol that a path belongs to, open or not. The list is closed, and a path is compared as
@@ -319,7 +249,7 @@ fn min_ttl(text: &str) -> Result<Duration, Rejection> {
 }
 
 /// Foreign text in a message: quoted, without control characters, not too long.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let head: String = text.chars().take(100).collect();
     let cut = if head.len() < text.len() { "…" } else { "" };
     format!("{head:?}{cut}")

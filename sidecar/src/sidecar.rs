@@ -11,9 +11,10 @@ use cambist_core::clock::Clock;
 use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::endpoint::{Answer, Endpoint};
+use crate::front_door::Door;
 use crate::listener::{self, Limits, Server};
 use crate::request::{Identity, Policy};
 use crate::telemetry::Telemetry;
@@ -107,7 +108,7 @@ where
         Policy {
             protocols: config.protocols.clone(),
             header_secret: config.header_secret.clone(),
-            port: addresses.first().map_or(0, SocketAddr::port),
+            door: Door::tokens(addresses.first().map_or(0, SocketAddr::port)),
             identity: Identity {
                 client_id: credential.client_id().to_owned(),
                 object_id: config.object_id.clone(),
@@ -121,8 +122,8 @@ where
     ));
     let gauges = telemetry.metrics().token_connections();
     let tokens =
-        Server::start(listeners, config.host_ip, token_limits, gauges, move |_, request| {
-            let answer = endpoint.answer::<Incoming>(&request);
+        Server::start(listeners, config.host_ip, token_limits, gauges, move |link, request| {
+            let answer = endpoint.answer::<Incoming>(link.ends(), &request);
             let endpoint = endpoint.clone();
             async move {
                 match answer {
@@ -135,7 +136,9 @@ where
     let admin = admin_listener.map(|listener| {
         let gauges = telemetry.metrics().admin_connections();
         let served = config.served().collect();
-        let admin = Admin::new(credential.clone(), telemetry.clone(), clock, served);
+        let port = admin_address.map_or(0, |at| at.port());
+        let door = admin::door(port, config.admin_hosts.clone());
+        let admin = Admin::new(door, credential.clone(), telemetry.clone(), clock, served);
         let admin = Arc::new(admin);
         let answering = admin.clone();
         let server = Server::start(
@@ -143,7 +146,9 @@ where
             config.host_ip,
             admin_limits,
             gauges,
-            move |_, request| std::future::ready(answering.answer::<Incoming>(&request)),
+            move |link, request| {
+                std::future::ready(answering.answer::<Incoming>(link.ends(), &request))
+            },
         );
         (admin, server)
     });

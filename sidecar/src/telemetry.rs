@@ -114,6 +114,21 @@ impl Telemetry {
         }
     }
 
+    /// A request to the admin listener was refused at the door.
+    pub fn turned_away(&self, rejection: &Rejection) {
+        if let Some(unlogged) = self.refusals.log(self.uptime().as_secs()) {
+            tracing::warn!(
+                target: AUDIT,
+                listener = "admin",
+                status = rejection.reason().status().as_u16(),
+                reason = rejection.reason().as_str(),
+                detail = %rejection,
+                unlogged,
+                "refused"
+            );
+        }
+    }
+
     /// A request for a token was answered without one.
     pub fn failed(&self, protocol: Protocol, resource: &str, status: StatusCode, error: &Error) {
         self.metrics.answered(Some(protocol), status);

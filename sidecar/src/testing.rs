@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use cambist::issuer_keys::Source;
@@ -20,9 +20,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tracing::subscriber::DefaultGuard;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::config::{self, Config};
 use crate::endpoint::{Answer, Endpoint};
+use crate::front_door::Door;
+use crate::listener::{Ends, Peer};
 use crate::reply::Body;
 use crate::request::{Identity, Policy, Protocol};
 use crate::settings::Settings;
@@ -31,6 +33,10 @@ use crate::telemetry::Telemetry;
 
 pub(crate) const SECRET: &str = "hunter2hunter2hunter2";
 pub(crate) const VAULT: &str = "https://vault.azure.net";
+
+/// A connection within the pod.
+pub(crate) const LOOPBACK: Ends =
+    Ends { peer: Peer::Loopback, local: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
 
 pub(crate) struct World {
     pub(crate) sim: Sim,
@@ -110,7 +116,7 @@ impl World {
         let policy = Policy {
             protocols: Protocol::ALL.to_vec(),
             header_secret: Some(cambist_core::secret::Secret::new(SECRET)),
-            port: 8421,
+            door: Door::tokens(8421),
             identity: Identity {
                 client_id: self.sim.settings().client_id.clone(),
                 ..Identity::default()
@@ -128,7 +134,8 @@ impl World {
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
         let endpoint = self.endpoint_of(&credential, telemetry.clone());
-        let admin = Admin::new(credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
+        let door = admin::door(8422, Vec::new());
+        let admin = Admin::new(door, credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
         (endpoint, admin, credential)
     }
 
@@ -201,9 +208,15 @@ pub(crate) fn msi(resource: &str) -> http::request::Builder {
     asking(&format!("/msi/token?api-version=2019-08-01&resource={resource}"))
 }
 
+/// Asks an admin endpoint from within the pod.
+pub(crate) fn ask_admin(admin: &Admin, target: &str) -> Response<Body> {
+    let request = Request::get(target).header("Host", "127.0.0.1:8422");
+    admin.answer(LOOPBACK, &request.body(()).unwrap())
+}
+
 /// Asks an endpoint and waits for the answer.
 pub(crate) async fn ask(endpoint: &Endpoint, request: http::request::Builder) -> Response<Body> {
-    match endpoint.answer(&request.body(()).unwrap()) {
+    match endpoint.answer(LOOPBACK, &request.body(()).unwrap()) {
         Answer::Now(response) => response,
         Answer::Later(pending) => endpoint.wait(pending).await,
     }

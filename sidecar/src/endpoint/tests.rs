@@ -2,7 +2,7 @@ use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 
 use super::*;
-use crate::testing::{VAULT, World, ask, asking, json, msi};
+use crate::testing::{LOOPBACK, VAULT, World, ask, asking, json, msi};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -21,7 +21,7 @@ async fn a_token_is_fetched_once_and_then_handed_out_at_once() {
 
     tokio::time::sleep(secs(100)).await;
     let request = asking(&format!("/v1/token?scope={VAULT}/.default")).body(()).unwrap();
-    let Answer::Now(second) = endpoint.answer(&request) else { panic!("it is cached") };
+    let Answer::Now(second) = endpoint.answer(LOOPBACK, &request) else { panic!("it is cached") };
     let second = json(second).await;
     assert_eq!(second["access_token"], first["access_token"]);
     assert_eq!(second["expires_on"], first["expires_on"]);
