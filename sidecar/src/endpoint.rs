@@ -8,9 +8,10 @@ use cambist_core::clock::Clock;
 use cambist_core::scope::Scope;
 use http::{Request, Response};
 
+use crate::decide::{Decision, Policy, decide};
 use crate::listener::Ends;
 use crate::reply::{self, Body, Grant};
-use crate::request::{self, Policy, Protocol, TokenRequest};
+use crate::request::{self, Protocol};
 use crate::telemetry::Telemetry;
 
 /// Clocks that differ by less are the same but for rounding.
@@ -20,7 +21,8 @@ const ROUNDING: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Endpoint {
     policy: Policy,
-    credential: Credential,
+    /// One for each identity of the policy, in its order.
+    credentials: Vec<Credential>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
 }
@@ -38,20 +40,22 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Pending {
     protocol: Protocol,
+    credential: Credential,
     resource: String,
     scope: Scope,
     min_ttl: Duration,
 }
 
 impl Endpoint {
-    /// An endpoint that holds requests against `policy` and answers with `credential`'s tokens.
+    /// An endpoint that holds requests against `policy` and answers with tokens of `credentials`: one
+    /// for each of the policy's identities, in their order.
     pub fn new(
         policy: Policy,
-        credential: Credential,
+        credentials: Vec<Credential>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { policy, credential, clock, telemetry }
+        Self { policy, credentials, clock, telemetry }
     }
 
     /// Answers what can be answered at once: every cached token, every refusal.
@@ -59,22 +63,25 @@ impl Endpoint {
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
     pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Answer {
-        let asked = match request::parse(&self.policy, ends, request) {
-            Ok(asked) => asked,
+        let decision = match decide(&self.policy, ends, request) {
+            Ok(decision) => decision,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());
                 self.telemetry.refused(protocol, &rejection);
                 return Answer::Now(reply::rejection(&rejection, self.clock.wall()));
             }
         };
-        let TokenRequest { protocol, resource, min_ttl } = asked;
+        let Decision { protocol, identity, resource, min_ttl } = decision;
+        // A policy decides for none but its own.
+        let credential = self.credentials.get(identity).expect("a credential for each identity");
         if min_ttl.is_none()
-            && let Some(token) = self.credential.peek(resource.key())
+            && let Some(token) = credential.peek(resource.key())
         {
-            return Answer::Now(self.grant(protocol, resource.as_str(), &token));
+            return Answer::Now(self.grant(protocol, credential, resource.as_str(), &token));
         }
         Answer::Later(Pending {
             protocol,
+            credential: credential.clone(),
             resource: resource.as_str().to_owned(),
             scope: resource.scope(),
             min_ttl: min_ttl.unwrap_or_default(),
@@ -83,9 +90,9 @@ impl Endpoint {
 
     /// Waits for the token. If the caller leaves, the work for it goes on for the next one.
     pub async fn wait(&self, pending: Pending) -> Response<Body> {
-        let Pending { protocol, resource, scope, min_ttl } = pending;
-        match self.credential.token_with_min_ttl(&scope, min_ttl).await {
-            Ok(token) => self.grant(protocol, &resource, &token),
+        let Pending { protocol, credential, resource, scope, min_ttl } = pending;
+        match credential.token_with_min_ttl(&scope, min_ttl).await {
+            Ok(token) => self.grant(protocol, &credential, &resource, &token),
             Err(error) => {
                 let response = reply::failure(&error, self.clock.wall());
                 self.telemetry.failed(protocol, &resource, response.status(), &error);
@@ -94,7 +101,13 @@ impl Endpoint {
         }
     }
 
-    fn grant(&self, protocol: Protocol, resource: &str, token: &AccessToken) -> Response<Body> {
+    fn grant(
+        &self,
+        protocol: Protocol,
+        credential: &Credential,
+        resource: &str,
+        token: &AccessToken,
+    ) -> Response<Body> {
         let expires_in = token.remaining_at(self.clock.boot());
         // What remains is what is known; the moment that it ends at is told by the same wall clock
         // that the app reads, which may have been set right since the token came.
@@ -104,7 +117,7 @@ impl Endpoint {
         self.telemetry.granted(protocol, resource);
         reply::token(&Grant {
             access_token: token.secret().expose(),
-            client_id: self.credential.client_id(),
+            client_id: credential.client_id(),
             expires_in,
             expires_on,
             not_before: token.not_before(),

@@ -1,19 +1,11 @@
-//! What yields a token: one request shape, decided by a pure function of the request's head.
+//! What a request for a token says: its protocol by its path, and what it asks for by its query.
 //!
-//! Everything else is a [`Rejection`]. The rules are listed in the order they are applied: first
-//! whether the message itself is in order, then who might be speaking through the app (a proxy, a
-//! browser), then the path, then the proof that the app itself asks, and only then what it asks for.
+//! Whether it gets that is decided in [`decide`](crate::decide).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use cambist_core::scope::{Resource, Scope};
-use cambist_core::secret::Secret;
-use http::header::HeaderMap;
-use http::{Method, Request};
-
-use crate::front_door::Door;
-use crate::listener::Ends;
 
 mod identity;
 mod query;
@@ -22,6 +14,7 @@ mod rejection;
 pub use identity::Identity;
 pub use rejection::{Reason, Rejection};
 
+use identity::Selector;
 use query::Query;
 
 /// The most that `min_ttl` may ask for: no token of Entra lives longer.
@@ -57,126 +50,20 @@ impl Protocol {
     }
 }
 
-/// What requests are held against.
+/// What a request asks for, whoever sent it.
 #[derive(Debug)]
-pub struct Policy {
-    /// The protocols that are open.
-    pub protocols: Vec<Protocol>,
-    /// What `X-IDENTITY-HEADER` must say.
-    pub header_secret: Option<Secret>,
-    /// What a request must pass first.
-    pub door: Door,
-    /// Who the tokens are for.
-    pub identity: Identity,
-}
-
-impl Policy {
-    fn serves(&self, protocol: Protocol) -> bool {
-        self.protocols.contains(&protocol)
-            && (self.header_secret.is_some() || !protocol.needs_secret())
-    }
-}
-
-/// A request for a token that may be answered.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TokenRequest<'r> {
-    /// How it was asked.
-    pub protocol: Protocol,
-    /// What the token is for, as the app wrote it: the reply repeats it byte for byte.
-    pub resource: Resource<'r>,
+pub(crate) struct Asked<'r> {
+    /// What the token is for, as the app wrote it.
+    pub(crate) resource: Resource<'r>,
     /// How long it must at least be valid for.
-    pub min_ttl: Option<Duration>,
+    pub(crate) min_ttl: Option<Duration>,
+    /// Whose token, by the names that the request has for that.
+    pub(crate) selectors: Vec<Selector<'r>>,
 }
 
-/// Judges a request by its head.
-///
-/// # Errors
-/// [`Rejection`]: it has not the one shape that yields a token.
-pub fn parse<'r, B>(
-    policy: &Policy,
-    ends: Ends,
-    request: &'r Request<B>,
-) -> Result<TokenRequest<'r>, Rejection> {
-    let headers = request.headers();
-    policy.door.check(ends, request)?;
-    let protocol = route(policy, request.uri().path())?;
-    if request.method() != Method::GET {
-        let detail = format!("{} is not answered here; GET is", shown(request.method().as_str()));
-        return Err(Rejection::new(Reason::Method, detail));
-    }
-    match protocol {
-        Protocol::AppService | Protocol::Native => check_secret(policy, headers)?,
-        Protocol::Imds => check_metadata(headers)?,
-    }
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    ask(policy, protocol, query)
-}
-
-/// The protocol that a path belongs to, open or not. The list is closed, and a path is compared as
-/// it came: no decoding, no normalising.
-pub fn protocol_of(path: &str) -> Option<Protocol> {
-    match path {
-        "/msi/token" => Some(Protocol::AppService),
-        "/v1/token" => Some(Protocol::Native),
-        path if is_imds(path) => Some(Protocol::Imds),
-        _ => None,
-    }
-}
-
-fn route(policy: &Policy, path: &str) -> Result<Protocol, Rejection> {
-    let Some(protocol) = protocol_of(path) else {
-        let detail = "nothing is here; IDENTITY_ENDPOINT ends in /msi/token";
-        return Err(Rejection::new(Reason::Path, detail));
-    };
-    if policy.serves(protocol) {
-        return Ok(protocol);
-    }
-    let name = protocol.as_str();
-    Err(Rejection::new(
-        Reason::ProtocolClosed,
-        if policy.protocols.contains(&protocol) {
-            format!("{name} is closed, because the sidecar has no IDENTITY_HEADER")
-        } else {
-            format!("{name} is closed; it is open if the sidecar's CAMBIST_PROTOCOLS lists it")
-        },
-    ))
-}
-
-/// SDKs write one slash too many in front (Java) or behind (JavaScript), and `metadata` in any case.
-fn is_imds(path: &str) -> bool {
-    let path = path.strip_prefix("//").or_else(|| path.strip_prefix('/')).unwrap_or_default();
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.split_once('/').is_some_and(|(first, rest)| {
-        first.eq_ignore_ascii_case("metadata") && rest == "identity/oauth2/token"
-    })
-}
-
-fn check_secret(policy: &Policy, headers: &HeaderMap) -> Result<(), Rejection> {
-    let mut given = headers.get_all("x-identity-header").iter();
-    let detail = match (&policy.header_secret, given.next(), given.next()) {
-        (Some(secret), Some(given), None) if secret.matches(given.as_bytes()) => return Ok(()),
-        (_, None, _) => "X-IDENTITY-HEADER is missing; it must say what IDENTITY_HEADER says",
-        (_, Some(_), Some(_)) => "X-IDENTITY-HEADER is there more than once",
-        _ => "X-IDENTITY-HEADER is not what this sidecar's IDENTITY_HEADER says",
-    };
-    Err(Rejection::new(Reason::IdentityHeader, detail))
-}
-
-fn check_metadata(headers: &HeaderMap) -> Result<(), Rejection> {
-    let mut given = headers.get_all("metadata").iter();
-    match (given.next(), given.next()) {
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"true") => Ok(()),
-        // The metadata service's own words.
-        _ => Err(Rejection::new(Reason::MetadataHeader, "Required metadata header not specified")),
-    }
-}
-
-fn ask<'r>(
-    policy: &Policy,
-    protocol: Protocol,
-    query: Query<'r>,
-) -> Result<TokenRequest<'r>, Rejection> {
-    policy.identity.check(&query.selectors)?;
+/// Reads a query by the rules of a protocol.
+pub(crate) fn ask(protocol: Protocol, query: &str) -> Result<Asked<'_>, Rejection> {
+    let query = Query::parse(query)?;
     let (resource, min_ttl) = match protocol {
         Protocol::AppService | Protocol::Imds => {
             check_api_version(query.api_version.as_deref())?;
@@ -195,7 +82,27 @@ fn ask<'r>(
     };
     let resource = Resource::parse(resource)
         .map_err(|error| Rejection::new(Reason::Resource, error.to_string()))?;
-    Ok(TokenRequest { protocol, resource, min_ttl })
+    Ok(Asked { resource, min_ttl, selectors: query.selectors })
+}
+
+/// The protocol that a path belongs to, open or not. The list is closed, and a path is compared as
+/// it came: no decoding, no normalising.
+pub fn protocol_of(path: &str) -> Option<Protocol> {
+    match path {
+        "/msi/token" => Some(Protocol::AppService),
+        "/v1/token" => Some(Protocol::Native),
+        path if is_imds(path) => Some(Protocol::Imds),
+        _ => None,
+    }
+}
+
+/// SDKs write one slash too many in front (Java) or behind (JavaScript), and `metadata` in any case.
+fn is_imds(path: &str) -> bool {
+    let path = path.strip_prefix("//").or_else(|| path.strip_prefix('/')).unwrap_or_default();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.split_once('/').is_some_and(|(first, rest)| {
+        first.eq_ignore_ascii_case("metadata") && rest == "identity/oauth2/token"
+    })
 }
 
 /// The resource in a scope: what stands before `/.default`.
@@ -254,6 +161,3 @@ pub(crate) fn shown(text: &str) -> String {
     let cut = if head.len() < text.len() { "…" } else { "" };
     format!("{head:?}{cut}")
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,10 +13,11 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::listener::{self, Limits, Server};
-use crate::request::{Identity, Policy};
+use crate::request::Identity;
 use crate::telemetry::Telemetry;
 
 /// How often the issuer's keys are judged if nothing else asks for it.
@@ -104,22 +105,20 @@ where
     let admin_address = admin_listener.as_ref().map(|l| l.local_addr()).transpose();
     let admin_address = admin_address.map_err(StartError::Admin)?;
 
-    let endpoint = Arc::new(Endpoint::new(
-        Policy {
-            protocols: config.protocols.clone(),
-            header_secret: config.header_secret.clone(),
-            door: Door::tokens(addresses.first().map_or(0, SocketAddr::port)),
-            identity: Identity {
-                client_id: credential.client_id().to_owned(),
-                object_id: config.object_id.clone(),
-                resource_id: config.resource_id.clone(),
-                any: config.source.is_developer(),
-            },
+    let policy = Policy::of_one(
+        Door::tokens(addresses.first().map_or(0, SocketAddr::port)),
+        config.protocols.clone(),
+        config.header_secret.clone(),
+        Identity {
+            client_id: credential.client_id().to_owned(),
+            object_id: config.object_id.clone(),
+            resource_id: config.resource_id.clone(),
+            any: config.source.is_developer(),
         },
-        credential.clone(),
-        clock.clone(),
-        telemetry.clone(),
-    ));
+    );
+    let credentials = vec![credential.clone()];
+    let endpoint = Endpoint::new(policy, credentials, clock.clone(), telemetry.clone());
+    let endpoint = Arc::new(endpoint);
     let gauges = telemetry.metrics().token_connections();
     let tokens =
         Server::start(listeners, config.host_ip, token_limits, gauges, move |link, request| {

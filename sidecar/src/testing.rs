@@ -22,11 +22,12 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::admin::{self, Admin};
 use crate::config::{self, Config};
+use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::listener::{Ends, Peer};
 use crate::reply::Body;
-use crate::request::{Identity, Policy, Protocol};
+use crate::request::{Identity, Protocol};
 use crate::settings::Settings;
 use crate::sidecar::{Running, Surroundings, start_with};
 use crate::telemetry::Telemetry;
@@ -113,17 +114,12 @@ impl World {
     }
 
     fn endpoint_of(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Endpoint {
-        let policy = Policy {
-            protocols: Protocol::ALL.to_vec(),
-            header_secret: Some(cambist_core::secret::Secret::new(SECRET)),
-            door: Door::tokens(8421),
-            identity: Identity {
-                client_id: self.sim.settings().client_id.clone(),
-                ..Identity::default()
-            },
-        };
+        let secret = Some(cambist_core::secret::Secret::new(SECRET));
+        let client_id = self.sim.settings().client_id.clone();
+        let identity = Identity { client_id, ..Identity::default() };
+        let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
         let clock = Arc::new(self.sim.clock().clone());
-        Endpoint::new(policy, credential.clone(), clock, telemetry)
+        Endpoint::new(policy, vec![credential.clone()], clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
