@@ -134,6 +134,12 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
+    /// Counts the lines that the log dropped, too.
+    pub fn add_log(&mut self, dropped: Counter) {
+        let help = "Lines of the log that were dropped because nobody read them in time";
+        self.registry.register("log_lines_dropped", help, dropped);
+    }
+
     /// The token listener answered.
     pub fn answered(&self, protocol: Option<Protocol>, status: StatusCode) {
         let row = protocol.map_or(Protocol::ALL.len(), |p| p as usize);

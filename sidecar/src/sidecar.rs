@@ -9,6 +9,7 @@ use cambist::config::ConfigErrors;
 use cambist::{Context, Credential};
 use cambist_core::clock::Clock;
 use hyper::body::Incoming;
+use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
@@ -47,13 +48,15 @@ pub struct Surroundings {
     pub token_limits: Limits,
     /// What the admin listener may take.
     pub admin_limits: Limits,
+    /// The lines of the log that were dropped, counted by whoever writes it.
+    pub log_dropped: Counter,
 }
 
 impl Surroundings {
     /// The usual limits, by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (token_limits, admin_limits) = Limits::for_descriptors(None);
-        Self { clock, token_limits, admin_limits }
+        Self { clock, token_limits, admin_limits, log_dropped: Counter::default() }
     }
 }
 
@@ -88,8 +91,9 @@ pub async fn start_with<F>(
 where
     F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
 {
-    let Surroundings { clock, token_limits, admin_limits } = around;
-    let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
+    let Surroundings { clock, token_limits, admin_limits, log_dropped } = around;
+    let telemetry = Telemetry::new(clock.clone(), config.key_age.clone());
+    let telemetry = Arc::new(telemetry.with_log(log_dropped));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }

@@ -60,6 +60,7 @@ pub fn main() -> ExitCode {
                     clock: Arc::new(SystemClock),
                     connect: &Transport::https,
                     stdin: &mut io::stdin(),
+                    lines: &mut io::stdout(),
                     terminal: io::stdout().is_terminal(),
                     mount: None,
                 };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cambist::transport::{PeerCertificate, Transport};
@@ -26,6 +27,21 @@ pub(crate) struct Pod {
     pub(crate) dir: TempDir,
     /// The certificate that the issuer shows, if its connections tell.
     pub(crate) certificate: Option<PeerCertificate>,
+    lines: Lines,
+}
+
+/// What a command that goes on wrote.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Pod {
@@ -44,7 +60,15 @@ impl Pod {
             ("KUBERNETES_SERVICE_PORT", "6443"),
         ];
         let env = env.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        Self { api: Api::new(&sim), sim, kubelet, env, dir, certificate: None }
+        Self {
+            api: Api::new(&sim),
+            sim,
+            kubelet,
+            env,
+            dir,
+            certificate: None,
+            lines: Lines::default(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -77,10 +101,20 @@ impl Pod {
             clock: Arc::new(self.sim.clock().clone()),
             connect: &connect,
             stdin: &mut std::io::empty(),
+            lines: &mut self.lines.clone(),
             terminal: false,
             mount: Some(self.dir.path().join("account")),
         };
         crate::command::run(cli.unwrap().command, &mut world).await
+    }
+
+    /// Runs a command that goes on for so long, and returns its lines as JSON.
+    pub(crate) async fn lines(&self, arguments: &str, during: Duration) -> Vec<Value> {
+        let ended = tokio::time::timeout(during, self.run(arguments)).await;
+        assert!(ended.is_err(), "it ended by itself: {ended:?}");
+        let lines = std::mem::take(&mut *self.lines.0.lock().unwrap());
+        let lines = String::from_utf8(lines).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The same, as JSON.
@@ -92,7 +126,7 @@ impl Pod {
     /// Lets days pass, with a look each day.
     pub(crate) async fn days(&self, days: u32) {
         for _ in 0..days {
-            self.sim.clock().advance(std::time::Duration::from_secs(24 * 3600));
+            self.sim.clock().advance(Duration::from_secs(24 * 3600));
             self.kubelet.project().unwrap();
             let outcome = self.run(&format!("issuer observe {TOKEN} {STATE}")).await;
             assert_eq!(outcome.code, 0, "{outcome:?}");
@@ -147,7 +181,13 @@ impl Api {
         if !authorized {
             return reply(StatusCode::UNAUTHORIZED, &json!({}));
         }
+        let accept = request.headers().get("accept").map_or("*/*", |it| it.to_str().unwrap());
+        let takes = |form| accept.split(", ").any(|it| it == form || it.starts_with("*/*"));
         match (request.method(), path.as_str()) {
+            // In one form alone, as the real one has it.
+            (_, "/openid/v1/jwks") if !takes("application/jwk-set+json") => {
+                reply(StatusCode::NOT_ACCEPTABLE, &json!({}))
+            }
             (&Method::GET, "/.well-known/openid-configuration") => {
                 // What a managed cluster says: an address that nobody else can use.
                 let at = "https://10.0.0.1:443/openid/v1/jwks";

@@ -1,6 +1,6 @@
 //! Everything a command gets from outside, so that tests can put something else there.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub(crate) struct World<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connect: &'a Connect,
     pub(crate) stdin: &'a mut (dyn Read + Send),
+    /// Where a command that goes on writes each line as it comes.
+    pub(crate) lines: &'a mut (dyn Write + Send),
     /// Whether standard output is a terminal.
     pub(crate) terminal: bool,
     /// Where a pod's own account is mounted, if not at the usual place.

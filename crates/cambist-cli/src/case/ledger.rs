@@ -27,6 +27,8 @@ pub(crate) struct Ledger {
     pub(crate) findings: Vec<Finding>,
     /// What could not be done.
     pub(crate) problems: Vec<String>,
+    /// The look is in the store now.
+    pub(crate) recorded: bool,
 }
 
 /// The store that `--state` names.
@@ -54,8 +56,13 @@ impl Ledger {
         look: &Look,
         clock: &dyn Clock,
     ) -> Result<Self, CaseError> {
-        let mut ledger =
-            Self { before: None, trust: Grade::Proven, findings: Vec::new(), problems: Vec::new() };
+        let mut ledger = Self {
+            before: None,
+            trust: Grade::Proven,
+            findings: Vec::new(),
+            problems: Vec::new(),
+            recorded: false,
+        };
         let Some(store) = store(state, sources, world)? else { return Ok(ledger) };
         ledger.trust = store.trust().min(state.ledger_trust.unwrap_or(Grade::Proven));
         match store.read(Some(&look.issuer)).await {
@@ -72,19 +79,32 @@ impl Ledger {
         {
             ledger.findings.push(error.finding());
             ledger.before = None;
-            ledger.problems.push("nothing was added to it".to_owned());
+            ledger.problems.push(format!("nothing was added to the history: {error}"));
             return Ok(ledger);
         }
-        if !state.read_only {
-            let added = store.add(&look.issuer, |history| remember(history, look)).await;
-            ledger.problems.extend(added.err().map(|error| error.to_string()));
+        if state.read_only {
+            return Ok(ledger);
         }
+        let mut probe = ledger.before.clone().unwrap_or_else(|| History::new(&look.issuer));
+        if !remember(&mut probe, look) {
+            ledger
+                .problems
+                .push("nothing was added to the history: no key set was read".to_owned());
+            return Ok(ledger);
+        }
+        let added = store.add(&look.issuer, |history| _ = remember(history, look)).await;
+        ledger.recorded = added.is_ok();
+        ledger.problems.extend(added.err().map(|error| error.to_string()));
         Ok(ledger)
     }
 
     fn without(mut self, error: &StoreError) -> Self {
         match believed(error) {
-            Some(error) => self.findings.push(error.finding()),
+            // Damaged beyond its backup, or never one: the old bytes stay for whoever looks into it.
+            Some(history) => {
+                self.findings.push(history.finding());
+                self.problems.push(format!("nothing was added to it: {error}"));
+            }
             None => self.problems.push(error.to_string()),
         }
         self

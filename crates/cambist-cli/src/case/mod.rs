@@ -152,12 +152,13 @@ fn current(look: &Look) -> Option<Thumbprint> {
     signed.max_by_key(|(at, _)| *at).map(|(_, key)| key)
 }
 
-/// Adds to a history what was seen, here and elsewhere.
-pub(crate) fn remember(history: &mut History, look: &Look) {
-    look.all().for_each(|look| remember_one(history, look));
+/// Adds to a history what was seen, here and elsewhere. Returns whether that says anything of keys.
+pub(crate) fn remember(history: &mut History, look: &Look) -> bool {
+    look.all().filter(|look| remember_one(history, look)).count() > 0
 }
 
-fn remember_one(history: &mut History, look: &Look) {
+fn remember_one(history: &mut History, look: &Look) -> bool {
+    let mut added = false;
     for (source, reply) in [(Source::Public, &look.public.jwks), (Source::Api, &look.api.jwks)] {
         let Some(reply) = reply else { continue };
         let Some(mut seen) = seen(history, source, look.at, reply) else { continue };
@@ -168,15 +169,18 @@ fn remember_one(history: &mut History, look: &Look) {
         seen.last_modified = modified.or(seen.last_modified);
         seen.etag = reply.etag.clone();
         history.observe(&seen);
+        added = true;
     }
     for token in &look.tokens {
         if let Some(key) = token.signer() {
             history.observe_token(key, token.issued_at, token.expires_at);
+            added = true;
         }
     }
     if let Some(uri) = jwks_uri(look) {
         history.observe_endpoint(look.at, &uri);
     }
+    added
 }
 
 /// The set that a reply brings, or says is still the one that the history knows.

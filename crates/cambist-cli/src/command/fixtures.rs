@@ -53,6 +53,7 @@ async fn run(arguments: &str) -> Outcome {
         clock: Arc::new(Fixed(NOW)),
         connect: &move |_| Ok(transport.clone()),
         stdin: &mut std::io::empty(),
+        lines: &mut std::io::sink(),
         terminal: false,
         mount: None,
     };

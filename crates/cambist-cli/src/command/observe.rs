@@ -10,7 +10,7 @@ use crate::cli::issuer::{Lines, Observe};
 use crate::collect::look::Reply;
 use crate::collect::{self, KnownSet, Look, bundle};
 use crate::text::plain;
-use crate::world::{COULD_NOT_RUN, Outcome, World};
+use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 
 /// One look, as a line.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ struct Line {
     problems: Vec<String>,
 }
 
-pub(super) async fn run(args: &Observe, world: &World<'_>) -> Outcome {
+pub(super) async fn run(args: &Observe, world: &mut World<'_>) -> Outcome {
     let clock = world.clock(args.sources.now);
     let Some(every) = args.every else {
         return match once(args, world, &*clock).await {
@@ -41,17 +41,33 @@ pub(super) async fn run(args: &Observe, world: &World<'_>) -> Outcome {
         };
     };
     let mut stop = Stop::listen();
+    let mut first = true;
     loop {
         // A look is finished before the loop ends: half of one would be recorded by nobody.
-        match once(args, world, &*clock).await {
-            Ok((text, _)) => say(&text),
-            Err(error) => return super::check::fail(&error),
-        }
+        let text = match once(args, world, &*clock).await {
+            Ok((text, _)) => text,
+            Err(error) => match super::check::fail(&error) {
+                // The command line does not get better by waiting.
+                wrong if first && wrong.code == USAGE => return wrong,
+                _ => failed(args, world, clock.wall(), &error).render(args.output),
+            },
+        };
+        first = false;
+        // A closed standard output does not end the observing: the history is what counts.
+        let _ = world.lines.write_all(text.as_bytes()).and_then(|()| world.lines.flush());
         tokio::select! {
             () = stop.heard() => return Outcome::default(),
             () = tokio::time::sleep(every) => {}
         }
     }
+}
+
+/// The line of a look that did not come about.
+fn failed(args: &Observe, world: &World<'_>, at: UnixTime, error: &CaseError) -> Line {
+    let issuer = args.sources.issuer.clone().or_else(|| world.env.get("CAMBIST_ISSUER"));
+    let mut look = Look::new(&issuer.unwrap_or_default(), at);
+    look.problem("look", error);
+    Line::of(&look, None, false)
 }
 
 /// Looks and records; returns the line and whether a key set was read and everything was written.
@@ -66,17 +82,15 @@ async fn once(
         bundle::write(path, &look).map_err(collect::CollectError::from)?;
     }
     let ledger = Ledger::open(&args.state, &args.sources, world, &look, clock).await?;
-    let recorded =
-        args.state.state.is_some() && ledger.problems.is_empty() && !args.state.read_only;
     for problem in &ledger.problems {
         look.problem("state", problem);
     }
     for finding in &ledger.findings {
         look.problem("state", finding);
     }
-    let line = Line::of(&look, ledger.before.as_ref(), recorded);
+    let line = Line::of(&look, ledger.before.as_ref(), ledger.recorded);
     let read = !line.public.is_empty() || !line.api.is_empty();
-    let complete = read && (recorded || args.state.state.is_none() || args.state.read_only);
+    let complete = read && (ledger.recorded || args.state.state.is_none() || args.state.read_only);
     Ok((line.render(args.output), complete))
 }
 
@@ -140,14 +154,6 @@ impl Line {
             .map(|it| format!("  could not  {}\n", plain(it)))
             .collect::<String>()
     }
-}
-
-/// Lines of a loop are printed as they come.
-fn say(text: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    // A closed standard output does not end the observing: the history is what counts.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// SIGTERM and Ctrl-C, heard from now on: what comes during a look is not lost.

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::testing::{Pod, STATE, TOKEN, ids};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const ISSUER: &str = "https://issuer.sim.test/";
 const CHECK: &str = "issuer check --token-file {dir}/tokens/token --state file:{dir}/history.json";
 
 #[tokio::test(start_paused = true)]
@@ -128,6 +129,59 @@ async fn a_damaged_history_is_told_and_a_stranger_s_refused() {
     assert!(!ids(&pod.json(CHECK).await).contains(&"K190"));
     let other = pod.run(&format!("issuer check --issuer https://else.test {STATE}")).await;
     assert!(other.code == 3 && other.err.contains("history of"), "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_added_to_a_damaged_history_is_not_called_recorded() {
+    let pod = Pod::new();
+    let not_recorded = async |arguments: &str, why: &str| {
+        let outcome = pod.run(&format!("issuer observe {arguments} -o ndjson")).await;
+        let line: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!((outcome.code, &line["recorded"]), (3, &json!(false)), "{line:#}");
+        assert!(line["problems"].to_string().contains(why), "{line:#}");
+        let table = pod.run(&format!("issuer observe {arguments}")).await;
+        assert!(table.code == 3 && !table.out.contains("recorded\n"), "{table:?}");
+    };
+    pod.days(1).await;
+    let whole = std::fs::read_to_string(pod.path("history.json")).unwrap();
+    let altered = whole.replacen("\"n\":1", "\"n\":2", 1);
+    assert_ne!(altered, whole);
+    let map = |text: &str| {
+        let metadata = json!({ "name": "history", "namespace": "ops", "resourceVersion": "7" });
+        json!({ "metadata": metadata, "data": { "history.json": text } })
+    };
+    for text in ["hello", "", &altered] {
+        crate::testing::write(pod.path("history.json"), text);
+        not_recorded(STATE, "nothing was added").await;
+        assert_eq!(std::fs::read_to_string(pod.path("history.json")).unwrap(), text);
+        // An empty entry of a ConfigMap is how one is made beforehand.
+        if !text.is_empty() {
+            pod.api.with(|state| state.maps.insert("ops/history".to_owned(), map(text)));
+            not_recorded("--state cm:ops/history", "nothing was added").await;
+            let held = pod.api.with(|state| state.maps["ops/history"].clone());
+            assert_eq!(held, map(text));
+        }
+    }
+    // Nor is it where nothing was read that could be.
+    std::fs::remove_file(pod.path("history.json")).unwrap();
+    not_recorded(&format!("--issuer https://gone.test/ {STATE}"), "no key set was read").await;
+    assert!(!std::fs::exists(pod.path("history.json")).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_tells_what_is_wrong_and_tries_again() {
+    let pod = Pod::new();
+    let observe = "issuer observe --kubeconfig {dir}/kubeconfig --compare-api --every 1h -o ndjson";
+    crate::testing::write(pod.path("kubeconfig"), "no: [kubeconfig");
+    let lines = pod.lines(observe, 150 * Duration::from_secs(60)).await;
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for line in lines {
+        assert_eq!((&line["recorded"], &line["issuer"]), (&json!(false), &json!(ISSUER)));
+        assert!(line["problems"][0].as_str().unwrap().contains("kubeconfig"), "{line:#}");
+    }
+    // What is wrong with the command line itself does not get better.
+    let wrong = "issuer observe --issuer http://x.test --every 1h";
+    assert_eq!(pod.run(wrong).await.code, 64);
 }
 
 #[tokio::test(start_paused = true)]
