@@ -16,6 +16,8 @@ mod accept;
 mod bind;
 mod connections;
 mod peer;
+mod phase;
+mod places;
 mod stream;
 
 pub use bind::{bind, open};
@@ -24,6 +26,7 @@ pub use peer::{Ends, Link, Peer};
 
 use accept::accept;
 use connections::Connections;
+use places::Shares;
 use stream::Listener;
 
 /// How long connections may take, and how many there may be.
@@ -31,11 +34,14 @@ use stream::Listener;
 pub struct Limits {
     /// Connections open at once.
     pub connections: usize,
+    /// Whether some of them are kept for the pod itself and for its node.
+    pub kept: bool,
     /// From a request's first byte, or from the connection's first moment, to its head's last byte.
     pub head: Duration,
     /// Without a request, or without taking an answer.
     pub idle: Duration,
-    /// While others wait for a place: how long an unused connection keeps its own.
+    /// While others wait for a place: how long an unused connection keeps its own. Less for those
+    /// that never asked, while most that come are such.
     pub grace: Duration,
     /// From the call to stop to the last answer.
     pub drain: Duration,
@@ -45,6 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            kept: false,
             head: Duration::from_secs(5),
             idle: Duration::from_secs(30),
             grace: Duration::from_millis(100),
@@ -59,11 +66,20 @@ impl Limits {
     /// sidecar needs itself (the exchange, the token file, the listeners) is left over.
     pub fn for_descriptors(files: Option<u64>) -> (Self, Self) {
         const OWN: u64 = 64;
-        const ADMIN: u64 = 16;
-        let left = files.unwrap_or(u64::MAX).saturating_sub(OWN + ADMIN);
-        let tokens = usize::try_from(left).unwrap_or(usize::MAX).clamp(16, 1024);
-        let limits = |connections| Self { connections, ..Self::default() };
-        (limits(tokens), limits(ADMIN as usize))
+        let files = files.unwrap_or(u64::MAX);
+        let admin = (files / 8).clamp(16, 128);
+        let tokens = files.saturating_sub(OWN + admin).clamp(16, 1024);
+        let limits = |connections: u64, kept| Self {
+            connections: usize::try_from(connections).unwrap_or(usize::MAX),
+            kept,
+            ..Self::default()
+        };
+        (limits(tokens, false), limits(admin, true))
+    }
+
+    /// How the places are shared out.
+    const fn shares(&self) -> Shares {
+        if self.kept { Shares::kept(self.connections) } else { Shares::open(self.connections) }
     }
 }
 

@@ -12,8 +12,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::connections::{Connections, Phase};
+use super::connections::Connections;
 use super::peer::Link;
+use super::phase::Phase;
 use super::stream::{Listener, Stream};
 use crate::reply::Body;
 
@@ -33,9 +34,10 @@ where
         match listener.accept().await {
             Ok((stream, ends)) => {
                 failures = 0;
-                connections.room().await;
-                let (link, answer) = (Arc::new(Link::new(ends)), answer.clone());
-                connections.spawn(|phase| serve(stream, link, phase, answer));
+                if connections.room(ends.peer).await {
+                    let (link, answer) = (Arc::new(Link::new(ends)), answer.clone());
+                    connections.spawn(ends.peer, |phase| serve(stream, link, phase, answer));
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -44,7 +46,7 @@ where
                     tracing::warn!(%error, "a connection could not be accepted");
                 }
                 failures = failures.wrapping_add(1);
-                connections.evict();
+                connections.evict_unused();
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }
         }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connections::Phase;
 use super::peer::{Ends, Peer};
+use super::phase::Phase;
 
 /// A listening socket.
 #[derive(Debug)]

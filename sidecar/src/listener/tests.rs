@@ -168,22 +168,33 @@ async fn what_is_no_http_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn who_waits_longest_gives_way() {
-    let (_server, at) = counting(Limits { connections: 2, idle: ms(10_000), ..quick() });
+async fn who_asks_no_more_gives_way() {
+    let (_server, at) = counting(Limits { connections: 1, idle: ms(10_000), ..quick() });
     let mut first = TcpStream::connect(at).await.unwrap();
     first.write_all(ASK).await.unwrap();
     reply(&mut first).await;
-    // Clearly later than the first one.
-    tokio::time::sleep(ms(20)).await;
     let mut second = TcpStream::connect(at).await.unwrap();
     second.write_all(ASK).await.unwrap();
-    reply(&mut second).await;
-    let mut third = TcpStream::connect(at).await.unwrap();
-    third.write_all(ASK).await.unwrap();
-    assert!(reply(&mut third).await.ends_with("number 2\n"));
+    assert!(reply(&mut second).await.ends_with("number 1\n"));
     end(&mut first).await;
-    second.write_all(ASK).await.unwrap();
-    assert!(reply(&mut second).await.ends_with("number 3\n"));
+}
+
+#[tokio::test]
+async fn a_silent_crowd_is_not_in_the_way_for_long() {
+    let (_server, at) = counting(Limits { connections: 4, ..Limits::default() });
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(TcpStream::connect(at).await.unwrap());
+    }
+    let started = Instant::now();
+    let mut client = TcpStream::connect(at).await.unwrap();
+    client.write_all(ASK).await.unwrap();
+    assert!(reply(&mut client).await.ends_with("number 0\n"));
+    // With the whole grace time for each four of them it would be five seconds.
+    assert!(started.elapsed() < ms(2500), "{:?}", started.elapsed());
+    for mut silent in crowd {
+        end(&mut silent).await;
+    }
 }
 
 #[tokio::test]
@@ -257,7 +268,7 @@ fn a_connection_taken_while_the_runtime_ends_is_let_go() {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let _guard = handle.enter();
-        connections.spawn(|_| async {});
+        connections.spawn(Peer::Loopback, |_| async {});
         let _ = tell.send(gauges.open.get());
     });
     assert_eq!(told.recv_timeout(Duration::from_secs(3)), Ok(0), "it waits for itself");
