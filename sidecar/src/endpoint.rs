@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cambist::{AccessToken, Credential};
+use cambist::{AccessToken, Credential, Error};
 use cambist_core::clock::Clock;
 use cambist_core::scope::Scope;
 use http::{Request, Response};
 
 use crate::decide::{Decision, Policy, decide};
-use crate::listener::Ends;
+use crate::listener::{Link, Waiting};
 use crate::reply::{self, Body, Grant};
 use crate::request::{self, Protocol};
 use crate::telemetry::Telemetry;
@@ -23,6 +23,7 @@ pub struct Endpoint {
     policy: Policy,
     /// One for each identity of the policy, in its order.
     credentials: Vec<Credential>,
+    waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
 }
@@ -33,37 +34,41 @@ pub enum Answer {
     /// The answer.
     Now(Response<Body>),
     /// No token can be handed out at once: [`Endpoint::wait`] for it.
-    Later(Pending),
+    Later(Box<Pending>),
 }
 
 /// A request whose token has to be fetched.
 #[derive(Debug)]
 pub struct Pending {
     protocol: Protocol,
+    identity: usize,
     credential: Credential,
     resource: String,
     scope: Scope,
     min_ttl: Duration,
+    link: Arc<Link>,
 }
 
 impl Endpoint {
     /// An endpoint that holds requests against `policy` and answers with tokens of `credentials`: one
-    /// for each of the policy's identities, in their order.
+    /// for each of the policy's identities, in their order. Who has to wait for one waits in a place
+    /// of `waiting`.
     pub fn new(
         policy: Policy,
         credentials: Vec<Credential>,
+        waiting: Arc<Waiting>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { policy, credentials, clock, telemetry }
+        Self { policy, credentials, waiting, clock, telemetry }
     }
 
     /// Answers what can be answered at once: every cached token, every refusal.
     ///
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
-    pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Answer {
-        let decision = match decide(&self.policy, ends, request) {
+    pub fn answer<B>(&self, link: &Arc<Link>, request: &Request<B>) -> Answer {
+        let decision = match decide(&self.policy, link.ends(), request) {
             Ok(decision) => decision,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());
@@ -74,31 +79,50 @@ impl Endpoint {
         let Decision { protocol, identity, resource, min_ttl } = decision;
         // A policy decides for none but its own.
         let credential = self.credentials.get(identity).expect("a credential for each identity");
-        if min_ttl.is_none()
-            && let Some(token) = credential.peek(resource.key())
-        {
-            return Answer::Now(self.grant(protocol, credential, resource.as_str(), &token));
+        let min_ttl = min_ttl.unwrap_or_default();
+        let asked = resource.as_str();
+        match credential.at_once(resource.key(), min_ttl) {
+            Some(Ok(token)) => Answer::Now(self.grant(protocol, credential, asked, &token)),
+            Some(Err(error)) => Answer::Now(self.failure(protocol, asked, &error)),
+            None => Answer::Later(Box::new(Pending {
+                protocol,
+                identity,
+                credential: credential.clone(),
+                resource: asked.to_owned(),
+                scope: resource.scope(),
+                min_ttl,
+                link: link.clone(),
+            })),
         }
-        Answer::Later(Pending {
-            protocol,
-            credential: credential.clone(),
-            resource: resource.as_str().to_owned(),
-            scope: resource.scope(),
-            min_ttl: min_ttl.unwrap_or_default(),
-        })
     }
 
-    /// Waits for the token. If the caller leaves, the work for it goes on for the next one.
-    pub async fn wait(&self, pending: Pending) -> Response<Body> {
-        let Pending { protocol, credential, resource, scope, min_ttl } = pending;
-        match credential.token_with_min_ttl(&scope, min_ttl).await {
-            Ok(token) => self.grant(protocol, &credential, &resource, &token),
-            Err(error) => {
-                let response = reply::failure(&error, self.clock.wall());
-                self.telemetry.failed(protocol, &resource, response.status(), &error);
-                response
-            }
+    /// Waits for the token, as long as there is a place to wait in. If the caller leaves, the work for
+    /// it goes on for the next one.
+    pub async fn wait(&self, pending: Box<Pending>) -> Response<Body> {
+        let Pending { protocol, identity, credential, resource, scope, min_ttl, link } = *pending;
+        let recalled = match self.waiting.enter((identity, scope.clone()), link) {
+            Ok(mut place) => tokio::select! {
+                biased;
+                outcome = credential.token_with_min_ttl(&scope, min_ttl) => match outcome {
+                    Ok(token) => return self.grant(protocol, &credential, &resource, &token),
+                    Err(error) => return self.failure(protocol, &resource, &error),
+                },
+                recalled = place.recalled() => recalled,
+            },
+            Err(recalled) => recalled,
+        };
+        // What is valid is answered, if it is not what was hoped for.
+        if let Some(token) = credential.held(&scope) {
+            return self.grant(protocol, &credential, &resource, &token);
         }
+        self.telemetry.sent_away(protocol, &resource, recalled);
+        reply::sent_away(recalled, self.clock.wall())
+    }
+
+    fn failure(&self, protocol: Protocol, resource: &str, error: &Error) -> Response<Body> {
+        let response = reply::failure(error, self.clock.wall());
+        self.telemetry.failed(protocol, resource, response.status(), error);
+        response
     }
 
     fn grant(

@@ -19,10 +19,12 @@ mod peer;
 mod phase;
 mod places;
 mod stream;
+mod waiting;
 
 pub use bind::{bind, open};
 pub use connections::Gauges;
 pub use peer::{Ends, Link, Peer};
+pub use waiting::{Place, Recalled, Waiting, Wanted};
 
 use accept::accept;
 use connections::Connections;
@@ -43,7 +45,7 @@ pub struct Limits {
     /// While others wait for a place: how long an unused connection keeps its own. Less for those
     /// that never asked, while most that come are such.
     pub grace: Duration,
-    /// From the call to stop to the last answer.
+    /// From the call to stop to the moment when those who still wait are told that it is over.
     pub drain: Duration,
 }
 
@@ -55,8 +57,9 @@ impl Default for Limits {
             head: Duration::from_secs(5),
             idle: Duration::from_secs(30),
             grace: Duration::from_millis(100),
-            // What is left of 5 seconds goes to the admin listener and the process' own end.
-            drain: Duration::from_millis(4500),
+            // What is left of 5 seconds goes to the last answers, the admin listener and the
+            // process' own end.
+            drain: Duration::from_millis(4000),
         }
     }
 }
@@ -75,6 +78,12 @@ impl Limits {
             ..Self::default()
         };
         (limits(tokens, false), limits(admin, true))
+    }
+
+    /// How many may wait for an exchange at once: half of the connections, so that those who need not
+    /// wait find a place.
+    pub const fn waiting(&self) -> usize {
+        self.connections / 2
     }
 
     /// How the places are shared out.
@@ -125,16 +134,17 @@ impl Server {
         Self { connections, accepting, sweeping, stop }
     }
 
-    /// Stops accepting, lets what is under way be answered, and ends. How many connections had to
-    /// be cut off because they took longer than the limit.
-    pub async fn drain(self) -> usize {
+    /// Stops accepting, lets what is under way be answered, and ends. When the time for that is over
+    /// it says so by `last_call`, for those to be answered who still wait. How many connections had
+    /// to be cut off nevertheless.
+    pub async fn drain(self, last_call: impl FnOnce()) -> usize {
         // Nobody listens any more only if every loop has ended, which is what is wanted.
         let _ = self.stop.send(true);
         for task in self.accepting {
             // A loop that panicked has ended, too.
             let _ = task.await;
         }
-        let cut = self.connections.drain().await;
+        let cut = self.connections.drain(last_call).await;
         self.sweeping.abort();
         cut
     }

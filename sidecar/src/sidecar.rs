@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
-use crate::listener::{self, Limits, Server};
+use crate::listener::{self, Limits, Server, Waiting};
 use crate::request::Identity;
 use crate::telemetry::Telemetry;
 
@@ -66,6 +66,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     admin_address: Option<SocketAddr>,
     tokens: Server,
+    waiting: Arc<Waiting>,
     admin: Option<(Arc<Admin>, Server)>,
     upkeep: JoinHandle<()>,
 }
@@ -121,12 +122,14 @@ where
         },
     );
     let credentials = vec![credential.clone()];
-    let endpoint = Endpoint::new(policy, credentials, clock.clone(), telemetry.clone());
+    let waiting = Waiting::new(token_limits.waiting(), telemetry.metrics().waiting());
+    let endpoint =
+        Endpoint::new(policy, credentials, waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
     let gauges = telemetry.metrics().token_connections();
     let tokens =
         Server::start(listeners, config.host_ip, token_limits, gauges, move |link, request| {
-            let answer = endpoint.answer::<Incoming>(link.ends(), &request);
+            let answer = endpoint.answer::<Incoming>(link, &request);
             let endpoint = endpoint.clone();
             async move {
                 match answer {
@@ -160,7 +163,7 @@ where
     let upkeep = tokio::spawn(async move {
         tokio::join!(credential.maintain(), judge(&credential));
     });
-    Ok(Running { addresses, admin_address, tokens, admin, upkeep })
+    Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep })
 }
 
 /// Judges the issuer's keys now and then, so that a verdict is told when it changes and not when
@@ -196,10 +199,10 @@ impl Running {
             admin.drain();
         }
         // Probes are answered until the last token is.
-        let cut = self.tokens.drain().await;
+        let cut = self.tokens.drain(|| self.waiting.end()).await;
         self.upkeep.abort();
         if let Some((_, server)) = self.admin {
-            server.drain().await;
+            server.drain(|| {}).await;
         }
         cut
     }

@@ -15,6 +15,7 @@ use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::key_age::{Changes, Rules};
+use crate::listener::Recalled;
 use crate::metrics::Metrics;
 use crate::request::{Protocol, Rejection};
 
@@ -150,6 +151,23 @@ impl Telemetry {
                 %error,
                 unlogged,
                 "no token to give"
+            );
+        }
+    }
+
+    /// A request for a token could not wait for it.
+    pub fn sent_away(&self, protocol: Protocol, resource: &str, recalled: Recalled) {
+        self.metrics.answered(Some(protocol), StatusCode::SERVICE_UNAVAILABLE);
+        self.metrics.sent_away(recalled);
+        if let Some(unlogged) = self.refusals.log(self.uptime().as_secs()) {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = protocol.as_str(),
+                resource,
+                status = StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+                reason = recalled.as_str(),
+                unlogged,
+                "sent away"
             );
         }
     }

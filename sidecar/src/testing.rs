@@ -25,7 +25,7 @@ use crate::config::{self, Config};
 use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
-use crate::listener::{Ends, Peer};
+use crate::listener::{Ends, Link, Peer, Waiting};
 use crate::reply::Body;
 use crate::request::{Identity, Protocol};
 use crate::settings::Settings;
@@ -39,9 +39,15 @@ pub(crate) const VAULT: &str = "https://vault.azure.net";
 pub(crate) const LOOPBACK: Ends =
     Ends { peer: Peer::Loopback, local: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
 
+pub(crate) fn link() -> Arc<Link> {
+    Arc::new(Link::new(LOOPBACK))
+}
+
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// Places for those who wait for a token: four.
+    pub(crate) waiting: Arc<Waiting>,
     kubelet: Kubelet,
     _dir: TempDir,
 }
@@ -53,7 +59,8 @@ impl World {
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
         let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
-        Self { sim, telemetry, kubelet, _dir: dir }
+        let waiting = Waiting::new(4, telemetry.metrics().waiting());
+        Self { sim, telemetry, waiting, kubelet, _dir: dir }
     }
 
     /// The kubelet replaces the projected token.
@@ -119,7 +126,7 @@ impl World {
         let identity = Identity { client_id, ..Identity::default() };
         let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
         let clock = Arc::new(self.sim.clock().clone());
-        Endpoint::new(policy, vec![credential.clone()], clock, telemetry)
+        Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
@@ -212,7 +219,7 @@ pub(crate) fn ask_admin(admin: &Admin, target: &str) -> Response<Body> {
 
 /// Asks an endpoint and waits for the answer.
 pub(crate) async fn ask(endpoint: &Endpoint, request: http::request::Builder) -> Response<Body> {
-    match endpoint.answer(LOOPBACK, &request.body(()).unwrap()) {
+    match endpoint.answer(&link(), &request.body(()).unwrap()) {
         Answer::Now(response) => response,
         Answer::Later(pending) => endpoint.wait(pending).await,
     }

@@ -35,8 +35,8 @@ where
             Ok((stream, ends)) => {
                 failures = 0;
                 if connections.room(ends.peer).await {
-                    let (link, answer) = (Arc::new(Link::new(ends)), answer.clone());
-                    connections.spawn(ends.peer, |phase| serve(stream, link, phase, answer));
+                    let answer = answer.clone();
+                    connections.spawn(Link::new(ends), |phase| serve(stream, phase, answer));
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -59,7 +59,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve<F, A>(stream: Stream, link: Arc<Link>, phase: Arc<Phase>, answer: F)
+async fn serve<F, A>(stream: Stream, phase: Arc<Phase>, answer: F)
 where
     F: Fn(&Arc<Link>, Request<Incoming>) -> A,
     A: Future<Output = Response<Body>>,
@@ -68,7 +68,7 @@ where
         let phase = phase.clone();
         service_fn(move |request| {
             phase.busy();
-            let (phase, answer) = (phase.clone(), answer(&link, request));
+            let (phase, answer) = (phase.clone(), answer(phase.link(), request));
             async move {
                 let mut response = answer.await;
                 if phase.idle() {

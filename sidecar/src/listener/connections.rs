@@ -13,13 +13,16 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Limits;
-use super::peer::Peer;
+use super::peer::{Link, Peer};
 use super::phase::{Doing, Phase};
 use super::places::{Held, Patience, Room};
 
 /// How long to wait at most before looking again: what a connection is doing changes without a
 /// notice.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// How long the last answers may take to be on their way, at the end.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// What is counted; shared with the metrics.
 #[derive(Clone, Debug, Default)]
@@ -131,12 +134,13 @@ impl Connections {
     }
 
     /// Runs a connection's task and keeps it on the list until it ends.
-    pub(super) fn spawn<F, T>(self: &Arc<Self>, peer: Peer, task: F)
+    pub(super) fn spawn<F, T>(self: &Arc<Self>, link: Link, task: F)
     where
         F: FnOnce(Arc<Phase>) -> T,
         T: Future<Output = ()> + Send + 'static,
     {
-        let phase = Arc::new(Phase::new(self.clone()));
+        let peer = link.ends().peer;
+        let phase = Arc::new(Phase::new(self.clone(), link));
         let task = task(phase.clone());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let listed = Listed { connections: self.clone(), id };
@@ -246,11 +250,23 @@ impl Connections {
         }
     }
 
-    /// Ends all connections: idle ones now, the others with their answer, and those that take too
-    /// long by force. How many that were.
-    pub(super) async fn drain(&self) -> usize {
+    /// Ends all connections: idle ones now, the others with their answer, for which `last_call` is
+    /// given when the time is over, and those that take too long even so by force. How many that were.
+    pub(super) async fn drain(&self, last_call: impl FnOnce()) -> usize {
         let _closing = self.closing();
         let end = Instant::now() + self.limits.drain;
+        if self.emptied_by(end).await {
+            return 0;
+        }
+        last_call();
+        if self.emptied_by(end + LAST_WORDS).await {
+            return 0;
+        }
+        self.close(&mut self.list(), |_| true)
+    }
+
+    /// Closes idle connections until there is none left, or until `end`. Whether there is none.
+    async fn emptied_by(&self, end: Instant) -> bool {
         // A moment for the request that is on its way in, and for the answer that is on its way out.
         let moment = self.limits.grace.min(Duration::from_millis(100));
         while Instant::now() < end {
@@ -260,12 +276,12 @@ impl Connections {
                 let mut list = self.list();
                 self.close(&mut list, |one| one.phase.unused_for().is_some_and(|it| it >= moment));
                 if list.open.is_empty() {
-                    return 0;
+                    return true;
                 }
             }
             let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
         }
-        self.close(&mut self.list(), |_| true)
+        false
     }
 }
 

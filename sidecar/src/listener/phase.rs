@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::connections::Connections;
+use super::peer::Link;
 
 /// What a connection is doing, and since when. Written by its own task for every request, so it is
 /// one number.
 #[derive(Debug)]
 pub(super) struct Phase {
     connections: Arc<Connections>,
+    link: Arc<Link>,
     state: AtomicU64,
 }
 
@@ -36,8 +38,13 @@ pub(super) enum Doing {
 }
 
 impl Phase {
-    pub(super) fn new(connections: Arc<Connections>) -> Self {
-        Self { connections, state: AtomicU64::new(BUSY) }
+    pub(super) fn new(connections: Arc<Connections>, link: Link) -> Self {
+        Self { connections, link: Arc::new(link), state: AtomicU64::new(BUSY) }
+    }
+
+    /// The connection, for those who answer on it.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
     }
 
     /// A request has begun.
@@ -49,10 +56,16 @@ impl Phase {
         self.state.store(BUSY, Ordering::Relaxed);
     }
 
+    /// Whether a request is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == BUSY
+    }
+
     /// The answer is given. Whether it must be the connection's last.
     pub(super) fn idle(&self) -> bool {
         self.set(IDLE);
-        self.connections.is_closing()
+        // Who will ask no more is not waited for.
+        self.connections.is_closing() || self.link.has_hung_up()
     }
 
     /// The connection is read from for the first time: a request's head is awaited. Counted from

@@ -3,6 +3,7 @@ use std::future::pending;
 use tokio::task::yield_now;
 
 use super::*;
+use crate::listener::Ends;
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -10,6 +11,10 @@ const fn ms(n: u64) -> Duration {
 
 fn other(last: u8) -> Peer {
     Peer::Other(std::net::Ipv4Addr::new(10, 0, 0, last).into())
+}
+
+fn link(peer: Peer) -> Link {
+    Link::new(Ends::new(peer, None))
 }
 
 fn admin() -> Arc<Connections> {
@@ -33,7 +38,7 @@ async fn connect(connections: &Arc<Connections>, peer: Peer) -> Option<Duration>
     if !connections.room(peer).await {
         return None;
     }
-    connections.spawn(peer, |phase| async move {
+    connections.spawn(link(peer), |phase| async move {
         phase.awaited();
         pending().await
     });
@@ -87,12 +92,12 @@ async fn who_is_being_answered_keeps_its_place_and_who_asked_before_its_grace_ti
     let limits = Limits { connections: 3, ..Limits::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
-    connections.spawn(Peer::Loopback, |phase| async move {
+    connections.spawn(link(Peer::Loopback), |phase| async move {
         phase.awaited();
         phase.busy();
         let _ = gone.await;
     });
-    connections.spawn(Peer::Loopback, |phase| async move {
+    connections.spawn(link(Peer::Loopback), |phase| async move {
         phase.awaited();
         phase.busy();
         assert!(!phase.idle());
@@ -117,7 +122,7 @@ async fn whoever_waits_makes_answers_the_last_ones() {
     let limits = Limits { connections: 1, ..Limits::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
-    connections.spawn(Peer::Loopback, |phase| async move {
+    connections.spawn(link(Peer::Loopback), |phase| async move {
         let _ = gone.await;
         assert!(phase.idle(), "somebody waits");
     });
