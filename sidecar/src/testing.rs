@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use cambist::issuer_keys::Source;
@@ -21,11 +21,14 @@ use tokio::net::TcpStream;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::config::{self, Config};
+use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
+use crate::front_door::Door;
+use crate::listener::{Ends, Link, Peer, Waiting};
 use crate::reply::Body;
-use crate::request::{Identity, Policy, Protocol};
+use crate::request::{Identity, Protocol};
 use crate::settings::Settings;
 use crate::sidecar::{Running, Surroundings, start_with};
 use crate::telemetry::Telemetry;
@@ -33,9 +36,19 @@ use crate::telemetry::Telemetry;
 pub(crate) const SECRET: &str = "hunter2hunter2hunter2";
 pub(crate) const VAULT: &str = "https://vault.azure.net";
 
+/// A connection within the pod.
+pub(crate) const LOOPBACK: Ends =
+    Ends { peer: Peer::Loopback, local: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
+
+pub(crate) fn link() -> Arc<Link> {
+    Arc::new(Link::new(LOOPBACK))
+}
+
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// Places for those who wait for a token: four.
+    pub(crate) waiting: Arc<Waiting>,
     kubelet: Kubelet,
     _dir: TempDir,
 }
@@ -47,7 +60,8 @@ impl World {
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
         let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
-        Self { sim, telemetry, kubelet, _dir: dir }
+        let waiting = Waiting::new(4, telemetry.metrics().waiting());
+        Self { sim, telemetry, waiting, kubelet, _dir: dir }
     }
 
     /// The kubelet replaces the projected token.
@@ -108,17 +122,12 @@ impl World {
     }
 
     fn endpoint_of(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Endpoint {
-        let policy = Policy {
-            protocols: Protocol::ALL.to_vec(),
-            header_secret: Some(cambist_core::secret::Secret::new(SECRET)),
-            port: 8421,
-            identity: Identity {
-                client_id: self.sim.settings().client_id.clone(),
-                ..Identity::default()
-            },
-        };
+        let secret = Some(cambist_core::secret::Secret::new(SECRET));
+        let client_id = self.sim.settings().client_id.clone();
+        let identity = Identity { client_id, ..Identity::default() };
+        let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
         let clock = Arc::new(self.sim.clock().clone());
-        Endpoint::new(policy, credential.clone(), clock, telemetry)
+        Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
@@ -129,7 +138,8 @@ impl World {
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
         let endpoint = self.endpoint_of(&credential, telemetry.clone());
-        let admin = Admin::new(credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
+        let door = admin::door(8422, Vec::new());
+        let admin = Admin::new(door, credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
         (endpoint, admin, credential)
     }
 
@@ -206,9 +216,15 @@ pub(crate) fn msi(resource: &str) -> http::request::Builder {
     asking(&format!("/msi/token?api-version=2019-08-01&resource={resource}"))
 }
 
+/// Asks an admin endpoint from within the pod.
+pub(crate) fn ask_admin(admin: &Admin, target: &str) -> Response<Body> {
+    let request = Request::get(target).header("Host", "127.0.0.1:8422");
+    admin.answer(LOOPBACK, &request.body(()).unwrap())
+}
+
 /// Asks an endpoint and waits for the answer.
 pub(crate) async fn ask(endpoint: &Endpoint, request: http::request::Builder) -> Response<Body> {
-    match endpoint.answer(&request.body(()).unwrap()) {
+    match endpoint.answer(&link(), &request.body(()).unwrap()) {
         Answer::Now(response) => response,
         Answer::Later(pending) => endpoint.wait(pending).await,
     }

@@ -1,19 +1,15 @@
 //! Messages whose end is in doubt.
 
-use kit::World;
+use std::net::SocketAddr;
+
 use kit::http::Connection;
 use kit::sidecar::VAULT;
+use kit::{Reply, Request, World};
 
 use crate::sidecar;
 
-/// What is not HTTP as it should be is refused and ends the connection: where one message ends is
-/// where the next begins, and nobody may be of two minds about that.
-#[tokio::test]
-async fn doubtful_framing_is_refused_and_ends_the_connection() {
-    let world = World::start().await;
-    let sidecar = sidecar(&world).await;
-    let good = sidecar.app_service(VAULT);
-    assert_eq!(sidecar.send(&good).await.status, 200);
+/// A good request, badly framed in every way.
+fn doubtful(good: &Request) -> Vec<(&'static str, Vec<u8>)> {
     let hidden = good.bytes();
     let hidden_length = hidden.len().to_string();
     let line = |text: &str| {
@@ -26,7 +22,7 @@ async fn doubtful_framing_is_refused_and_ends_the_connection() {
         format!("{text}\r\n{rest}").into_bytes()
     };
     let path = good.path();
-    let cases: Vec<(&str, Vec<u8>)> = vec![
+    vec![
         ("a body", good.clone().header("Content-Length", &hidden_length).body(&hidden).bytes()),
         (
             "both lengths",
@@ -65,19 +61,40 @@ async fn doubtful_framing_is_refused_and_ends_the_connection() {
         ("too long a head", line(&format!("X-Any: {}", "x".repeat(64 * 1024)))),
         ("too many headers", line(&vec!["X-Any: 1"; 2000].join("\r\n"))),
         ("too long a target", first(&format!("GET {path}&a={} HTTP/1.1", "x".repeat(64 * 1024)))),
-    ];
+    ]
+}
+
+/// The cases that were answered as if they were in order, or whose connection went on.
+async fn taken_in(at: SocketAddr, good: &Request) -> Vec<(&'static str, Option<Reply>)> {
     let mut wrong = Vec::new();
-    for (case, bytes) in cases {
-        let mut connection = Connection::open(sidecar.tokens()).await.unwrap();
+    for (case, bytes) in doubtful(good) {
+        let mut connection = Connection::open(at).await.unwrap();
         // Whatever is taken for a second request must not be answered.
-        connection.send(&[bytes, hidden.clone()].concat()).await;
+        connection.send(&[bytes, good.bytes()].concat()).await;
         let reply = connection.receive().await;
         let granted = reply.as_ref().is_some_and(|reply| reply.status < 400);
         if granted || connection.receive().await.is_some() || !connection.ends().await {
             wrong.push((case, reply));
         }
     }
+    wrong
+}
+
+/// What is not HTTP as it should be is refused and ends the connection: where one message ends is
+/// where the next begins, and nobody may be of two minds about that.
+#[tokio::test]
+async fn doubtful_framing_is_refused_and_ends_the_connection() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    let good = sidecar.app_service(VAULT);
+    assert_eq!(sidecar.send(&good).await.status, 200);
+    let wrong = taken_in(sidecar.tokens(), &good).await;
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(sidecar.send(&good).await.status, 200);
+
+    let live = Request::get("/live").header("Host", sidecar.admin().to_string());
+    let wrong = taken_in(sidecar.admin(), &live).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(sidecar.ask_admin("/live").await.status, 200);
     sidecar.stop().await;
 }

@@ -77,6 +77,24 @@ impl Credential {
         self.0.cache.peek(resource)
     }
 
+    /// What [`token_with_min_ttl`](Self::token_with_min_ttl) would tell at once: the token for a
+    /// resource (without `/.default`), or why there is none, as long as Entra is not to be asked
+    /// again. `None` if there is something to wait for. Costs no more than [`peek`](Self::peek).
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn at_once(
+        &self,
+        resource: &str,
+        min_ttl: Duration,
+    ) -> Option<Result<Arc<AccessToken>, Error>> {
+        self.0.cache.at_once(resource, min_ttl)
+    }
+
+    /// The valid token that is held for a scope, whether or not it is due; nothing is started.
+    pub fn held(&self, scope: &Scope) -> Option<Arc<AccessToken>> {
+        self.0.cache.held(scope)
+    }
+
     /// The token for a scope: from the cache, or made now.
     ///
     /// However many callers ask at once, the work is done once, and goes on if they leave. While a
