@@ -28,6 +28,10 @@ pub const COOLDOWN: Duration = Duration::from_secs(30);
 /// How long one look at one source may take. Whoever waits for it is an app's first request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long an https date is carried forward by the boot clock, which a bad quartz takes a minute off
+/// in a week. Longer than a day: a key set may be read once a day.
+const CARRIED: Duration = Duration::from_secs(7 * 86_400);
+
 /// Bounds on how long a set counts as fresh, whatever its `Cache-Control` says.
 const FRESH: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(3600);
@@ -164,11 +168,11 @@ impl IssuerKeys {
     }
 
     /// What an https server's `Date` said, carried forward to `now`; `None` if none was heard within
-    /// the last day.
+    /// a week.
     pub fn upstream_time(&self, now: BootTime) -> Option<UnixTime> {
         let heard = self.0.upstream.load_full()?;
         let since = now.since(heard.1);
-        (since < Duration::from_secs(86_400)).then(|| heard.0 + since)
+        (since < CARRIED).then(|| heard.0 + since)
     }
 
     fn held(&self, issuer: &IssuerUrl) -> Option<Arc<Held>> {
