@@ -12,6 +12,7 @@ use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -45,7 +46,8 @@ impl World {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
-        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
+        let telemetry =
+            Arc::new(Telemetry::new(Arc::new(sim.clock_of(Machine::Pod).clone()), None));
         Self { sim, telemetry, kubelet, _dir: dir }
     }
 
@@ -94,7 +96,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             observer: self.telemetry.clone(),
             jitter: Jitter::of(b"pod"),
         }
@@ -116,14 +118,14 @@ impl World {
                 ..Identity::default()
             },
         };
-        let clock = Arc::new(self.sim.clock().clone());
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         Endpoint::new(policy, credential.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
     pub(crate) fn endpoints(&self, extra: &[(&str, &str)]) -> (Endpoint, Admin, Credential) {
         let config = self.config(extra);
-        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock().clone());
+        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
@@ -135,7 +137,7 @@ impl World {
     /// A whole sidecar on free ports.
     pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
         let config = self.config(extra);
-        let around = Surroundings::new(Arc::new(self.sim.clock().clone()));
+        let around = Surroundings::new(Arc::new(self.sim.clock_of(Machine::Pod).clone()));
         start_with(&config, around, |context| Ok(self.credential(&config, context))).await.unwrap()
     }
 

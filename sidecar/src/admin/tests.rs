@@ -1,4 +1,5 @@
 use cambist_core::scope::Scope;
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 
 use super::*;
@@ -6,7 +7,7 @@ use crate::testing::{VAULT, World, json, text};
 
 fn admin(world: &World) -> Admin {
     let credential = world.credential(&world.config(&[]), world.context());
-    let clock = Arc::new(world.sim.clock().clone());
+    let clock = Arc::new(world.sim.clock_of(Machine::Pod).clone());
     Admin::new(credential, world.telemetry.clone(), clock, Protocol::ALL.to_vec())
 }
 
