@@ -29,6 +29,7 @@ const MIN_SECRET: usize = 16;
 const MAX_SECRET: usize = 256;
 
 const ADMIN_LISTEN: &str = "CAMBIST_ADMIN_LISTEN";
+const HOST_IP: &str = "CAMBIST_HOST_IP";
 
 /// Where probes and scrapers ask by default.
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8422);
@@ -43,6 +44,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where probes and scrapers ask, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// The node's address, if it was told.
+    pub host_ip: Option<IpAddr>,
     /// How apps may ask.
     pub protocols: Vec<Protocol>,
     /// What apps must know.
@@ -112,7 +115,8 @@ impl Config {
         let protocols = read.parsed("CAMBIST_PROTOCOLS", open, protocols);
         let header_secret = read.header_secret();
         read.check_doors(&protocols, header_secret.as_ref());
-        read.check_host_network();
+        let host_ip = read.parsed(HOST_IP, None, |text| listen::ip(text).map(Some));
+        read.check_host_network(host_ip);
         let prefetch = read.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
         read.check_clouds(source.as_ref(), &prefetch);
         read.check_binding(source.as_ref());
@@ -130,6 +134,7 @@ impl Config {
             key_age,
             listen,
             admin,
+            host_ip,
             protocols,
             header_secret,
             prefetch,
@@ -317,12 +322,12 @@ impl Reader<'_> {
 
     /// With hostNetwork, loopback is the node's. A pod cannot see that for itself; the downward API
     /// can tell it, because then the pod's address is the node's.
-    fn check_host_network(&mut self) {
+    fn check_host_network(&mut self, host_ip: Option<IpAddr>) {
         let allowed = self.parsed("CAMBIST_ALLOW_HOST_NETWORK", false, |text| {
             text.trim().parse().map_err(|_| format!("{text:?} is neither \"true\" nor \"false\""))
         });
-        let pod = self.settings.get("CAMBIST_POD_IP");
-        if pod.is_none() || pod != self.settings.get("CAMBIST_HOST_IP") {
+        let pod_ip = self.parsed("CAMBIST_POD_IP", None, |text| listen::ip(text).map(Some));
+        if pod_ip.is_none() || pod_ip != host_ip {
             return;
         }
         let finding = "it is the node's address, CAMBIST_HOST_IP: with hostNetwork every process \

@@ -1,6 +1,7 @@
-//! The log: JSON lines on standard error.
+//! The log: JSON lines on standard error, by a thread of its own.
 
 use std::fmt;
+use std::panic::PanicHookInfo;
 use std::str::FromStr;
 
 use tracing::{Level, Subscriber};
@@ -8,6 +9,10 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+mod writer;
+
+pub use writer::{Line, Writer};
 
 /// What is logged: a level, and levels for single targets, such as `info` or `warn,cambist=debug`.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +66,19 @@ where
         .with_writer(writer)
         .with_filter(ours);
     Registry::default().with(filter.0.clone()).with(lines)
+}
+
+/// Has panics told in the log, where nobody waits for whoever reads it. The standard library's way
+/// would, and with it the worker that panicked.
+///
+/// Only a text that stands in the code is repeated: one that was put together may hold anything.
+pub fn take_panics() {
+    std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
+        let words = panic.payload().downcast_ref::<&str>().copied();
+        let place = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(words, place, thread = thread.name(), "a defect: a task panicked");
+    }));
 }
 
 fn is_ours(target: &str) -> bool {

@@ -13,6 +13,7 @@ use cambist_core::admission::{Mode, Standing, Unchecked};
 use cambist_core::clock::UnixTime;
 use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -34,6 +35,9 @@ const OUTCOMES: [KeysOutcome; 2] = [KeysOutcome::Read, KeysOutcome::Failed];
 const OBJECTIONS: [&str; 3] = ["key_overdue", "key_compromised", "unchecked_held"];
 const JUDGING: [Mode; 2] = [Mode::Audit, Mode::Enforce];
 
+/// What every metric's name begins with.
+const PREFIX: &str = "cambist";
+
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Word = (&'static str, &'static str);
 
@@ -49,8 +53,6 @@ pub struct Metrics {
     admissions: Family<Labels<2>, Counter>,
     objections: [[Counter; JUDGING.len()]; OBJECTIONS.len()],
     key_age: Arc<key_age::Gauges>,
-    expiry: Family<[(&'static str, String); 1], Gauge>,
-    held: Family<[(&'static str, String); 1], Gauge>,
     token_connections: Gauges,
     admin_connections: Gauges,
 }
@@ -58,7 +60,7 @@ pub struct Metrics {
 impl Metrics {
     /// All metrics, at zero.
     pub fn new(started: UnixTime) -> Self {
-        let mut registry = Registry::with_prefix("cambist");
+        let mut registry = Registry::with_prefix(PREFIX);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running program", build);
         let start = Gauge::<i64>::default();
@@ -74,7 +76,6 @@ impl Metrics {
         let fetch_seconds = Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
         let admissions = Family::default();
         let objections = Family::<Labels<2>, Counter>::default();
-        let (expiry, held) = (Family::default(), Family::default());
 
         let open = Family::<Labels<1>, Gauge>::default();
         let evicted = Family::<Labels<1>, Counter>::default();
@@ -105,8 +106,6 @@ impl Metrics {
                 JUDGING.map(|mode| made(&objections, [("reason", reason), ("mode", mode.as_str())]))
             }),
             key_age: Arc::default(),
-            expiry,
-            held,
             token_connections: gauges("token"),
             admin_connections: gauges("admin"),
             registry: Registry::default(),
@@ -129,13 +128,16 @@ impl Metrics {
         registry.register("key_objections", help, objections);
         registry.register_collector(Box::new(m.key_age.clone()));
         registry.register("key_fetches", "Looking for the issuer's keys, by source", keys);
-        let help = "When the held token expires, in seconds since 1970";
-        registry.register("token_expiry_timestamp_seconds", help, m.expiry.clone());
-        registry.register("token_held", "Whether a valid token is held", m.held.clone());
         registry.register("connections", "Open connections", open);
         let help = "Connections closed for being idle, slow or one too many";
         registry.register("connections_evicted", help, evicted);
         Self { registry, ..metrics }
+    }
+
+    /// Counts the lines that the log dropped, too.
+    pub fn add_log(&mut self, dropped: Counter) {
+        let help = "Lines of the log that were dropped because nobody read them in time";
+        self.registry.register("log_lines_dropped", help, dropped);
     }
 
     /// The token listener answered.
@@ -224,20 +226,32 @@ impl Metrics {
     /// Everything as OpenMetrics text; the cache's content is as told, so that what it has forgotten
     /// is forgotten here, too.
     pub fn encode(&self, entries: &[Entry]) -> String {
-        self.expiry.clear();
-        self.held.clear();
-        for entry in entries {
-            let labels = [("resource", entry.scope.resource().to_owned())];
-            self.held.get_or_create(&labels).set(i64::from(entry.token.is_some()));
-            if let Some(token) = &entry.token {
-                self.expiry.get_or_create(&labels).set(token.expires_on().as_secs());
-            }
-        }
         let mut text = String::new();
         // Writing to a `String` cannot fail, and neither do our labels.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &held(entries));
+        let _ = encode_eof(&mut text);
         text
     }
+}
+
+/// The cache's content as metrics of this one scrape: what two scrapes shared, one would empty while
+/// the other reads it.
+fn held(entries: &[Entry]) -> Registry {
+    let expiry = Family::<[(&'static str, String); 1], Gauge>::default();
+    let held = Family::<[(&'static str, String); 1], Gauge>::default();
+    for entry in entries {
+        let labels = [("resource", entry.scope.resource().to_owned())];
+        held.get_or_create(&labels).set(i64::from(entry.token.is_some()));
+        if let Some(token) = &entry.token {
+            expiry.get_or_create(&labels).set(token.expires_on().as_secs());
+        }
+    }
+    let mut registry = Registry::with_prefix(PREFIX);
+    let help = "When the held token expires, in seconds since 1970";
+    registry.register("token_expiry_timestamp_seconds", help, expiry);
+    registry.register("token_held", "Whether a valid token is held", held);
+    registry
 }
 
 impl fmt::Debug for Metrics {
@@ -314,5 +328,27 @@ mod tests {
         assert_eq!(helps.len(), once.len(), "a family is described once");
         assert!(text.ends_with("# EOF\n"));
         assert!(metrics.unchecked().any(|found| found == ("no_keys", 1)));
+    }
+
+    #[test]
+    fn scrapes_at_once_see_all_there_is() {
+        use cambist_core::scope::Scope;
+        let metrics = Arc::new(Metrics::new(UnixTime::from_secs(1_795_407_225)));
+        let scopes = ["api://a/.default", "api://b/.default", "api://c/.default"];
+        let scrapers = (0..2).map(|_| {
+            let metrics = metrics.clone();
+            std::thread::spawn(move || {
+                let entry = |name: &&str| {
+                    let scope = Scope::parse(name).unwrap();
+                    Entry { scope, token: None, failure: None, pinned: true }
+                };
+                let entries: Vec<_> = scopes.iter().map(entry).collect();
+                let held = |text: &str| text.matches("\ncambist_token_held{").count();
+                (0..2000).filter(|_| held(&metrics.encode(&entries)) != entries.len()).count()
+            })
+        });
+        let scrapers: Vec<_> = scrapers.collect();
+        let lacking: Vec<_> = scrapers.into_iter().map(|it| it.join().unwrap()).collect();
+        assert_eq!(lacking, [0, 0]);
     }
 }

@@ -3,12 +3,14 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cambist::Context;
 use cambist::SystemClock;
 use cambist::env::Process;
 use cambist::observer::Unobserved;
 use clap::ArgMatches;
+use prometheus_client::metrics::counter::Counter;
 use rustix::process::{Resource, getrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{Config, admin_address};
 use crate::health::Probe;
 use crate::listener::Limits;
+use crate::log;
 use crate::settings::{Settings, command};
 use crate::sidecar::{StartError, Surroundings, start};
 
@@ -28,6 +31,9 @@ const USAGE: u8 = 64;
 
 /// A cached token takes microseconds; more threads would only hold more memory.
 const MOST_THREADS: usize = 2;
+
+/// How long the end is held up for a log that nobody reads.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -64,20 +70,31 @@ fn sidecar(matches: &ArgMatches) -> u8 {
     if matches.get_flag("check-config") {
         return check(&config);
     }
-    let subscriber = crate::log::subscriber(&config.log, io::stderr);
-    if let Err(error) = tracing::subscriber::set_global_default(subscriber) {
-        return complain(error, FAILED);
-    }
     // Threads begin here: whatever this process gives up for good, it gives up before.
-    match runtime() {
+    let log = match start_log(&config) {
+        Ok(log) => log,
+        Err(error) => return complain(error, FAILED),
+    };
+    let code = match runtime() {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(&config));
+            let code = runtime.block_on(serve(&config, log.dropped()));
             // Nothing that still runs is worth waiting for.
             runtime.shutdown_background();
             code
         }
-        Err(error) => complain(error, FAILED),
-    }
+        Err(error) => fail(&error),
+    };
+    log.flush(LAST_WORDS);
+    code
+}
+
+/// From here on, nothing but the log writes to standard error.
+fn start_log(config: &Config) -> io::Result<log::Writer> {
+    let writer = log::Writer::start(io::stderr())?;
+    let subscriber = log::subscriber(&config.log, writer.clone());
+    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
+    log::take_panics();
+    Ok(writer)
 }
 
 /// Says what would run, after opening what can be opened without a network.
@@ -105,7 +122,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// Serves until a signal says to end.
-async fn serve(config: &Config) -> u8 {
+async fn serve(config: &Config, log_dropped: Counter) -> u8 {
     // Before anything is open, so that no signal is missed.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (mut terminate, mut interrupt) = match signals {
@@ -114,7 +131,8 @@ async fn serve(config: &Config) -> u8 {
     };
     let files = getrlimit(Resource::Nofile).current;
     let (token_limits, admin_limits) = Limits::for_descriptors(files);
-    let around = Surroundings { clock: Arc::new(SystemClock), token_limits, admin_limits };
+    let clock = Arc::new(SystemClock);
+    let around = Surroundings { clock, token_limits, admin_limits, log_dropped };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -156,7 +174,14 @@ fn fail(error: &dyn std::error::Error) -> u8 {
 }
 
 fn complain(problem: impl std::fmt::Display, code: u8) -> u8 {
-    // Without standard error, the exit code still tells.
-    let _ = writeln!(io::stderr(), "{problem}");
+    let line = format!("{problem}\n");
+    // Without standard error, or with nobody to read it, the exit code still tells.
+    match log::Writer::start(io::stderr()) {
+        Ok(writer) => {
+            writer.line(line.as_bytes());
+            writer.flush(LAST_WORDS);
+        }
+        Err(_) => drop(io::stderr().write_all(line.as_bytes())),
+    }
     code
 }

@@ -172,9 +172,10 @@ fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
             let detail = format!("{name} says that a proxy sent this; ask without one");
             return Err(Rejection::new(Reason::Forwarded, detail));
         }
-        if name == "origin" || name.starts_with("sec-fetch-") {
-            let detail =
-                format!("{name} says that a browser sent this (Node's own fetch() does, too)");
+        // Not `sec-fetch-mode`: Node's own fetch() sends it, cannot be told not to, and sends none of
+        // these. A browser sends them with every request, whatever the page asks for.
+        if matches!(name, "origin" | "sec-fetch-site" | "sec-fetch-dest") {
+            let detail = format!("{name} says that a browser sent this; ask from a program");
             return Err(Rejection::new(Reason::Browser, detail));
         }
     }

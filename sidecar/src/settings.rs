@@ -72,7 +72,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "CAMBIST_HOST_IP",
         "none",
-        "The node's address (status.hostIP), to find out about hostNetwork",
+        "The node's address (status.hostIP): its probes have places kept; and to find out about hostNetwork",
     ),
     variable(
         "CAMBIST_ALLOW_HOST_NETWORK",

@@ -9,6 +9,7 @@ use cambist::config::ConfigErrors;
 use cambist::{Context, Credential};
 use cambist_core::clock::Clock;
 use hyper::body::Incoming;
+use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
@@ -45,13 +46,15 @@ pub struct Surroundings {
     pub token_limits: Limits,
     /// What the admin listener may take.
     pub admin_limits: Limits,
+    /// The lines of the log that were dropped, counted by whoever writes it.
+    pub log_dropped: Counter,
 }
 
 impl Surroundings {
     /// The usual limits, by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (token_limits, admin_limits) = Limits::for_descriptors(None);
-        Self { clock, token_limits, admin_limits }
+        Self { clock, token_limits, admin_limits, log_dropped: Counter::default() }
     }
 }
 
@@ -86,8 +89,9 @@ pub async fn start_with<F>(
 where
     F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
 {
-    let Surroundings { clock, token_limits, admin_limits } = around;
-    let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
+    let Surroundings { clock, token_limits, admin_limits, log_dropped } = around;
+    let telemetry = Telemetry::new(clock.clone(), config.key_age.clone());
+    let telemetry = Arc::new(telemetry.with_log(log_dropped));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }
@@ -120,26 +124,31 @@ where
         telemetry.clone(),
     ));
     let gauges = telemetry.metrics().token_connections();
-    let tokens = Server::start(listeners, token_limits, gauges, move |request| {
-        let answer = endpoint.answer::<Incoming>(&request);
-        let endpoint = endpoint.clone();
-        async move {
-            match answer {
-                Answer::Now(response) => response,
-                // Boxed, so that a connection is not as large as the rare case.
-                Answer::Later(pending) => Box::pin(endpoint.wait(pending)).await,
+    let tokens =
+        Server::start(listeners, config.host_ip, token_limits, gauges, move |_, request| {
+            let answer = endpoint.answer::<Incoming>(&request);
+            let endpoint = endpoint.clone();
+            async move {
+                match answer {
+                    Answer::Now(response) => response,
+                    // Boxed, so that a connection is not as large as the rare case.
+                    Answer::Later(pending) => Box::pin(endpoint.wait(pending)).await,
+                }
             }
-        }
-    });
+        });
     let admin = admin_listener.map(|listener| {
         let gauges = telemetry.metrics().admin_connections();
         let served = config.served().collect();
         let admin = Admin::new(credential.clone(), telemetry.clone(), clock, served);
         let admin = Arc::new(admin);
         let answering = admin.clone();
-        let server = Server::start(vec![listener], admin_limits, gauges, move |request| {
-            std::future::ready(answering.answer::<Incoming>(&request))
-        });
+        let server = Server::start(
+            vec![listener],
+            config.host_ip,
+            admin_limits,
+            gauges,
+            move |_, request| std::future::ready(answering.answer::<Incoming>(&request)),
+        );
         (admin, server)
     });
 

@@ -12,6 +12,7 @@ use cambist_core::clock::{BootTime, Clock, UnixTime};
 use cambist_core::key_age::enforce::Refused;
 use cambist_core::scope::Scope;
 use http::StatusCode;
+use prometheus_client::metrics::counter::Counter;
 
 use crate::key_age::{Changes, Rules};
 use crate::metrics::Metrics;
@@ -65,6 +66,13 @@ impl Telemetry {
             changes: Changes::default(),
             objections: Sparing::default(),
         }
+    }
+
+    /// Tells of the lines that the log dropped, too.
+    #[must_use]
+    pub fn with_log(mut self, dropped: Counter) -> Self {
+        self.metrics.add_log(dropped);
+        self
     }
 
     /// What the issuer's keys are held against; nothing where a developer stands in.

@@ -1,13 +1,14 @@
 //! The program itself: exit codes, signals, and what happens when there are no files left.
 #![allow(clippy::unwrap_used, reason = "all of this file is a test")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cambist_sim::Settings;
 use cambist_sim::clock::SimClock;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cambist-sidecar");
@@ -44,14 +45,21 @@ struct Sidecar {
 impl Sidecar {
     fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let serving: serde_json::Value = lines
+        let stderr = child.stderr.take().unwrap();
+        let (sidecar, mut log) = Self::serving(child, stderr);
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        sidecar
+    }
+
+    /// Reads its log up to where it says that it serves, and not any further.
+    fn serving<R: std::io::Read>(child: Child, log: R) -> (Self, BufReader<R>) {
+        let mut log = BufReader::new(log);
+        let serving: serde_json::Value = log
             .by_ref()
+            .lines()
             .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
             .find(|event: &serde_json::Value| event["message"] == "serving")
             .unwrap();
-        // Somebody must go on reading, or it would wait for room in the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
         let address = |name: &str| {
             let text = serving[name].as_str().unwrap();
             let digits = |c: char| c.is_ascii_digit();
@@ -62,7 +70,34 @@ impl Sidecar {
                 .parse()
                 .unwrap()
         };
-        Self { tokens: address("tokens"), admin: address("admin"), child }
+        let sidecar = Self { tokens: address("tokens"), admin: address("admin"), child };
+        (sidecar, log)
+    }
+
+    /// A sidecar whose log nobody reads any more, with no room left in the pipe.
+    fn unread(mut command: Command) -> (Self, BufReader<PipeReader>) {
+        let (reader, mut writer) = pipe().unwrap();
+        let child = command.stderr(writer.try_clone().unwrap()).spawn().unwrap();
+        drop(command);
+        let (sidecar, log) = Self::serving(child, reader);
+        fill(&mut writer);
+        (sidecar, log)
+    }
+
+    /// A request that breaks off, which is a line at the level `trace`.
+    fn line(&self) {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(b"no such thing\r\n\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+
+    fn dropped(&self) -> u64 {
+        let metrics = ask(self.admin, "/metrics");
+        let samples = metrics.lines();
+        let mut dropped =
+            samples.filter_map(|line| line.strip_prefix("cambist_log_lines_dropped_total "));
+        dropped.next().unwrap().parse().unwrap()
     }
 
     fn signal(&self) {
@@ -101,6 +136,14 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 #[expect(clippy::disallowed_methods, reason = "another process is watched in real time")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// Leaves no room in a pipe.
+fn fill(pipe: &mut PipeWriter) {
+    let flags = fcntl_getfl(&*pipe).unwrap();
+    fcntl_setfl(&*pipe, flags | OFlags::NONBLOCK).unwrap();
+    while pipe.write(b"\n").is_ok() {}
+    fcntl_setfl(&*pipe, flags).unwrap();
 }
 
 fn ask(at: SocketAddr, target: &str) -> String {
@@ -186,6 +229,47 @@ fn a_second_signal_ends_it_at_once() {
     assert!(sidecar.child.try_wait().unwrap().is_none(), "the request is still under way");
     sidecar.signal();
     assert_eq!(sidecar.code(1), 1);
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let (mut sidecar, log) = Sidecar::unread(command(PROGRAM, &[]));
+    for _ in 0..20 {
+        assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));
+    }
+    assert!(ask(sidecar.admin, "/live").starts_with("HTTP/1.1 200 "));
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
+    drop(log);
+}
+
+#[test]
+fn lines_that_nobody_reads_are_dropped_and_counted_and_told_of() {
+    let (mut sidecar, log) = Sidecar::unread(command(PROGRAM, &[("CAMBIST_LOG", "trace")]));
+    until(|| {
+        (0..100).for_each(|_| sidecar.line());
+        (sidecar.dropped() > 0).then_some(())
+    });
+    // Its reader is back.
+    let mut told = log.lines().map_while(Result::ok).filter(|line| {
+        // The pipe was filled with empty lines.
+        !line.is_empty() && line.contains("lines were dropped here")
+    });
+    let told: serde_json::Value = serde_json::from_str(&told.next().unwrap()).unwrap();
+    assert_eq!((&told["level"], &told["lines"]), (&"WARN".into(), &sidecar.dropped().into()));
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
+}
+
+#[test]
+fn a_wrong_configuration_ends_it_also_where_nobody_reads_why() {
+    let (reader, mut writer) = pipe().unwrap();
+    let mut unread = command(PROGRAM, &[("CAMBIST_LISTEN", "nowhere")]);
+    unread.stderr(writer.try_clone().unwrap());
+    fill(&mut writer);
+    let mut child = unread.spawn().unwrap();
+    assert_eq!(until(|| child.try_wait().unwrap()).code(), Some(64));
+    drop(reader);
 }
 
 #[test]

@@ -14,7 +14,9 @@ fn faults() -> Vec<Value> {
     let status = |status: u16| json!({"target": "entra", "kind": "status", "status": status});
     let aadsts = |code: u32| json!({"target": "entra", "kind": "aadsts", "code": code});
     let mut faults: Vec<_> = [400, 401, 403, 404, 408, 500, 502, 503, 504].map(status).into();
-    faults.extend([70_021, 700_016, 700_024, 700_027, 90_033, 50_196, 500_011, 53_003].map(aadsts));
+    faults.extend(
+        [70_021, 700_016, 700_024, 7_000_272, 501_661, 90_033, 50_196, 500_011, 53_003].map(aadsts),
+    );
     faults.extend([
         json!({"target": "entra", "kind": "hang"}),
         json!({"target": "entra", "kind": "reset"}),

@@ -91,7 +91,7 @@ fn changes(sidecar: &Sidecar, good: &Request, proof: &str) -> Vec<Change> {
         changes.push(change(good().header(name, "127.0.0.1"), 403, "forwarded"));
         changes.push(change(good().header(name, ""), 403, "forwarded"));
     }
-    for name in ["Origin", "Sec-Fetch-Site", "sec-fetch-mode", "Sec-Fetch-Dest"] {
+    for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"] {
         changes.push(change(good().header(name, "same-origin"), 403, "browser"));
         changes.push(change(good().header(name, "null"), 403, "browser"));
     }

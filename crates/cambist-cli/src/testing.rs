@@ -182,7 +182,13 @@ impl Api {
         if !authorized {
             return reply(StatusCode::UNAUTHORIZED, &json!({}));
         }
+        let accept = request.headers().get("accept").map_or("*/*", |it| it.to_str().unwrap());
+        let takes = |form| accept.split(", ").any(|it| it == form || it.starts_with("*/*"));
         match (request.method(), path.as_str()) {
+            // In one form alone, as the real one has it.
+            (_, "/openid/v1/jwks") if !takes("application/jwk-set+json") => {
+                reply(StatusCode::NOT_ACCEPTABLE, &json!({}))
+            }
             (&Method::GET, "/.well-known/openid-configuration") => {
                 // What a managed cluster says: an address that nobody else can use.
                 let at = "https://10.0.0.1:443/openid/v1/jwks";

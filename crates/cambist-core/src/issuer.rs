@@ -5,12 +5,16 @@ use std::fmt;
 use http::Uri;
 use serde_json::Value;
 
+use crate::foreign::Foreign;
 use crate::json::{self, JsonError};
 use crate::scope::MAX_LEN;
-use crate::text::quoted;
 
 /// Largest discovery document that is read, in bytes.
 pub const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
+
+/// The `Accept` that every server of discovery documents can meet. kube-apiserver has the document
+/// in one representation and answers 406 to whoever does not name that.
+pub const DISCOVERY_ACCEPT: &str = "application/json, */*;q=0.1";
 
 /// An issuer's URL, kept byte for byte, because Entra and the `iss` claim are compared so: a
 /// trailing slash more or less makes another issuer.
@@ -31,10 +35,10 @@ pub struct IssuerUrl(Box<str>);
 
 /// Why a text is no issuer URL (OpenID Connect Discovery 1.0 section 2; Kubernetes asks the same).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} {} is not usable: {reason}", quoted(.found))]
+#[error("the {what} {found} is not usable: {reason}")]
 pub struct IssuerError {
     what: &'static str,
-    found: String,
+    found: Foreign,
     reason: &'static str,
 }
 
@@ -44,7 +48,7 @@ impl IssuerUrl {
         https("issuer", text)?;
         if text.contains('?') {
             let reason = "an issuer has no query";
-            return Err(IssuerError { what: "issuer", found: text.to_owned(), reason });
+            return Err(IssuerError { what: "issuer", found: Foreign::new(text), reason });
         }
         Ok(Self(text.into()))
     }
@@ -106,29 +110,28 @@ pub enum DiscoveryError {
     },
     /// The document speaks for another issuer.
     #[error(
-        "the discovery document says its issuer is {}, but {} is configured; they are compared byte \
-         for byte, a trailing slash included: correct CAMBIST_ISSUER, or what is published",
-        quoted(.found), quoted(.expected)
+        "the discovery document says its issuer is {found}, but {expected} is configured; they are \
+         compared byte for byte, a trailing slash included: correct CAMBIST_ISSUER, or what is published"
     )]
     Issuer {
         /// The configured issuer.
-        expected: String,
+        expected: Foreign,
         /// The document's.
-        found: String,
+        found: Foreign,
     },
     /// The key set's URL is not usable.
     #[error(transparent)]
     JwksUri(#[from] IssuerError),
     /// The key set lives on another host, which was not allowed.
     #[error(
-        "the discovery document of {} keeps its keys on {}, another host: if that is as it should \
-         be, allow it with CAMBIST_JWKS_ANY_HOST=true", quoted(.expected), quoted(.found)
+        "the discovery document of {expected} keeps its keys on {found}, another host: if that is as \
+         it should be, allow it with CAMBIST_JWKS_ANY_HOST=true"
     )]
     JwksHost {
         /// The issuer's host.
-        expected: String,
+        expected: Foreign,
         /// The key set's host.
-        found: String,
+        found: Foreign,
     },
 }
 
@@ -148,8 +151,8 @@ impl Discovery {
         let found = text("issuer")?;
         if found != issuer.as_str() {
             return Err(DiscoveryError::Issuer {
-                expected: issuer.to_string(),
-                found: found.to_owned(),
+                expected: Foreign::new(issuer.as_str()),
+                found: Foreign::new(found),
             });
         }
         let jwks_uri = text("jwks_uri")?;
@@ -158,8 +161,8 @@ impl Discovery {
             && !authority(jwks_uri).eq_ignore_ascii_case(issuer.authority())
         {
             return Err(DiscoveryError::JwksHost {
-                expected: issuer.authority().to_owned(),
-                found: authority(jwks_uri).to_owned(),
+                expected: Foreign::new(issuer.authority()),
+                found: Foreign::new(authority(jwks_uri)),
             });
         }
         Ok(Self { jwks_uri: jwks_uri.into() })
@@ -197,7 +200,7 @@ fn https(what: &'static str, text: &str) -> Result<(), IssuerError> {
             Err(_) => "it is no URL",
         }
     };
-    Err(IssuerError { what, found: text.to_owned(), reason })
+    Err(IssuerError { what, found: Foreign::new(text), reason })
 }
 
 #[cfg(test)]

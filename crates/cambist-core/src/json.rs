@@ -4,30 +4,118 @@
 //! means two things is refused (RFC 8725 has no section on it; RFC 7515 section 4 and RFC 7519
 //! section 4 require or allow refusal for headers and claims).
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-/// Why bytes are not one JSON object with distinct names.
+use crate::foreign::Foreign;
+
+/// Why bytes are not the JSON that they should be. It says where, never what a parser said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// Not JSON, or JSON that says a name twice; the parser's words, which repeat no value.
-    #[error("not acceptable JSON: {0}")]
-    Syntax(String),
+    /// There is nothing but white space.
+    #[error("empty, not JSON")]
+    Empty,
+    /// It ends before it is whole.
+    #[error("cut off: its JSON ends at line {line}, column {column}, before it is whole")]
+    CutOff {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// It is not JSON, or is nested deeper than 128 times.
+    #[error("not JSON: what stands at line {line}, column {column} may not stand there")]
+    Syntax {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// It is JSON of another form than what is read here.
+    #[error("of another form than expected, at line {line}, column {column}")]
+    Form {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// An object that means two things.
+    #[error("not acceptable JSON: the name {0} stands twice in one object")]
+    NameTwice(Foreign),
     /// JSON of another kind.
-    #[error("expected a JSON object, found {0}")]
+    #[error("expected to be a JSON object, but is {0}")]
     NotAnObject(&'static str),
+}
+
+impl From<&serde_json::Error> for JsonError {
+    /// What kind of trouble a parser had, and where.
+    fn from(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        match error.classify() {
+            Category::Eof if (line, column) == (1, 0) => Self::Empty,
+            Category::Eof => Self::CutOff { line, column },
+            Category::Data => Self::Form { line, column },
+            Category::Syntax | Category::Io => Self::Syntax { line, column },
+        }
+    }
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// What stands where something else must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A text.
+    Text(Foreign),
+    /// Something else, of this kind.
+    Kind(&'static str),
+}
+
+impl Found {
+    pub(crate) fn of(value: Option<&Value>) -> Self {
+        match value {
+            None => Self::Nothing,
+            Some(Value::String(text)) => Self::Text(Foreign::new(text)),
+            Some(other) => Self::Kind(kind(other)),
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Text(text) => text.fmt(f),
+            Self::Kind(kind) => f.write_str(kind),
+        }
+    }
 }
 
 /// Parses one JSON object in which no object, at any depth, says a name twice.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    match serde_json::from_slice::<Strict>(bytes) {
-        Ok(Strict(Value::Object(map))) => Ok(map),
-        Ok(Strict(other)) => Err(JsonError::NotAnObject(kind(&other))),
-        Err(e) => Err(JsonError::Syntax(e.to_string())),
+    if bytes.trim_ascii().is_empty() {
+        return Err(JsonError::Empty);
+    }
+    // The parser's error has only room for words, and words are not what is wanted of it.
+    let twice = Cell::new(None);
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let parsed = StrictVisitor(&twice).deserialize(&mut parser);
+    match parsed.and_then(|value| parser.end().map(|()| value)) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(other) => Err(JsonError::NotAnObject(kind(&other))),
+        Err(error) => Err(twice.take().map_or_else(|| (&error).into(), JsonError::NameTwice)),
     }
 }
 
@@ -43,17 +131,11 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-struct Strict(Value);
+/// Tells the name that stands twice to whoever asked.
+#[derive(Clone, Copy)]
+struct StrictVisitor<'t>(&'t Cell<Option<Foreign>>);
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Strict)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> DeserializeSeed<'de> for StrictVisitor {
+impl<'de> DeserializeSeed<'de> for StrictVisitor<'_> {
     type Value = Value;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -61,7 +143,7 @@ impl<'de> DeserializeSeed<'de> for StrictVisitor {
     }
 }
 
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for StrictVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +180,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(StrictVisitor)? {
+        while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -108,12 +190,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut out = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if out.contains_key(&name) {
-                return Err(de::Error::custom(format_args!(
-                    "the name {} stands twice in one object",
-                    crate::text::quoted(&name)
-                )));
+                self.0.set(Some(Foreign::new(&name)));
+                return Err(de::Error::custom("a name stands twice"));
             }
-            let value = map.next_value_seed(StrictVisitor)?;
+            let value = map.next_value_seed(self)?;
             out.insert(name, value);
         }
         Ok(Value::Object(out))
@@ -136,10 +216,14 @@ mod tests {
     #[test]
     fn junk_is_refused_with_words() {
         let deep = "[".repeat(10_000);
-        for bad in ["", "{", "{} x", "\u{feff}{}", "{\"a\":NaN}", deep.as_str(), "\"\\ud800\""] {
-            assert!(matches!(object(bad.as_bytes()), Err(JsonError::Syntax(_))), "{bad:.20}");
+        for bad in ["{} x", "\u{feff}{}", "{\"a\":NaN}", deep.as_str(), "\"\\ud800\""] {
+            assert!(matches!(object(bad.as_bytes()), Err(JsonError::Syntax { .. })), "{bad:.20}");
         }
-        assert!(matches!(object(&[0xff, 0xfe, b'{', 0]), Err(JsonError::Syntax(_))));
+        assert!(matches!(object(&[0xff, 0xfe, b'{', 0]), Err(JsonError::Syntax { .. })));
+        assert_eq!(object(b"{\n \"a\": "), Err(JsonError::CutOff { line: 2, column: 6 }));
+        assert_eq!(object(b" \n"), Err(JsonError::Empty));
+        let names = format!("{{\"{0}\":1,\"{0}\":2}}", "x".repeat(100_000));
+        assert!(object(names.as_bytes()).unwrap_err().to_string().len() < 300);
         assert_eq!(object(b"[]"), Err(JsonError::NotAnObject("an array")));
     }
 

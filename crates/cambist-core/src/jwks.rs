@@ -11,21 +11,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::text::quoted;
+use crate::foreign::Foreign;
+use crate::json::{self, JsonError};
 
 mod key;
 
-pub use key::{Alg, Key, KeyError};
+pub use key::{Alg, Key, KeyError, KeyName};
 
 /// Largest key set that is read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
+
+/// The `Accept` that every server of key sets can meet. kube-apiserver has the set in one
+/// representation (RFC 7517 section 8.5.2) and answers 406 to whoever does not name that; files are
+/// mostly uploaded as plain JSON.
+pub const JWKS_ACCEPT: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 
 /// Most keys that a set may have; Entra itself keeps only the first 100 of an issuer.
 pub const MAX_KEYS: usize = 100;
 
 /// A key's name in the set and in a token's header (`kid`, RFC 7517 section 4.5): any text the
 /// issuer likes, of at most 1024 printable bytes. Not proof of anything: see [`Thumbprint`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Box<str>);
 
 impl KeyId {
@@ -43,7 +49,13 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(&self.0))
+        Foreign::new(&*self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
     }
 }
 
@@ -83,15 +95,15 @@ impl fmt::Debug for Thumbprint {
 
 /// A text is no thumbprint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key's thumbprint is 43 characters of base64url (SHA-256 of its SPKI), found {}", quoted(.0))]
-pub struct ThumbprintError(String);
+#[error("a key's thumbprint is 43 characters of base64url (SHA-256 of its SPKI), found {0}")]
+pub struct ThumbprintError(Foreign);
 
 impl FromStr for Thumbprint {
     type Err = ThumbprintError;
 
     fn from_str(text: &str) -> Result<Self, ThumbprintError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|b| b.try_into().ok());
-        bytes.map(Self).ok_or_else(|| ThumbprintError(text.to_owned()))
+        bytes.map(Self).ok_or_else(|| ThumbprintError(Foreign::new(text)))
     }
 }
 
@@ -115,9 +127,12 @@ pub struct Unusable {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// Not a JSON object with an array `keys`.
-    #[error("the key set is not {{\"keys\": [...]}}: {0}")]
-    Shape(String),
+    /// Not a JSON object.
+    #[error("the key set is {0}; {{\"keys\": [...]}} was expected")]
+    Json(#[from] JsonError),
+    /// A JSON object without an array `keys`, or with two.
+    #[error("the key set has not one list \"keys\"; {{\"keys\": [...]}} was expected")]
+    NoList,
     /// There is no key at all, which no working issuer publishes.
     #[error("the key set is empty; an issuer that signs tokens publishes at least one key")]
     Empty,
@@ -161,8 +176,7 @@ impl KeySet {
     /// # Errors
     /// If the bytes are not a set, or hold no key or more than [`MAX_KEYS`].
     pub fn parse(body: &[u8]) -> Result<Self, KeySetError> {
-        let envelope: Envelope<'_> =
-            serde_json::from_slice(body).map_err(|e| KeySetError::Shape(e.to_string()))?;
+        let envelope = Self::envelope(body)?;
         match envelope.keys.len() {
             0 => return Err(KeySetError::Empty),
             found if found > MAX_KEYS => return Err(KeySetError::TooMany { found }),
@@ -179,6 +193,17 @@ impl KeySet {
         }
         set.set_aside_shared_names();
         Ok(set)
+    }
+
+    fn envelope(body: &[u8]) -> Result<Envelope<'_>, KeySetError> {
+        // To serde, an array of the members in their order is a struct as well.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            json::object(body)?;
+        }
+        serde_json::from_slice(body).map_err(|error| match JsonError::from(&error) {
+            JsonError::Form { .. } => KeySetError::NoList,
+            error => error.into(),
+        })
     }
 
     /// One name for two keys says nothing about which of them signed: neither is used.

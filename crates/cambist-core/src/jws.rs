@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde_json::Value;
 
-use crate::json::{self, JsonError};
-use crate::jwks::{Alg, Choice, Key, KeyError, KeyId, KeySet};
-use crate::text::{list, quoted};
+use crate::foreign::{Foreign, ForeignList};
+use crate::json::{self, Found, JsonError};
+use crate::jwks::{Alg, Choice, Key, KeyError, KeyId, KeyName, KeySet};
 
 /// Longest token that is looked at, in bytes. A projected token has about 1 200.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -46,31 +46,31 @@ pub enum JwsError {
         /// What is accepted.
         expected: &'static str,
         /// What stood there.
-        found: String,
+        found: Found,
     },
     /// The algorithm is not one of those accepted.
-    #[error("the token is signed with {}, but only {} is accepted here (Entra supports RS256 only)", quoted(.found), list(.accepted.iter().map(|a| a.as_str())))]
+    #[error("the token is signed with {found}, but only {} is accepted here (Entra supports RS256 only)", names(.accepted))]
     Algorithm {
         /// The accepted ones.
         accepted: Vec<Alg>,
         /// The header's `alg`.
-        found: String,
+        found: Foreign,
     },
     /// The key with the token's `kid` is for another algorithm.
-    #[error("the token is signed with {found}, but its key {key} is for {expected}")]
+    #[error("the token is signed with {found}, but its key {key} is for {}", .expected.map_or("another kind", Alg::as_str))]
     KeyAlgorithm {
-        /// The key's `kid`.
-        key: String,
-        /// What the key is for.
-        expected: String,
+        /// The key.
+        key: KeyName,
+        /// What the key is for, if it declares that.
+        expected: Option<Alg>,
         /// The header's `alg`.
         found: Alg,
     },
     /// No published key has the token's `kid`.
-    #[error("the token's kid {} is not among the issuer's {}; either it was rotated without publishing the new key, or the key set is stale", found.as_ref().map_or_else(|| "(none)".to_owned(), |k| k.to_string()), list(.known.iter().map(|k| k.as_str())))]
+    #[error("the token's kid {} is not among the issuer's {known}; either it was rotated without publishing the new key, or the key set is stale", found.as_ref().map_or_else(|| "(none)".to_owned(), |k| k.to_string()))]
     UnknownKey {
         /// The published, usable ones.
-        known: Vec<KeyId>,
+        known: ForeignList,
         /// The token's.
         found: Option<KeyId>,
     },
@@ -87,9 +87,13 @@ pub enum JwsError {
         "the signature does not verify under the issuer's key {key}: the token was altered, or the key was replaced under the same kid"
     )]
     Signature {
-        /// The key's `kid` or, lacking one, its thumbprint.
-        key: String,
+        /// The key.
+        key: KeyName,
     },
+}
+
+fn names(accepted: &[Alg]) -> String {
+    accepted.iter().map(|alg| alg.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn hint(parts: usize) -> &'static str {
@@ -147,11 +151,7 @@ impl Header {
         let fail = |member, expected| JwsError::Member {
             member,
             expected,
-            found: match object.get(member) {
-                Some(Value::String(text)) => quoted(text),
-                Some(other) => json::kind(other).to_owned(),
-                None => "nothing".to_owned(),
-            },
+            found: Found::of(object.get(member)),
         };
         // RFC 7515 section 4.1.11: an extension that must be understood and is not means refusal.
         for member in ["crit", "b64", "zip", "cty"] {
@@ -183,7 +183,7 @@ impl Header {
         let alg = self.alg.parse::<Alg>().ok().filter(|alg| accepted.contains(alg));
         alg.ok_or_else(|| JwsError::Algorithm {
             accepted: accepted.to_vec(),
-            found: self.alg.to_string(),
+            found: Foreign::new(&*self.alg),
         })
     }
 }
@@ -227,20 +227,16 @@ pub(crate) fn verify_parts<'k>(
         }
         Choice::Unknown => return Err(unknown(keys, header)),
     };
-    let name = || key.id().map_or_else(|| key.thumbprint().to_string(), ToString::to_string);
     if !key.allows(alg) {
-        return Err(JwsError::KeyAlgorithm {
-            key: name(),
-            expected: key.alg().map_or_else(|| "another kind".to_owned(), |a| a.to_string()),
-            found: alg,
-        });
+        let (key, expected) = (key.name(), key.alg());
+        return Err(JwsError::KeyAlgorithm { key, expected, found: alg });
     }
     let verified = (DEFAULT_PROVIDER.verifier_factory)(&alg.jsonwebtoken(), key.decoding())
         .is_ok_and(|verifier| verifier.verify(parts.signed.as_bytes(), &signature).is_ok());
-    if verified { Ok(key) } else { Err(JwsError::Signature { key: name() }) }
+    if verified { Ok(key) } else { Err(JwsError::Signature { key: key.name() }) }
 }
 
 fn unknown(keys: &KeySet, header: &Header) -> JwsError {
-    let known = keys.keys().iter().filter_map(|key| key.id().cloned()).collect();
-    JwsError::UnknownKey { known, found: header.kid.clone() }
+    let known = keys.keys().iter().filter_map(|key| Some(key.id()?.as_str()));
+    JwsError::UnknownKey { known: ForeignList::of(known), found: header.kid.clone() }
 }

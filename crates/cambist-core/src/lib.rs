@@ -14,6 +14,7 @@
 
 pub mod admission;
 pub mod clock;
+pub mod foreign;
 pub mod issuer;
 mod json;
 pub mod jwks;
@@ -29,4 +30,4 @@ mod text;
 pub mod token;
 pub mod verify;
 
-pub use json::JsonError;
+pub use json::{Found, JsonError};

@@ -18,6 +18,10 @@ const LONG_LIVED: Duration = Duration::from_secs(2 * 3600);
 /// The longest wait that a `Retry-After` may impose.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// For so many tries Entra is asked for a key that it has not seen yet once a minute: they take at least
+/// an hour, which is longer than it was seen to go on with an old key set.
+const LEARNING_TRIES: u32 = 80;
+
 /// A pod's share of the spread: a number in `[0, 1)`.
 ///
 /// ```
@@ -96,6 +100,10 @@ pub enum Failure {
     Transient,
     /// It works once somebody's change has spread: federated credentials take minutes.
     Replicating,
+    /// It works once Entra has seen the key that signed: after a rotation it goes on with the old key
+    /// set for 20 to 45 minutes. A fleet waits for it, so the tries are a minute apart at most for
+    /// the first hour; after that it is something else than a rotation.
+    Learning,
     /// It works once somebody has changed something.
     Permanent,
     /// Entra found us asking too often (AADSTS50196): asking again makes it worse.
@@ -140,7 +148,8 @@ pub fn wait(
             // An app is waiting; four calls a minute hurt nobody.
             Holding::Nothing => (1, 15),
         },
-        Failure::Replicating => (30, 300),
+        Failure::Learning if failures <= LEARNING_TRIES => (30, 60),
+        Failure::Replicating | Failure::Learning => (30, 300),
         Failure::Permanent => (60, 600),
         Failure::Looping => (300, 3600),
     };
@@ -181,6 +190,10 @@ mod tests {
         assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 15, 15]);
         assert_eq!([1, 2, 5, u32::MAX].map(|n| wait(Failure::Replicating, n)), [30, 60, 300, 300]);
         assert_eq!(wait(Failure::Looping, 1), 300);
+        assert_eq!([1, 2, 3, 80, 81].map(|n| wait(Failure::Learning, n)), [30, 60, 60, 60, 300]);
+        let hurried = |n| super::wait(Failure::Learning, n, Holding::Nothing, None, Jitter(0.9999));
+        let tries: Duration = (1..=LEARNING_TRIES).map(hurried).sum();
+        assert!(tries >= secs(3500), "{tries:?}");
         let held = |n| super::wait(Failure::Transient, n, Holding::Token, None, Jitter(0.0));
         assert_eq!([1, 5, 7, 99].map(|n| held(n).as_secs()), [1, 16, 60, 60]);
         let forever = Some(Duration::MAX);
@@ -214,7 +227,7 @@ mod tests {
 
         #[test]
         fn a_wait_is_at_least_what_the_server_asked(n in 1u32.., asked in 0u64..3600, jitter in 0.0f64..1.0) {
-            for failure in [Failure::Transient, Failure::Replicating, Failure::Permanent, Failure::Looping] {
+            for failure in [Failure::Transient, Failure::Replicating, Failure::Learning, Failure::Permanent, Failure::Looping] {
                 let wait = wait(failure, n, Holding::Nothing, Some(secs(asked)), Jitter(jitter));
                 prop_assert!(wait >= secs(asked) && wait <= MAX_RETRY_AFTER && !wait.is_zero());
             }

@@ -4,7 +4,7 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::text::quoted;
+use crate::foreign::Foreign;
 
 /// What client-credentials scopes end in: "everything this identity was granted at that resource".
 const DEFAULT: &str = "/.default";
@@ -15,10 +15,10 @@ pub(crate) const MAX_LEN: usize = 600;
 
 /// Why a text names no resource, scope or audience.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {} is not usable: {reason}", quoted(.found))]
+#[error("{what} {found} is not usable: {reason}")]
 pub struct ScopeError {
     what: &'static str,
-    found: String,
+    found: Foreign,
     reason: &'static str,
 }
 
@@ -89,7 +89,7 @@ impl Scope {
         let Some(resource) = text.strip_suffix(DEFAULT) else {
             return Err(ScopeError {
                 what: "the scope",
-                found: text.to_owned(),
+                found: Foreign::new(text),
                 reason: "an app's own scope is one resource followed by \"/.default\"",
             });
         };
@@ -211,7 +211,7 @@ fn check(what: &'static str, text: &str, found: &str) -> Result<(), ScopeError> 
     } else {
         return Ok(());
     };
-    Err(ScopeError { what, found: found.to_owned(), reason })
+    Err(ScopeError { what, found: Foreign::new(found), reason })
 }
 
 #[cfg(test)]

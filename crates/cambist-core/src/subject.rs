@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text::quoted;
+use crate::foreign::Foreign;
 
 const PREFIX: &str = "system:serviceaccount:";
 
@@ -26,9 +26,9 @@ pub struct ServiceAccount {
 
 /// Why a text names no service account.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected \"system:serviceaccount:<namespace>:<name>\", found {}: {reason}", quoted(.found))]
+#[error("expected \"system:serviceaccount:<namespace>:<name>\", found {found}: {reason}")]
 pub struct SubjectError {
-    found: String,
+    found: Foreign,
     reason: &'static str,
 }
 
@@ -54,7 +54,7 @@ impl FromStr for ServiceAccount {
     type Err = SubjectError;
 
     fn from_str(text: &str) -> Result<Self, SubjectError> {
-        let fail = |reason| SubjectError { found: text.to_owned(), reason };
+        let fail = |reason| SubjectError { found: Foreign::new(text), reason };
         let rest = text.strip_prefix(PREFIX).ok_or_else(|| fail("it has another prefix"))?;
         let (namespace, name) = rest.split_once(':').ok_or_else(|| fail("it has no name"))?;
         if namespace.len() > 63 || !is_dns_label(namespace) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::clock::UnixTime;
+use crate::foreign::{Foreign, ForeignList};
 use crate::json::{self, JsonError};
 use crate::jwks::KeyId;
 use crate::jws::{self, Header, JwsError, Parts};
@@ -25,7 +26,7 @@ struct Inner {
 }
 
 /// What a service-account token claims (RFC 7519 section 4.1 and Kubernetes' private claims).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claims {
     /// `iss`: who issued it.
@@ -45,7 +46,7 @@ pub struct Claims {
 }
 
 /// What a token is bound to (the private claim `kubernetes.io`); all of it for information.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bound {
     /// The pod's name.
@@ -138,6 +139,26 @@ impl fmt::Debug for ProjectedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("ProjectedToken");
         out.field("kid", &self.0.header.kid).field("claims", &self.0.claims).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Claims");
+        out.field("issuer", &Foreign::new(&self.issuer));
+        out.field("subject", &Foreign::new(&self.subject));
+        out.field("audiences", &ForeignList::of(&self.audiences));
+        out.field("issued_at", &self.issued_at).field("not_before", &self.not_before);
+        out.field("expires_at", &self.expires_at).field("bound", &self.bound).finish()
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Bound");
+        out.field("pod", &self.pod.as_deref().map(Foreign::new));
+        out.field("node", &self.node.as_deref().map(Foreign::new));
+        out.field("warn_after", &self.warn_after).finish()
     }
 }
 

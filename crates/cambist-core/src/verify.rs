@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::admission::Unchecked;
 use crate::clock::UnixTime;
+use crate::foreign::{Foreign, ForeignList};
 use crate::issuer::{IssuerError, IssuerUrl};
 use crate::jwks::{Alg, KeyId, KeySet, Thumbprint};
 use crate::jws::{self, JwsError};
 use crate::scope::Audience;
 use crate::subject::{ServiceAccount, SubjectError};
-use crate::text::{list, quoted};
 use crate::token::{Claims, ProjectedToken};
 
 /// What tokens are held against. Time and the key set are arguments of each check.
@@ -52,23 +52,27 @@ pub struct VerifiedToken {
 #[non_exhaustive]
 pub enum VerifyError {
     /// Another issuer.
-    #[error("the token's issuer is {}, but {} is expected; they are compared byte for byte, a trailing slash included", quoted(.found), quoted(.expected))]
+    #[error(
+        "the token's issuer is {found}, but {expected} is expected; they are compared byte for byte, a trailing slash included"
+    )]
     Issuer {
         /// The expected issuer.
-        expected: String,
+        expected: Foreign,
         /// The `iss` claim.
-        found: String,
+        found: Foreign,
     },
     /// No issuer is configured and the token's own is no acceptable URL.
     #[error(transparent)]
     IssuerUrl(#[from] IssuerError),
     /// Addressed to somebody else.
-    #[error("the token's audience is {}, but {} is expected: set `audience` of the projected volume accordingly", list(.found.iter().map(String::as_str)), quoted(.expected))]
+    #[error(
+        "the token's audience is {found}, but {expected} is expected: set `audience` of the projected volume accordingly"
+    )]
     Audience {
         /// The expected audience.
-        expected: String,
+        expected: Foreign,
         /// The `aud` claim.
-        found: Vec<String>,
+        found: ForeignList,
     },
     /// The subject is no service account.
     #[error("the token's subject is refused: {0}")]
@@ -206,14 +210,14 @@ impl Verifier {
         let issuer = self.issuer_of(token)?;
         if claims.issuer != issuer.as_str() {
             return Err(VerifyError::Issuer {
-                expected: issuer.to_string(),
-                found: claims.issuer.clone(),
+                expected: Foreign::new(issuer.as_str()),
+                found: Foreign::new(&claims.issuer),
             });
         }
         if !claims.audiences.iter().any(|audience| audience == self.audience.as_str()) {
             return Err(VerifyError::Audience {
-                expected: self.audience.to_string(),
-                found: claims.audiences.clone(),
+                expected: Foreign::new(self.audience.as_str()),
+                found: ForeignList::of(&claims.audiences),
             });
         }
         let subject: ServiceAccount = claims.subject.parse()?;

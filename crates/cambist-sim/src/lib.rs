@@ -19,6 +19,7 @@ pub mod fault;
 pub mod issuer;
 pub mod journal;
 pub mod keys;
+mod kube;
 pub mod kubelet;
 mod random;
 pub mod reply;

@@ -76,7 +76,7 @@ fn stale(sim: &Sim, target: Target, request: &Request, age: Duration) -> Respons
     let issuer = sim.issuer();
     let mut answer = match target {
         Target::Jwks => issuer.serve_jwks(age, request.headers()),
-        _ => issuer.serve_discovery(),
+        _ => issuer.serve_discovery(request.headers()),
     };
     // A cache passes the origin's own date on (RFC 9111, section 5.1).
     let date = http_date(sim.clock_of(Machine::Issuer).wall() - age);

@@ -23,10 +23,17 @@ pub struct Workload {
     pub pod: String,
     /// The pod's UID.
     pub pod_uid: String,
-    /// The name of the node the pod runs on.
-    pub node: String,
-    /// The node's UID.
-    pub node_uid: String,
+    /// The node the pod runs on; `None` as long as it has been given none.
+    pub node: Option<Node>,
+}
+
+/// A node that a pod runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
 }
 
 impl Workload {
@@ -43,8 +50,7 @@ impl Workload {
             service_account_uid: random::uuid(),
             pod: format!("{service_account}-{}", random::hex::<4>()),
             pod_uid: random::uuid(),
-            node: "node-1".to_owned(),
-            node_uid: random::uuid(),
+            node: Some(Node { name: "node-1".to_owned(), uid: random::uuid() }),
         }
     }
 
@@ -61,8 +67,8 @@ pub enum Form {
     /// A normal one, renewed by kubelet.
     #[default]
     Projected,
-    /// One valid for a year: [`TokenSpec::extended`].
-    Extended,
+    /// One valid for a year, as whoever asks for that gets it from an API server that allows it.
+    Long,
     /// One from a Secret: [`TokenSpec::legacy`]. Nobody renews it.
     Legacy,
 }
@@ -105,7 +111,7 @@ impl TokenSpec {
         now: UnixTime,
         ttl: Duration,
     ) -> Self {
-        let claims = json!({
+        let mut claims = json!({
             "aud": [audience],
             "exp": (now + ttl).as_secs(),
             "iat": now.as_secs(),
@@ -113,7 +119,6 @@ impl TokenSpec {
             "jti": random::uuid(),
             "kubernetes.io": {
                 "namespace": workload.namespace,
-                "node": { "name": workload.node, "uid": workload.node_uid },
                 "pod": { "name": workload.pod, "uid": workload.pod_uid },
                 "serviceaccount": {
                     "name": workload.service_account,
@@ -123,16 +128,27 @@ impl TokenSpec {
             "nbf": now.as_secs(),
             "sub": workload.subject(),
         });
+        if let Some(Node { name, uid }) = &workload.node {
+            claims["kubernetes.io"]["node"] = json!({ "name": name, "uid": uid });
+        }
         Self { header: Map::new(), claims: object(claims) }
     }
 
     /// What kube-apiserver makes of it with `--service-account-extend-token-expiration`: valid for a
     /// year, so that apps survive that never read the file again, and with `warnafter` to find them.
+    ///
+    /// It does so with what it mounts into pods unasked alone: a token of 3607 seconds for its own
+    /// audience. Every other one, so each one for Entra, stays as it is.
     #[must_use]
-    pub fn extended(mut self) -> Self {
+    pub fn extended(mut self, api_audience: &str) -> Self {
         const YEAR: i64 = 365 * 24 * 3600;
         const WARN_AFTER: i64 = 3607;
-        let issued = self.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
+        let moment = |name| self.claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let issued = moment("iat");
+        let own = self.claims.get("aud") == Some(&json!([api_audience]));
+        if !own || moment("exp") - issued != WARN_AFTER {
+            return self;
+        }
         self.claims.insert("exp".to_owned(), (issued + YEAR).into());
         if let Some(Value::Object(own)) = self.claims.get_mut("kubernetes.io") {
             own.insert("warnafter".to_owned(), (issued + WARN_AFTER).into());
@@ -227,9 +243,13 @@ mod tests {
     }
 
     fn spec() -> TokenSpec {
+        lasting(600)
+    }
+
+    fn lasting(secs: u64) -> TokenSpec {
         let now = UnixTime::from_secs(1_000_000);
         let workload = Workload::new("shop", "checkout");
-        TokenSpec::projected("https://i.test", &workload, "aud", now, Duration::from_secs(600))
+        TokenSpec::projected("https://i.test", &workload, "aud", now, Duration::from_secs(secs))
     }
 
     #[test]
@@ -243,14 +263,33 @@ mod tests {
         assert_eq!(claims["exp"], 1_000_600);
         assert_eq!(claims["nbf"], claims["iat"]);
         assert_eq!(claims["kubernetes.io"]["serviceaccount"]["name"], "checkout");
+        assert_eq!(claims["kubernetes.io"]["node"]["name"], "node-1");
+        assert!(random::is_uuid(claims["jti"].as_str().unwrap()));
     }
 
     #[test]
-    fn extended_tokens_live_a_year_and_legacy_ones_for_ever() {
+    fn a_pod_that_has_no_node_yet_names_none() {
+        let workload = Workload { node: None, ..Workload::new("shop", "checkout") };
+        let (now, ttl) = (UnixTime::from_secs(1_000_000), Duration::from_secs(600));
+        let spec = TokenSpec::projected("https://i.test", &workload, "aud", now, ttl);
+        assert_eq!(spec.claims()["kubernetes.io"].get("node"), None);
+    }
+
+    #[test]
+    fn only_what_the_api_server_mounts_unasked_lives_a_year() {
+        let extended = lasting(3607).extended("aud");
+        assert_eq!(extended.claims()["exp"], 1_000_000 + 31_536_000);
+        assert_eq!(extended.claims()["kubernetes.io"]["warnafter"], 1_003_607);
+        for (secs, api_audience) in [(3607, "other"), (3600, "aud")] {
+            let spec = lasting(secs).extended(api_audience);
+            assert_eq!(spec.claims()["exp"], 1_000_000 + secs);
+            assert_eq!(spec.claims()["kubernetes.io"].get("warnafter"), None);
+        }
+    }
+
+    #[test]
+    fn legacy_tokens_live_for_ever() {
         let key = crate::keys::SigningKey::generate_ec().unwrap();
-        let claims = part(&spec().extended().sign(&key).unwrap(), 1);
-        assert_eq!(claims["exp"], 1_000_000 + 31_536_000);
-        assert_eq!(claims["kubernetes.io"]["warnafter"], 1_003_607);
         let token = TokenSpec::legacy(&Workload::new("shop", "checkout")).sign(&key).unwrap();
         assert_eq!(part(&token, 0)["alg"], "ES256");
         let claims = part(&token, 1);

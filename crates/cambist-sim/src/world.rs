@@ -25,6 +25,8 @@ use token_proxy::NO_SUCH_ISSUER;
 
 /// No request to the issuer or to Entra is larger than this; an assertion of 16 KiB fits well.
 const MAX_BODY: usize = 64 * 1024;
+/// The life of a [long](Form::Long) token.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// kube-apiserver's own limit.
 const MAX_API_BODY: usize = 3 * 1024 * 1024;
 
@@ -269,7 +271,10 @@ impl Sim {
     pub fn token_in(&self, form: Form) -> Result<String, KeyError> {
         self.issuer().sign(&match form {
             Form::Projected => self.token_spec(),
-            Form::Extended => self.token_spec().extended(),
+            Form::Long => {
+                let settings = self.settings();
+                self.issuer().token_spec(&settings.workload, &settings.audience, YEAR)
+            }
             Form::Legacy => TokenSpec::legacy(&self.settings().workload),
         })
     }
@@ -407,7 +412,7 @@ impl Sim {
             }
             Target::Api => self.api().answer(request),
             _ if !get => plain(StatusCode::METHOD_NOT_ALLOWED),
-            Target::Discovery => self.issuer().serve_discovery(),
+            Target::Discovery => self.issuer().serve_discovery(request.headers()),
             Target::Jwks => self.issuer().serve_jwks(Duration::ZERO, request.headers()),
         }
     }

@@ -36,7 +36,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// A token that was read within this time is in use: no newcomer displaces it.
 const IN_USE: Duration = Duration::from_secs(300);
 
-/// How long a reader waits for a refresh that is under way before it gets the held token.
+/// How long a refresh may have been under way for a reader to wait for it; then it gets the held
+/// token.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where tokens come from when the cache has none.
@@ -106,9 +107,9 @@ impl Cache {
             Answer::Held(token) => (Ok(token), Served::Held),
             Answer::Aging(token) => {
                 let flight = self.join(&slot, min_ttl);
-                match tokio::time::timeout(PATIENCE, flight.outcome()).await {
-                    Ok(Ok(fresh)) => (Ok(fresh), Served::Fetched),
-                    Ok(Err(_)) | Err(_) => (Ok(token), Served::Held),
+                match flight.outcome_within(PATIENCE, now).await {
+                    Some(Ok(fresh)) => (Ok(fresh), Served::Fetched),
+                    Some(Err(_)) | None => (Ok(token), Served::Held),
                 }
             }
             Answer::Failed(error) => (Err(error), Served::Failed),

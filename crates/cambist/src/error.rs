@@ -88,7 +88,7 @@ impl Error {
             {
                 Class::Throttled
             }
-            (_, Failure::Permanent | Failure::Replicating) => Class::Permanent,
+            (_, Failure::Permanent | Failure::Replicating | Failure::Learning) => Class::Permanent,
             _ => Class::Transient,
         }
     }

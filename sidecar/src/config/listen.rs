@@ -59,6 +59,12 @@ pub(super) fn admin(text: &str) -> Result<Option<SocketAddr>, String> {
     address(text).map(Some)
 }
 
+/// An address without a port.
+pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
+    let text = text.trim();
+    text.parse().map_err(|_| format!("{text:?} is no IP address"))
+}
+
 /// An address with its port. A manifest's `$(POD_IP):8422` gives an IPv6 address without brackets:
 /// the port is what follows the last colon.
 fn address(text: &str) -> Result<SocketAddr, String> {

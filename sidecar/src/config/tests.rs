@@ -144,6 +144,10 @@ fn host_network_is_refused_where_it_can_be_seen() {
     assert_eq!(read(&env(&allowed)).unwrap().warnings.len(), 1);
     assert!(read(&env(&[host[0], ("CAMBIST_HOST_IP", "10.0.0.5")])).is_ok());
     assert!(read(&env(&host[..1])).is_ok());
+    // The same address in another spelling.
+    let spelt = [("CAMBIST_POD_IP", "fd00::4"), ("CAMBIST_HOST_IP", "FD00:0::4")];
+    assert_eq!(faults(&spelt), ["CAMBIST_POD_IP"]);
+    assert_eq!(faults(&[("CAMBIST_HOST_IP", "node-1")]), ["CAMBIST_HOST_IP"]);
 }
 
 #[test]

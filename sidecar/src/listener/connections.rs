@@ -40,7 +40,8 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct Open {
     phase: Arc<Phase>,
-    task: AbortHandle,
+    /// None for the moment before it runs, in which nobody has a reason to end it.
+    task: Option<AbortHandle>,
 }
 
 /// What a connection is doing, and since when. Written by its own task for every request, so it
@@ -140,14 +141,16 @@ impl Connections {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let listed = Listed { connections: self.clone(), id };
         self.gauges.open.inc();
-        // The list is locked until the task is on it: the task cannot take itself off before.
-        let mut open = self.open();
+        self.open().insert(id, Open { phase, task: None });
+        // Not with the list locked: a runtime that is about to end drops the task here and now, and
+        // the task takes itself off the list.
         let running = tokio::spawn(async move {
             let _listed = listed;
             task.await;
         });
-        open.insert(id, Open { phase, task: running.abort_handle() });
-        drop(open);
+        if let Some(one) = self.open().get_mut(&id) {
+            one.task = Some(running.abort_handle());
+        }
         self.changed.notify_waiters();
     }
 
@@ -173,7 +176,7 @@ impl Connections {
         let open = self.open();
         let waiting = open.values().filter_map(|one| Some((one.phase.waiting()?.0, &one.task)));
         let longest = waiting.filter(|(since, _)| *since >= self.limits.grace);
-        let victim = longest.max_by_key(|(since, _)| *since).map(|(_, task)| task.clone());
+        let victim = longest.max_by_key(|(since, _)| *since).and_then(|(_, task)| task.clone());
         drop(open);
         self.abort(victim);
     }
@@ -211,7 +214,7 @@ impl Connections {
     }
 
     fn waiting(&self, which: impl Fn(&Open) -> bool) -> Vec<AbortHandle> {
-        self.open().values().filter(|one| which(one)).map(|one| one.task.clone()).collect()
+        self.open().values().filter(|one| which(one)).filter_map(|one| one.task.clone()).collect()
     }
 
     /// Ends all connections: idle ones now, the others with their answer, and those that take too

@@ -1,12 +1,16 @@
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::accept::MAX_HEAD;
 use super::*;
+use crate::config::Listen;
 
 const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -24,7 +28,7 @@ fn counting(limits: Limits) -> (Server, SocketAddr) {
     let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
     let at = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));
-    let server = Server::start(vec![listener], limits, Gauges::default(), move |_| {
+    let server = Server::start(vec![listener], None, limits, Gauges::default(), move |_, _| {
         let number = count.fetch_add(1, Ordering::Relaxed);
         async move { Response::new(Full::new(Bytes::from(format!("number {number}\n")))) }
     });
@@ -47,7 +51,7 @@ impl Held {
         let (go, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let gauges = Gauges::default();
         let (gate, count) = (go.clone(), waiting.clone());
-        let server = Server::start(vec![listener], limits, gauges.clone(), move |_| {
+        let server = Server::start(vec![listener], None, limits, gauges.clone(), move |_, _| {
             let (gate, count) = (gate.clone(), count.clone());
             async move {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -241,6 +245,22 @@ async fn both_families_are_served_on_one_port() {
     assert!(bind(Listen::Both(addresses[0].port())).is_err());
     let taken = bind(Listen::One(addresses[0])).unwrap_err();
     assert!(taken.to_string().contains(&addresses[0].to_string()), "{taken}");
+}
+
+#[test]
+fn a_connection_taken_while_the_runtime_ends_is_let_go() {
+    let gauges = Gauges::default();
+    let connections = Arc::new(Connections::new(Limits::default(), gauges.clone()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let handle = runtime.handle().clone();
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _guard = handle.enter();
+        connections.spawn(|_| async {});
+        let _ = tell.send(gauges.open.get());
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(3)), Ok(0), "it waits for itself");
 }
 
 #[test]

@@ -158,8 +158,23 @@ fn proxies_and_browsers_are_refused() {
         refused(good(MSI).header(name, ""), Reason::Forwarded);
         refused(good(IMDS).header(name, "127.0.0.1"), Reason::Forwarded);
     }
-    for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"] {
+    for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"] {
         refused(good(NATIVE).header(name, "null"), Reason::Browser);
+        refused(good(NATIVE).header("sec-fetch-mode", "cors").header(name, ""), Reason::Browser);
+    }
+}
+
+#[test]
+fn nodes_own_fetch_is_no_browser() {
+    let fetched = |target| {
+        let request = good(target).header("connection", "keep-alive").header("accept", "*/*");
+        let request = request.header("accept-language", "*").header("sec-fetch-mode", "cors");
+        request.header("user-agent", "node").header("accept-encoding", "gzip, deflate")
+    };
+    for (target, protocol) in
+        [(MSI, Protocol::AppService), (NATIVE, Protocol::Native), (IMDS, Protocol::Imds)]
+    {
+        yields(fetched(target), protocol, "https://vault.azure.net");
     }
 }
 

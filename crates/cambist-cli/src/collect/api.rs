@@ -1,9 +1,6 @@
 //! What the API server itself publishes.
 
-use cambist_core::issuer::MAX_DISCOVERY_BYTES;
-use cambist_core::jwks::MAX_JWKS_BYTES;
-
-use super::http::get;
+use super::http::{Document, get};
 use super::look::{Access, Look};
 use super::public::refusal;
 use crate::kubernetes::ApiServer;
@@ -16,7 +13,7 @@ pub(crate) async fn collect(look: &mut Look, server: &ApiServer) {
     let at = |path: &str| format!("{}{path}", server.url());
     let (transport, bearer) = (server.transport(), server.bearer());
     let url = at("/.well-known/openid-configuration");
-    match get(transport, &url, bearer, MAX_DISCOVERY_BYTES).await {
+    match get(transport, &url, bearer, Document::DISCOVERY).await {
         Ok(reply) => {
             let status = reply.status;
             look.api.discovery = Some(reply);
@@ -28,7 +25,7 @@ pub(crate) async fn collect(look: &mut Look, server: &ApiServer) {
         }
         Err(error) => look.problem("api", error),
     }
-    match get(transport, &at("/openid/v1/jwks"), bearer, MAX_JWKS_BYTES).await {
+    match get(transport, &at("/openid/v1/jwks"), bearer, Document::KEY_SET).await {
         Ok(reply) => {
             let problem = refusal(&reply);
             look.api.jwks = Some(reply);
@@ -42,7 +39,7 @@ pub(crate) async fn collect(look: &mut Look, server: &ApiServer) {
 
 /// Asks once more without a token.
 async fn anonymous(server: &ApiServer, url: &str) -> Access {
-    match get(server.transport(), url, None, MAX_DISCOVERY_BYTES).await {
+    match get(server.transport(), url, None, Document::DISCOVERY).await {
         Ok(reply) if reply.status == 200 => Access::Anonymous,
         _ => Access::Authenticated,
     }

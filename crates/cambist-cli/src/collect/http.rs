@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist::transport::{Limits, PeerCertificate, Transport, TransportError};
+use cambist_core::issuer::{DISCOVERY_ACCEPT, MAX_DISCOVERY_BYTES};
+use cambist_core::jwks::{JWKS_ACCEPT, MAX_JWKS_BYTES};
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
     IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
@@ -43,27 +45,47 @@ impl std::fmt::Debug for Bearer {
     }
 }
 
+/// What is asked for: the forms that it may have, and how large it may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Document {
+    accept: &'static str,
+    max_body: usize,
+}
+
+impl Document {
+    /// An issuer's discovery document.
+    pub(crate) const DISCOVERY: Self =
+        Self { accept: DISCOVERY_ACCEPT, max_body: MAX_DISCOVERY_BYTES };
+    /// An issuer's key set.
+    pub(crate) const KEY_SET: Self = Self { accept: JWKS_ACCEPT, max_body: MAX_JWKS_BYTES };
+
+    /// An object of the Kubernetes API.
+    pub(crate) const fn object(max_body: usize) -> Self {
+        Self { accept: "application/json", max_body }
+    }
+}
+
 /// GETs a document, whatever its status.
 pub(crate) async fn get(
     transport: &Transport,
     url: &str,
     bearer: Option<&Bearer>,
-    max_body: usize,
+    document: Document,
 ) -> Result<Reply, HttpError> {
-    let (_, reply) = send(transport, Method::GET, url, bearer, Bytes::new(), max_body).await?;
+    let (_, reply) = send(transport, Method::GET, url, bearer, Bytes::new(), document).await?;
     Ok(reply)
 }
 
-/// GETs a document unless it is still the one of this `ETag`: then the status is 304, the body
+/// GETs a key set unless it is still the one of this `ETag`: then the status is 304, the body
 /// empty, and the tag is that one.
 pub(crate) async fn get_unless(
     transport: &Transport,
     url: &str,
     etag: &str,
-    max_body: usize,
 ) -> Result<Reply, HttpError> {
     let request = Request::get(url).header(IF_NONE_MATCH, etag);
-    let (_, mut reply) = exchange(transport, request, url, None, Bytes::new(), max_body).await?;
+    let (_, mut reply) =
+        exchange(transport, request, url, None, Bytes::new(), Document::KEY_SET).await?;
     if reply.status == 304 {
         reply.etag = Some(etag.to_owned());
     }
@@ -77,10 +99,10 @@ pub(crate) async fn send(
     url: &str,
     bearer: Option<&Bearer>,
     body: Bytes,
-    max_body: usize,
+    document: Document,
 ) -> Result<(Bytes, Reply), HttpError> {
     let request = Request::builder().method(method).uri(url);
-    exchange(transport, request, url, bearer, body, max_body).await
+    exchange(transport, request, url, bearer, body, document).await
 }
 
 async fn exchange(
@@ -89,9 +111,10 @@ async fn exchange(
     url: &str,
     bearer: Option<&Bearer>,
     body: Bytes,
-    max_body: usize,
+    document: Document,
 ) -> Result<(Bytes, Reply), HttpError> {
-    let mut request = request.header(ACCEPT, "application/json");
+    let Document { accept, max_body } = document;
+    let mut request = request.header(ACCEPT, accept);
     if !body.is_empty() {
         request = request.header(CONTENT_TYPE, "application/json");
     }

@@ -1,11 +1,10 @@
 //! What the issuer's URL leads to: the discovery document and the key set that Entra reads.
 
 use cambist::transport::{Fault, Transport};
-use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost, MAX_DISCOVERY_BYTES};
-use cambist_core::jwks::MAX_JWKS_BYTES;
+use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost};
 
 use super::KnownSet;
-use super::http::{HttpError, get, get_unless};
+use super::http::{Document, HttpError, get, get_unless};
 use super::look::{Look, Reply};
 
 /// Fetches both. What fails is a problem of the look, not an error: half of the evidence is better
@@ -18,7 +17,7 @@ pub(crate) async fn collect(
     known: Option<&KnownSet>,
 ) {
     let url = issuer.discovery_url();
-    let discovery = match get(transport, &url, None, MAX_DISCOVERY_BYTES).await {
+    let discovery = match get(transport, &url, None, Document::DISCOVERY).await {
         Ok(reply) => look.public.discovery.insert(reply),
         Err(error) => {
             look.tls_fault = tls_fault(&error);
@@ -39,8 +38,8 @@ pub(crate) async fn collect(
     };
     let known = known.filter(|known| known.uri == jwks_uri);
     let got = match known {
-        Some(known) => get_unless(transport, &jwks_uri, &known.etag, MAX_JWKS_BYTES).await,
-        None => get(transport, &jwks_uri, None, MAX_JWKS_BYTES).await,
+        Some(known) => get_unless(transport, &jwks_uri, &known.etag).await,
+        None => get(transport, &jwks_uri, None, Document::KEY_SET).await,
     };
     match got {
         Ok(reply) => {
@@ -75,6 +74,7 @@ pub(super) fn refusal(reply: &Reply) -> Option<String> {
             "; an issuer is read without credentials; for the API server, bind the ClusterRole system:service-account-issuer-discovery"
         }
         404 => "; is the issuer's URL right, byte for byte?",
+        406 => "; it has the document in none of the forms that were asked for",
         407 => "; the proxy asks for credentials: give them in HTTPS_PROXY",
         429 => "; too many requests: look less often",
         _ => "",

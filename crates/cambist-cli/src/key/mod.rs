@@ -1,5 +1,6 @@
 //! Public keys in files: PEM, DER, or a key set.
 
+use cambist_core::JsonError;
 use cambist_core::jwks::{KeyError, KeySet, KeySetError, Thumbprint};
 
 pub(crate) mod der;
@@ -81,7 +82,7 @@ fn from_der(der: &[u8]) -> Option<PublicKey> {
 
 fn jwks(body: &[u8]) -> Result<Vec<PublicKey>, PublicKeyError> {
     let value: serde_json::Value =
-        serde_json::from_slice(body).map_err(|e| KeySetError::Shape(e.to_string()))?;
+        serde_json::from_slice(body).map_err(|e| KeySetError::from(JsonError::from(e)))?;
     let set = match value.get("keys") {
         Some(_) => KeySet::parse(body)?,
         None => KeySet::parse(serde_json::json!({ "keys": [value] }).to_string().as_bytes())?,

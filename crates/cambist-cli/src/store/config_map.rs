@@ -7,7 +7,7 @@ use cambist_core::key_age::history::HistoryError;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::collect::http::{HttpError, send};
+use crate::collect::http::{Document, HttpError, send};
 use crate::kubernetes::ApiServer;
 
 /// The key in the ConfigMap's data. A pod that mounts it finds a file of this name.
@@ -154,7 +154,8 @@ impl ConfigMap {
         body: Bytes,
     ) -> Result<(Bytes, u16), HttpError> {
         let (transport, bearer) = (self.server.transport(), self.server.bearer());
-        let (body, reply) = send(transport, method, url, bearer, body, MAX_BODY).await?;
+        let (body, reply) =
+            send(transport, method, url, bearer, body, Document::object(MAX_BODY)).await?;
         Ok((body, reply.status))
     }
 

@@ -14,8 +14,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
 use super::{KeyId, Thumbprint};
-use crate::json::{self, JsonError};
-use crate::text::quoted;
+use crate::foreign::Foreign;
+use crate::json::{self, Found, JsonError};
 
 /// The signature algorithms there are for this crate: asymmetric ones alone, so that `none` and the
 /// shared-secret family cannot be configured, confused with a public key, or asked for.
@@ -115,29 +115,32 @@ pub enum KeyError {
         /// What must stand there.
         expected: &'static str,
         /// What stands there.
-        found: String,
+        found: Found,
     },
     /// A kind of key this crate does not verify with.
-    #[error("keys of kty {} (crv {}) are not supported", quoted(.kty), quoted(.crv))]
+    #[error("keys of kty {kty} (crv {crv}) are not supported")]
     Unsupported {
         /// Its `kty`.
-        kty: String,
-        /// Its `crv`, if it has one.
-        crv: String,
+        kty: Foreign,
+        /// Its `crv`; empty if it has none.
+        crv: Foreign,
     },
     /// A shared secret among public keys: whoever reads the set can sign.
     #[error("it is a shared secret (kty \"oct\"), published: everybody can sign with it")]
     SharedSecret,
-    /// It is for something other than signatures.
-    #[error("it is not for verifying signatures: {0}")]
-    Purpose(String),
+    /// Its `use` is something other than signatures.
+    #[error("it is not for verifying signatures: use is {0}")]
+    Use(Found),
+    /// Its `key_ops` are others than verifying.
+    #[error("it is not for verifying signatures: key_ops does not contain \"verify\"")]
+    Operations,
     /// Its declared algorithm is not of its kind.
-    #[error("its alg {} does not go with its kty {}", quoted(.alg), quoted(.kty))]
+    #[error("its alg {alg} does not go with its kty {kty}")]
     Alg {
         /// The declared algorithm.
-        alg: String,
+        alg: Foreign,
         /// The key's kind.
-        kty: String,
+        kty: Foreign,
     },
     /// An RSA modulus too small to trust or too large to bear.
     #[error("its RSA modulus has {bits} bits; 2048 to 8192 are accepted")]
@@ -146,14 +149,37 @@ pub enum KeyError {
         bits: usize,
     },
     /// An RSA exponent that nobody should use.
-    #[error("its RSA exponent is not an odd number from 65537 to 2^33: {0}")]
-    RsaExponent(String),
+    #[error("its RSA exponent is not an odd number from 65537 to 2^33: {}", exponent(.0))]
+    RsaExponent(Option<u64>),
     /// Its numbers are no public key.
     #[error("its parameters are no public key of its kind")]
     Malformed,
     /// Another key of the set has the same `kid`.
     #[error("another key of the set has the same kid, so the name says nothing")]
     SharedName,
+}
+
+fn exponent(exponent: &Option<u64>) -> String {
+    exponent.map_or_else(|| "longer than 64 bits".to_owned(), |e| e.to_string())
+}
+
+/// How messages name a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyName {
+    /// By its `kid`.
+    Id(KeyId),
+    /// By what it is known by, since it has no `kid`.
+    Thumbprint(Thumbprint),
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Thumbprint(thumbprint) => thumbprint.fmt(f),
+        }
+    }
 }
 
 /// A public key that can verify signatures.
@@ -210,7 +236,12 @@ impl Key {
                 (Kind::Ed25519, spki(&ED25519, &x)?, DecodingKey::from_ed_der(&x), None)
             }
             ("oct", _) => return Err(KeyError::SharedSecret),
-            _ => return Err(KeyError::Unsupported { kty: kty.to_owned(), crv: crv.to_owned() }),
+            _ => {
+                return Err(KeyError::Unsupported {
+                    kty: Foreign::new(kty),
+                    crv: Foreign::new(crv),
+                });
+            }
         };
         let spki: PublicKeyX509Der<'_> = spki.map_err(|_| KeyError::Malformed)?;
         let key = Self {
@@ -225,7 +256,7 @@ impl Key {
             None => None,
             Some(_) => {
                 let alg = text(jwk, "alg")?;
-                let mismatch = || KeyError::Alg { alg: alg.to_owned(), kty: kty.to_owned() };
+                let mismatch = || KeyError::Alg { alg: Foreign::new(alg), kty: Foreign::new(kty) };
                 let parsed: Alg = alg.parse().map_err(|()| mismatch())?;
                 Some(key.fits(parsed).then_some(parsed).ok_or_else(mismatch)?)
             }
@@ -241,6 +272,11 @@ impl Key {
     /// What it is known by.
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> KeyName {
+        self.id.clone().map_or(KeyName::Thumbprint(self.thumbprint), KeyName::Id)
     }
 
     /// The one algorithm it declares, if it does.
@@ -329,8 +365,7 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<usize, KeyError> {
         e.iter().try_fold(0u64, |acc, b| acc.checked_mul(256)?.checked_add(u64::from(*b)));
     match exponent {
         Some(e) if (65537..1 << 33).contains(&e) && e % 2 == 1 => Ok(bits),
-        Some(e) => Err(KeyError::RsaExponent(e.to_string())),
-        None => Err(KeyError::RsaExponent("longer than 64 bits".to_owned())),
+        exponent => Err(KeyError::RsaExponent(exponent)),
     }
 }
 
@@ -338,22 +373,17 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), KeyError> {
     match jwk.get("use") {
         None => {}
         Some(Value::String(usage)) if usage == "sig" => {}
-        Some(other) => return Err(KeyError::Purpose(format!("use is {}", shown(other)))),
+        other => return Err(KeyError::Use(Found::of(other))),
     }
     match jwk.get("key_ops") {
         None => Ok(()),
         Some(Value::Array(ops)) if ops.iter().any(|op| op == "verify") => Ok(()),
-        Some(_) => Err(KeyError::Purpose("key_ops does not contain \"verify\"".to_owned())),
+        Some(_) => Err(KeyError::Operations),
     }
 }
 
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| json::kind(value).to_owned(), quoted)
-}
-
 fn member(jwk: &Map<String, Value>, member: &'static str, expected: &'static str) -> KeyError {
-    let found = jwk.get(member).map_or_else(|| "nothing".to_owned(), shown);
-    KeyError::Member { member, expected, found }
+    KeyError::Member { member, expected, found: Found::of(jwk.get(member)) }
 }
 
 fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, KeyError> {
@@ -367,7 +397,7 @@ fn number(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, KeyEr
         _ => Err(KeyError::Member {
             member: name,
             expected: "base64url without padding",
-            found: "other text".to_owned(),
+            found: Found::Kind("other text"),
         }),
     }
 }

@@ -18,8 +18,8 @@ use super::platform::Platform;
 use super::verdict::Verdict;
 use super::words::{facts, span};
 use crate::clock::UnixTime;
+use crate::foreign::Foreign;
 use crate::jwks::Thumbprint;
-use crate::text::quoted;
 
 /// A key that somebody decided to let pass for a while, whatever is found: the break-glass.
 ///
@@ -43,9 +43,9 @@ pub struct Exemption {
 /// A text that is no exemption.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an exemption is <thumbprint>@<date>, such as JHJehTTTZlsspKHT-GaJxK7Kd1NQgZJu3fyK6K_QDYU@2026-12-01 for the whole of that day in UTC; found {}", quoted(.0)
+    "an exemption is <thumbprint>@<date>, such as JHJehTTTZlsspKHT-GaJxK7Kd1NQgZJu3fyK6K_QDYU@2026-12-01 for the whole of that day in UTC; found {0}"
 )]
-pub struct ExemptionError(String);
+pub struct ExemptionError(Foreign);
 
 impl Exemption {
     /// Reads a list, separated by commas; empty parts are nothing.
@@ -84,7 +84,7 @@ impl FromStr for Exemption {
             let ends = UnixTime::from_secs(midnight.timestamp().as_second());
             Some(Self { key, last_day, ends })
         };
-        parse().ok_or_else(|| ExemptionError(text.to_owned()))
+        parse().ok_or_else(|| ExemptionError(Foreign::new(text)))
     }
 }
 

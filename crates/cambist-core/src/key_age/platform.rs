@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Limits;
+use crate::foreign::Foreign;
 use crate::issuer::IssuerUrl;
 
 /// What kind of cluster an issuer belongs to.
@@ -139,15 +140,17 @@ impl fmt::Display for Platform {
 
 /// A word that names no platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no platform is called {}; there are aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops and gardener", crate::text::quoted(.0))]
-pub struct PlatformError(String);
+#[error(
+    "no platform is called {0}; there are aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops and gardener"
+)]
+pub struct PlatformError(Foreign);
 
 impl FromStr for Platform {
     type Err = PlatformError;
 
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let named = Self::ALL.into_iter().find(|platform| platform.as_str() == text);
-        named.ok_or_else(|| PlatformError(text.to_owned()))
+        named.ok_or_else(|| PlatformError(Foreign::new(text)))
     }
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::clock::UnixTime;
-use crate::json;
+use crate::json::{self, JsonError};
 use crate::jwks::{KeySetError, MAX_KEYS, Thumbprint};
 
 mod spki;
@@ -81,10 +81,9 @@ impl PublishedSet {
     /// If the bytes are not `{"keys": [...]}`, or hold no key or too many: such an answer says
     /// nothing of any key, neither that it is there nor that it is not.
     pub fn parse(body: &[u8]) -> Result<Self, KeySetError> {
-        let document: Value =
-            serde_json::from_slice(body).map_err(|e| KeySetError::Shape(e.to_string()))?;
+        let document: Value = serde_json::from_slice(body).map_err(JsonError::from)?;
         let Some(Value::Array(keys)) = document.get("keys") else {
-            return Err(KeySetError::Shape("there is no list \"keys\"".to_owned()));
+            return Err(KeySetError::NoList);
         };
         match keys.len() {
             0 => return Err(KeySetError::Empty),

@@ -1,14 +1,13 @@
 //! The cluster's API server, as far as a pod has business with it: its own view of the issuer's keys,
 //! and ConfigMaps.
 
-use bytes::Bytes;
 use cambist_core::clock::Clock;
 use http::{Method, StatusCode, header};
-use serde_json::{Value, json};
 
 use crate::clock::SimClock;
 use crate::issuer::Issuer;
-use crate::reply::{Request, Response, response};
+use crate::kube;
+use crate::reply::{Request, Response};
 
 mod bearer;
 mod config_maps;
@@ -24,7 +23,8 @@ pub use config_maps::ConfigMaps;
 /// | `GET`, `PUT /api/v1/namespaces/NS/configmaps/NAME` | [`ConfigMaps`] |
 /// | `POST /api/v1/namespaces/NS/configmaps` | [`ConfigMaps`] |
 ///
-/// Everything else is a `Status` of 404. Whoever has a token may do all of this.
+/// Everything else is a `Status` of 404. Whoever has a token may do all of this. Each document has one
+/// representation, and is 406 for whoever does not accept that one.
 #[derive(Clone, Debug)]
 pub struct ApiServer {
     issuer: Issuer,
@@ -52,37 +52,21 @@ impl ApiServer {
             bearer::is_valid(token, self.issuer.url(), &self.audience, now, &keys())
         });
         if !known {
-            return status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
+            return kube::status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
         }
         let (method, path) = (request.method(), request.uri().path());
         let get = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            "/.well-known/openid-configuration" if get => self.issuer.serve_api_discovery(),
-            "/openid/v1/jwks" if get => self.issuer.serve_api_jwks(),
+            "/.well-known/openid-configuration" if get => {
+                self.issuer.serve_api_discovery(request.headers())
+            }
+            "/openid/v1/jwks" if get => self.issuer.serve_api_jwks(request.headers()),
             _ => match self.config_maps.answer(method, path, request.body(), now) {
-                Ok((code, object)) => json_response(code, &object),
-                Err(refused) => status(refused.code, refused.reason, &refused.message),
+                Ok((code, object)) => kube::object(code, &object),
+                Err(refused) => kube::status(refused.code, refused.reason, &refused.message),
             },
         }
     }
-}
-
-/// Kubernetes' own form of a refusal.
-fn status(code: StatusCode, reason: &str, message: &str) -> Response {
-    let body = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": reason,
-        "code": code.as_u16(),
-    });
-    json_response(code, &body)
-}
-
-fn json_response(code: StatusCode, body: &Value) -> Response {
-    response(code, &[("content-type", "application/json")], Bytes::from(body.to_string()))
 }
 
 #[cfg(test)]

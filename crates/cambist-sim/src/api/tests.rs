@@ -1,7 +1,8 @@
-use super::*;
 use crate::issuer::Place;
 use crate::keys::SigningKey;
 use crate::world::Sim;
+use bytes::Bytes;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tower::ServiceExt as _;
 

@@ -57,22 +57,18 @@ impl IssuerKeys {
             }
         };
         if candidates.is_empty() {
+            let identifier: String = assertion.kid().bytes().map(|b| format!("{b:02X}")).collect();
             let text = format!(
-                "Client assertion failed signature validation. [Reason - The key was not found., \
-                 Key id used by client: '{}']",
-                assertion.kid()
+                "The certificate with identifier '{identifier}' used to sign the federated \
+                 credential could not be found in the metadata of identity provider '{}'.",
+                assertion.issuer()
             );
-            return Err(Refusal::new(700_027, text));
+            return Err(Refusal::new(7_000_272, text));
         }
         if candidates.iter().any(|key| assertion.signed_by(key)) {
             return Ok(());
         }
-        let text = format!(
-            "Client assertion failed signature validation. [Reason - The key was found, but the \
-             signature could not be verified with it., Key id used by client: '{}']",
-            assertion.kid()
-        );
-        Err(Refusal::new(700_027, text))
+        Err(Refusal::plain(7_000_274))
     }
 
     /// The keys of the assertion's `kid` in a set fetched lately; `None` asks for a fetch.
@@ -116,8 +112,8 @@ where
     if !url.starts_with("https://") {
         return Err(unreachable(&format!("'{url}' is no https address")));
     }
+    // Without `Accept`: what Entra sends is not known, and this is what every server answers.
     let request = http::Request::get(url)
-        .header("accept", "application/json")
         .body(Bytes::new())
         .map_err(|_| unreachable(&format!("'{url}' is no address")))?;
     let call = async { fetch.ready().await?.call(request).await };

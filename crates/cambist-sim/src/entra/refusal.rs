@@ -78,6 +78,20 @@ fn kind(code: u32) -> (&'static str, StatusCode, &'static str) {
         700_027 => {
             ("invalid_client", S::UNAUTHORIZED, "Client assertion failed signature validation.")
         }
+        7_000_272 => (
+            "invalid_client",
+            S::UNAUTHORIZED,
+            "The certificate of the federated credential is not in the identity provider's metadata.",
+        ),
+        7_000_274 => (
+            "invalid_client",
+            S::UNAUTHORIZED,
+            "The signature of the federated credential is not valid.",
+        ),
+        70_025 => ("invalid_client", S::UNAUTHORIZED, "The client has no federated credential."),
+        700_222 | 700_223 => {
+            ("invalid_client", S::UNAUTHORIZED, "The issuer is not accepted for this client.")
+        }
         700_025 => (
             "invalid_client",
             S::UNAUTHORIZED,
@@ -141,7 +155,9 @@ fn kind(code: u32) -> (&'static str, StatusCode, &'static str) {
             "The server terminated an operation because it encountered a client request loop. \
              Please contact your app vendor.",
         ),
-        90_061 => ("invalid_request", S::BAD_REQUEST, "Request to external OIDC endpoint failed."),
+        90_061 | 50_166 | 501_661 => {
+            ("invalid_request", S::BAD_REQUEST, "Request to external OIDC endpoint failed.")
+        }
         50_027 => ("invalid_request", S::BAD_REQUEST, "JWT token is invalid or malformed."),
         9_002_313 => {
             ("invalid_request", S::BAD_REQUEST, "Invalid request. Request is malformed or invalid.")

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SimClock;
 use crate::keys::{KeyError, KeySource, SigningKey};
+use crate::kube;
 use crate::lock;
 use crate::reply::Response;
 use crate::token::{TokenSpec, Workload};
@@ -24,6 +25,9 @@ mod timeline;
 pub use schedule::Schedule;
 
 use state::{Entry, State};
+
+/// The type of a key set (RFC 7517, section 8.5.2), the only one that the API server has of it.
+const KEY_SET: &str = "application/jwk-set+json";
 
 /// Where a key is published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -354,33 +358,39 @@ impl Issuer {
         })
     }
 
-    pub(crate) fn serve_discovery(&self) -> Response {
-        serve::document("application/json", &self.discovery())
+    pub(crate) fn serve_discovery(&self, asked: &HeaderMap) -> Response {
+        let document = self.discovery();
+        match self.state().hosting {
+            Hosting::ApiServer => kube::document(asked, "application/json", &document),
+            Hosting::Blob => serve::uploaded(&document),
+        }
     }
 
     /// The API server's own discovery document. It names an address inside the cluster, which
     /// nobody should follow: a documentation address (RFC 5737) here.
-    pub(crate) fn serve_api_discovery(&self) -> Response {
+    pub(crate) fn serve_api_discovery(&self, asked: &HeaderMap) -> Response {
         let inside = "https://192.0.2.1:443/openid/v1/jwks";
-        serve::document("application/json", &self.discovery_with(inside, View::Api))
+        kube::document(asked, "application/json", &self.discovery_with(inside, View::Api))
     }
 
     /// The public key set as it is served now, or as a cache has it that asked `age` ago.
-    pub(crate) fn serve_jwks(&self, age: Duration, headers: &HeaderMap) -> Response {
+    pub(crate) fn serve_jwks(&self, age: Duration, asked: &HeaderMap) -> Response {
         let now = self.0.clock.boot();
         let mut state = self.state();
         if state.hosting == Hosting::Blob {
-            return serve::blob(state.public.before(now, age), headers);
+            return serve::blob(state.public.before(now, age), asked);
         }
         let old = if age.is_zero() { state.not_restarted(View::Public, now) } else { None };
-        serve::key_set(&old.unwrap_or_else(|| state.public.before(now, age).set.clone()))
+        let set = old.unwrap_or_else(|| state.public.before(now, age).set.clone());
+        kube::document(asked, KEY_SET, &set)
     }
 
-    pub(crate) fn serve_api_jwks(&self) -> Response {
+    pub(crate) fn serve_api_jwks(&self, asked: &HeaderMap) -> Response {
         let now = self.0.clock.boot();
         let mut state = self.state();
         let old = state.not_restarted(View::Api, now);
-        serve::key_set(&old.unwrap_or_else(|| state.api.before(now, Duration::ZERO).set.clone()))
+        let set = old.unwrap_or_else(|| state.api.before(now, Duration::ZERO).set.clone());
+        kube::document(asked, KEY_SET, &set)
     }
 
     /// The public halves that the API server takes tokens of.

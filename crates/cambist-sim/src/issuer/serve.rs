@@ -8,20 +8,16 @@ use serde_json::Value;
 use super::timeline::Version;
 use crate::reply::{Response, http_date, response};
 
-/// What kube-apiserver sends; whoever uploads a key set with care sets the same.
+/// What an upload made with care says: the same as kube-apiserver.
 const CACHE_CONTROL: (&str, &str) = ("cache-control", "public, max-age=3600");
 
-/// As kube-apiserver serves it: nothing tells how old it is.
-pub(super) fn document(content_type: &str, document: &Value) -> Response {
-    let headers = [("content-type", content_type), CACHE_CONTROL];
+/// A document in a storage account, whatever the caller would accept.
+pub(super) fn uploaded(document: &Value) -> Response {
+    let headers = [("content-type", "application/json"), CACHE_CONTROL];
     response(StatusCode::OK, &headers, document.to_string())
 }
 
-pub(super) fn key_set(set: &Value) -> Response {
-    document("application/jwk-set+json", set)
-}
-
-/// As a storage account serves it: dated, and not sent again to whoever has it.
+/// A key set in a storage account: dated, and not sent again to whoever has it.
 pub(super) fn blob(version: &Version, asked: &HeaderMap) -> Response {
     let (etag, modified) = (etag(version), http_date(version.modified));
     let validators = [("etag", etag.as_str()), ("last-modified", &modified), CACHE_CONTROL];

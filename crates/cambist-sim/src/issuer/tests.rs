@@ -233,7 +233,7 @@ fn api_servers_take_turns_while_they_restart() {
     let public = || issuer.serve_jwks(Duration::ZERO, &HeaderMap::new()).into_body();
     for set in [&old, &new, &old, &new] {
         assert_eq!(public(), set.to_string());
-        assert_eq!(issuer.serve_api_jwks().into_body(), set.to_string());
+        assert_eq!(issuer.serve_api_jwks(&HeaderMap::new()).into_body(), set.to_string());
     }
     issuer.host(Hosting::Blob);
     assert_eq!([public(), public()], [new.to_string(), new.to_string()]);

@@ -193,10 +193,10 @@ async fn entra_refuses_times_signatures_and_junk() {
     assert_eq!(refusal(&sim, &old).await, (401, 700_024));
     let stranger = SigningKey::generate_rsa().unwrap();
     let forged = sim.token_spec().sign(&stranger).unwrap();
-    assert_eq!(refusal(&sim, &forged).await, (401, 700_027));
+    assert_eq!(refusal(&sim, &forged).await, (401, 7_000_272));
     let kid = sim.issuer().signer().kid().to_owned();
     let forged = sim.token_spec().header("kid", kid).sign(&stranger).unwrap();
-    assert_eq!(refusal(&sim, &forged).await, (401, 700_027));
+    assert_eq!(refusal(&sim, &forged).await, (401, 7_000_274));
     assert_eq!(refusal(&sim, "junk").await, (400, 50_027));
     assert_eq!(refusal(&sim, &sim.token_spec().unsigned()).await, (400, 50_027));
 }
@@ -232,7 +232,7 @@ async fn entra_follows_a_rotation_and_its_own_fetches_are_not_the_pods() {
     assert_eq!(exchange(&sim, &before).await.0, 200);
     sim.issuer().rotate(false).unwrap();
     assert_eq!(exchange(&sim, &sim.token().unwrap()).await.0, 200);
-    assert_eq!(refusal(&sim, &before).await, (401, 700_027));
+    assert_eq!(refusal(&sim, &before).await, (401, 7_000_272));
     let counts = sim.journal().counts();
     assert_eq!((counts.entra, counts.discovery, counts.jwks), (5, 0, 0));
     let own = sim.journal().entries().iter().filter(|it| it.by == By::Entra).count();

@@ -17,19 +17,25 @@ use crate::error::{Error, Kind};
 use crate::exchange::AccessToken;
 
 type Outcome = Result<Arc<AccessToken>, Error>;
-type Flight = watch::Receiver<Option<Outcome>>;
 
 #[derive(Debug)]
 pub(super) struct Slot {
     scope: Scope,
     state: ArcSwap<State>,
-    flight: Mutex<Option<Flight>>,
+    flight: Mutex<Option<UnderWay>>,
     flying: AtomicBool,
     pinned: AtomicBool,
     // What vouched for the held token has lost its standing: it is due whatever its age.
     withdrawn: AtomicBool,
     // Seconds of boot time: finer would cost a shared write on every hit.
     last_used: AtomicU64,
+}
+
+/// A flight that has not landed.
+#[derive(Clone, Debug)]
+pub(super) struct UnderWay {
+    outcome: watch::Receiver<Option<Outcome>>,
+    began: BootTime,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -159,14 +165,16 @@ impl Slot {
         if let Some(flight) = &*flight {
             return Joined::Flight(flight.clone());
         }
+        let began = context.clock.boot();
         // A flight stores its outcome before it clears its place, so this sees the last one's.
-        match self.answer(context.clock.boot(), well_at, min_ttl) {
+        match self.answer(began, well_at, min_ttl) {
             Answer::Fresh(token) | Answer::Held(token) => return Joined::Landed(Ok(token)),
             Answer::Failed(error) => return Joined::Landed(Err(error)),
             Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => {}
         }
-        let (sender, receiver) = watch::channel(None);
-        *flight = Some(receiver.clone());
+        let (sender, outcome) = watch::channel(None);
+        let under_way = UnderWay { outcome, began };
+        *flight = Some(under_way.clone());
         self.flying.store(true, Ordering::Release);
         let landing = Landing(self.clone());
         let (work, context) = (work(), context.clone());
@@ -176,7 +184,7 @@ impl Slot {
             drop(landing);
             sender.send_replace(Some(outcome));
         });
-        Joined::Flight(receiver)
+        Joined::Flight(under_way)
     }
 
     /// Keeps what a flight brought. A failure leaves the held token alone.
@@ -209,16 +217,29 @@ impl Slot {
 
 /// A flight to wait for, or one that landed a moment ago.
 pub(super) enum Joined {
-    Flight(Flight),
+    Flight(UnderWay),
     Landed(Outcome),
 }
 
 impl Joined {
+    /// The outcome if it is there before the flight has taken `patience`: whoever joins a flight that
+    /// hangs since long waits no longer for it than who joined at its start.
+    pub(super) async fn outcome_within(self, patience: Duration, now: BootTime) -> Option<Outcome> {
+        let left = match &self {
+            Self::Landed(_) => patience,
+            Self::Flight(flight) => patience.saturating_sub(now.since(flight.began)),
+        };
+        if left.is_zero() {
+            return None;
+        }
+        tokio::time::timeout(left, self.outcome()).await.ok()
+    }
+
     pub(super) async fn outcome(self) -> Outcome {
         let lost = || Err(Error::new(Kind::Lost));
         match self {
             Self::Landed(outcome) => outcome,
-            Self::Flight(mut flight) => match flight.wait_for(Option::is_some).await {
+            Self::Flight(mut flight) => match flight.outcome.wait_for(Option::is_some).await {
                 Ok(outcome) => outcome.clone().unwrap_or_else(lost),
                 Err(_) => lost(),
             },

@@ -176,6 +176,23 @@ async fn below_the_floor_a_reader_waits_a_second_for_the_refresh_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_a_refresh_hangs_its_first_second_is_all_that_anybody_waits() {
+    let bench = bench([HOUR, Step::Hang]);
+    bench.get("a").await.unwrap();
+    sleep(secs(3350)).await;
+    let mut waits = Vec::new();
+    for _ in 0..127 {
+        let started = Instant::now();
+        assert_eq!(bench.get("a").await.unwrap(), "token-1");
+        waits.push(started.elapsed());
+        sleep(Duration::from_millis(100)).await;
+    }
+    let waited: Vec<_> = waits.into_iter().filter(|wait| !wait.is_zero()).collect();
+    assert_eq!(waited, [PATIENCE]);
+    assert_eq!(bench.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_is_remembered_and_forgotten() {
     let bench = bench([Step::Fail, Step::Fail, HOUR]);
     let waiters = (0..50).map(|_| bench.get("a"));

@@ -49,7 +49,10 @@ fn faults() -> Vec<Fault> {
         body(200, r#"{"token_type":"Bearer","expires_in":3599,"access_token":""}"#),
         body(400, r#"{"error":"invalid_request","error_description":"AADSTS70021: a\r\nTrace"#),
     ];
-    all.extend([70021, 700_213, 700_024, 700_027, 50196, 90033, 53003, 90002, 500_011].map(aadsts));
+    all.extend(
+        [70021, 700_213, 700_024, 7_000_272, 501_661, 50196, 90033, 53003, 90002, 500_011]
+            .map(aadsts),
+    );
     all
 }
 

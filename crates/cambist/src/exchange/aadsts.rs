@@ -12,9 +12,12 @@ use super::error::Asked;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     NoMatchingCredential,
+    NoCredential,
     StaleAssertion,
     UnknownSignature,
+    WrongSignature,
     BadAssertion,
+    BadType,
     IssuerUnreachable,
     UnknownApp,
     WrongCredential,
@@ -25,6 +28,7 @@ pub(super) enum Trouble {
     UnknownResource,
     BadScope,
     Policy,
+    FederationBlocked,
     Loop,
     Regional,
     WrongCloud,
@@ -53,19 +57,24 @@ impl Trouble {
     fn by_code(code: u32) -> Option<Self> {
         Some(match code {
             70_021 | 700_211..=700_213 | 7_002_137 | 7_002_138 => Self::NoMatchingCredential,
+            70_025 => Self::NoCredential,
             700_024 | 50_013 | 500_133 => Self::StaleAssertion,
-            700_027 => Self::UnknownSignature,
+            // 700027 is the same of certificates; it was seen in times when there was no other.
+            7_000_272 | 700_027 => Self::UnknownSignature,
+            7_000_274 => Self::WrongSignature,
             50_027 | 50_006 | 50_012 => Self::BadAssertion,
-            90_061 => Self::IssuerUnreachable,
+            5_002_727 => Self::BadType,
+            90_061 | 50_166 | 501_661 => Self::IssuerUnreachable,
             700_016 | 700_011 | 70_001 | 7_000_112 => Self::UnknownApp,
             7_000_222 | 7_000_215 => Self::WrongCredential,
             700_025 => Self::PublicClient,
-            700_229 => Self::EntraIssued,
+            700_222 | 700_229 => Self::EntraIssued,
             90_002 | 900_023 => Self::UnknownTenant,
             90_023 | 9_002_313 | 90_014 | 900_144 => Self::Malformed,
             500_011 | 50_001 | 650_057 => Self::UnknownResource,
             70_011 | 28_002 | 700_022 | 700_023 => Self::BadScope,
             53_003 | 530_032 | 50_005 => Self::Policy,
+            700_223 | 700_238 | 7_002_381 => Self::FederationBlocked,
             50_196 => Self::Loop,
             100_007 => Self::Regional,
             90_038 | 900_439 | 900_432 | 900_382 => Self::WrongCloud,
@@ -76,10 +85,11 @@ impl Trouble {
 
     pub(super) const fn reason(self) -> &'static str {
         match self {
-            Self::NoMatchingCredential => "entra_no_matching_credential",
+            Self::NoMatchingCredential | Self::NoCredential => "entra_no_matching_credential",
             Self::StaleAssertion => "entra_assertion_stale",
             Self::UnknownSignature => "entra_signature_unknown",
-            Self::BadAssertion => "entra_assertion_invalid",
+            Self::WrongSignature => "entra_signature_invalid",
+            Self::BadAssertion | Self::BadType => "entra_assertion_invalid",
             Self::IssuerUnreachable => "entra_issuer_unreachable",
             Self::UnknownApp => "entra_app_unknown",
             Self::WrongCredential => "entra_wrong_credential",
@@ -90,6 +100,7 @@ impl Trouble {
             Self::UnknownResource => "entra_resource_unknown",
             Self::BadScope => "entra_scope_invalid",
             Self::Policy => "entra_blocked_by_policy",
+            Self::FederationBlocked => "entra_federation_blocked",
             Self::Loop => "entra_loop_detected",
             Self::Regional => "entra_regional_unsupported",
             Self::WrongCloud => "entra_wrong_cloud",
@@ -101,10 +112,11 @@ impl Trouble {
 
     pub(super) const fn failure(self) -> Failure {
         match self {
-            // Credentials, keys and the kubelet's next token all arrive within minutes.
-            Self::NoMatchingCredential | Self::StaleAssertion | Self::UnknownSignature => {
+            // Credentials and the kubelet's next token arrive within minutes.
+            Self::NoMatchingCredential | Self::NoCredential | Self::StaleAssertion => {
                 Failure::Replicating
             }
+            Self::UnknownSignature => Failure::Learning,
             Self::IssuerUnreachable | Self::Throttled | Self::Unavailable => Failure::Transient,
             Self::Loop => Failure::Looping,
             _ => Failure::Permanent,
@@ -119,6 +131,10 @@ impl Trouble {
                 "Compare, byte for byte, {} with the federated credentials of {client_id} (a trailing slash and upper case count); one that was just made takes some minutes to spread",
                 asked.presented()
             ),
+            Self::NoCredential => format!(
+                "{client_id} has no federated credential at all: add one for {}, or set AZURE_CLIENT_ID to the application that has it; one that was just made takes some minutes to spread",
+                asked.presented()
+            ),
             Self::StaleAssertion => {
                 let claims = asked.assertion.claims();
                 format!(
@@ -128,15 +144,22 @@ impl Trouble {
                 )
             }
             Self::UnknownSignature => format!(
-                "The token names key {:?}: compare with the key set that the issuer publishes on the internet; after a rotation Entra needs some time to see the new key",
-                asked.assertion.kid().map_or("(none)", |kid| kid.as_str())
+                "The token names key {} of issuer {:?}, which Entra does not know: check that the issuer publishes that key on the internet; after a rotation Entra needs 20 to 45 minutes or more to see it, and is asked again once a minute",
+                asked.key(),
+                asked.issuer()
+            ),
+            Self::WrongSignature => format!(
+                "Entra knows key {} of issuer {:?}, but that key did not make this signature: was the token altered on its way, or has the issuer another key under the same name now?",
+                asked.key(),
+                asked.issuer()
             ),
             Self::BadAssertion => format!(
                 "Entra does not accept the token itself ({}): is this file a projected service-account token, signed with RS256?",
                 asked.presented()
             ),
+            Self::BadType => "Entra takes only tokens whose header says \"typ\": \"JWT\", or no typ: is this file a projected service-account token, as the API server signs them?".to_owned(),
             Self::IssuerUnreachable => format!(
-                "Entra must fetch the issuer's keys from the internet: check that {:?} serves /.well-known/openid-configuration publicly, over https with a public certificate",
+                "Entra must fetch the issuer's keys from the internet: check that {:?} serves a valid /.well-known/openid-configuration and the key set that it names, publicly, over https with a public certificate, past any firewall of the storage behind it; if it does, this passes by itself",
                 asked.issuer()
             ),
             Self::UnknownApp => format!(
@@ -148,7 +171,10 @@ impl Trouble {
             Self::PublicClient => format!(
                 "The application {client_id} is registered as a public client; turn that off (\"Allow public client flows\")"
             ),
-            Self::EntraIssued => "The token was issued by Entra itself for a user; only a Kubernetes service account's, or an application's own, is accepted".to_owned(),
+            Self::EntraIssued => format!(
+                "Entra takes this for a token of its own ({}), which does not count here: AZURE_FEDERATED_TOKEN_FILE must be the projected token of a Kubernetes service account, issued by the cluster",
+                asked.presented()
+            ),
             Self::UnknownTenant => format!(
                 "Check AZURE_TENANT_ID ({tenant}), and that AZURE_AUTHORITY_HOST is of the same cloud"
             ),
@@ -165,6 +191,10 @@ impl Trouble {
             ),
             Self::Policy => format!(
                 "A Conditional Access or other policy of tenant {tenant} blocks {client_id}; the tenant's sign-in log names it"
+            ),
+            Self::FederationBlocked => format!(
+                "Tenant {tenant} does not let {client_id} sign in with tokens of issuer {:?}: federation is switched off there, limited by a policy to other issuers or subjects, or {client_id} is an application of Microsoft's own; an administrator of the tenant can allow the issuer",
+                asked.issuer()
             ),
             Self::Loop => "Entra sees the same request too often and stops answering for some minutes; look for other copies of this workload that ask without a cache".to_owned(),
             Self::Regional => "AZURE_AUTHORITY_HOST names a regional endpoint, which takes no federated credential; use the global one".to_owned(),

@@ -169,7 +169,7 @@ impl ExchangeError {
         self.entra().is_some_and(|error| error.trouble == Trouble::StaleAssertion)
     }
 
-    /// Whether Entra does not know the key that signed the assertion (AADSTS700027).
+    /// Whether Entra does not know the key that signed the assertion (AADSTS7000272).
     pub fn is_signature_unknown(&self) -> bool {
         self.entra().is_some_and(|error| error.trouble == Trouble::UnknownSignature)
     }
@@ -308,6 +308,11 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     pub(super) fn issuer(&self) -> String {
         cut(&self.assertion.claims().issuer)
+    }
+
+    /// The name of the key that signed, quoted.
+    pub(super) fn key(&self) -> String {
+        self.assertion.kid().map_or_else(|| "(none)".to_owned(), ToString::to_string)
     }
 
     /// Issuer, subject and audience, each quoted.

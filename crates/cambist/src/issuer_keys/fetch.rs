@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist_core::clock::UnixTime;
-use cambist_core::issuer::{Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES};
-use cambist_core::jwks::{KeySet, KeySetError, MAX_JWKS_BYTES};
+use cambist_core::issuer::{
+    DISCOVERY_ACCEPT, Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES,
+};
+use cambist_core::jwks::{JWKS_ACCEPT, KeySet, KeySetError, MAX_JWKS_BYTES};
 use cambist_core::key_age;
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
@@ -69,6 +71,7 @@ fn hint(status: StatusCode) -> &'static str {
         401 | 403 => {
             "; bind the ClusterRole system:service-account-issuer-discovery to the account"
         }
+        406 => "; it has the document in none of the forms that cambist asks for",
         407 => "; the proxy asks for credentials",
         _ => "",
     }
@@ -122,9 +125,10 @@ impl Source {
         match self {
             Self::Public { transport, host } => {
                 let url = issuer.discovery_url();
-                let document = get(transport, &url, HeaderMap::new(), MAX_DISCOVERY_BYTES).await?;
+                let headers = accepting(DISCOVERY_ACCEPT);
+                let document = get(transport, &url, headers, MAX_DISCOVERY_BYTES).await?;
                 let document = Discovery::parse(document.body(), issuer, *host)?;
-                let mut headers = HeaderMap::new();
+                let mut headers = accepting(JWKS_ACCEPT);
                 if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
                     headers.insert(IF_NONE_MATCH, etag);
                 }
@@ -133,7 +137,7 @@ impl Source {
             Self::Api { transport, server, token_file } => {
                 let token = TokenFile::new(token_file.clone()).read().await?;
                 let bearer = format!("Bearer {}", token.secret().expose());
-                let mut headers = HeaderMap::new();
+                let mut headers = accepting(JWKS_ACCEPT);
                 if let Ok(mut bearer) = HeaderValue::from_str(&bearer) {
                     bearer.set_sensitive(true);
                     headers.insert(AUTHORIZATION, bearer);
@@ -156,13 +160,17 @@ impl Source {
     }
 }
 
+fn accepting(types: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(types))])
+}
+
 async fn get(
     transport: &Transport,
     url: &str,
     headers: HeaderMap,
     max_body: usize,
 ) -> Result<Response<Bytes>, FetchError> {
-    let request = Request::get(url).header(ACCEPT, "application/json").body(Bytes::new());
+    let request = Request::get(url).body(Bytes::new());
     let mut request = request.map_err(|_| FetchError::Url(url.to_owned()))?;
     request.headers_mut().extend(headers);
     let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;

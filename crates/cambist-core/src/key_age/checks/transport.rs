@@ -111,7 +111,10 @@ pub fn malformed(answer: &Answer) -> Vec<Finding> {
         Document::KeySet => match PublishedSet::parse(&answer.body) {
             Ok(set) => set.defects().iter().for_each(|text| find(Severity::Medium, text.clone())),
             Err(
-                error @ (KeySetError::Shape(_) | KeySetError::Empty | KeySetError::TooMany { .. }),
+                error @ (KeySetError::Json(_)
+                | KeySetError::NoList
+                | KeySetError::Empty
+                | KeySetError::TooMany { .. }),
             ) => {
                 find(Severity::Medium, error.to_string());
             }

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, History, Run};
 use crate::clock::UnixTime;
+use crate::foreign::Foreign;
+use crate::json::JsonError;
 use crate::jwks::Thumbprint;
 use crate::key_age::fact::Source;
 use crate::key_age::finding::{CheckId, Finding};
 use crate::key_age::role::Signings;
 use crate::key_age::serial::seconds;
-use crate::text::quoted;
 
 /// Largest document that is written, in bytes; what does not fit is forgotten, the oldest first.
 pub const MAX_HISTORY_BYTES: usize = 64 * 1024;
@@ -30,6 +31,9 @@ const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum HistoryError {
     /// It is not the JSON it should be: cut off, or something else altogether.
+    #[error("the key history is damaged: it is {0}")]
+    Json(#[from] JsonError),
+    /// What it says cannot be; in our own words.
     #[error("the key history is damaged: {0}")]
     Shape(String),
     /// It has a form of another version.
@@ -40,11 +44,11 @@ pub enum HistoryError {
     },
     /// It was changed since it was written: corrupted, or edited by hand.
     #[error(
-        "the key history is damaged: its checksum is {}, its content's is {computed} (which detects corruption, not somebody who computes a new checksum)", quoted(.found)
+        "the key history is damaged: its checksum is {found}, its content's is {computed} (which detects corruption, not somebody who computes a new checksum)"
     )]
     Checksum {
         /// The one in the document.
-        found: String,
+        found: Foreign,
         /// The one its content has.
         computed: String,
     },
@@ -186,7 +190,10 @@ impl History {
         let document: Document = serde_json::from_slice(bytes).map_err(shape)?;
         let computed = checksum(&document.history)?;
         if computed != document.checksum {
-            return Err(HistoryError::Checksum { found: document.checksum, computed });
+            return Err(HistoryError::Checksum {
+                found: Foreign::new(&document.checksum),
+                computed,
+            });
         }
         document.history.read()
     }
@@ -219,7 +226,7 @@ impl History {
 }
 
 fn shape(error: serde_json::Error) -> HistoryError {
-    HistoryError::Shape(error.to_string())
+    JsonError::from(error).into()
 }
 
 /// SHA-256 over the content as this program writes it, so that white space does not matter.

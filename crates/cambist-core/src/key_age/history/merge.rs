@@ -1,16 +1,16 @@
 //! Merging: a join of semilattices, so that order and repetition do not matter.
 
 use super::{History, Run};
-use crate::text::quoted;
+use crate::foreign::Foreign;
 
 /// Two histories are of different issuers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a history of {} cannot be merged into one of {}; issuers are compared byte for byte, a trailing slash included", quoted(.found), quoted(.expected)
+    "a history of {found} cannot be merged into one of {expected}; issuers are compared byte for byte, a trailing slash included"
 )]
 pub struct AnotherIssuer {
-    expected: String,
-    found: String,
+    expected: Foreign,
+    found: Foreign,
 }
 
 /// How many names of one key are kept: the first few, by their letters, so that merging stays
@@ -24,7 +24,7 @@ impl History {
     /// If it is of another issuer.
     pub fn merge(&mut self, other: &Self) -> Result<(), AnotherIssuer> {
         if self.issuer != other.issuer {
-            let (expected, found) = (self.issuer.clone(), other.issuer.clone());
+            let (expected, found) = (Foreign::new(&self.issuer), Foreign::new(&other.issuer));
             return Err(AnotherIssuer { expected, found });
         }
         self.sequence = self.sequence.max(other.sequence);

@@ -203,7 +203,7 @@ fn other_versions_and_impossible_contents_are_told_apart() {
     assert_eq!(History::decode(newer.as_bytes()), Err(HistoryError::Version { found: 2 }));
     let edited = text.replace(r#""n":25"#, r#""n":26"#);
     assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
-    assert!(matches!(History::decode(b"null"), Err(HistoryError::Shape(_))));
+    assert!(matches!(History::decode(b"null"), Err(HistoryError::Json(_))));
     let huge = vec![b' '; 1024 * 1024 + 1];
     assert!(matches!(History::decode(&huge), Err(HistoryError::TooLarge { .. })));
 }

@@ -112,7 +112,8 @@ fn refusal(error: &str, code: u32) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn each_code_has_its_class_its_reason_and_its_fix() {
-    use Failure::{Looping, Permanent, Replicating, Transient};
+    use Failure::{Learning, Looping, Permanent, Replicating, Transient};
+    let key_and_issuer = format!("key \"key-7\" of issuer {ISSUER:?}");
     let fix_by_claims = format!(
         "issuer {ISSUER:?}, subject {SUBJECT:?}, audience \"api://AzureADTokenExchange\" with the federated credentials of {CLIENT}"
     );
@@ -130,13 +131,17 @@ async fn each_code_has_its_class_its_reason_and_its_fix() {
             "entra_assertion_stale",
             "from 2026-11-23T04:12:45Z to 2026-11-23T05:12:45Z",
         ),
-        (&[700_027], Replicating, "entra_signature_unknown", "\"key-7\""),
+        (&[70_025], Replicating, "entra_no_matching_credential", "no federated credential at all"),
+        (&[7_000_272, 700_027], Learning, "entra_signature_unknown", &key_and_issuer),
+        (&[7_000_274], Permanent, "entra_signature_invalid", &key_and_issuer),
+        (&[5_002_727], Permanent, "entra_assertion_invalid", "\"typ\": \"JWT\""),
         (&[50_027, 50_006, 50_012], Permanent, "entra_assertion_invalid", "RS256"),
-        (&[90_061], Transient, "entra_issuer_unreachable", ISSUER),
+        (&[90_061, 50_166, 501_661], Transient, "entra_issuer_unreachable", ISSUER),
         (&[700_016, 700_011, 70_001, 7_000_112], Permanent, "entra_app_unknown", CLIENT),
         (&[7_000_222, 7_000_215], Permanent, "entra_wrong_credential", "federated"),
         (&[700_025], Permanent, "entra_public_client", "public client"),
-        (&[700_229], Permanent, "entra_issued_assertion", "service account"),
+        (&[700_222, 700_229], Permanent, "entra_issued_assertion", "AZURE_FEDERATED_TOKEN_FILE"),
+        (&[700_223, 700_238, 7_002_381], Permanent, "entra_federation_blocked", ISSUER),
         (&[90_002, 900_023], Permanent, "entra_tenant_unknown", TENANT),
         (
             &[90_023, 9_002_313, 90_014, 900_144],
@@ -179,7 +184,7 @@ async fn each_code_has_its_class_its_reason_and_its_fix() {
                     text.ends_with("(trace id t-1, correlation id c-1, at 2026-11-23 04:13:45Z)")
                 );
                 assert_eq!(error.is_stale_assertion(), reason == "entra_assertion_stale");
-                assert_eq!(error.is_signature_unknown(), *code == 700_027);
+                assert_eq!(error.is_signature_unknown(), reason == "entra_signature_unknown");
             }
         }
     }

@@ -1,0 +1,114 @@
+//! Sockets, as the rest sees them: something that is accepted from somebody, read and written. What
+//! kind they are is known here alone.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connections::Phase;
+use super::peer::{Ends, Peer};
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    /// The one address that it listens on, if it is one.
+    local: Option<IpAddr>,
+    /// The node's address.
+    host: Option<IpAddr>,
+}
+
+impl Listener {
+    pub(super) fn new(socket: TcpListener, host: Option<IpAddr>) -> Self {
+        let local = socket.local_addr().ok().map(|at| at.ip()).filter(|ip| !ip.is_unspecified());
+        Self { socket, local, host }
+    }
+
+    /// The next client.
+    ///
+    /// # Errors
+    /// As the operating system says: about one client, or for want of something.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Ends)> {
+        let (socket, from) = self.socket.accept().await?;
+        // Answers are one small write each; without it some would wait for the client's delayed ACK.
+        let _ = socket.set_nodelay(true);
+        let local = self.local.or_else(|| Some(socket.local_addr().ok()?.ip()));
+        Ok((Stream { socket }, Ends::new(Peer::of(from.ip(), self.host), local)))
+    }
+}
+
+/// A client's socket.
+#[derive(Debug)]
+pub(super) struct Stream {
+    socket: TcpStream,
+}
+
+impl Stream {
+    /// A stream that tells what comes in.
+    pub(super) fn watched(self, phase: Arc<Phase>) -> Watched {
+        Watched { stream: self, phase, fresh: true }
+    }
+}
+
+/// A client's socket that tells when something comes in.
+#[derive(Debug)]
+pub(super) struct Watched {
+    stream: Stream,
+    phase: Arc<Phase>,
+    /// Whether nobody has read from it yet.
+    fresh: bool,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream.socket).poll_read(cx, buf);
+        // A whole head may be there at the first look, or half of one: either way the client's time
+        // begins now, and the service calls the connection busy once the head is complete.
+        if self.fresh {
+            self.phase.awaited();
+        } else if read.is_ready() {
+            self.phase.heard();
+        }
+        self.fresh = false;
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream.socket).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream.socket).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream.socket).poll_shutdown(cx)
+    }
+}
