@@ -16,7 +16,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::{KeyId, KeySet, Thumbprint};
 use crate::key_age::enforce::{Exemption, Refused, may_exchange};
 use crate::key_age::{Finding, Judgement};
@@ -149,8 +149,8 @@ pub struct Circumstances<'a> {
     pub keys: Result<&'a KeySet, &'a str>,
     /// This machine's wall clock.
     pub now: UnixTime,
-    /// The time by an https server's `Date` header, if one was heard lately.
-    pub upstream: Option<UnixTime>,
+    /// The time by an https server's `Date` header, if one was heard.
+    pub upstream: Option<Reading>,
     /// How old the keys are, if that is known.
     pub key_age: Option<KeyAge<'a>>,
 }
@@ -192,7 +192,9 @@ impl Admission {
             judged => return judged,
         };
         // Right by a clock that TLS vouches for: then this machine's clock is the fault.
-        match world.upstream.map(|upstream| self.judge(&token, world, upstream)) {
+        // One that is in doubt itself by more than clocks may differ says nothing.
+        let upstream = world.upstream.filter(|time| time.error() <= self.verifier.leeway);
+        match upstream.map(|upstream| self.judge(&token, world, upstream.at())) {
             // Everything else was checked, so even `Enforce` lets it pass: a wrong clock of ours is no
             // reason to stop a fleet.
             Some(Ok(assertion)) => {

@@ -15,6 +15,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Uri};
 use zeroize::Zeroizing;
 
+use crate::clock::Heard;
 use crate::transport::{Limits, TokenProxyOptions, Transport};
 
 mod aadsts;
@@ -49,6 +50,7 @@ pub struct Exchange {
     url: Uri,
     answers: Answerer,
     clock: Arc<dyn Clock>,
+    heard: Heard,
 }
 
 impl Exchange {
@@ -63,13 +65,27 @@ impl Exchange {
         let url = authority.token_url(&tenant_id);
         let client_id = client_id.into();
         let answers = Answerer::Authority;
-        Self { transport, authority, tenant_id, client_id, url, answers, clock }
+        Self {
+            transport,
+            authority,
+            tenant_id,
+            client_id,
+            url,
+            answers,
+            clock,
+            heard: Heard::default(),
+        }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
     #[must_use]
     pub fn through(self, proxy: &TokenProxyOptions) -> Self {
         Self { url: proxy.url(&self.url), answers: Answerer::TokenProxy, ..self }
+    }
+
+    /// The same, telling there what the answers say the time is.
+    pub(crate) fn telling(self, heard: Heard) -> Self {
+        Self { heard, ..self }
     }
 
     /// Whom is asked.
@@ -111,6 +127,9 @@ impl Exchange {
         let (sent_at, not_before) = (self.clock.boot(), self.clock.wall());
         let response = self.transport.send(request, LIMITS).await?;
         let date = retry_after::date(response.headers());
+        if let Some(date) = date {
+            self.heard.hear(date, &*self.clock);
+        }
         if response.status() != http::StatusCode::OK {
             let asked = error::Asked {
                 assertion,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::clock::{BootTime, Reading};
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::jwks::{Choice, KeyId, KeySet};
 use http::HeaderMap;
 use tokio::sync::Mutex;
 
+use crate::clock::Heard;
 use crate::context::Context;
 use crate::key_age::KeyAge;
 use crate::observer::{KeySource, KeysOutcome};
@@ -27,10 +28,6 @@ pub const COOLDOWN: Duration = Duration::from_secs(30);
 
 /// How long one look at one source may take. Whoever waits for it is an app's first request.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long an https date is carried forward by the boot clock, which a bad quartz takes a minute off
-/// in a week. Longer than a day: a key set may be read once a day.
-const CARRIED: Duration = Duration::from_secs(7 * 86_400);
 
 /// Bounds on how long a set counts as fresh, whatever its `Cache-Control` says.
 const FRESH: std::ops::RangeInclusive<Duration> =
@@ -71,7 +68,7 @@ struct Inner {
     key_age: Option<KeyAge>,
     context: Context,
     held: ArcSwapOption<Held>,
-    upstream: ArcSwapOption<(UnixTime, BootTime)>,
+    heard: Heard,
     // One look at a time; its content says when the last began and how it ended.
     gate: Mutex<Gate>,
 }
@@ -106,12 +103,13 @@ impl IssuerKeys {
 
     /// The same, telling what is seen to `key_age`, if ages are to be judged.
     pub fn judged(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
+        let heard = key_age.as_ref().map(|key_age| key_age.heard().clone()).unwrap_or_default();
         Self(Arc::new(Inner {
             sources,
             key_age,
             context,
             held: ArcSwapOption::empty(),
-            upstream: ArcSwapOption::empty(),
+            heard,
             gate: Mutex::default(),
         }))
     }
@@ -167,12 +165,15 @@ impl IssuerKeys {
         }
     }
 
-    /// What an https server's `Date` said, carried forward to `now`; `None` if none was heard within
-    /// a week.
-    pub fn upstream_time(&self, now: BootTime) -> Option<UnixTime> {
-        let heard = self.0.upstream.load_full()?;
-        let since = now.since(heard.1);
-        (since < CARRIED).then(|| heard.0 + since)
+    /// What an https server's `Date` said last, carried forward to `now`; `None` if none was heard
+    /// yet.
+    pub fn upstream_time(&self, now: BootTime) -> Option<Reading> {
+        self.0.heard.time(now)
+    }
+
+    /// What https servers say the time is.
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.0.heard
     }
 
     fn held(&self, issuer: &IssuerUrl) -> Option<Arc<Held>> {
@@ -219,11 +220,11 @@ impl IssuerKeys {
 
     fn keep(&self, issuer: &IssuerUrl, source: KeySource, fetched: fetch::Fetched) {
         let now = self.0.context.clock.boot();
+        if let Some(date) = fetched.date {
+            self.0.heard.hear(date, &*self.0.context.clock);
+        }
         if let Some(key_age) = &self.0.key_age {
             key_age.observe_keys(issuer, fetched.look(source));
-        }
-        if let Some(date) = fetched.date {
-            self.0.upstream.store(Some(Arc::new((date, now))));
         }
         let keys = match fetched.keys {
             Some(keys) => Arc::new(keys),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::clock::{BootTime, Reading, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
 use cambist_core::key_age::checks::ages;
@@ -20,6 +20,7 @@ use cambist_core::key_age::{
     Source, judge,
 };
 
+use crate::clock::Heard;
 use crate::context::Context;
 use crate::history::{HistoryFile, Stored};
 
@@ -73,6 +74,7 @@ pub struct KeyAge(Arc<Inner>);
 struct Inner {
     settings: Settings,
     context: Context,
+    heard: Heard,
     seen: Mutex<Option<Seen>>,
     ledger: ArcSwapOption<Ledger>,
     report: ArcSwapOption<Report>,
@@ -84,8 +86,29 @@ struct Inner {
 struct Seen {
     history: History,
     set: Option<PublishedSet>,
-    server_time: Option<(UnixTime, BootTime)>,
+    /// The latest keys of each source, whether that look could be dated or not.
+    published: BTreeMap<Source, BTreeSet<Thumbprint>>,
+    /// How many looks were not recorded, because nobody knew well enough when they were.
+    left_out: u32,
     vouching: BTreeSet<Thumbprint>,
+}
+
+impl Seen {
+    /// Nothing is known yet.
+    fn new(issuer: &str) -> Self {
+        Self {
+            history: History::new(issuer),
+            set: None,
+            published: BTreeMap::new(),
+            left_out: 0,
+            vouching: BTreeSet::new(),
+        }
+    }
+
+    /// The source whose sets decide what is trusted: the best that was ever seen.
+    fn primary(&self) -> Source {
+        self.published.keys().next().copied().unwrap_or(Source::Public)
+    }
 }
 
 struct Ledger {
@@ -109,6 +132,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Why the ledger is not used, if it cannot be.
     pub ledger_problem: Option<String>,
+    /// How many looks at the key set were not recorded, because this clock is too far off what https
+    /// servers say, or because none has said anything yet.
+    pub looks_left_out: u32,
 }
 
 impl Report {
@@ -136,11 +162,17 @@ impl KeyAge {
         Self(Arc::new(Inner {
             settings,
             context,
+            heard: Heard::default(),
             seen: Mutex::new(None),
             ledger: ArcSwapOption::empty(),
             report: ArcSwapOption::empty(),
             gone: ArcSwap::default(),
         }))
+    }
+
+    /// What https servers say the time is.
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.0.heard
     }
 
     /// The keys that somebody decided to let pass.
@@ -179,13 +211,20 @@ impl KeyAge {
             let Ok(set) = PublishedSet::parse(body) else { return };
             seen.set = Some(set);
         }
-        seen.server_time = look.server_time.map(|time| (time, boot));
         let Some(set) = &seen.set else { return };
-        if let Some(mut sighting) = Sighting::of(look.source, now, set) {
+        // By the very answer's date, if it has one, else by what was heard before.
+        let said = look.server_time.map(Reading::alone).or_else(|| self.0.heard.time(boot));
+        let at = said.map(|said| Reading::against(now, said));
+        if let Some(mut sighting) =
+            Sighting::of(look.source, at.unwrap_or(Reading::alone(now)), set)
+        {
             sighting.stale = look.stale;
             sighting.last_modified = look.last_modified;
             sighting.etag = look.etag;
-            seen.history.observe(&sighting);
+            seen.published.insert(look.source, sighting.keys().clone());
+            if at.is_none() || seen.history.observe(&sighting).is_err() {
+                seen.left_out = seen.left_out.saturating_add(1);
+            }
             let gone = self.0.gone.load();
             let absent = seen.vouching.iter().filter(|key| !sighting.keys().contains(key));
             let gone = absent.map(|key| {
@@ -253,12 +292,7 @@ impl KeyAge {
     fn seen(&self, issuer: &IssuerUrl) -> MutexGuard<'_, Option<Seen>> {
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.as_ref().is_none_or(|seen| seen.history.issuer() != issuer.as_str()) {
-            *seen = Some(Seen {
-                history: History::new(issuer.as_str()),
-                set: None,
-                server_time: None,
-                vouching: BTreeSet::new(),
-            });
+            *seen = Some(Seen::new(issuer.as_str()));
         }
         seen
     }
@@ -267,32 +301,39 @@ impl KeyAge {
         let Inner { settings, context, .. } = &*self.0;
         let ledger = self.0.ledger.load();
         let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
-        let (platform, policy, known, mut findings) = {
+        let clock = &*context.clock;
+        let reading = self.0.heard.wall(clock).unwrap_or(Reading::alone(now));
+        let (platform, policy, known, mut findings, looks_left_out) = {
             let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.as_ref()?;
             let platform = settings.platform_of(seen.history.issuer());
             let policy = settings.policy_on(platform);
             let mut known = Known::default();
-            let primary = seen.history.primary();
+            let primary = seen.primary();
             known.facts = seen.history.facts(primary, Grade::Proven);
-            known.published = seen.history.published(primary);
+            known.published = seen.published.get(&primary).cloned().unwrap_or_default();
             known.signings.clone_from(seen.history.signings());
-            let boot = context.clock.boot();
-            known.server_time = seen.server_time.map(|(time, heard)| time + boot.since(heard));
             if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref()) {
                 match self.add_ledger(history, &mut known, seen, primary) {
                     Ok(()) => {}
                     Err(problem) => ledger_problem = Some(problem),
                 }
             }
-            let findings = findings::of(seen, &policy, now);
-            (platform, policy, known, findings)
+            let findings = findings::of(seen, &policy, reading);
+            (platform, policy, known, findings, seen.left_out)
         };
-        let mut judgement = judge(&known, &policy, now);
+        let mut judgement = judge(&known, &policy, reading);
         judgement.suspect(&findings);
         findings.extend(ages(&judgement, &policy, now));
-        let report = Report { at: now, platform, policy, judgement, findings, ledger_problem };
-        let report = Arc::new(report);
+        let report = Arc::new(Report {
+            at: now,
+            platform,
+            policy,
+            judgement,
+            findings,
+            ledger_problem,
+            looks_left_out,
+        });
         context.observer.keys_judged(&report);
         self.0.report.store(Some(report.clone()));
         Some(report)

@@ -45,6 +45,7 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
         "decides_at": judgement.and_then(|judgement| text(judgement.decides_at)),
         "informs_only": policy.limits.is_none(),
         "clock_error_seconds": judgement.map(|judgement| judgement.clock_error.as_secs()),
+        "looks_left_out": report.map(|report| report.looks_left_out),
         "keys": keys.map(|judged| key(judged, report, rules, now)).collect::<Vec<_>>(),
         "findings": findings.map(|found| finding(found, platform)).collect::<Vec<_>>(),
     })

@@ -72,7 +72,10 @@ fn what_is_shown_to_be_bad_never_passes() {
 fn a_clock_that_https_contradicts_is_the_clocks_fault() {
     let keys = keys(&KEYS[0].jwk("a"));
     let day = Duration::from_secs(86_400);
-    let skewed = |upstream| Circumstances { now: NOW + day, upstream, ..world(Ok(&keys)) };
+    let skewed = |upstream: Option<UnixTime>| {
+        let upstream = upstream.map(Reading::alone);
+        Circumstances { now: NOW + day, upstream, ..world(Ok(&keys)) }
+    };
     for mode in [Mode::Audit, Mode::Enforce] {
         let admitted = policy(mode).admit(token("a", &payload()), skewed(Some(NOW))).unwrap();
         assert_eq!(admitted.standing(), Standing::Unchecked(Unchecked::ClockSkew));
@@ -85,6 +88,11 @@ fn a_clock_that_https_contradicts_is_the_clocks_fault() {
             policy(Mode::Audit).admit(token("a", &payload()), skewed(upstream)).unwrap_err();
         assert_eq!(refused.as_str(), "token_expired");
     }
+    // Nor does a time that is itself in doubt.
+    let carried = Some(Reading::new(NOW, Duration::from_secs(301)));
+    let doubtful = Circumstances { upstream: carried, ..skewed(None) };
+    let refused = policy(Mode::Audit).admit(token("a", &payload()), doubtful).unwrap_err();
+    assert_eq!(refused.as_str(), "token_expired");
     // The right time does not excuse a wrong signature.
     let other = KeySet::parse(set(&[&KEYS[1].jwk("a")]).as_bytes()).unwrap();
     let forged = Circumstances { keys: Ok(&other), ..skewed(Some(NOW)) };
@@ -98,8 +106,8 @@ fn an_overdue_or_compromised_key_is_refused_where_enforced_and_objected_to_where
     let key = keys.keys()[0].thumbprint();
     let old = Fact::published(key, NOW - Duration::from_secs(200 * 86_400), Source::Public);
     let overdue = Known { facts: vec![old], published: [key].into(), ..Known::default() };
-    let known = judge(&overdue, &Policy::default(), NOW);
-    let young = judge(&Known::default(), &Policy::default(), NOW);
+    let known = judge(&overdue, &Policy::default(), Reading::alone(NOW));
+    let young = judge(&Known::default(), &Policy::default(), Reading::alone(NOW));
     let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
     let leaked = secrets(&PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap());
     let exempt = [format!("{key}@2026-11-24").parse().unwrap()];

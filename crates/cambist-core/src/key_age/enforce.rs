@@ -174,10 +174,11 @@ fn overdue(judged: &KeyJudgement) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Reading;
     use crate::key_age::fact::{Fact, Grade};
-    use crate::key_age::judge::{Known, judge};
+    use crate::key_age::judge::Known;
     use crate::key_age::policy::Policy;
-    use crate::key_age::vectors::{DAY, key, signer_seen_since};
+    use crate::key_age::vectors::{DAY, judge, key, signer_seen_since};
     use crate::testing::NOW;
 
     fn ask(known: &Known, findings: &[Finding], exempt: &[Exemption]) -> Result<(), Refused> {
@@ -213,8 +214,10 @@ mod tests {
         let weak = old.facts(history.primary(), Grade::Asserted);
         assert!(ask(&Known { facts: weak, ..known.clone() }, &[], &[]).is_ok());
         // The clock may be half a year off.
-        let off = Known { server_time: Some(NOW - DAY * 180), ..known.clone() };
-        assert!(ask(&off, &[], &[]).is_ok());
+        let off = Reading::against(NOW, Reading::alone(NOW - DAY * 180));
+        let off = super::super::judge::judge(&known, &Policy::default(), off);
+        assert_eq!(off.verdict, Verdict::Overdue, "a wrong date silences no alarm");
+        assert!(may_exchange(key(1), &off, &[], &[], NOW).is_ok(), "and stops nobody");
         // Without a limit there is nothing to be overdue by.
         let inform = judge(&known, &Policy::for_platform(Platform::Aks), NOW);
         assert!(may_exchange(key(1), &inform, &[], &[], NOW).is_ok());

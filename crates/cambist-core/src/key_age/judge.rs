@@ -12,7 +12,7 @@ use super::policy::Policy;
 use super::role::{self, Role, Signings};
 use super::serial::seconds;
 use super::verdict::{Bar, Verdict};
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::Thumbprint;
 
 /// What is known of an issuer.
@@ -26,9 +26,11 @@ pub struct Known {
     pub signings: BTreeMap<Thumbprint, Signings>,
     /// The key that signed the token at hand, if there is one; else the newest token decides.
     pub current: Option<Thumbprint>,
-    /// The time by the issuer's HTTP `Date` (plus `Age`), if it was heard just now.
-    pub server_time: Option<UnixTime>,
 }
+
+/// How far a clock's error may widen ages for a verdict. What is known of it comes from a served
+/// `Date`, which must not silence an alarm.
+const MAX_WIDENING: Duration = Duration::from_secs(3600);
 
 /// What is to be said of one key.
 #[derive(Clone, Debug, Serialize)]
@@ -69,7 +71,8 @@ pub struct KeyJudgement {
     pub evidence: Vec<Fact>,
     /// Facts that contradict each other, in pairs.
     pub conflicts: Vec<Conflict>,
-    /// OVERDUE on Proven or Attested facts that do not contradict each other: what enforcement asks.
+    /// OVERDUE on Proven or Attested facts that do not contradict each other, whatever the clock's
+    /// error: what enforcement asks.
     pub overdue_beyond_doubt: bool,
 }
 
@@ -83,20 +86,19 @@ pub struct Judgement {
     pub decides_at: Option<UnixTime>,
     /// There are no limits: ages are told and not judged.
     pub informs_only: bool,
-    /// How far this clock may be wrong.
+    /// How far this clock may be wrong. A verdict reckons with an hour of it at most.
     #[serde(serialize_with = "seconds::serialize", rename = "clockErrorSeconds")]
     pub clock_error: Duration,
     /// Its keys: those published, and the signer if it is not.
     pub keys: Vec<KeyJudgement>,
 }
 
-/// Judges an issuer's keys at `now`.
+/// Judges an issuer's keys at `now`, by a clock that may be wrong by as much as it says.
 ///
 /// Keys that are neither published nor signing are not judged: they are gone.
-pub fn judge(known: &Known, policy: &Policy, now: UnixTime) -> Judgement {
-    let clock_error =
-        known.server_time.map_or(Duration::ZERO, |at| at.distance(now)).max(policy.clock_error);
-    let case = Case::new(known, policy, clock_error, now);
+pub fn judge(known: &Known, policy: &Policy, now: Reading) -> Judgement {
+    let clock_error = now.error().max(policy.clock_error);
+    let case = Case::new(known, policy, clock_error, now.at());
     let keys: Vec<_> = case.keys.iter().map(|key| case.key(*key)).collect();
     let mut out = Judgement {
         verdict: Verdict::Unknown,
@@ -144,6 +146,8 @@ struct Case<'a> {
     known: &'a Known,
     policy: &'a Policy,
     bar: Option<Bar>,
+    /// The same with all of the clock's error, for those who act on a verdict.
+    lenient: Option<Bar>,
     error: Duration,
     now: UnixTime,
     signer: Option<Thumbprint>,
@@ -162,7 +166,10 @@ impl<'a> Case<'a> {
     fn new(known: &'a Known, policy: &'a Policy, error: Duration, now: UnixTime) -> Self {
         let signer = role::signer(known.current, &known.signings);
         let keys: BTreeSet<_> = known.published.iter().copied().chain(signer).collect();
-        let bar = policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let bar = |error| policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let lenient = bar(error);
+        let error = error.min(MAX_WIDENING.max(policy.clock_error));
+        let bar = bar(error);
         let levels = Grade::ALL.into_iter().map(|grade| {
             let needed = (policy.alarm_grade.max(grade), policy.ok_grade.max(grade));
             let gather =
@@ -175,7 +182,7 @@ impl<'a> Case<'a> {
             let none_young = !known.published.is_empty() && known.published.iter().all(old);
             Level { grade, witnesses, none_young }
         });
-        Self { levels: levels.collect(), known, policy, bar, error, now, signer, keys }
+        Self { levels: levels.collect(), known, policy, bar, lenient, error, now, signer, keys }
     }
 
     fn witnesses(&self, level: &Level<'a>, key: Thumbprint) -> Witnesses<'a> {
@@ -255,8 +262,11 @@ impl<'a> Case<'a> {
 
     fn overdue_beyond_doubt(&self, key: Thumbprint, role: Role) -> bool {
         let attested = self.levels.iter().find(|level| level.grade == Grade::Attested);
-        attested.is_some_and(|level| self.at_level(level, key, role) == Verdict::Overdue)
-            && self.conflicts(key, Grade::Attested).is_empty()
+        let overdue = |level: &Level<'a>| {
+            let age = self.witnesses(level, key).age(self.policy.basis, self.now);
+            self.lenient.is_some_and(|bar| bar.judge(role, age, false) == Verdict::Overdue)
+        };
+        attested.is_some_and(overdue) && self.conflicts(key, Grade::Attested).is_empty()
     }
 }
 

@@ -1,4 +1,6 @@
-use cambist_core::key_age::{CheckId, PublishedSet, Sighting, Verdict};
+use cambist_core::admission::{Standing, Unchecked};
+use cambist_core::key_age::{CheckId, PublishedSet, Severity, Sighting, Verdict};
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use tokio::time::sleep;
 
@@ -139,7 +141,8 @@ fn ledger(world: &World, issuer: &str, days: u32) -> (tempfile::TempDir, String)
     let mut history = History::new(issuer);
     for day in (0..=days).rev() {
         let at = world.context().clock.wall() - DAY * day;
-        history.observe(&Sighting::of(Source::Public, at, &set).unwrap());
+        let at = cambist_core::clock::Reading::alone(at);
+        history.observe(&Sighting::of(Source::Public, at, &set).unwrap()).unwrap();
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.json");
@@ -218,7 +221,7 @@ fn a_body_that_cannot_be_read_is_no_sighting() {
         stale: Duration::ZERO,
         last_modified: None,
         etag: None,
-        server_time: None,
+        server_time: Some(world.context().clock.wall()),
     };
     let set = world.sim.issuer().jwks().to_string();
     key_age.observe_keys(&issuer, look(set.as_bytes()));
@@ -228,6 +231,73 @@ fn a_body_that_cannot_be_read_is_no_sighting() {
     assert_eq!(sequence(), before);
     key_age.observe_keys(&issuer, look(set.as_bytes()));
     assert_eq!(sequence(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_right_leaves_no_old_key_behind() {
+    for wrong in [-100, 100] {
+        let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+        let (credential, node) = (world.credential(), world.sim.clock_of(Machine::Pod));
+        node.skew(wrong * 86_400);
+        let first = credential.token(&scope("api://first")).await.unwrap();
+        assert_eq!(first.standing(), Some(Standing::Unchecked(Unchecked::ClockSkew)));
+        let said = report(&credential);
+        assert_eq!((said.looks_left_out, said.judgement.verdict), (1, Verdict::Unknown));
+        let off = said.findings.iter().find(|found| found.id == CheckId::K405).unwrap();
+        assert_eq!(off.severity, Severity::High);
+        assert!(off.evidence[0].contains("100 d off"), "{off}");
+        // NTP.
+        node.skew(0);
+        sleep(Duration::from_secs(61)).await;
+        assert_eq!(reason(&credential, &scope("api://second")).await, "");
+        let said = report(&credential);
+        assert_eq!(said.judgement.verdict, Verdict::Unknown);
+        assert!(said.findings.iter().all(|found| found.id != CheckId::K405));
+        live(&world, 3, &credential).await;
+        assert_eq!(reason(&credential, &scope("api://third")).await, "");
+        let said = report(&credential);
+        assert_eq!((said.looks_left_out, said.judgement.verdict), (1, Verdict::Unknown));
+        assert!(said.judgement.keys[0].age.at_least < DAY * 4, "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_runs_away_makes_no_key_old_and_silences_nothing() {
+    let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+    let credential = world.credential();
+    live(&world, 2, &credential).await;
+    world.sim.clock_of(Machine::Pod).skew(100 * 86_400);
+    // The alarm is raised by what this clock says, and nobody is stopped by it.
+    assert_eq!(reason(&credential, &scope("api://held")).await, "");
+    assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
+    // Nor does a server's wrong date hide that a key is old.
+    world.sim.clock_of(Machine::Pod).skew(0);
+    live(&world, 100, &credential).await;
+    world.sim.clock_of(Machine::Issuer).skew(-60 * 86_400);
+    world.sim.clock().advance(Duration::from_secs(3700));
+    credential.issuer_keys().unwrap().tend();
+    sleep(Duration::from_secs(31)).await;
+    let said = report(&credential);
+    assert_eq!((said.judgement.verdict, said.looks_left_out), (Verdict::Overdue, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_from_a_file_are_dated_once_any_server_was_heard() {
+    let world = World::new();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jwks.json");
+    std::fs::write(&path, world.sim.issuer().jwks().to_string()).unwrap();
+    let sources = vec![crate::issuer_keys::Source::File(path)];
+    let credential = world.config().credential_over(world.transport(), sources, world.context());
+    credential.token(&scope("api://first")).await.unwrap();
+    assert_eq!(report(&credential).looks_left_out, 1);
+    assert_eq!(report(&credential).judgement.keys.len(), 1);
+    sleep(Duration::from_secs(100)).await;
+    credential.token(&scope("api://second")).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let said = report(&credential);
+    assert_eq!(said.looks_left_out, 1);
+    assert!(said.judgement.keys[0].trusted_by.is_some(), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]

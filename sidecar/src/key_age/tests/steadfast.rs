@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist::history::HistoryFile;
-use cambist_core::clock::Clock;
+use cambist_core::clock::{Clock, Reading};
 use cambist_core::key_age::{History, PublishedSet, Sighting, Source};
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
@@ -21,7 +21,8 @@ fn ledger(world: &World, days: u32) -> (TempDir, String) {
     let mut history = History::new(&world.sim.settings().issuer);
     for day in (0..=days).rev() {
         let at = world.sim.clock().wall() - DAY * day;
-        history.observe(&Sighting::of(Source::Public, at, &set).unwrap());
+        let seen = Sighting::of(Source::Public, Reading::alone(at), &set).unwrap();
+        history.observe(&seen).unwrap();
     }
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("history.json");

@@ -113,6 +113,7 @@ pub fn shared_kids(set: &PublishedSet) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Reading;
     use crate::key_age::history::Sighting;
     use crate::key_age::history::tests::look;
     use crate::key_age::published::tests::KUBERNETES_TEST_RSA;
@@ -138,13 +139,13 @@ mod tests {
         let mut history = History::new(ISSUER);
         watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
         assert!(foreign_keys(&history).is_empty());
-        history.observe(&look(Source::Api, NOW - DAY, &[1]));
+        history.observe(&look(Source::Api, NOW - DAY, &[1])).unwrap();
         assert!(foreign_keys(&history).is_empty());
-        history.observe(&look(Source::Api, NOW + DAY, &[1]));
+        history.observe(&look(Source::Api, NOW + DAY, &[1])).unwrap();
         let found = foreign_keys(&history);
         assert_eq!((found.len(), found[0].key), (1, Some(key(2))));
         // A key that the API server had once is not foreign.
-        history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2]));
+        history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2])).unwrap();
         assert!(foreign_keys(&history).is_empty());
     }
 
@@ -178,7 +179,9 @@ mod tests {
     fn k110_remembers_what_a_kid_named() {
         let mut history = History::new(ISSUER);
         let before = parse(&[&KEYS[0].jwk("a")]);
-        history.observe(&Sighting::of(Source::Public, NOW, &before).unwrap());
+        history
+            .observe(&Sighting::of(Source::Public, Reading::alone(NOW), &before).unwrap())
+            .unwrap();
         assert!(reused_kids(&history, &before).is_empty());
         assert!(reused_kids(&history, &parse(&[&KEYS[1].jwk("b")])).is_empty());
         assert_eq!(reused_kids(&history, &parse(&[&KEYS[1].jwk("a")])).len(), 1);

@@ -20,6 +20,8 @@ pub struct Lifetime {
     pub absent: Option<Absence>,
     /// The first observation with it.
     pub first: UnixTime,
+    /// How wrong the clock may have been that dated the first.
+    pub error: Duration,
     /// The last observation with it.
     pub last: UnixTime,
     /// The first observation without it after the last with it, once that is confirmed.
@@ -35,6 +37,8 @@ pub struct Absence {
     pub at: UnixTime,
     /// How far out of date the set may have been.
     pub stale: Duration,
+    /// How wrong the clock may have been.
+    pub error: Duration,
 }
 
 impl History {
@@ -53,11 +57,11 @@ impl History {
                 with.sort_by_key(|run| (run.from, run.to));
                 let without: Vec<_> =
                     runs.iter().copied().filter(|run| !run.keys.contains(&key)).collect();
-                let first = with.first()?.from;
+                let (first, error) = with.first().map(|run| (run.from, run.error))?;
                 let last = with.iter().map(|run| run.to).max()?;
                 let absent = self.absence(key, source, &without, first);
                 let (gone, returned) = (gone(&without, last), returned(&with, &without));
-                Some(Lifetime { key, absent, first, last, gone, returned })
+                Some(Lifetime { key, absent, first, error, last, gone, returned })
             })
             .collect();
         out.sort_by_key(|life| (life.first, life.key));
@@ -74,19 +78,21 @@ impl History {
         first: UnixTime,
     ) -> Option<Absence> {
         // Of a run that goes on beyond `first`, only its start is known to be before.
-        let points = without.iter().filter(|run| run.from < first).map(|run| {
-            if run.to < first { (run.to, run.n, run.stale) } else { (run.from, 1, run.stale) }
-        });
+        let points = without
+            .iter()
+            .filter(|run| run.from < first)
+            .map(|run| if run.to < first { (run.to, run.n, *run) } else { (run.from, 1, *run) });
         let points: Vec<_> = points.collect();
         let seen = points.iter().fold(0u32, |sum, (_, n, _)| sum.saturating_add(*n));
-        let (at, _, stale) = points.into_iter().max_by_key(|(at, ..)| *at)?;
+        let (at, _, run) = points.into_iter().max_by_key(|(at, ..)| *at)?;
+        let (stale, error) = (run.stale, run.error);
         let agrees = |run: &Run| {
             run.source != source
                 && !run.keys.contains(&key)
                 && run.from <= at + AGREE
                 && run.to + AGREE >= at
         };
-        (seen >= 2 || self.runs.iter().any(agrees)).then_some(Absence { at, stale })
+        (seen >= 2 || self.runs.iter().any(agrees)).then_some(Absence { at, stale, error })
     }
 
     /// The facts that this history proves, none of them known better than `trust`: Proven for one's
@@ -97,18 +103,21 @@ impl History {
     pub fn facts(&self, primary: Source, trust: Grade) -> Vec<Fact> {
         let mut out = Vec::new();
         for life in self.lifetimes(primary) {
-            out.push(Fact::published(life.key, life.first, primary));
-            out.extend(
-                life.absent
-                    .map(|absence| Fact::absent(life.key, absence.at, absence.stale, primary)),
-            );
+            out.push(Fact::published(life.key, life.first, primary).give_or_take(life.error));
+            out.extend(life.absent.map(|Absence { at, stale, error }| {
+                Fact::absent(life.key, at, stale, primary).give_or_take(error)
+            }));
             out.extend(self.unmodified(life.key, primary));
             out.extend(life.gone.map(|gone| retired(&life, gone)));
         }
         for source in [Source::Public, Source::Api, Source::File] {
             if source != primary {
                 let lives = self.lifetimes(source);
-                out.extend(lives.iter().map(|life| Fact::held(life.key, life.first, source)));
+                out.extend(
+                    lives.iter().map(|life| {
+                        Fact::held(life.key, life.first, source).give_or_take(life.error)
+                    }),
+                );
             }
         }
         for (key, seen) in &self.signings {

@@ -3,16 +3,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::key_age::fact::{Evidence, Grade};
 use crate::key_age::finding::CheckId;
-use crate::key_age::judge::judge;
 use crate::key_age::policy::Policy;
-use crate::key_age::vectors::{DAY, HOUR, key, known, watch};
+use crate::key_age::vectors::{DAY, HOUR, judge, key, known, watch};
 use crate::testing::{ISSUER, KEYS, NOW, set};
 
 /// A look at a set of these keys.
 pub(in crate::key_age) fn look(source: Source, at: UnixTime, names: &[u8]) -> Sighting {
     Sighting {
         source,
-        at,
+        at: Reading::alone(at),
         stale: HOUR,
         last_modified: None,
         etag: None,
@@ -28,19 +27,25 @@ fn public(at: UnixTime, names: &[u8]) -> Sighting {
 #[test]
 fn a_sighting_is_of_keys_that_can_be_told_apart() {
     let parse = |jwks: &[&str]| PublishedSet::parse(set(jwks).as_bytes()).unwrap();
-    let seen = Sighting::of(Source::Api, NOW, &parse(&[&KEYS[0].jwk("a"), r#"{"kty":"AKP"}"#]));
+    let seen = Sighting::of(
+        Source::Api,
+        Reading::alone(NOW),
+        &parse(&[&KEYS[0].jwk("a"), r#"{"kty":"AKP"}"#]),
+    );
     assert_eq!(seen.unwrap().keys().len(), 1);
-    assert!(Sighting::of(Source::Api, NOW, &parse(&[r#"{"kty":"AKP"}"#])).is_none());
+    assert!(
+        Sighting::of(Source::Api, Reading::alone(NOW), &parse(&[r#"{"kty":"AKP"}"#])).is_none()
+    );
 }
 
 #[test]
 fn a_single_absence_may_be_a_server_that_lags() {
     let mut history = History::new(ISSUER);
-    history.observe(&public(NOW, &[1]));
-    history.observe(&public(NOW + HOUR, &[1, 2]));
+    history.observe(&public(NOW, &[1])).unwrap();
+    history.observe(&public(NOW + HOUR, &[1, 2])).unwrap();
     assert_eq!(history.lifetimes(Source::Public)[1].absent, None);
     // The API server agrees: then it is none.
-    history.observe(&look(Source::Api, NOW, &[1]));
+    history.observe(&look(Source::Api, NOW, &[1])).unwrap();
     let absent = history.lifetimes(Source::Public)[1].absent.unwrap();
     assert_eq!((absent.at, absent.stale), (NOW, HOUR));
 }
@@ -60,8 +65,8 @@ fn an_answer_without_keys_is_no_absence() {
 fn the_api_servers_keys_exist_and_the_public_ones_are_trusted() {
     let mut history = History::new(ISSUER);
     watch(&mut history, &[1], NOW, NOW + DAY * 9, DAY);
-    history.observe(&look(Source::Api, NOW + DAY, &[1, 2]));
-    history.observe(&public(NOW + DAY * 10, &[1, 2]));
+    history.observe(&look(Source::Api, NOW + DAY, &[1, 2])).unwrap();
+    history.observe(&public(NOW + DAY * 10, &[1, 2])).unwrap();
     let out = judge(&known(&history), &Policy::default(), NOW + DAY * 10);
     let new = out.key(key(2)).unwrap();
     assert_eq!(new.material_age.at_least, DAY * 9);
@@ -90,17 +95,18 @@ fn a_set_that_has_not_changed_is_seen_again() {
     let mut history = History::new(ISSUER);
     for (hour, names, etag) in [(0, &[1][..], "a"), (1, &[1, 2], "b"), (2, &[1, 2], "b")] {
         let etag = Some(etag.to_owned());
-        history.observe(&Sighting { etag, ..public(NOW + HOUR * hour, names) });
+        history.observe(&Sighting { etag, ..public(NOW + HOUR * hour, names) }).unwrap();
     }
     let mut read = history.clone();
-    let again = history.unchanged(Source::Public, NOW + HOUR * 3, "b").unwrap();
-    history.observe(&again);
+    let again = history.unchanged(Source::Public, Reading::alone(NOW + HOUR * 3), "b").unwrap();
+    history.observe(&again).unwrap();
     // As if it had been read whole.
     let etag = Some("b".to_owned());
-    read.observe(&Sighting { etag, ..public(NOW + HOUR * 3, &[1, 2]) });
+    read.observe(&Sighting { etag, ..public(NOW + HOUR * 3, &[1, 2]) }).unwrap();
     assert_eq!(history, read);
-    assert!(history.unchanged(Source::Public, NOW + HOUR * 4, "c").is_none());
-    assert!(history.unchanged(Source::Api, NOW + HOUR * 4, "b").is_none());
+    let later = Reading::alone(NOW + HOUR * 4);
+    assert!(history.unchanged(Source::Public, later, "c").is_none());
+    assert!(history.unchanged(Source::Api, later, "b").is_none());
 }
 
 #[test]
@@ -108,7 +114,7 @@ fn servers_that_never_agree_do_not_fill_the_history() {
     let mut history = History::new(ISSUER);
     for hour in 0..24 * 365 {
         let names: &[u8] = if hour % 2 == 0 { &[1] } else { &[2, 3] };
-        history.observe(&public(NOW + HOUR * hour, names));
+        history.observe(&public(NOW + HOUR * hour, names)).unwrap();
     }
     assert!(history.runs().len() <= 3, "{}", history.runs().len());
 }
@@ -119,7 +125,7 @@ fn an_issuer_that_shows_other_keys_at_each_look_does_not_fill_the_memory() {
     for look in 0..3000u32 {
         let mut seen = public(NOW + HOUR * look, &[1]);
         seen.keys.insert(Thumbprint::of_spki(&look.to_be_bytes()));
-        history.observe(&seen);
+        history.observe(&seen).unwrap();
     }
     assert!(history.runs().len() <= 1024);
     let lives = history.lifetimes(Source::Public);
@@ -142,7 +148,7 @@ fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
             sighting.keys = keys.iter().map(|k| Thumbprint::of_spki(&k.to_be_bytes())).collect();
             sighting.etag = Some(format!("\"0x8DC{generation:012X}\""));
             sighting.last_modified = Some(NOW + HOUR * (generation * 24 * rotation));
-            history.observe(&sighting);
+            history.observe(&sighting).unwrap();
             let signer = Thumbprint::of_spki(&generation.to_be_bytes());
             history.observe_token(signer, at, at + HOUR);
         }
@@ -260,7 +266,7 @@ fn history() -> impl Strategy<Value = History> {
             seen.stale = HOUR * u32::from(bits);
             seen.kids.insert(key(1), etag.iter().cloned().collect());
             seen.etag = etag;
-            history.observe(&seen);
+            history.observe(&seen).unwrap();
         }
         for (name, at) in tokens {
             let at = UnixTime::from_secs(at * 3600);
