@@ -22,6 +22,7 @@ mod document;
 mod lifetime;
 mod merge;
 mod observe;
+mod timeline;
 
 pub use document::{HistoryError, MAX_HISTORY_BYTES};
 pub use lifetime::Lifetime;

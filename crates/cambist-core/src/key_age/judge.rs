@@ -144,6 +144,8 @@ impl Judgement {
 /// Everything that the verdicts of an issuer's keys have in common.
 struct Case<'a> {
     known: &'a Known,
+    /// Of the keys that are judged.
+    facts: BTreeMap<Thumbprint, Vec<&'a Fact>>,
     policy: &'a Policy,
     bar: Option<Bar>,
     /// The same with all of the clock's error, for those who act on a verdict.
@@ -152,6 +154,8 @@ struct Case<'a> {
     now: UnixTime,
     signer: Option<Thumbprint>,
     keys: BTreeSet<Thumbprint>,
+    /// By when every published key is known to exist.
+    youngest: Option<UnixTime>,
     levels: Vec<Level<'a>>,
 }
 
@@ -167,14 +171,21 @@ impl<'a> Case<'a> {
         let signer = role::signer(known.current, &known.signings);
         let keys: BTreeSet<_> = known.published.iter().copied().chain(signer).collect();
         let bar = |error| policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let mut facts: BTreeMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for fact in &known.facts {
+            if let Some(on_key) = facts.get_mut(&fact.key) {
+                on_key.push(fact);
+            }
+        }
         let lenient = bar(error);
         let error = error.min(MAX_WIDENING.max(policy.clock_error));
         let bar = bar(error);
         let levels = Grade::ALL.into_iter().map(|grade| {
             let needed = (policy.alarm_grade.max(grade), policy.ok_grade.max(grade));
-            let gather =
-                |key: &Thumbprint| (*key, Witnesses::gather(&known.facts, *key, needed, now));
-            let witnesses: BTreeMap<_, _> = keys.iter().map(gather).collect();
+            let gather = |(key, facts): (&Thumbprint, &Vec<_>)| {
+                (*key, Witnesses::gather(facts, needed, now))
+            };
+            let witnesses: BTreeMap<_, _> = facts.iter().map(gather).collect();
             let old = |key| {
                 let age = witnesses.get(key).map(|seen| seen.age(policy.basis, now));
                 bar.zip(age).is_some_and(|(bar, age)| bar.too_old_to_sign(age))
@@ -182,7 +193,12 @@ impl<'a> Case<'a> {
             let none_young = !known.published.is_empty() && known.published.iter().all(old);
             Level { grade, witnesses, none_young }
         });
-        Self { levels: levels.collect(), known, policy, bar, lenient, error, now, signer, keys }
+        let levels = levels.collect();
+        let youngest = None;
+        let case =
+            Self { levels, known, facts, policy, bar, lenient, error, now, signer, keys, youngest };
+        let all_by: Option<Vec<_>> = known.published.iter().map(|key| case.by(*key)).collect();
+        Self { youngest: all_by.and_then(|all| all.into_iter().max()), ..case }
     }
 
     fn witnesses(&self, level: &Level<'a>, key: Thumbprint) -> Witnesses<'a> {
@@ -225,9 +241,7 @@ impl<'a> Case<'a> {
         let (trusted_not_before, trusted_by) = seen.trusted_since();
         let by = self.by(key);
         let limit = self.policy.limits;
-        let all_by: Option<Vec<_>> = self.known.published.iter().map(|key| self.by(*key)).collect();
-        let youngest = all_by.and_then(|all| all.into_iter().max());
-        let undecided = |by| Some(self.bar?.decides(role, by, youngest));
+        let undecided = |by| Some(self.bar?.decides(role, by, self.youngest));
         KeyJudgement {
             key,
             role,
@@ -257,7 +271,8 @@ impl<'a> Case<'a> {
 
     fn conflicts(&self, key: Thumbprint, grade: Grade) -> Vec<Conflict> {
         let ever = UnixTime::from_secs(i64::MAX);
-        Witnesses::gather(&self.known.facts, key, (grade, grade), ever).conflicts(self.error)
+        let facts = self.facts.get(&key).map(Vec::as_slice).unwrap_or_default();
+        Witnesses::gather(facts, (grade, grade), ever).conflicts(self.error)
     }
 
     fn overdue_beyond_doubt(&self, key: Thumbprint, role: Role) -> bool {

@@ -17,11 +17,9 @@ use crate::key_age::finding::{CheckId, Finding};
 use crate::key_age::role::Signings;
 use crate::key_age::serial::seconds;
 
-/// Largest document that is written, in bytes; what does not fit is forgotten, the oldest first.
+/// Largest document that is written and read, in bytes; what does not fit is forgotten, the oldest
+/// first.
 pub const MAX_HISTORY_BYTES: usize = 64 * 1024;
-
-/// Largest document that is read.
-const MAX_READ_BYTES: usize = 1024 * 1024;
 
 /// The version of the document's form.
 const VERSION: u32 = 1;
@@ -182,8 +180,8 @@ impl History {
     /// # Errors
     /// If it is no history of this version, or its checksum does not fit.
     pub fn decode(bytes: &[u8]) -> Result<Self, HistoryError> {
-        if bytes.len() > MAX_READ_BYTES {
-            return Err(HistoryError::TooLarge { found: bytes.len(), limit: MAX_READ_BYTES });
+        if bytes.len() > MAX_HISTORY_BYTES {
+            return Err(HistoryError::TooLarge { found: bytes.len(), limit: MAX_HISTORY_BYTES });
         }
         let versioned: Versioned = serde_json::from_slice(bytes).map_err(shape)?;
         if versioned.schema_version != VERSION {

@@ -1,6 +1,6 @@
 //! Adding what was seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::{Endpoint, FLAP, History, Run, Sighting};
@@ -13,6 +13,12 @@ use crate::key_age::words::span;
 /// Most runs that are held. Ten years of weekly rotation need that many; an issuer that shows other
 /// keys at each look must not fill the memory.
 const MAX_RUNS: usize = 1024;
+
+/// Most keys that are remembered, for the same reason.
+const MAX_KEYS: usize = 1024;
+
+/// Most places that keys take in all runs together.
+const MAX_PLACES: usize = 16 * 1024;
 
 /// Longest name and entity tag that are kept, in bytes.
 const MAX_TEXT: usize = 128;
@@ -70,8 +76,14 @@ impl History {
             None => self.runs.push(run),
         }
         self.normalise();
-        while self.runs.len() > MAX_RUNS && self.forget() {}
+        while self.is_full() && self.forget() {}
         Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        let places = self.runs.iter().map(|run| run.keys.len()).sum::<usize>();
+        let keys = || self.runs.iter().flat_map(|run| &run.keys).collect::<HashSet<_>>().len();
+        self.runs.len() > MAX_RUNS || places > MAX_PLACES || places > MAX_KEYS && keys() > MAX_KEYS
     }
 
     /// A look at `at` that found the set of this `ETag` unchanged, as a 304 says.
@@ -105,14 +117,15 @@ impl History {
         if new.from < run.to {
             return None;
         }
-        let first = |key: &Thumbprint| {
-            let runs = self.runs.iter().filter(same_source);
-            runs.filter(|run| run.keys.contains(key)).map(|run| run.from).min()
-        };
-        let mut later = self.runs.iter().filter(same_source).filter(|other| other.to > run.to);
+        let of_source = || self.runs.iter().filter(same_source);
+        let mut later = of_source().filter(|other| other.to > run.to).peekable();
         let flaps = new.from.since(run.to) <= FLAP;
-        let lossless = |other: &Run| other.keys.iter().all(|key| first(key) <= Some(run.to));
-        later.all(|other| flaps && lossless(other)).then_some(index)
+        if later.peek().is_some() && !flaps {
+            return None;
+        }
+        let by_then = of_source().filter(|other| other.from <= run.to).flat_map(|run| &run.keys);
+        let by_then: HashSet<_> = by_then.collect();
+        later.flat_map(|other| &other.keys).all(|key| by_then.contains(key)).then_some(index)
     }
 
     /// Adds a verified token that `key` signed.

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::lifetime::Absence;
 use super::*;
 use crate::key_age::fact::{Evidence, Grade};
 use crate::key_age::finding::CheckId;
@@ -133,6 +134,43 @@ fn an_issuer_that_shows_other_keys_at_each_look_does_not_fill_the_memory() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it is about how long that takes")]
+fn a_hostile_issuer_costs_no_more_than_it_shows() {
+    use crate::key_age::judge::Known;
+    let set = |look: u32| -> BTreeSet<_> {
+        (0..100u32).map(|n| Thumbprint::of_spki(&(look * 1000 + n).to_be_bytes())).collect()
+    };
+    // As much as memory could hold before anything is forgotten.
+    let mut history = History::new(ISSUER);
+    for look in 0..1024 {
+        let at = NOW + Duration::from_secs(60) * look;
+        let run = Run { keys: set(look), ..run(at) };
+        history.runs.push(run);
+    }
+    history.normalise();
+    let started = std::time::Instant::now();
+    let facts = history.facts(Source::Public, Grade::Proven);
+    let known = Known { facts, published: set(1023), ..Known::default() };
+    drop(judge(&known, &Policy::default(), NOW + DAY));
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // And as much as is held of it in truth.
+    let mut history = History::new(ISSUER);
+    for look in 0..300 {
+        let mut seen = public(NOW + Duration::from_secs(60) * look, &[]);
+        seen.keys = set(look);
+        history.observe(&seen).unwrap();
+    }
+    assert!(history.ever(Source::Public).len() <= 1024 + 100);
+}
+
+fn run(at: UnixTime) -> Run {
+    let (source, keys, stale) = (Source::Public, BTreeSet::new(), Duration::ZERO);
+    let (last_modified, etag, error) = (None, None, Duration::ZERO);
+    Run { source, keys, from: at, to: at, n: 1, stale, error, last_modified, etag }
+}
+
+#[test]
 fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
     for (rotation, overlap) in [(45, 45), (7, 2)] {
         let mut history = History::new(ISSUER);
@@ -210,7 +248,7 @@ fn other_versions_and_impossible_contents_are_told_apart() {
     let edited = text.replace(r#""n":25"#, r#""n":26"#);
     assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
     assert!(matches!(History::decode(b"null"), Err(HistoryError::Json(_))));
-    let huge = vec![b' '; 1024 * 1024 + 1];
+    let huge = vec![b' '; MAX_HISTORY_BYTES + 1];
     assert!(matches!(History::decode(&huge), Err(HistoryError::TooLarge { .. })));
 }
 
@@ -276,6 +314,51 @@ fn history() -> impl Strategy<Value = History> {
     })
 }
 
+/// Lifetimes as they are defined, one key after the other; of absences at one moment any will do.
+fn by_definition(history: &History) -> Vec<Lifetime> {
+    let of_source = |run: &&Run| run.source == Source::Public;
+    let runs: Vec<&Run> = history.runs.iter().filter(of_source).collect();
+    let life = |key: Thumbprint| {
+        let (mut with, without): (Vec<&Run>, Vec<&Run>) =
+            runs.iter().partition(|run| run.keys.contains(&key));
+        with.sort_by_key(|run| (run.from, run.to));
+        let (first, last) = (with[0].from, with.iter().map(|run| run.to).max().unwrap());
+        let before = without.iter().filter(|run| run.from < first);
+        let before: Vec<_> = before
+            .map(|run| if run.to < first { (run.to, run.n, *run) } else { (run.from, 1, *run) })
+            .collect();
+        let at = before.iter().map(|(at, ..)| *at).max();
+        let agrees = |run: &Run| {
+            let near = at.is_some_and(|at| run.from <= at + HOUR && run.to + HOUR >= at);
+            run.source != Source::Public && near && !run.keys.contains(&key)
+        };
+        let seen = before.iter().map(|(_, n, _)| n).sum::<u32>();
+        let confirmed = seen >= 2 || history.runs.iter().any(agrees);
+        let worst = before.iter().filter(|(then, ..)| Some(*then) == at);
+        let stale = worst.map(|(.., run)| run.stale).max();
+        let absent = at.zip(stale).filter(|_| confirmed);
+        let absent = absent.map(|(at, stale)| Absence { at, stale, error: Duration::ZERO });
+        let after = without.iter().filter(|run| run.to > last);
+        let after: Vec<_> = after
+            .map(|run| if run.from > last { (run.from, run.n) } else { (run.to, 1) })
+            .collect();
+        let gone = after.iter().map(|(at, _)| *at).min();
+        let gone = gone.filter(|_| after.iter().map(|(_, n)| n).sum::<u32>() >= 2);
+        let (mut returned, mut so_far) = (None, with[0].to);
+        for run in with {
+            let between = without.iter().filter(|it| it.from > so_far && it.to < run.from);
+            if run.from.since(so_far) > FLAP && between.map(|it| it.n).sum::<u32>() >= 2 {
+                returned = Some((so_far, run.from));
+            }
+            so_far = so_far.max(run.to);
+        }
+        Lifetime { key, absent, first, error: Duration::ZERO, last, gone, returned }
+    };
+    let mut out: Vec<_> = history.ever(Source::Public).into_iter().map(life).collect();
+    out.sort_by_key(|life| (life.first, life.key));
+    out
+}
+
 fn join(a: &History, b: &History) -> History {
     let mut out = a.clone();
     out.merge(b).unwrap();
@@ -289,6 +372,13 @@ proptest! {
         prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
         prop_assert_eq!(join(&a, &a), a.clone());
         prop_assert_eq!(join(&join(&a, &b), &b), join(&a, &b));
+    }
+
+    #[test]
+    fn lifetimes_are_as_they_are_defined(a in history(), b in history()) {
+        prop_assert_eq!(a.lifetimes(Source::Public), by_definition(&a));
+        let both = join(&a, &b);
+        prop_assert_eq!(both.lifetimes(Source::Public), by_definition(&both));
     }
 
     #[test]
