@@ -10,7 +10,6 @@ use cambist_core::token::ProjectedToken;
 use crate::context::Context;
 use crate::error::Error;
 use crate::issuer_keys::IssuerKeys;
-use crate::key_age::KeyAge;
 use crate::token_file::TokenFile;
 
 /// A projected token's way to being an assertion.
@@ -53,7 +52,10 @@ impl Assertions {
         let token = self.token_file.read().await.map_err(Error::new)?;
         let (issuer, keys) = self.keys_for(&token).await?;
         let key_age = self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off);
-        let report = key_age.and_then(KeyAge::report);
+        let report = match key_age {
+            Some(key_age) => key_age.judged().await,
+            None => None,
+        };
         let world = Circumstances {
             keys: keys.as_deref().map_err(String::as_str),
             now: self.context.clock.wall(),

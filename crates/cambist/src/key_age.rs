@@ -13,11 +13,9 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use cambist_core::clock::{BootTime, Reading, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::checks::ages;
 use cambist_core::key_age::enforce::{Exemption, may_exchange};
 use cambist_core::key_age::{
-    Finding, Grade, History, Judgement, Known, Limits, Platform, Policy, PublishedSet, Sighting,
-    Source, judge,
+    Finding, Grade, History, Judgement, Limits, Platform, Policy, PublishedSet, Sighting, Source,
 };
 
 use crate::clock::Heard;
@@ -25,9 +23,9 @@ use crate::context::Context;
 use crate::history::{HistoryFile, Stored};
 
 mod findings;
+mod judging;
 
-/// How long a judgement is good for; ages are counted in days.
-const GOOD_FOR: Duration = Duration::from_secs(60);
+use judging::Judging;
 
 /// How often the ledger is read anew.
 const LEDGER_EVERY: Duration = Duration::from_secs(300);
@@ -77,15 +75,17 @@ struct Inner {
     heard: Heard,
     seen: Mutex<Option<Seen>>,
     ledger: ArcSwapOption<Ledger>,
-    report: ArcSwapOption<Report>,
+    /// The last judgement, and the one under way.
+    judging: Judging,
     // Since when a vouching key is gone, and when it was still gone one cache life later.
     gone: ArcSwap<HashMap<Thumbprint, (BootTime, Option<BootTime>)>>,
 }
 
-/// What this process saw of an issuer.
+/// What this process saw of an issuer. Cheap to clone: a judgement works on a copy.
+#[derive(Clone)]
 struct Seen {
-    history: History,
-    set: Option<PublishedSet>,
+    history: Arc<History>,
+    set: Option<Arc<PublishedSet>>,
     /// The latest keys of each source, whether that look could be dated or not.
     published: BTreeMap<Source, BTreeSet<Thumbprint>>,
     /// How many looks were not recorded, because nobody knew well enough when they were.
@@ -97,7 +97,7 @@ impl Seen {
     /// Nothing is known yet.
     fn new(issuer: &str) -> Self {
         Self {
-            history: History::new(issuer),
+            history: Arc::new(History::new(issuer)),
             set: None,
             published: BTreeMap::new(),
             left_out: 0,
@@ -165,7 +165,7 @@ impl KeyAge {
             heard: Heard::default(),
             seen: Mutex::new(None),
             ledger: ArcSwapOption::empty(),
-            report: ArcSwapOption::empty(),
+            judging: Judging::default(),
             gone: ArcSwap::default(),
         }))
     }
@@ -178,13 +178,6 @@ impl KeyAge {
     /// The keys that somebody decided to let pass.
     pub fn exempt(&self) -> &[Exemption] {
         &self.0.settings.exempt
-    }
-
-    /// What is to be said of the keys: at most a minute old.
-    pub fn report(&self) -> Option<Arc<Report>> {
-        let now = self.0.context.clock.wall();
-        let recent = |report: &Arc<Report>| report.at.distance(now) < GOOD_FOR;
-        self.0.report.load_full().filter(recent).or_else(|| self.judge(now))
     }
 
     /// Whether a token that this key vouched for is to be replaced when that can be done: the key
@@ -204,14 +197,16 @@ impl KeyAge {
     pub(crate) fn observe_keys(&self, issuer: &IssuerUrl, look: Look<'_>) {
         let Inner { context, .. } = &*self.0;
         let (now, boot) = (context.clock.wall(), context.clock.boot());
+        // A body that cannot be read is no sighting of the set before it.
+        let Ok(set) = look.body.map(PublishedSet::parse).transpose() else { return };
         let mut seen = self.seen(issuer);
-        let Some(seen) = seen.as_mut() else { return };
-        if let Some(body) = look.body {
-            // A body that cannot be read is no sighting of the set before it.
-            let Ok(set) = PublishedSet::parse(body) else { return };
-            seen.set = Some(set);
+        let Some(Seen { history, set: held, published, left_out, vouching }) = seen.as_mut() else {
+            return;
+        };
+        if let Some(set) = set {
+            *held = Some(Arc::new(set));
         }
-        let Some(set) = &seen.set else { return };
+        let Some(set) = held else { return };
         // By the very answer's date, if it has one, else by what was heard before.
         let said = look.server_time.map(Reading::alone).or_else(|| self.0.heard.time(boot));
         let at = said.map(|said| Reading::against(now, said));
@@ -221,19 +216,20 @@ impl KeyAge {
             sighting.stale = look.stale;
             sighting.last_modified = look.last_modified;
             sighting.etag = look.etag;
-            seen.published.insert(look.source, sighting.keys().clone());
-            if at.is_none() || seen.history.observe(&sighting).is_err() {
-                seen.left_out = seen.left_out.saturating_add(1);
+            published.insert(look.source, sighting.keys().clone());
+            if at.is_none() || Arc::make_mut(history).observe(&sighting).is_err() {
+                *left_out = left_out.saturating_add(1);
             }
             let gone = self.0.gone.load();
-            let absent = seen.vouching.iter().filter(|key| !sighting.keys().contains(key));
+            let absent = vouching.iter().filter(|key| !sighting.keys().contains(key));
             let gone = absent.map(|key| {
                 let (since, again) = gone.get(key).copied().unwrap_or((boot, None));
                 (*key, (since, again.or((boot.since(since) >= GONE_FOR).then_some(boot))))
             });
             self.0.gone.store(Arc::new(gone.collect()));
         }
-        self.0.report.store(None);
+        drop(seen);
+        self.judge_anew();
     }
 
     /// Takes note of a verified token: a point of the signer's timeline, for nothing.
@@ -245,12 +241,13 @@ impl KeyAge {
         expires: UnixTime,
     ) {
         let mut seen = self.seen(issuer);
-        let Some(seen) = seen.as_mut() else { return };
-        seen.vouching.insert(key);
-        let known = seen.history.signings().get(&key);
+        let Some(Seen { history, vouching, .. }) = seen.as_mut() else { return };
+        vouching.insert(key);
+        let known = history.signings().get(&key);
         if known.is_none_or(|known| issued < known.first || known.last < issued) {
-            seen.history.observe_token(key, issued, expires);
-            self.0.report.store(None);
+            Arc::make_mut(history).observe_token(key, issued, expires);
+            drop(seen);
+            self.judge_anew();
         }
     }
 
@@ -286,7 +283,7 @@ impl KeyAge {
             Err(problem) => Ledger { read_at: now, history: held.cloned(), problem: Some(problem) },
         };
         self.0.ledger.store(Some(Arc::new(ledger)));
-        self.0.report.store(None);
+        self.judge_anew();
     }
 
     fn seen(&self, issuer: &IssuerUrl) -> MutexGuard<'_, Option<Seen>> {
@@ -295,79 +292,6 @@ impl KeyAge {
             *seen = Some(Seen::new(issuer.as_str()));
         }
         seen
-    }
-
-    fn judge(&self, now: UnixTime) -> Option<Arc<Report>> {
-        let Inner { settings, context, .. } = &*self.0;
-        let ledger = self.0.ledger.load();
-        let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
-        let clock = &*context.clock;
-        let reading = self.0.heard.wall(clock).unwrap_or(Reading::alone(now));
-        let (platform, policy, known, mut findings, looks_left_out) = {
-            let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = seen.as_ref()?;
-            let platform = settings.platform_of(seen.history.issuer());
-            let policy = settings.policy_on(platform);
-            let mut known = Known::default();
-            let primary = seen.primary();
-            known.facts = seen.history.facts(primary, Grade::Proven);
-            known.published = seen.published.get(&primary).cloned().unwrap_or_default();
-            known.signings.clone_from(seen.history.signings());
-            if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref()) {
-                match self.add_ledger(history, &mut known, seen, primary) {
-                    Ok(()) => {}
-                    Err(problem) => ledger_problem = Some(problem),
-                }
-            }
-            let findings = findings::of(seen, &policy, reading);
-            (platform, policy, known, findings, seen.left_out)
-        };
-        let mut judgement = judge(&known, &policy, reading);
-        judgement.suspect(&findings);
-        findings.extend(ages(&judgement, &policy, now));
-        let report = Arc::new(Report {
-            at: now,
-            platform,
-            policy,
-            judgement,
-            findings,
-            ledger_problem,
-            looks_left_out,
-        });
-        context.observer.keys_judged(&report);
-        self.0.report.store(Some(report.clone()));
-        Some(report)
-    }
-
-    /// Adds what the ledger says, believed no further than is configured; or says why not.
-    fn add_ledger(
-        &self,
-        ledger: &History,
-        known: &mut Known,
-        seen: &Seen,
-        primary: Source,
-    ) -> Result<(), String> {
-        let issuer = seen.history.issuer();
-        if ledger.issuer() != issuer {
-            return Err(format!(
-                "the ledger is about {}, but the projected token is {issuer}'s: observe that issuer instead",
-                ledger.issuer()
-            ));
-        }
-        let trust = self.0.settings.ledger_trust.min(Grade::Attested);
-        known.facts.extend(ledger.facts(primary, trust));
-        let merged: &mut BTreeMap<_, _> = &mut known.signings;
-        for (key, theirs) in ledger.signings() {
-            merged
-                .entry(*key)
-                .and_modify(|ours| {
-                    ours.first = ours.first.min(theirs.first);
-                    ours.last = ours.last.max(theirs.last);
-                    ours.expires = ours.expires.max(theirs.expires);
-                })
-                .or_insert(*theirs);
-        }
-        Ok(())
     }
 }
 
