@@ -18,12 +18,14 @@ use std::str::FromStr;
 
 use crate::clock::{Reading, UnixTime};
 use crate::jwks::{KeyId, KeySet, Thumbprint};
-use crate::key_age::enforce::{Exemption, Refused, may_exchange};
-use crate::key_age::{Finding, Judgement};
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
 use crate::verify::{VerifiedToken, Verifier, VerifyError};
+
+mod objection;
+
+pub use objection::{Exemption, ExemptionError, Ground, KeyVerdicts, Refused};
 
 /// How strict the issuer-key policy is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,17 +133,6 @@ impl Refusal {
     }
 }
 
-/// What is known of the age of the issuer's keys.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyAge<'a> {
-    /// The judgement of all keys.
-    pub judgement: &'a Judgement,
-    /// What was found about them.
-    pub findings: &'a [Finding],
-    /// The keys that somebody decided to let pass.
-    pub exempt: &'a [Exemption],
-}
-
 /// What is known of the world when a token is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
@@ -151,8 +142,8 @@ pub struct Circumstances<'a> {
     pub now: UnixTime,
     /// The time by an https server's `Date` header, if one was heard.
     pub upstream: Option<Reading>,
-    /// How old the keys are, if that is known.
-    pub key_age: Option<KeyAge<'a>>,
+    /// What is known against keys.
+    pub verdicts: KeyVerdicts<'a>,
 }
 
 /// Decides what is sent to Entra.
@@ -224,11 +215,8 @@ impl Admission {
         match self.verifier.verify_at(token, keys, now) {
             Ok(verified) => {
                 let key = verified.thumbprint();
-                let known = world.key_age.filter(|_| self.mode != Mode::Off);
-                let objection = known.and_then(|known| {
-                    let KeyAge { judgement, findings, exempt } = known;
-                    may_exchange(key, judgement, findings, exempt, now).err()
-                });
+                let objection = world.verdicts.against(key, now).cloned();
+                let objection = objection.filter(|_| self.mode != Mode::Off);
                 match (objection, self.mode) {
                     (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
                     (objection, _) => {

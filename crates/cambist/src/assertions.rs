@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use cambist_core::admission::{Admission, Assertion, Circumstances, Mode, Refusal, Standing};
+use cambist_core::admission::{
+    Admission, Assertion, Circumstances, KeyVerdicts, Mode, Refusal, Standing,
+};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{KeySet, Thumbprint};
 use cambist_core::token::ProjectedToken;
@@ -10,6 +12,7 @@ use cambist_core::token::ProjectedToken;
 use crate::context::Context;
 use crate::error::Error;
 use crate::issuer_keys::IssuerKeys;
+use crate::key_age::KeyAge;
 use crate::token_file::TokenFile;
 
 /// A projected token's way to being an assertion.
@@ -56,11 +59,13 @@ impl Assertions {
             Some(key_age) => key_age.judged().await,
             None => None,
         };
+        let exempt = key_age.map(KeyAge::exempt).unwrap_or_default();
+        let verdicts = report.as_ref().map(|report| report.verdicts(exempt));
         let world = Circumstances {
             keys: keys.as_deref().map_err(String::as_str),
             now: self.context.clock.wall(),
             upstream: self.keys.upstream_time(self.context.clock.boot()),
-            key_age: key_age.zip(report.as_deref()).map(|(key_age, report)| report.view(key_age)),
+            verdicts: verdicts.unwrap_or(KeyVerdicts { refused: &[], exempt }),
         };
         let assertion = self.admission.admit(token, world).map_err(Error::new)?;
         if let (Some(key_age), Standing::Verified(key)) = (key_age, assertion.standing()) {

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use cambist_core::admission::{Exemption, KeyVerdicts, Refused};
 use cambist_core::clock::{BootTime, Reading, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::enforce::{Exemption, may_exchange};
 use cambist_core::key_age::{
     Finding, Grade, History, Judgement, Limits, Platform, Policy, PublishedSet, Sighting, Source,
 };
@@ -130,6 +130,8 @@ pub struct Report {
     pub judgement: Judgement,
     /// What was found about them.
     pub findings: Vec<Finding>,
+    /// The keys that sign nothing that is exchanged where that is enforced.
+    pub refused: Vec<Refused>,
     /// Why the ledger is not used, if it cannot be.
     pub ledger_problem: Option<String>,
     /// How many looks at the key set were not recorded, because this clock is too far off what https
@@ -139,9 +141,8 @@ pub struct Report {
 
 impl Report {
     /// What admission needs of it.
-    pub(crate) fn view<'a>(&'a self, key_age: &'a KeyAge) -> cambist_core::admission::KeyAge<'a> {
-        let Self { judgement, findings, .. } = self;
-        cambist_core::admission::KeyAge { judgement, findings, exempt: key_age.exempt() }
+    pub fn verdicts<'a>(&'a self, exempt: &'a [Exemption]) -> KeyVerdicts<'a> {
+        KeyVerdicts { refused: &self.refused, exempt }
     }
 }
 
@@ -188,8 +189,7 @@ impl KeyAge {
         gone.get(&key).is_some_and(|(_, again)| again.is_some_and(|again| again <= boot))
             || (enforced
                 && self.report().is_some_and(|report| {
-                    let view = report.view(self);
-                    may_exchange(key, view.judgement, view.findings, view.exempt, now).is_err()
+                    report.verdicts(self.exempt()).against(key, now).is_some()
                 }))
     }
 

@@ -148,6 +148,7 @@ mod tests {
             policy: Policy::default(),
             judgement: judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW)),
             findings: Vec::new(),
+            refused: Vec::new(),
             ledger_problem: ledger_problem.map(str::to_owned),
             looks_left_out: 0,
         }

@@ -183,6 +183,7 @@ mod tests {
             policy,
             judgement,
             findings,
+            refused: Vec::new(),
             ledger_problem: None,
             looks_left_out: 0,
         }

@@ -3,7 +3,6 @@
 use cambist::key_age::Report;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::enforce::may_exchange;
 use cambist_core::key_age::{Finding, KeyJudgement, Platform};
 use serde_json::{Value, json};
 
@@ -67,9 +66,8 @@ pub(super) fn evidence(key: &KeyJudgement) -> Vec<String> {
 }
 
 fn key(key: &KeyJudgement, report: Option<&Report>, rules: &Rules, now: UnixTime) -> Value {
-    let objection = report.and_then(|Report { judgement, findings, .. }| {
-        may_exchange(key.key, judgement, findings, &rules.settings.exempt, now).err()
-    });
+    let verdicts = report.map(|report| report.verdicts(&rules.settings.exempt));
+    let objection = verdicts.and_then(|verdicts| verdicts.against(key.key, now));
     let conflicts = key
         .conflicts
         .iter()

@@ -2,8 +2,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::issuer::IssuerUrl;
-use crate::key_age::checks::secrets;
-use crate::key_age::{Fact, Known, Policy, PublishedSet, Source, judge};
 use crate::scope::Audience;
 use crate::testing::{ISSUER, KEYS, NOW, header, payload, set};
 
@@ -21,7 +19,7 @@ fn keys(jwk: &str) -> KeySet {
 }
 
 fn world<'a>(keys: Result<&'a KeySet, &'a str>) -> Circumstances<'a> {
-    Circumstances { keys, now: NOW, upstream: None, key_age: None }
+    Circumstances { keys, now: NOW, upstream: None, verdicts: KeyVerdicts::default() }
 }
 
 #[test]
@@ -104,21 +102,18 @@ fn a_clock_that_https_contradicts_is_the_clocks_fault() {
 fn an_overdue_or_compromised_key_is_refused_where_enforced_and_objected_to_where_audited() {
     let keys = keys(&KEYS[0].jwk("a"));
     let key = keys.keys()[0].thumbprint();
-    let old = Fact::published(key, NOW - Duration::from_secs(200 * 86_400), Source::Public);
-    let overdue = Known { facts: vec![old], published: [key].into(), ..Known::default() };
-    let known = judge(&overdue, &Policy::default(), Reading::alone(NOW));
-    let young = judge(&Known::default(), &Policy::default(), Reading::alone(NOW));
-    let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
-    let leaked = secrets(&PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap());
+    let refused = |ground| [Refused::new(key, ground, "seen".to_owned())];
+    let (overdue, compromised) = (refused(Ground::Overdue), refused(Ground::Compromised));
     let exempt = [format!("{key}@2026-11-24").parse().unwrap()];
-    for (judgement, findings, exempt, reason) in [
-        (&known, &[][..], &[][..], Some("key_overdue")),
-        (&young, &leaked[..], &[], Some("key_compromised")),
-        (&young, &[], &[], None),
-        (&known, &leaked, &exempt, None),
+    for (refused, exempt, reason) in [
+        (&overdue[..], &[][..], Some("key_overdue")),
+        (&compromised[..], &[], Some("key_compromised")),
+        (&[], &[], None),
+        (&overdue, &exempt, None),
+        (&compromised, &exempt, None),
     ] {
-        let key_age = Some(KeyAge { judgement, findings, exempt });
-        let world = Circumstances { key_age, ..world(Ok(&keys)) };
+        let verdicts = KeyVerdicts { refused, exempt };
+        let world = Circumstances { verdicts, ..world(Ok(&keys)) };
         let enforced = policy(Mode::Enforce).admit(token("a", &payload()), world);
         assert_eq!(enforced.as_ref().err().map(Refusal::as_str), reason);
         let audited = policy(Mode::Audit).admit(token("a", &payload()), world).unwrap();

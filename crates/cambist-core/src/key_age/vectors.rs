@@ -333,7 +333,7 @@ fn vector_16_a_published_private_half_is_a_compromise() {
     out.suspect(&findings);
     assert_eq!(out.verdict, Verdict::Suspect);
     let signer = out.keys[0].key;
-    assert!(enforce::may_exchange(signer, &out, &findings, &[], NOW).is_err());
+    assert_eq!(enforce::refusals(&out, &findings)[0].key(), signer);
 }
 
 /// A judged issuer with one key, for tests of what comes after.

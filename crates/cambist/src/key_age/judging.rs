@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::Reading;
 use cambist_core::key_age::checks::ages;
+use cambist_core::key_age::enforce::refusals;
 use cambist_core::key_age::{Grade, History, Known, Source, judge};
 use tokio::sync::Notify;
 
@@ -162,6 +163,7 @@ impl KeyAge {
             at: now.at(),
             platform,
             policy,
+            refused: refusals(&judgement, &findings),
             judgement,
             findings,
             ledger_problem,
