@@ -18,6 +18,7 @@ use std::str::FromStr;
 
 use crate::clock::{Reading, UnixTime};
 use crate::jwks::{KeyId, KeySet, Thumbprint};
+use crate::jws::JwsError;
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
@@ -212,23 +213,31 @@ impl Admission {
                 return self.pass(token, Unchecked::NoKeys, why.to_owned());
             }
         };
-        match self.verifier.verify_at(token, keys, now) {
+        let (key, objection) = match self.verifier.verify_at(token, keys, now) {
             Ok(verified) => {
                 let key = verified.thumbprint();
-                let objection = world.verdicts.against(key, now).cloned();
-                let objection = objection.filter(|_| self.mode != Mode::Off);
-                match (objection, self.mode) {
-                    (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
-                    (objection, _) => {
-                        let standing = Standing::Verified(key);
-                        Ok(Assertion { token: token.clone(), standing, objection })
-                    }
-                }
+                (key, world.verdicts.against(key, now).cloned())
             }
-            Err(error) => match error.for_want_of_a_key() {
-                Some(reason) => self.pass(token, reason, error.to_string()),
-                None => Err(error.into()),
-            },
+            // Of callers it would prove nothing. Of our own token it leaves open who else has such
+            // ones, which is the issuer's trouble: told, and held where that is asked for.
+            Err(VerifyError::Jws(JwsError::Exposed { thumbprint, how, .. })) => {
+                let refused = Refused::new(thumbprint, Ground::Compromised, how.to_string());
+                let lets_pass = world.verdicts.lets_pass(thumbprint, now);
+                (thumbprint, Some(refused).filter(|_| !lets_pass))
+            }
+            Err(error) => {
+                return match error.for_want_of_a_key() {
+                    Some(reason) => self.pass(token, reason, error.to_string()),
+                    None => Err(error.into()),
+                };
+            }
+        };
+        match (objection.filter(|_| self.mode != Mode::Off), self.mode) {
+            (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
+            (objection, _) => {
+                let standing = Standing::Verified(key);
+                Ok(Assertion { token: token.clone(), standing, objection })
+            }
         }
     }
 

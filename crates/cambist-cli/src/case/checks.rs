@@ -55,8 +55,7 @@ fn history(case: &Case, before: Option<&History>) -> Vec<Finding> {
 fn sets(case: &Case) -> Vec<Finding> {
     let mut out = Vec::new();
     for set in case.public.iter().chain(&case.api) {
-        out.extend(checks::secrets(set));
-        out.extend(checks::example_keys(set));
+        out.extend(checks::exposed_keys(set));
         out.extend(checks::shared_kids(set));
         out.extend(checks::unfit_keys(set, case.platform));
         out.extend(checks::too_many_keys(set, &case.policy));

@@ -105,15 +105,20 @@ fn an_overdue_or_compromised_key_is_refused_where_enforced_and_objected_to_where
     let refused = |ground| [Refused::new(key, ground, "seen".to_owned())];
     let (overdue, compromised) = (refused(Ground::Overdue), refused(Ground::Compromised));
     let exempt = [format!("{key}@2026-11-24").parse().unwrap()];
-    for (refused, exempt, reason) in [
-        (&overdue[..], &[][..], Some("key_overdue")),
-        (&compromised[..], &[], Some("key_compromised")),
-        (&[], &[], None),
-        (&overdue, &exempt, None),
-        (&compromised, &exempt, None),
+    let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
+    let leaked = KeySet::parse(set(&[&leaked]).as_bytes()).unwrap();
+    let told = Some("key_compromised");
+    for (keys, refused, exempt, reason) in [
+        (&leaked, &[][..], &[][..], told),
+        (&leaked, &[], &exempt, None),
+        (&keys, &overdue, &[][..], Some("key_overdue")),
+        (&keys, &compromised[..], &[], told),
+        (&keys, &[], &[], None),
+        (&keys, &overdue, &exempt, None),
+        (&keys, &compromised, &exempt, None),
     ] {
         let verdicts = KeyVerdicts { refused, exempt };
-        let world = Circumstances { verdicts, ..world(Ok(&keys)) };
+        let world = Circumstances { verdicts, ..world(Ok(keys)) };
         let enforced = policy(Mode::Enforce).admit(token("a", &payload()), world);
         assert_eq!(enforced.as_ref().err().map(Refusal::as_str), reason);
         let audited = policy(Mode::Audit).admit(token("a", &payload()), world).unwrap();

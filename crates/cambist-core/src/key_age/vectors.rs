@@ -325,7 +325,7 @@ fn vector_15_weekly_rotation_is_ok_where_somebody_set_a_limit() {
 fn vector_16_a_published_private_half_is_a_compromise() {
     let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
     let set = PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap();
-    let findings = checks::secrets(&set);
+    let findings = checks::exposed_keys(&set);
     assert_eq!((findings[0].id, findings[0].severity), (CheckId::K101, Severity::Critical));
     let mut history = issuer();
     history.observe(&Sighting::of(Source::Public, Reading::alone(NOW), &set).unwrap()).unwrap();

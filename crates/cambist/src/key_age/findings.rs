@@ -2,8 +2,7 @@
 
 use cambist_core::clock::Reading;
 use cambist_core::key_age::checks::{
-    clock_is_off, example_keys, returned_keys, reused_kids, secrets, shared_kids,
-    unplanned_rotation,
+    clock_is_off, exposed_keys, returned_keys, reused_kids, shared_kids, unplanned_rotation,
 };
 use cambist_core::key_age::{Finding, Policy};
 
@@ -15,8 +14,7 @@ pub(super) fn of(seen: &Seen, policy: &Policy, now: Reading) -> Vec<Finding> {
     let source = seen.primary();
     let mut out: Vec<_> = clock_is_off(now, seen.left_out, policy).into_iter().collect();
     if let Some(set) = &seen.set {
-        out.extend(secrets(set));
-        out.extend(example_keys(set));
+        out.extend(exposed_keys(set));
         out.extend(shared_kids(set));
         out.extend(reused_kids(&seen.history, set));
     }
