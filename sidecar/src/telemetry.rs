@@ -7,11 +7,11 @@ use std::time::Duration;
 use cambist::key_age::Report;
 use cambist::observer::{KeySource, KeysOutcome, Observer, Served};
 use cambist::{AccessToken, Error};
-use cambist_core::admission::{Assertion, Mode, Refusal, Standing};
+use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
 use cambist_core::foreign::{Foreign, brief};
 use cambist_core::key_age::Verdict;
-use cambist_core::key_age::enforce::Refused;
+use cambist_core::key_age::enforce::remediation;
 use cambist_core::scope::Scope;
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
@@ -359,7 +359,7 @@ impl Telemetry {
                 reason = objection.as_str(),
                 key = %objection.key(),
                 evidence = objection.evidence(),
-                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.remedies_for())),
+                remedy = self.rules.as_ref().map(|rules| remediation(objection.ground(), rules.remedies_for())),
                 unlogged,
                 "would be refused under enforce"
             );
@@ -367,7 +367,7 @@ impl Telemetry {
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {
-        Some(refused(error)?.remediation(self.rules.as_ref()?.remedies_for()))
+        Some(remediation(refused(error)?.ground(), self.rules.as_ref()?.remedies_for()))
     }
 }
 

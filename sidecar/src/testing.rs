@@ -12,6 +12,7 @@ use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -59,7 +60,8 @@ impl World {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
-        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
+        let telemetry =
+            Arc::new(Telemetry::new(Arc::new(sim.clock_of(Machine::Pod).clone()), None));
         let waiting = Waiting::new(4, telemetry.metrics().waiting());
         Self { sim, telemetry, waiting, kubelet, _dir: dir }
     }
@@ -109,7 +111,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             observer: self.telemetry.clone(),
             jitter: Jitter::of(b"pod"),
         }
@@ -126,14 +128,14 @@ impl World {
         let client_id = self.sim.settings().client_id.clone();
         let identity = Identity { client_id, ..Identity::default() };
         let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
-        let clock = Arc::new(self.sim.clock().clone());
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
     pub(crate) fn endpoints(&self, extra: &[(&str, &str)]) -> (Endpoint, Admin, Credential) {
         let config = self.config(extra);
-        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock().clone());
+        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
@@ -146,7 +148,7 @@ impl World {
     /// A whole sidecar on free ports.
     pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
         let config = self.config(extra);
-        let around = Surroundings::new(Arc::new(self.sim.clock().clone()));
+        let around = Surroundings::new(Arc::new(self.sim.clock_of(Machine::Pod).clone()));
         start_with(&config, around, |context| Ok(self.credential(&config, context))).await.unwrap()
     }
 

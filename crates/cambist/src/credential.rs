@@ -47,10 +47,11 @@ pub struct Workload {
 
 impl Credential {
     /// The tokens of a workload identity.
-    pub fn new(workload: Workload) -> Self {
+    pub fn new(mut workload: Workload) -> Self {
         let client_id = workload.exchange.client_id().to_owned();
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
+        workload.exchange = workload.exchange.telling(keys.heard().clone());
         let source = Worker { workload, pause: Mutex::new(None) };
         Self::from_source(client_id, Some(keys), Arc::new(source), context)
     }
@@ -272,8 +273,11 @@ impl Worker {
     }
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let assertion = self.workload.assertions.next().await?;
-        self.workload.exchange.exchange(&assertion, scope).await.map_err(Error::new)
+        let Workload { assertions, exchange, .. } = &self.workload;
+        let assertion = assertions.next().await?;
+        let verdict = assertions.verdict_on(assertion.standing());
+        let token = exchange.exchange(&assertion, scope).await.map_err(Error::new)?;
+        Ok(token.judged(verdict))
     }
 }
 
