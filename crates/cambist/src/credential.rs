@@ -166,7 +166,8 @@ impl Credential {
 
     /// Beside the rest: a ledger that hangs keeps no token from being refreshed.
     async fn tend_ledger(&self) {
-        let Some(key_age) = self.0.keys.as_ref().and_then(IssuerKeys::key_age) else { return };
+        let key_age = self.0.keys.as_ref().and_then(IssuerKeys::key_age);
+        let Some(key_age) = key_age.filter(|key_age| key_age.has_ledger()) else { return };
         loop {
             key_age.refresh_ledger().await;
             tokio::time::sleep(TEND_EVERY).await;

@@ -273,6 +273,11 @@ impl KeyAge {
         }
     }
 
+    /// Whether somebody else's history is to be read now and then.
+    pub(crate) fn has_ledger(&self) -> bool {
+        self.0.settings.ledger.is_some()
+    }
+
     fn due_ledger(&self) -> Option<&HistoryFile> {
         self.0.settings.ledger.as_ref().filter(|_| self.ledger_is_due())
     }
