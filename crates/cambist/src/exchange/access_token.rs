@@ -1,6 +1,8 @@
 //! The Azure token that is held.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
@@ -19,6 +21,8 @@ pub struct AccessToken {
     valid_for: Duration,
     refresh_in: Option<Duration>,
     standing: Option<Standing>,
+    /// Shared by clones: it is the same token.
+    used: Arc<AtomicBool>,
 }
 
 /// Whether a text can be a bearer token, see [`AccessToken::secret`].
@@ -36,7 +40,7 @@ impl AccessToken {
         refresh_in: Option<Duration>,
         standing: Option<Standing>,
     ) -> Self {
-        Self { secret, not_before, sent_at, valid_for, refresh_in, standing }
+        Self { secret, not_before, sent_at, valid_for, refresh_in, standing, used: Arc::default() }
     }
 
     /// The token itself, for an `Authorization: Bearer` header. It is opaque: never take it apart.
@@ -74,6 +78,13 @@ impl AccessToken {
     /// What was known of the assertion that it was given for; nothing is said of a developer's own.
     pub fn standing(&self) -> Option<Standing> {
         self.standing
+    }
+
+    /// Whether this is its first use: `true` once, for whoever says first that it is handing it out,
+    /// and `false` from then on. For telling of a token once and not of each use.
+    pub fn is_first_use(&self) -> bool {
+        // Read first: nearly always it is not, and then nothing is written that others read.
+        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
     }
 
     /// How long it is still valid; zero once it is not.
