@@ -36,6 +36,14 @@ crypto:
 test:
     .ci/run test
 
+# the sidecar as it ships
+release:
+    .ci/run release
+
+# what takes minutes: many more schedules for everything that many wait for
+long:
+    .ci/run long
+
 # `cambist issuer check` as a process, its outputs against other people's tools
 formats:
     .ci/run formats

@@ -35,6 +35,8 @@ pub(crate) enum Part {
     InProcess,
     /// The sidecar, against a bare hyper responder
     Http,
+    /// The sidecar's size, its start and its memory
+    Start,
 }
 
 impl Args {

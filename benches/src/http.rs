@@ -41,8 +41,8 @@ struct Contender {
 /// What is needed before anything is measured.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    program: PathBuf,
-    cpus: Option<Cpus>,
+    pub(crate) program: PathBuf,
+    pub(crate) cpus: Option<Cpus>,
 }
 
 /// Builds the sidecar if need be. Then, because the compiler wants every CPU, divides them.

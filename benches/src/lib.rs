@@ -19,6 +19,8 @@ mod response;
 mod server;
 #[cfg(target_os = "linux")]
 mod sidecar;
+#[cfg(target_os = "linux")]
+mod start;
 mod stats;
 mod stopwatch;
 
@@ -49,13 +51,19 @@ pub fn main(hyper: &Path) -> ExitCode {
 
 /// Whether every floor holds.
 fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
-    let served = args.wants(Part::Http).then(|| http::prepare(args)).transpose()?;
+    let serves = args.wants(Part::Http) || args.wants(Part::Start);
+    let served = serves.then(|| http::prepare(args)).transpose()?;
     let mut rows = Vec::new();
     if args.wants(Part::InProcess) {
         rows.extend(in_process::compare(args)?);
     }
     if let Some(prepared) = served {
-        rows.extend(http::compare(args, &prepared, hyper)?);
+        if args.wants(Part::Start) {
+            rows.extend(start::measure(args, &prepared)?);
+        }
+        if args.wants(Part::Http) {
+            rows.extend(http::compare(args, &prepared, hyper)?);
+        }
     }
     println!("\n{}", heading());
     for row in &rows {
@@ -78,6 +86,16 @@ mod http {
     }
 
     pub(crate) fn compare(_: &Args, _: &(), _: &Path) -> anyhow::Result<Vec<Row>> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod start {
+    use crate::args::Args;
+    use crate::report::Row;
+
+    pub(crate) fn measure(_: &Args, _: &()) -> anyhow::Result<Vec<Row>> {
         Ok(Vec::new())
     }
 }

@@ -30,7 +30,7 @@ impl fmt::Display for Bound {
     }
 }
 
-/// A ratio, once for each round.
+/// A ratio, or another figure, once for each round.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) what: String,
@@ -89,7 +89,10 @@ impl fmt::Display for Row {
 
 /// The line above rows.
 pub(crate) fn heading() -> String {
-    format!("{:<46} {:>7}  {:<15} {:<8} {:<8} verdict", "ratio", "median", "range", "goal", "floor")
+    format!(
+        "{:<46} {:>7}  {:<15} {:<8} {:<8} verdict",
+        "figure", "median", "range", "goal", "floor"
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A server in a process of its own: started on its CPU, watched, and ended with its owner.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -36,9 +37,35 @@ impl Server {
     /// The memory that it holds, in bytes.
     pub(crate) fn resident(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(self.proc("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        Ok(kib.context("/proc/PID/status has no VmRSS")?.trim().parse::<u64>()? * 1024)
+        kib(&status, "VmRSS:").context("/proc/PID/status has no VmRSS")
+    }
+
+    /// The same by the scheduler's own clock, which counts nanoseconds where it is compiled in.
+    pub(crate) fn run_time(&self) -> anyhow::Result<Duration> {
+        let mut sum = Duration::ZERO;
+        for task in fs::read_dir(self.proc("task"))? {
+            let ran = fs::read_to_string(task?.path().join("schedstat"))?;
+            let nanoseconds = ran.split(' ').next().and_then(|ran| ran.parse().ok());
+            sum += Duration::from_nanos(nanoseconds.context("no schedstat as it was")?);
+        }
+        Ok(sum)
+    }
+
+    /// The memory of its own that is in no file, in bytes; `None` where only root may look.
+    pub(crate) fn private(&self) -> anyhow::Result<Option<u64>> {
+        match fs::read_to_string(self.proc("smaps_rollup")) {
+            Ok(maps) => {
+                let private = kib(&maps, "Private_Dirty:");
+                Ok(Some(private.context("/proc/PID/smaps_rollup tells nothing private")?))
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(self.proc("task"))?.count())
     }
 
     /// Makes sure that it is this process that listens there, and no other.
@@ -46,7 +73,12 @@ impl Server {
         let table = fs::read_to_string("/proc/net/tcp")?;
         let inode = listening_inode(&table, address.port());
         let socket = format!("socket:[{}]", inode.context("nobody listens there")?);
-        let owns = fs::read_dir(self.proc("fd"))?.flatten().any(|entry| {
+        let open = match fs::read_dir(self.proc("fd")) {
+            // A process that cannot be dumped cannot be looked into either, but by root.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+            open => open?,
+        };
+        let owns = open.flatten().any(|entry| {
             fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == socket.as_str())
         });
         ensure!(owns, "another process than the server listens at {address}");
@@ -74,6 +106,12 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+/// A line of the kernel's that tells a size in KiB, in bytes.
+fn kib(table: &str, name: &str) -> Option<u64> {
+    let line = table.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
 /// The inode of the socket that listens on this port, in `/proc/net/tcp`.
 fn listening_inode(table: &str, port: u16) -> Option<&str> {
     let local = format!(":{port:04X}");
@@ -92,6 +130,8 @@ mod tests {
     fn the_kernels_tables_are_read() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 9 9 20 0 3 0 1 2 3";
         assert_eq!(cpu_ticks(stat), Some(300));
+        let status = "Name:\tx\nVmRSS:\t    9112 kB\n";
+        assert_eq!((kib(status, "VmRSS:"), kib(status, "Rss:")), (Some(9112 * 1024), None));
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
             0: 0100007F:20E5 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 111 1 0 20 4\n   \
             1: 0100007F:20E5 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 222 1 0 100 0\n";

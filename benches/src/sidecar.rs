@@ -40,55 +40,81 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     executable.next_back().context("cargo built no executable")
 }
 
-/// Starts the sidecar with everything at its default but the ports, and waits until it holds a
-/// token. Its log goes to a file, as it goes to a pipe under Kubernetes.
+/// A sidecar that is about to be run, with everything at its default but the ports.
+pub(crate) struct Setup {
+    pub(crate) command: Command,
+    /// An app's request for a token.
+    pub(crate) token: Target,
+    /// A probe's.
+    pub(crate) ready: Target,
+}
+
+impl Setup {
+    /// Its log goes to a file, as it goes to a pipe under Kubernetes.
+    pub(crate) fn new(
+        program: &Path,
+        world: &BTreeMap<String, String>,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let (tokens, admin) = (free_port()?, free_port()?);
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .envs(world)
+            .env_remove("CAMBIST_PROTOCOLS")
+            .env("CAMBIST_LISTEN", tokens.to_string())
+            .env("CAMBIST_ADMIN_LISTEN", admin.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(log)?);
+        let secret = world.get("IDENTITY_HEADER").context("the world has no header secret")?;
+        let token = format!(
+            "GET /msi/token?api-version=2019-08-01&resource={RESOURCE} HTTP/1.1\r\n\
+             host: {tokens}\r\nx-identity-header: {secret}\r\naccept: application/json\r\n\r\n"
+        );
+        let ready = format!("GET /ready?tokens=1 HTTP/1.1\r\nhost: {admin}\r\n\r\n");
+        let target = |address, request: String| Target {
+            address,
+            request: request.into_bytes(),
+            spin: false,
+        };
+        Ok(Self { command, token: target(tokens, token), ready: target(admin, ready) })
+    }
+
+    /// Has it hold a token at all times.
+    pub(crate) fn prefetching(mut self) -> Self {
+        self.command.env("CAMBIST_PREFETCH", RESOURCE);
+        self
+    }
+}
+
+/// Starts the sidecar and waits until it holds a token.
 pub(crate) fn start(
     program: &Path,
     world: &BTreeMap<String, String>,
     log: &Path,
     cpus: Option<Cpus>,
 ) -> anyhow::Result<(Server, Target)> {
-    let (tokens, admin) = (free_port()?, free_port()?);
-    let mut command = Command::new(program);
-    command
-        .env_clear()
-        .envs(world)
-        .env_remove("CAMBIST_PROTOCOLS")
-        .env("CAMBIST_LISTEN", tokens.to_string())
-        .env("CAMBIST_ADMIN_LISTEN", admin.to_string())
-        .env("CAMBIST_PREFETCH", RESOURCE)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(log)?);
+    let Setup { command, mut token, ready } = Setup::new(program, world, log)?.prefetching();
     let mut server = Server::spawn(command, cpus)?;
-    wait_for_token(&mut server, admin).with_context(|| {
+    wait_for_token(&mut server, &ready).with_context(|| {
         format!("the sidecar's log: {}", std::fs::read_to_string(log).unwrap_or_default())
     })?;
-    server.check_owns(tokens)?;
-    let secret = world.get("IDENTITY_HEADER").context("the world has no header secret")?;
-    let request = format!(
-        "GET /msi/token?api-version=2019-08-01&resource={RESOURCE} HTTP/1.1\r\n\
-         host: {tokens}\r\nx-identity-header: {secret}\r\naccept: application/json\r\n\r\n"
-    );
-    let spin = cpus.is_some();
-    Ok((server, Target { address: tokens, request: request.into_bytes(), spin }))
+    server.check_owns(token.address)?;
+    token.spin = cpus.is_some();
+    Ok((server, token))
 }
 
 fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn wait_for_token(server: &mut Server, admin: SocketAddr) -> anyhow::Result<()> {
+fn wait_for_token(server: &mut Server, ready: &Target) -> anyhow::Result<()> {
     for _ in 0..200 {
         if let Some(status) = server.child.try_wait()? {
             bail!("the sidecar ended: {status}");
         }
-        let ready = fetch(&Target {
-            address: admin,
-            request: format!("GET /ready?tokens=1 HTTP/1.1\r\nhost: {admin}\r\n\r\n").into_bytes(),
-            spin: false,
-        });
-        if ready.is_ok_and(|(_, status)| status == 200) {
+        if fetch(ready).is_ok_and(|(_, status)| status == 200) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cambist::config::{ConfigErrors, Fault};
+use cambist::files::read_in_time;
 use cambist::{Context, Credential, Env};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::refresh::Jitter;
@@ -27,6 +28,9 @@ const MIN_SECRET: usize = 16;
 
 /// The header secret's greatest length: a header line must have room for it.
 const MAX_SECRET: usize = 256;
+
+/// The longest file with it that is read, in bytes.
+const MAX_SECRET_FILE: usize = 4096;
 
 const ADMIN_LISTEN: &str = "CAMBIST_ADMIN_LISTEN";
 const HOST_IP: &str = "CAMBIST_HOST_IP";
@@ -343,14 +347,11 @@ impl Reader<'_> {
 
 /// The secret in a file, without the line end that editors leave.
 fn read_secret(path: &Path) -> Result<Secret, String> {
-    let unreadable = |error| format!("{} cannot be read: {error}", path.display());
-    // Reading a pipe could wait for ever, and a device never end.
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > 4096 {
-        return Err(format!("{} is not a file with one line", path.display()));
-    }
-    let text = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
-    Ok(Secret::new(text.expose().trim_end_matches(['\r', '\n'])))
+    let content = read_in_time(path, MAX_SECRET_FILE);
+    let content = content.map_err(|fault| format!("{} {fault}", path.display()))?;
+    let text = std::str::from_utf8(&content);
+    let text = text.map_err(|_| format!("{} is not text (not UTF-8)", path.display()))?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
 fn check_secret(secret: Secret) -> Result<Secret, String> {

@@ -14,6 +14,7 @@ pub mod key_age;
 pub mod listener;
 pub mod log;
 pub mod metrics;
+mod process;
 mod program;
 pub mod reply;
 pub mod request;

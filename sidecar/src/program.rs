@@ -11,14 +11,13 @@ use cambist::env::Process;
 use cambist::observer::Unobserved;
 use clap::ArgMatches;
 use prometheus_client::metrics::counter::Counter;
-use rustix::process::{Resource, getrlimit};
-use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, admin_address};
 use crate::health::Probe;
 use crate::listener::Limits;
 use crate::log;
+use crate::process::{give_up_dumps, raise_open_files, runtime};
 use crate::settings::{Settings, command};
 use crate::sidecar::{StartError, Surroundings, start};
 
@@ -29,14 +28,13 @@ const FAILED: u8 = 1;
 /// The command line or the configuration is wrong (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
 
-/// A cached token takes microseconds; more threads would only hold more memory.
-const MOST_THREADS: usize = 2;
-
 /// How long the end is held up for a log that nobody reads.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // First of all: what comes next reads secrets.
+    let dumps = give_up_dumps();
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
@@ -48,7 +46,7 @@ pub fn main() -> ExitCode {
     };
     let code = match matches.subcommand() {
         Some(("health", matches)) => health(matches),
-        _ => sidecar(&matches),
+        _ => sidecar(&matches, dumps),
     };
     ExitCode::from(code)
 }
@@ -61,15 +59,21 @@ fn health(matches: &ArgMatches) -> u8 {
     }
 }
 
-fn sidecar(matches: &ArgMatches) -> u8 {
+fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
     let settings = Settings::new(matches, &Process);
-    let config = match Config::read(&settings) {
+    let mut config = match Config::read(&settings) {
         Ok(config) => config,
         Err(errors) => return complain(errors, USAGE),
     };
+    if let Err(error) = dumps {
+        let warning =
+            format!("a dump of this process, with its tokens, cannot be ruled out: {error}");
+        config.warnings.push(warning);
+    }
     if matches.get_flag("check-config") {
         return check(&config);
     }
+    let files = raise_open_files();
     // Threads begin here: whatever this process gives up for good, it gives up before.
     let log = match start_log(&config) {
         Ok(log) => log,
@@ -77,7 +81,7 @@ fn sidecar(matches: &ArgMatches) -> u8 {
     };
     let code = match runtime() {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(&config, log.dropped()));
+            let code = runtime.block_on(serve(&config, files, log.dropped()));
             // Nothing that still runs is worth waiting for.
             runtime.shutdown_background();
             code
@@ -116,20 +120,14 @@ fn check(config: &Config) -> u8 {
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    Builder::new_multi_thread().worker_threads(threads).enable_all().build()
-}
-
 /// Serves until a signal says to end.
-async fn serve(config: &Config, log_dropped: Counter) -> u8 {
+async fn serve(config: &Config, files: Option<u64>, log_dropped: Counter) -> u8 {
     // Before anything is open, so that no signal is missed.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (mut terminate, mut interrupt) = match signals {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => return fail(&error),
     };
-    let files = getrlimit(Resource::Nofile).current;
     let (token_limits, admin_limits) = Limits::for_descriptors(files);
     let clock = Arc::new(SystemClock);
     let around = Surroundings { clock, token_limits, admin_limits, log_dropped };
@@ -151,6 +149,7 @@ async fn serve(config: &Config, log_dropped: Counter) -> u8 {
         tokens = running.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         admin = running.admin_address().map_or_else(|| "off".to_owned(), |at| at.to_string()),
         connections = token_limits.connections,
+        files,
         "serving"
     );
     tokio::select! {

@@ -225,6 +225,10 @@ impl Observer for Telemetry {
         }
     }
 
+    fn ledger_ailing(&self, problem: &str) {
+        self.changes.tell_ledger(problem);
+    }
+
     fn keys_judged(&self, report: &Report) {
         self.metrics.keys_judged(report);
         if self.rules.is_some() {

@@ -3,13 +3,15 @@
 
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cambist_sim::Settings;
 use cambist_sim::clock::SimClock;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cambist-sidecar");
 const SECRET: &str = "hunter2hunter2hunter2";
@@ -40,6 +42,8 @@ struct Sidecar {
     child: Child,
     tokens: SocketAddr,
     admin: SocketAddr,
+    /// What it said before it served.
+    said: Vec<String>,
 }
 
 impl Sidecar {
@@ -54,12 +58,16 @@ impl Sidecar {
     /// Reads its log up to where it says that it serves, and not any further.
     fn serving<R: std::io::Read>(child: Child, log: R) -> (Self, BufReader<R>) {
         let mut log = BufReader::new(log);
-        let serving: serde_json::Value = log
-            .by_ref()
-            .lines()
-            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
-            .find(|event: &serde_json::Value| event["message"] == "serving")
-            .unwrap();
+        let mut said = Vec::new();
+        let serving = loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it ended: {said:?}");
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["message"] == "serving" {
+                break event;
+            }
+            said.push(line);
+        };
         let address = |name: &str| {
             let text = serving[name].as_str().unwrap();
             let digits = |c: char| c.is_ascii_digit();
@@ -70,7 +78,8 @@ impl Sidecar {
                 .parse()
                 .unwrap()
         };
-        let sidecar = Self { tokens: address("tokens"), admin: address("admin"), child };
+        let (tokens, admin) = (address("tokens"), address("admin"));
+        let sidecar = Self { child, tokens, admin, said };
         (sidecar, log)
     }
 
@@ -273,6 +282,64 @@ fn a_wrong_configuration_ends_it_also_where_nobody_reads_why() {
 }
 
 #[test]
+fn it_gives_up_dumps_and_takes_the_files_it_may_have() {
+    let mut limited = command("sh", &[]);
+    limited.args(["-c", "ulimit -S -n 100 && ulimit -S -c unlimited; exec \"$0\"", PROGRAM]);
+    let sidecar = Sidecar::start(limited);
+    let of = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", sidecar.child.id()));
+    let Ok(limits) = of("limits") else { return };
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        let mut words = line[name.len()..].split_whitespace().map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    };
+    assert_eq!(limit("Max core file size"), ("0".to_owned(), "0".to_owned()));
+    let (soft, hard) = limit("Max open files");
+    assert!(soft == hard || soft == "65536", "{soft} of {hard}");
+}
+
+#[test]
+fn it_keeps_within_ten_threads_and_cannot_be_looked_into() {
+    // The kernel counts by user and lets root off, so it takes root to be a user without other
+    // processes.
+    if !geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("cambist-sidecar");
+    if std::fs::hard_link(PROGRAM, &program).is_err() {
+        std::fs::copy(PROGRAM, &program).unwrap();
+    }
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut limited = command("sh", &[("CAMBIST_PREFETCH", "https://vault.azure.net")]);
+    // Which letter it is depends on the shell.
+    let script = "ulimit -u 12 2>/dev/null || ulimit -p 12; exec \"$0\"";
+    limited.args(["-c", script, program.to_str().unwrap()]).uid(54_321).gid(54_321);
+    let mut sidecar = Sidecar::start(limited);
+    let target = "/v1/token?scope=https://storage.azure.com/.default";
+    let asking: Vec<_> = (0..20)
+        .map(|_| {
+            let mut app = TcpStream::connect(sidecar.tokens).unwrap();
+            let head = format!("Host: {}\r\nX-IDENTITY-HEADER: {SECRET}\r\n", sidecar.tokens);
+            write!(app, "GET {target} HTTP/1.1\r\n{head}Connection: close\r\n\r\n").unwrap();
+            app
+        })
+        .collect();
+    for mut app in asking {
+        let mut reply = String::new();
+        app.read_to_string(&mut reply).unwrap();
+        assert!(reply.contains("token_file_missing"), "{reply}");
+    }
+    let of = |file: &str| format!("/proc/{}/{file}", sidecar.child.id());
+    let threads = std::fs::read_dir(of("task")).unwrap().count();
+    assert!((4..=10).contains(&threads), "{threads}");
+    // What belongs to a process that cannot be dumped is root's.
+    assert_eq!(std::fs::metadata(of("environ")).unwrap().uid(), 0);
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
+}
+
+#[test]
 fn running_out_of_files_ends_nothing() {
     // The limit on connections keeps within the first limit on files, and not within the second.
     flood("128", Duration::from_secs(2));
@@ -295,4 +362,18 @@ fn flood(files: &str, within: Duration) {
     assert!(ask(sidecar.tokens, "/msi/token").starts_with("HTTP/1.1 401 "));
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(sidecar.child.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn a_ledger_that_is_a_fifo_is_told_of_and_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("ledger");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let ledger = ("CAMBIST_LEDGER", fifo.to_str().unwrap());
+    let mut sidecar = Sidecar::start(command(PROGRAM, &[ledger]));
+    let said = sidecar.said.iter().find(|line| line.contains("the key ledger is ailing"));
+    assert!(said.unwrap().contains("ledger is a FIFO, not a regular file"), "{said:?}");
+    assert!(ask(sidecar.admin, "/live").starts_with("HTTP/1.1 200 "));
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
 }

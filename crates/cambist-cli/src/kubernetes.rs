@@ -119,7 +119,7 @@ fn in_cluster(env: &dyn Env, mount: &Path) -> Result<Found, AccessError> {
     let ca = mount.join("ca.crt");
     Ok(Found {
         server: format!("https://{host}:{port}"),
-        ca: CaBundle::parse(ca.display().to_string(), &read(&ca)?)?,
+        ca: CaBundle::read(&ca)?,
         bearer: bearer(&mount.join("token")).map(Some),
     })
 }

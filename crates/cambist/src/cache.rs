@@ -2,7 +2,7 @@
 //!
 //! A reader of a fresh token touches no lock and allocates nothing: the map of scopes is copied on
 //! insert and read through an [`ArcSwap`], and so is each scope's state. Work for a scope runs as a
-//! task of its own, a *flight*: everybody who needs its result waits for the same one, and nobody who
+//! [flight](crate::flight): everybody who needs its result waits for the same one, and nobody who
 //! leaves cancels it. A flight that fails never touches the token that is held.
 
 use std::collections::HashMap;
@@ -21,11 +21,12 @@ use futures_util::future::BoxFuture;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::exchange::AccessToken;
+use crate::flight::Joined;
 use crate::observer::Served;
 
 mod slot;
 
-use slot::{Answer, Joined, Slot};
+use slot::{Answer, Outcome, Slot};
 
 /// Most scopes one identity holds. An app asks for a handful; a thousand is somebody's mistake.
 const MAX_SCOPES: usize = 1000;
@@ -114,8 +115,9 @@ impl Cache {
             }
             Answer::Failed(error) => (Err(error), Served::Failed),
             Answer::Nothing => match self.join(&slot, min_ttl).outcome().await {
-                Ok(token) => (Ok(token), Served::Fetched),
-                Err(error) => (Err(error), Served::Failed),
+                Some(Ok(token)) => (Ok(token), Served::Fetched),
+                Some(Err(error)) => (Err(error), Served::Failed),
+                None => (Err(Error::new(Kind::Lost)), Served::Failed),
             },
         };
         self.context.observer.served(scope, how);
@@ -232,7 +234,7 @@ impl Cache {
     }
 
     /// Joins the scope's flight, starting it if there is none and there is still need.
-    fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined {
+    fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined<Outcome> {
         slot.join(&self.context, self.well_at(), min_ttl, || {
             let well_at = self.well_at.clone();
             let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());

@@ -18,7 +18,7 @@ use crate::issuer_keys::{IssuerKeys, Source};
 use crate::key_age::{self, KeyAge};
 use crate::token_file::TokenFile;
 use crate::transport::{
-    CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport, read_pem,
+    CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport,
 };
 
 mod faults;
@@ -243,9 +243,9 @@ impl Config {
 
     /// The verified assertions alone, for who exchanges them otherwise.
     pub fn assertions_over(&self, sources: Vec<Source>, context: Context) -> Assertions {
-        let key_age = KeyAge::new(self.key_age.clone(), context.clone());
-        key_age.read_ledger();
-        let key_age = (self.mode != Mode::Off).then_some(key_age);
+        let key_age = (self.mode != Mode::Off)
+            .then(|| KeyAge::new(self.key_age.clone(), context.clone()))
+            .inspect(KeyAge::read_ledger);
         Assertions::new(
             TokenFile::new(self.token_file.clone()),
             IssuerKeys::judged(sources, key_age, context.clone()),
@@ -279,8 +279,7 @@ fn open(
 }
 
 fn read_ca(path: &Path) -> Result<CaBundle, String> {
-    let pem = read_pem(path)?;
-    CaBundle::parse(path.display().to_string(), &pem).map_err(|e| e.to_string())
+    CaBundle::read(path).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

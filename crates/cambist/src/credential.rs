@@ -133,15 +133,24 @@ impl Credential {
     /// Looks after what is held: fetches and refreshes prefetched scopes, and forgets what nobody
     /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
     pub async fn maintain(&self) {
+        futures_util::future::join(self.tend(), self.tend_ledger()).await;
+    }
+
+    async fn tend(&self) {
         loop {
             if let Some(keys) = &self.0.keys {
                 keys.tend();
-                if let Some(key_age) = keys.key_age().filter(|it| it.ledger_is_due()).cloned() {
-                    // A defect there must not stop the rest.
-                    drop(tokio::task::spawn_blocking(move || key_age.read_ledger()).await);
-                }
             }
             self.0.cache.tend();
+            tokio::time::sleep(TEND_EVERY).await;
+        }
+    }
+
+    /// Beside the rest: a ledger that hangs keeps no token from being refreshed.
+    async fn tend_ledger(&self) {
+        let Some(key_age) = self.0.keys.as_ref().and_then(IssuerKeys::key_age) else { return };
+        loop {
+            key_age.refresh_ledger().await;
             tokio::time::sleep(TEND_EVERY).await;
         }
     }

@@ -6,19 +6,18 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cambist_core::key_age::History;
-use cambist_core::key_age::history::HistoryError;
+use cambist_core::key_age::history::{HistoryError, MAX_HISTORY_BYTES};
+
+use crate::files::{self, FileFault, Need};
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// More than any history has, in bytes: a longer file is cut, and then damaged.
-const MAX_READ: u64 = 1024 * 1024;
 
 /// How often it tries in that time.
 const TRIES: u32 = 200;
@@ -72,6 +71,14 @@ pub enum HistoryFileError {
         /// The refusal.
         source: io::Error,
     },
+    /// It cannot be read.
+    #[error("the history {} {fault}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        fault: FileFault,
+    },
     /// Neither the file nor its backup is whole.
     #[error(
         "the history {} cannot be used: {source}; nor can its backup. Move both away to start a new one: ages are then UNKNOWN until enough was seen", .path.display()
@@ -121,7 +128,7 @@ impl HistoryFile {
         &self.path
     }
 
-    /// Reads it; `None` if there is none yet.
+    /// Reads it; `None` if there is none yet. Blocks for as long as its file system likes.
     ///
     /// # Errors
     /// If neither it nor its backup can be read whole. An unreadable history is never mistaken for
@@ -141,6 +148,24 @@ impl HistoryFile {
             }
         };
         Ok(Some(stored))
+    }
+
+    /// As [`read`](Self::read), for a program's start: waits for 2 seconds at most.
+    pub(crate) fn read_in_time(&self) -> Result<Option<Stored>, HistoryFileError> {
+        let file = self.clone();
+        let read = files::in_time(move || file.read());
+        read.map_err(|fault| self.unreadable(fault)).flatten()
+    }
+
+    /// As [`read`](Self::read), on a thread that may block.
+    pub(crate) async fn read_off_workers(&self) -> Result<Option<Stored>, HistoryFileError> {
+        let file = self.clone();
+        let read = files::off_workers(Need::Ordinary, &self.path, move || file.read()).await;
+        read.map_err(|fault| self.unreadable(fault)).flatten()
+    }
+
+    fn unreadable(&self, fault: FileFault) -> HistoryFileError {
+        HistoryFileError::Unreadable { path: self.path.clone(), fault }
     }
 
     /// Reads it, lets `change` make the next generation of it (of `None` if there is none yet), and
@@ -194,11 +219,15 @@ impl HistoryFile {
     }
 
     fn load(&self, path: &Path) -> Result<Option<Result<History, HistoryError>>, HistoryFileError> {
-        let mut bytes = Vec::new();
-        match File::open(path).and_then(|file| file.take(MAX_READ).read_to_end(&mut bytes)) {
-            Ok(_) => Ok(Some(History::decode(&bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(failed(path, "read it", source)),
+        match files::read(path, MAX_HISTORY_BYTES) {
+            Ok(bytes) => Ok(Some(History::decode(&bytes))),
+            Err(FileFault::Missing) => Ok(None),
+            // Nobody who writes histories wrote that; the backup may be whole.
+            Err(FileFault::TooLong { found, limit }) => {
+                let found = usize::try_from(found).unwrap_or(usize::MAX);
+                Ok(Some(Err(HistoryError::TooLarge { found, limit })))
+            }
+            Err(fault) => Err(HistoryFileError::Unreadable { path: path.to_owned(), fault }),
         }
     }
 

@@ -20,7 +20,7 @@ use cambist_core::key_age::{
 
 use crate::clock::Heard;
 use crate::context::Context;
-use crate::history::{HistoryFile, Stored};
+use crate::history::{HistoryFile, HistoryFileError, Stored};
 
 mod findings;
 mod judging;
@@ -258,22 +258,39 @@ impl KeyAge {
         self.0.settings.ledger.is_some() && !self.0.ledger.load().as_ref().is_some_and(recent)
     }
 
-    /// Reads the ledger if it is time. Blocks on the file system for a moment; call it where that is
-    /// allowed.
+    /// Reads the ledger if it is time, and waits for its file system for 2 seconds at most: call it
+    /// where that is allowed, which is while a program starts.
     pub fn read_ledger(&self) {
-        let Some(file) = self.0.settings.ledger.as_ref().filter(|_| self.ledger_is_due()) else {
-            return;
-        };
+        if let Some(file) = self.due_ledger() {
+            self.take_ledger(file.read_in_time());
+        }
+    }
+
+    /// The same for later: reads on a thread that may block.
+    pub async fn refresh_ledger(&self) {
+        if let Some(file) = self.due_ledger() {
+            self.take_ledger(file.read_off_workers().await);
+        }
+    }
+
+    fn due_ledger(&self) -> Option<&HistoryFile> {
+        self.0.settings.ledger.as_ref().filter(|_| self.ledger_is_due())
+    }
+
+    fn take_ledger(&self, read: Result<Option<Stored>, HistoryFileError>) {
         let (now, wall) = (self.0.context.clock.boot(), self.0.context.clock.wall());
         let before = self.0.ledger.load_full();
         let held = before.as_ref().and_then(|ledger| ledger.history.as_ref());
-        let read = file.read().map_err(|e| e.to_string()).and_then(|stored| {
+        let read = read.map_err(|e| e.to_string()).and_then(|stored| {
             let stored = stored.ok_or("there is no ledger at the configured path yet")?;
             let known = held.map(History::sequence);
             let checked = stored.history.check(wall, Policy::default().clock_error, known);
             checked.map_err(|e| e.to_string())?;
             Ok(stored)
         });
+        if let Err(problem) = &read {
+            self.0.context.observer.ledger_ailing(problem);
+        }
         let ledger = match read {
             Ok(Stored { history, damage }) => {
                 let problem = damage.map(|damage| format!("the ledger {damage}"));

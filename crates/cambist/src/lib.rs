@@ -32,6 +32,8 @@ mod credential;
 pub mod env;
 mod error;
 pub mod exchange;
+pub mod files;
+mod flight;
 pub mod history;
 pub mod issuer_keys;
 pub mod key_age;

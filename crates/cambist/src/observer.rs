@@ -33,6 +33,11 @@ pub trait Observer: fmt::Debug + Send + Sync {
         let _ = (source, outcome, detail);
     }
 
+    /// The ledger of the issuer's keys cannot be used as it is.
+    fn ledger_ailing(&self, problem: &str) {
+        let _ = problem;
+    }
+
     /// The ages of the issuer's keys were judged anew.
     fn keys_judged(&self, report: &Report) {
         let _ = report;

@@ -4,31 +4,18 @@
 //! the symbolic link `..data` over to it, so whoever opens the file anew gets one version whole.
 //! Nothing is kept between reads.
 
-use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cambist_core::jws::MAX_TOKEN_BYTES;
 use cambist_core::token::{ProjectedToken, TokenError};
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
-use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
-/// How long a read may take. A file system that hangs must not take its readers along.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many threads a hung file system may hold on to.
-const MOST_READERS: usize = 4;
+use crate::files::{self, FileFault, Need};
 
 /// Where the projected token is.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TokenFile {
     path: Arc<Path>,
-    readers: Arc<Semaphore>,
 }
 
 /// Why there is no token: which file, and what is wrong with it.
@@ -76,8 +63,11 @@ pub enum TokenFileFault {
     #[error("{0}")]
     Token(#[from] TokenError),
     /// The file system does not answer.
-    #[error("could not be read within {PATIENCE:?}; does its file system hang?")]
+    #[error("{}", FileFault::Hangs)]
     Hangs,
+    /// Other files' systems do not answer, and every thread waits for them.
+    #[error("{}", FileFault::Crowded)]
+    Crowded,
     /// The operating system's refusal.
     #[error("cannot be read: {0}")]
     Io(String),
@@ -104,7 +94,7 @@ impl TokenFileError {
             TokenFileFault::Empty => "token_file_empty",
             TokenFileFault::ByteOrderMark | TokenFileFault::NotText => "token_file_not_text",
             TokenFileFault::Token(_) => "token_file_no_token",
-            TokenFileFault::Hangs => "token_file_hangs",
+            TokenFileFault::Hangs | TokenFileFault::Crowded => "token_file_hangs",
             TokenFileFault::Io(_) => "token_file_io",
         }
     }
@@ -113,7 +103,7 @@ impl TokenFileError {
 impl TokenFile {
     /// The token file at a path. It is opened at each [`read`](Self::read), not before.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into().into(), readers: Arc::new(Semaphore::new(MOST_READERS)) }
+        Self { path: path.into().into() }
     }
 
     /// The path.
@@ -123,65 +113,19 @@ impl TokenFile {
 
     /// Reads the token as it is now, on a thread that may block, for at most 2 seconds.
     ///
-    /// A file that is not there is looked for once more, because opening it may cross the moment in
-    /// which the kubelet takes an old version away.
-    ///
     /// # Errors
     /// [`TokenFileError`], which never repeats the file's content.
     pub async fn read(&self) -> Result<ProjectedToken, TokenFileError> {
-        let at = |fault| TokenFileError { path: self.path.to_path_buf(), fault };
-        match tokio::time::timeout(PATIENCE, self.read_on_a_thread()).await {
-            Ok(read) => read.map_err(at),
-            Err(_) => Err(at(TokenFileFault::Hangs)),
-        }
-    }
-
-    async fn read_on_a_thread(&self) -> Result<ProjectedToken, TokenFileFault> {
-        let reading = Arc::clone(&self.readers).acquire_owned().await;
         let path = Arc::clone(&self.path);
-        let read = tokio::task::spawn_blocking(move || {
-            // Held until the thread is free again, not until somebody gives up waiting.
-            let _reading = reading;
-            twice_if_missing(|| read(&path))
+        let read = files::off_workers(Need::Token, &self.path, move || {
+            parse(&files::read(&path, MAX_TOKEN_BYTES)?)
         });
-        read.await.map_err(|_| TokenFileFault::Io("the reading thread ended early".to_owned()))?
+        let read = read.await.map_err(TokenFileFault::from).flatten();
+        read.map_err(|fault| TokenFileError { path: self.path.to_path_buf(), fault })
     }
-}
-
-impl fmt::Debug for TokenFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TokenFile").field(&self.path).finish()
-    }
-}
-
-fn twice_if_missing<T>(
-    mut read: impl FnMut() -> Result<T, TokenFileFault>,
-) -> Result<T, TokenFileFault> {
-    match read() {
-        Err(TokenFileFault::Missing) => read(),
-        read => read,
-    }
-}
-
-fn read(path: &Path) -> Result<ProjectedToken, TokenFileFault> {
-    // Without NONBLOCK, opening a FIFO waits for somebody to write into it.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
-    if let Some(what) = not_a_file(kind) {
-        return Err(TokenFileFault::NotAFile(what));
-    }
-    // Room for all at once, since growing would leave copies of the token in freed memory.
-    let mut content = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES + 2));
-    let limit = u64::try_from(MAX_TOKEN_BYTES + 1).unwrap_or(u64::MAX);
-    File::from(file).take(limit).read_to_end(&mut content)?;
-    parse(&content)
 }
 
 fn parse(content: &[u8]) -> Result<ProjectedToken, TokenFileFault> {
-    if content.len() > MAX_TOKEN_BYTES {
-        return Err(TokenFileFault::TooLong);
-    }
     if [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|bom| content.starts_with(bom)) {
         return Err(TokenFileFault::ByteOrderMark);
     }
@@ -192,32 +136,17 @@ fn parse(content: &[u8]) -> Result<ProjectedToken, TokenFileFault> {
     }
 }
 
-fn not_a_file(kind: FileType) -> Option<&'static str> {
-    match kind {
-        FileType::RegularFile => None,
-        FileType::Directory => Some("a directory"),
-        FileType::Fifo => Some("a FIFO"),
-        FileType::Socket => Some("a socket"),
-        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
-        _ => Some("something else"),
-    }
-}
-
-impl From<Errno> for TokenFileFault {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::NOENT => Self::Missing,
-            Errno::ACCESS | Errno::PERM => Self::Denied,
-            // What opening a socket gives.
-            Errno::NXIO => Self::NotAFile("a socket or a device that is not there"),
-            errno => Self::Io(errno.to_string()),
+impl From<FileFault> for TokenFileFault {
+    fn from(fault: FileFault) -> Self {
+        match fault {
+            FileFault::Missing => Self::Missing,
+            FileFault::Denied => Self::Denied,
+            FileFault::NotAFile(what) => Self::NotAFile(what),
+            FileFault::TooLong { .. } => Self::TooLong,
+            FileFault::Hangs => Self::Hangs,
+            FileFault::Crowded => Self::Crowded,
+            FileFault::Io(problem) => Self::Io(problem),
         }
-    }
-}
-
-impl From<io::Error> for TokenFileFault {
-    fn from(error: io::Error) -> Self {
-        Errno::from_io_error(&error).map_or_else(|| Self::Io(error.to_string()), Self::from)
     }
 }
 

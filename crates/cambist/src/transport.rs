@@ -18,6 +18,8 @@ use tower::{BoxError, Service, ServiceExt};
 
 mod error;
 mod https;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod platform;
 mod proxy;
 mod roots;
 mod token_proxy;
@@ -25,7 +27,6 @@ mod token_proxy;
 pub use error::{Fault, TransportError};
 pub use https::{HttpsOptions, TransportBuildError};
 pub use proxy::{ProxyError, ProxyOptions};
-pub(crate) use roots::read_pem;
 pub use roots::{CaBundle, CaError};
 pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 

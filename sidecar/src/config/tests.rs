@@ -124,6 +124,9 @@ fn the_secret_may_come_from_a_file() {
     assert!(secret.matches(SECRET.as_bytes()));
     assert!(from(dir.path()).is_err());
     assert!(from(&dir.path().join("none")).is_err());
+    std::fs::write(&path, vec![b'x'; 5000]).unwrap();
+    let long = from(&path).unwrap_err().to_string();
+    assert!(long.contains("5000 bytes") && long.contains("4096"), "{long}");
 }
 
 #[test]

@@ -66,12 +66,23 @@ impl Changes {
                 tracing::warn!(target: AUDIT, verdict, before, keys, decides_at, "{message}");
             }
         }
-        if said.ledger_problem != report.ledger_problem {
-            match &report.ledger_problem {
+        said.tell_ledger(report.ledger_problem.as_deref());
+    }
+
+    /// Says that the ledger cannot be used, also while there is no key to be judged yet.
+    pub(crate) fn tell_ledger(&self, problem: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).tell_ledger(Some(problem));
+    }
+}
+
+impl Said {
+    fn tell_ledger(&mut self, problem: Option<&str>) {
+        if self.ledger_problem.as_deref() != problem {
+            match problem {
                 Some(problem) => tracing::warn!(target: AUDIT, problem, "the key ledger is ailing"),
                 None => tracing::info!(target: AUDIT, "the key ledger is well again"),
             }
-            said.ledger_problem.clone_from(&report.ledger_problem);
+            self.ledger_problem = problem.map(str::to_owned);
         }
     }
 }

@@ -34,8 +34,8 @@ pub(crate) enum CollectError {
     Token(#[from] cambist::token_file::TokenFileError),
     #[error(transparent)]
     Bundle(#[from] bundle::BundleError),
-    #[error("{path}: {problem}")]
-    CaFile { path: String, problem: String },
+    #[error(transparent)]
+    Ca(#[from] cambist::transport::CaError),
     #[error(transparent)]
     Proxy(#[from] cambist::transport::ProxyError),
     #[error(transparent)]
@@ -177,10 +177,7 @@ fn options(sources: &Sources, world: &World<'_>) -> Result<HttpsOptions, Collect
     let ca = ca.or_else(|| env("CAMBIST_ISSUER_CA_FILE")).or_else(|| env("CAMBIST_CA_FILE"));
     let mut options = HttpsOptions::default();
     if let Some(path) = ca {
-        let failed = |problem: String| CollectError::CaFile { path: path.clone(), problem };
-        let pem = std::fs::read(&path).map_err(|e| failed(e.to_string()))?;
-        let bundle = CaBundle::parse(path.clone(), &pem);
-        options.roots.push(bundle.map_err(|e| failed(e.to_string()))?);
+        options.roots.push(CaBundle::read(path.as_ref())?);
     }
     if let Some(proxy) = env("HTTPS_PROXY").or_else(|| env("https_proxy")) {
         let no_proxy = env("NO_PROXY").or_else(|| env("no_proxy")).unwrap_or_default();

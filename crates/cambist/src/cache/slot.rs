@@ -1,7 +1,7 @@
 //! One scope's place in the cache.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,33 +9,25 @@ use cambist_core::clock::BootTime;
 use cambist_core::refresh::{Failure, Holding, Plan, wait};
 use cambist_core::scope::Scope;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
 use super::Held;
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::exchange::AccessToken;
+use crate::flight::{Flight, Joined};
 
-type Outcome = Result<Arc<AccessToken>, Error>;
+pub(super) type Outcome = Result<Arc<AccessToken>, Error>;
 
 #[derive(Debug)]
 pub(super) struct Slot {
     scope: Scope,
     state: ArcSwap<State>,
-    flight: Mutex<Option<UnderWay>>,
-    flying: AtomicBool,
+    flight: Arc<Flight<Outcome>>,
     pinned: AtomicBool,
     // What vouched for the held token has lost its standing: it is due whatever its age.
     withdrawn: AtomicBool,
     // Seconds of boot time: finer would cost a shared write on every hit.
     last_used: AtomicU64,
-}
-
-/// A flight that has not landed.
-#[derive(Clone, Debug)]
-pub(super) struct UnderWay {
-    outcome: watch::Receiver<Option<Outcome>>,
-    began: BootTime,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -74,8 +66,7 @@ impl Slot {
         Self {
             scope,
             state: ArcSwap::default(),
-            flight: Mutex::new(None),
-            flying: AtomicBool::new(false),
+            flight: Arc::new(Flight::new()),
             pinned: AtomicBool::new(pinned),
             withdrawn: AtomicBool::new(false),
             last_used: AtomicU64::new(now.since(BootTime::default()).as_secs()),
@@ -99,7 +90,7 @@ impl Slot {
     }
 
     pub(super) fn in_flight(&self) -> bool {
-        self.flying.load(Ordering::Acquire)
+        self.flight.is_under_way()
     }
 
     pub(super) fn evictable(&self) -> bool {
@@ -160,31 +151,17 @@ impl Slot {
         well_at: BootTime,
         min_ttl: Duration,
         work: impl FnOnce() -> BoxFuture<'static, Result<AccessToken, Error>>,
-    ) -> Joined {
-        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = &*flight {
-            return Joined::Flight(flight.clone());
-        }
-        let began = context.clock.boot();
-        // A flight stores its outcome before it clears its place, so this sees the last one's.
-        match self.answer(began, well_at, min_ttl) {
-            Answer::Fresh(token) | Answer::Held(token) => return Joined::Landed(Ok(token)),
-            Answer::Failed(error) => return Joined::Landed(Err(error)),
-            Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => {}
-        }
-        let (sender, outcome) = watch::channel(None);
-        let under_way = UnderWay { outcome, began };
-        *flight = Some(under_way.clone());
-        self.flying.store(true, Ordering::Release);
-        let landing = Landing(self.clone());
-        let (work, context) = (work(), context.clone());
-        tokio::spawn(async move {
-            let outcome = landing.0.settle(work.await, &context);
-            // Cleared before it is told, so that whoever hears of a failure can start anew.
-            drop(landing);
-            sender.send_replace(Some(outcome));
-        });
-        Joined::Flight(under_way)
+    ) -> Joined<Outcome> {
+        let now = context.clock.boot();
+        let known = || match self.answer(now, well_at, min_ttl) {
+            Answer::Fresh(token) | Answer::Held(token) => Some(Ok(token)),
+            Answer::Failed(error) => Some(Err(error)),
+            Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => None,
+        };
+        self.flight.join(now, known, || {
+            let (slot, context, work) = (self.clone(), context.clone(), work());
+            async move { slot.settle(work.await, &context) }
+        })
     }
 
     /// Keeps what a flight brought. A failure leaves the held token alone.
@@ -215,51 +192,9 @@ impl Slot {
     }
 }
 
-/// A flight to wait for, or one that landed a moment ago.
-pub(super) enum Joined {
-    Flight(UnderWay),
-    Landed(Outcome),
-}
-
-impl Joined {
-    /// The outcome if it is there before the flight has taken `patience`: whoever joins a flight that
-    /// hangs since long waits no longer for it than who joined at its start.
-    pub(super) async fn outcome_within(self, patience: Duration, now: BootTime) -> Option<Outcome> {
-        let left = match &self {
-            Self::Landed(_) => patience,
-            Self::Flight(flight) => patience.saturating_sub(now.since(flight.began)),
-        };
-        if left.is_zero() {
-            return None;
-        }
-        tokio::time::timeout(left, self.outcome()).await.ok()
-    }
-
-    pub(super) async fn outcome(self) -> Outcome {
-        let lost = || Err(Error::new(Kind::Lost));
-        match self {
-            Self::Landed(outcome) => outcome,
-            Self::Flight(mut flight) => match flight.outcome.wait_for(Option::is_some).await {
-                Ok(outcome) => outcome.clone().unwrap_or_else(lost),
-                Err(_) => lost(),
-            },
-        }
-    }
-}
-
 fn no_token(pausing: Option<&Failed>, now: BootTime) -> Answer {
     match pausing {
         Some(failed) => Answer::Failed(failed.error.with_retry_after(failed.retry_at.since(now))),
         None => Answer::Nothing,
-    }
-}
-
-/// Clears the flight's place also when its task panics or the runtime ends.
-struct Landing(Arc<Slot>);
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        *self.0.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.0.flying.store(false, Ordering::Release);
     }
 }

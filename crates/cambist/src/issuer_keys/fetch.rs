@@ -1,6 +1,5 @@
 //! One look at one place for keys.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use http::header::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::{FRESH, PATIENCE, Source, fresh_for, max_age};
+use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
 use crate::observer::KeySource;
 use crate::token_file::{TokenFile, TokenFileError};
@@ -56,12 +56,12 @@ pub enum FetchError {
     #[error("the API server's token: {0}")]
     Token(#[from] TokenFileError),
     /// The key-set file cannot be read.
-    #[error("the key set file {path}: {problem}")]
+    #[error("the key set file {} {fault}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        problem: String,
+        fault: FileFault,
     },
 }
 
@@ -145,7 +145,7 @@ impl Source {
                 key_set(transport, &format!("{server}/openid/v1/jwks"), headers).await
             }
             Self::File(path) => {
-                let body = Bytes::from(read(path).await?);
+                let body = read(path).await?;
                 Ok(Fetched {
                     keys: Some(usable(&body)?),
                     etag: None,
@@ -225,26 +225,10 @@ fn usable(body: &[u8]) -> Result<KeySet, FetchError> {
     }
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
-    let problem = |problem: String| FetchError::File { path: path.to_owned(), problem };
+async fn read(path: &Path) -> Result<Bytes, FetchError> {
     let owned = path.to_owned();
-    match tokio::task::spawn_blocking(move || read_now(&owned)).await {
-        Ok(read) => read.map_err(|error| problem(error.to_string())),
-        Err(_) => Err(problem("reading it ended without a result".to_owned())),
-    }
-}
-
-fn read_now(path: &Path) -> std::io::Result<Vec<u8>> {
-    // Opening a FIFO would wait for a writer.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    let mut body = Vec::new();
-    let limit = MAX_JWKS_BYTES as u64 + 1;
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut body)?;
-    if body.len() > MAX_JWKS_BYTES {
-        let problem = format!("it is larger than the {MAX_JWKS_BYTES} bytes that are read");
-        return Err(std::io::Error::other(problem));
-    }
-    Ok(body)
+    let read = move || files::read(&owned, MAX_JWKS_BYTES);
+    let body = files::off_workers(Need::Ordinary, path, read).await.flatten();
+    let body = body.map_err(|fault| FetchError::File { path: path.to_owned(), fault })?;
+    Ok(Bytes::copy_from_slice(&body))
 }

@@ -348,3 +348,56 @@ async fn without_a_configured_issuer_the_tokens_own_tells_the_platform() {
     let set = World::new().with("CAMBIST_ROTATE_AFTER", "336h").config().key_age;
     assert!(set.policy_on(set.platform_of(aks)).limits.is_some());
 }
+
+/// Puts a FIFO in a file's place: opening it would wait for a writer for ever.
+fn make_fifo(path: &str) {
+    let _ = std::fs::remove_file(path);
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
+    let world = World::new();
+    let issuer = world.sim.settings().issuer.clone();
+    let (dir, path) = ledger(&world, &issuer, 60);
+    let world = world.with("CAMBIST_LEDGER", &path);
+    let credential = world.credential();
+    let vault = scope("https://vault.azure.net");
+    credential.prefetch([vault.clone()]);
+    let keeper = tokio::spawn({
+        let credential = credential.clone();
+        async move { credential.maintain().await }
+    });
+    let held = credential.token(&vault).await.unwrap();
+    assert_eq!(report(&credential).await.ledger_problem, None);
+    // While it runs; what was read before stays in use.
+    make_fifo(&path);
+    std::fs::remove_file(dir.path().join("history.json.bak")).unwrap();
+    for _ in 0..120 {
+        world.kubelet.project().unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    let said = report(&credential).await;
+    assert!(said.ledger_problem.as_ref().unwrap().ends_with("is a FIFO, not a regular file"));
+    assert_eq!(said.judgement.verdict, Verdict::Due);
+    let now = credential.token(&vault).await.unwrap();
+    assert_ne!(now.secret().expose(), held.secret().expose(), "it is refreshed ahead of time");
+    keeper.abort();
+    // From the start.
+    let credential = world.credential();
+    credential.token(&vault).await.unwrap();
+    assert!(report(&credential).await.ledger_problem.as_ref().unwrap().contains("is a FIFO"));
+}
+
+#[test]
+fn a_ledger_longer_than_any_that_is_written_is_refused_for_that() {
+    let world = World::new();
+    let (_dir, path) = ledger(&world, &world.sim.settings().issuer.clone(), 60);
+    let mut long = std::fs::read(&path).unwrap();
+    long.resize(900_000, b' ');
+    for file in [path.clone(), format!("{path}.bak")] {
+        std::fs::write(file, &long).unwrap();
+    }
+    let error = HistoryFile::new(&path).read().unwrap_err().to_string();
+    assert!(error.contains("900000") && error.contains("65536"), "{error}");
+}

@@ -51,7 +51,7 @@ impl Default for HttpsOptions {
 pub enum TransportBuildError {
     /// Nobody is trusted, so that no connection could ever be made.
     #[error(
-        "no certificate authority is trusted: neither the platform's nor another; name a file of them"
+        "no certificate authority is trusted: neither the platform's nor another; an image without any needs CAMBIST_CA_FILE, and for a token proxy AZURE_KUBERNETES_CA_FILE"
     )]
     NoRoots,
     /// The client refuses its settings.
@@ -85,11 +85,7 @@ impl Https {
         if roots.is_empty() && !platform_roots {
             return Err(TransportBuildError::NoRoots);
         }
-        let certificates = roots.iter().flat_map(CaBundle::certificates);
-        let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        let builder = reqwest::Client::builder()
-            .tls_backend_rustls()
-            .tls_version_min(reqwest::tls::Version::TLS_1_2)
+        let builder = trusting(&roots, platform_roots)?
             .tls_info(true)
             .https_only(true)
             .no_proxy()
@@ -115,13 +111,59 @@ impl Https {
             Some(proxy) => builder.proxy(proxy),
             None => builder,
         };
-        let builder = match (platform_roots, certificates.is_empty()) {
-            (true, true) => builder,
-            (true, false) => builder.tls_certs_merge(certificates),
-            (false, _) => builder.tls_certs_only(certificates),
-        };
         Ok(Self { client: adjust(builder).build().map_err(refused)? })
     }
+}
+
+/// A client's beginning: whom it trusts, by TLS 1.2 and later. The platform's authorities are shared by all
+/// clients.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn trusting(
+    roots: &[CaBundle],
+    platform_roots: bool,
+) -> Result<reqwest::ClientBuilder, TransportBuildError> {
+    use std::sync::Arc;
+
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::{ClientConfig, RootCertStore};
+
+    let platform =
+        if platform_roots { super::platform::roots() } else { Arc::new(RootCertStore::empty()) };
+    let trusted = if roots.is_empty() {
+        platform
+    } else {
+        let mut trusted = RootCertStore::clone(&platform);
+        let added = roots.iter().try_for_each(|bundle| bundle.add_to(&mut trusted));
+        added.map_err(|error| TransportBuildError::Client(error.to_string()))?;
+        Arc::new(trusted)
+    };
+    if trusted.is_empty() {
+        return Err(TransportBuildError::NoRoots);
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let config = config.with_safe_default_protocol_versions();
+    let config = config.map_err(|error| TransportBuildError::Client(error.to_string()))?;
+    let mut config = config.with_root_certificates(trusted).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(config))
+}
+
+/// The same where the platform itself judges certificates.
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+fn trusting(
+    roots: &[CaBundle],
+    platform_roots: bool,
+) -> Result<reqwest::ClientBuilder, TransportBuildError> {
+    let certificates = roots.iter().flat_map(CaBundle::certificates);
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let builder = reqwest::Client::builder()
+        .tls_backend_rustls()
+        .tls_version_min(reqwest::tls::Version::TLS_1_2);
+    Ok(match (platform_roots, certificates.is_empty()) {
+        (true, true) => builder,
+        (true, false) => builder.tls_certs_merge(certificates),
+        (false, _) => builder.tls_certs_only(certificates),
+    })
 }
 
 /// reqwest's own words say only "builder error"; the cause tells.

@@ -1,16 +1,17 @@
 //! Certificate authorities beyond the platform's.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// The longest PEM file that is read.
-const MAX_PEM: u64 = 1024 * 1024;
+use crate::files::{FileFault, read_in_time};
+
+/// The longest PEM file that is read, in bytes. The largest bundles of public authorities have a quarter
+/// of it.
+pub(super) const MAX_PEM: usize = 1024 * 1024;
 
 /// Certificates of authorities that may vouch for a server, and where they were read.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub struct CaBundle {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaError {
+    /// The file cannot be read.
+    #[error("{} {fault}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        fault: FileFault,
+    },
     /// The PEM is damaged.
     #[error("{origin}: certificate {number} is not readable as PEM: {what}")]
     Pem {
@@ -52,6 +61,16 @@ pub enum CaError {
 }
 
 impl CaBundle {
+    /// Reads a PEM file, for 2 seconds at most and while its caller waits: for a program's start.
+    ///
+    /// # Errors
+    /// If it cannot be read, and as [`parse`](Self::parse).
+    pub fn read(path: &Path) -> Result<Self, CaError> {
+        let pem = read_in_time(path, MAX_PEM);
+        let pem = pem.map_err(|fault| CaError::File { path: path.to_owned(), fault })?;
+        Self::parse(path.display().to_string(), &pem)
+    }
+
     /// Reads a PEM file's content: one certificate or more, other sections and comments skipped.
     /// `source` is named in errors: a path, or a variable.
     ///
@@ -89,28 +108,16 @@ impl CaBundle {
         &self.source
     }
 
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    pub(super) fn add_to(&self, store: &mut RootCertStore) -> Result<(), rustls::Error> {
+        self.certificates.iter().try_for_each(|der| store.add(der.clone()))
+    }
+
+    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
     pub(super) fn certificates(
         &self,
     ) -> impl Iterator<Item = Result<reqwest::Certificate, reqwest::Error>> {
         self.certificates.iter().map(|der| reqwest::Certificate::from_der(der))
-    }
-}
-
-/// The content of a PEM file. The largest bundles of public authorities have a quarter of what is read
-/// at most; what never ends is no file of certificates.
-pub(crate) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
-    let shown = path.display();
-    let unreadable = |error| format!("{shown} cannot be read: {error}");
-    // A pipe could keep a reader waiting for ever.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(format!("{shown} is no file"));
-    }
-    let mut pem = Vec::new();
-    let reading = File::open(path).and_then(|file| file.take(MAX_PEM + 1).read_to_end(&mut pem));
-    match reading {
-        Err(error) => Err(unreadable(error)),
-        Ok(read) if read as u64 > MAX_PEM => Err(format!("{shown} is longer than {MAX_PEM} bytes")),
-        Ok(_) => Ok(pem),
     }
 }
 

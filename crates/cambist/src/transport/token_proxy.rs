@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -23,19 +22,16 @@ use http::{HeaderValue, Request, Response, Uri};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::DnsName;
-use tokio::sync::Semaphore;
 use tower::Service;
 
 use super::error::TransportError;
 use super::https::Https;
-use super::roots::read_pem;
+use super::roots::MAX_PEM;
 use super::{CaBundle, HttpsOptions, TransportBuildError};
+use crate::files::{self, Need};
 
 /// The longest base path: with the path of a request behind it, it is still a URL's.
 const MAX_PATH: usize = 1024;
-
-/// How long looking at the CA file may take; afterwards the client there is does.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a cluster's token proxy is, what it is called, and who vouches for it.
 ///
@@ -198,8 +194,6 @@ pub(super) struct TokenProxy(Arc<Inner>);
 struct Inner {
     options: TokenProxyOptions,
     held: Mutex<Held>,
-    /// A file system that hangs may hold on to one thread, not to one for each request.
-    looking: Arc<Semaphore>,
 }
 
 /// The client, and the file's content that its trust was made of.
@@ -210,50 +204,40 @@ struct Held {
 
 impl TokenProxy {
     pub(super) fn new(options: TokenProxyOptions) -> Result<Self, TransportBuildError> {
+        let unusable = TransportBuildError::CaFile;
         let (trust, pem) = match &options.trust {
             TokenProxyTrust::Platform => (None, Vec::new()),
             TokenProxyTrust::Bundle(bundle) => (Some(bundle.clone()), Vec::new()),
             TokenProxyTrust::File(path) => {
-                let pem = read_pem(path).map_err(TransportBuildError::CaFile)?;
+                let pem = files::read_in_time(path, MAX_PEM);
+                let pem = pem.map_err(|fault| unusable(format!("{} {fault}", path.display())))?;
                 let bundle = CaBundle::parse(path.display().to_string(), &pem);
-                (Some(bundle.map_err(|e| TransportBuildError::CaFile(e.to_string()))?), pem)
+                (Some(bundle.map_err(|error| unusable(error.to_string()))?), pem.to_vec())
             }
         };
         let client = client(&options, trust)?;
-        let (held, looking) = (Mutex::new(Held { client, pem }), Arc::new(Semaphore::new(1)));
-        Ok(Self(Arc::new(Inner { options, held, looking })))
+        Ok(Self(Arc::new(Inner { options, held: Mutex::new(Held { client, pem }) })))
     }
 
     /// The client that fits the CA file as it is now.
     async fn client(&self) -> Https {
         if let TokenProxyTrust::File(path) = &self.0.options.trust {
-            let (this, path) = (self.clone(), path.clone());
-            let look = async {
-                let looking = Arc::clone(&self.0.looking).acquire_owned().await;
-                let looked = tokio::task::spawn_blocking(move || {
-                    let _looking = looking;
-                    this.look(&path);
-                });
-                drop(looked.await);
-            };
+            let (this, file) = (self.clone(), path.clone());
+            let look = move || this.look(&file);
             // Late or not, there is a client.
-            drop(tokio::time::timeout(PATIENCE, look).await);
+            if let Err(fault) = files::off_workers(Need::Ordinary, path, look).await {
+                kept(format!("{} {fault}", path.display()));
+            }
         }
         self.held().client.clone()
     }
 
     /// Takes up a CA file that has changed, if there is anything in it to be taken up.
     fn look(&self, path: &Path) {
-        let kept = |problem: String| {
-            tracing::warn!(
-                problem,
-                "the token proxy's CA file is not usable; the one before holds"
-            );
-        };
-        let pem = match read_pem(path) {
-            Ok(pem) if pem == self.held().pem => return,
+        let pem = match files::read(path, MAX_PEM) {
+            Ok(pem) if *pem == self.held().pem => return,
             Ok(pem) => pem,
-            Err(problem) => return kept(problem),
+            Err(fault) => return kept(format!("{} {fault}", path.display())),
         };
         let bundle = match CaBundle::parse(path.display().to_string(), &pem) {
             Ok(bundle) => bundle,
@@ -261,7 +245,7 @@ impl TokenProxy {
         };
         match client(&self.0.options, Some(bundle)) {
             // The old client's connections end with it, and with them the old trust.
-            Ok(client) => *self.held() = Held { client, pem },
+            Ok(client) => *self.held() = Held { client, pem: pem.to_vec() },
             Err(error) => kept(error.to_string()),
         }
     }
@@ -288,6 +272,10 @@ impl Service<Request<Bytes>> for TokenProxy {
             answer.map_err(TransportError::of_token_proxy)
         })
     }
+}
+
+fn kept(problem: String) {
+    tracing::warn!(problem, "the token proxy's CA file is not usable; the one before holds");
 }
 
 fn client(

@@ -17,8 +17,8 @@ use crate::key_age::finding::{CheckId, Finding};
 use crate::key_age::role::Signings;
 use crate::key_age::serial::seconds;
 
-/// Largest document that is written and read, in bytes; what does not fit is forgotten, the oldest
-/// first.
+/// Largest document that is written, and so the largest that is read, in bytes; what does not fit is
+/// forgotten, the oldest first.
 pub const MAX_HISTORY_BYTES: usize = 64 * 1024;
 
 /// The version of the document's form.
