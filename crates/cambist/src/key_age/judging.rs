@@ -62,9 +62,8 @@ impl KeyAge {
     pub async fn judged(&self) -> Option<Arc<Report>> {
         // Twice, since the judgement under way may have begun before the last change.
         for _ in 0..2 {
-            let judging = self.join();
-            let judged = judging.outcome_within(PATIENCE, self.0.context.clock.boot()).await;
-            if judged.is_none() || self.current().is_some() {
+            let judged = tokio::time::timeout(PATIENCE, self.join().outcome()).await;
+            if judged.is_err() || self.current().is_some() {
                 break;
             }
         }
