@@ -9,7 +9,8 @@
 //! use cambist_core::admission::{Assertion, Standing, Unchecked};
 //!
 //! fn misuse(token: cambist_core::token::ProjectedToken) -> Assertion {
-//!     Assertion { token, standing: Standing::Unchecked(Unchecked::NoKeys), objection: None }
+//!     let standing = Standing::Unchecked(Unchecked::NoKeys);
+//!     Assertion { token, standing, objection: None }
 //! }
 //! ```
 
@@ -251,7 +252,8 @@ impl Admission {
             Mode::Enforce => Err(Refusal::Held { reason, detail }),
             Mode::Off | Mode::Audit => {
                 let standing = Standing::Unchecked(reason);
-                Ok(Assertion { token: token.clone(), standing, objection: None })
+                let token = token.clone();
+                Ok(Assertion { token, standing, objection: None })
             }
         }
     }
@@ -276,6 +278,12 @@ impl Assertion {
     /// The name of the key that signed it, by its own word.
     pub fn kid(&self) -> Option<&KeyId> {
         self.token.kid()
+    }
+
+    /// What its header names to have a key of its sender's choice trusted (`jwk`, `x5u`, ...). That is
+    /// never looked at; no API server writes it, so somebody may want to know.
+    pub fn ignored(&self) -> &[&'static str] {
+        &self.token.header().ignored
     }
 
     /// The token, to be sent to Entra and nowhere else.

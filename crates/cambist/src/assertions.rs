@@ -7,6 +7,7 @@ use cambist_core::admission::{
 };
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{KeySet, Thumbprint};
+use cambist_core::key_age::Verdict;
 use cambist_core::token::ProjectedToken;
 
 use crate::context::Context;
@@ -40,6 +41,12 @@ impl Assertions {
         let enforced = self.admission.mode() == Mode::Enforce;
         let now = self.context.clock.wall();
         self.keys.key_age().is_some_and(|key_age| key_age.is_withdrawn(key, enforced, now))
+    }
+
+    /// What is to be said of the age of the key that vouches for an assertion, if that is judged.
+    pub(crate) fn verdict_on(&self, standing: Standing) -> Option<Verdict> {
+        let Standing::Verified(key) = standing else { return None };
+        Some(self.keys.key_age()?.report()?.judgement.key(key)?.verdict)
     }
 
     /// The issuer's keys.
