@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use cambist::issuer_keys::Source;
 use cambist::transport::Transport;
@@ -18,6 +18,7 @@ use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::admin::Admin;
@@ -89,7 +90,7 @@ impl World {
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
         let sources = vec![Source::Public { transport: transport(), host }];
-        library.credential_over(transport(), sources, context)
+        library.trust.open_over(transport(), sources, context).credential(&library.identity)
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -153,6 +154,10 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Listens on this thread; a test's runtime has no other.
     pub(crate) fn listen(filter: &str) -> (Self, DefaultGuard) {
+        // Of a single listener tracing believes that every thread has it: an event that comes first on
+        // another test's thread would be taken for one that nobody listens to.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let lines = Self::default();
         let writer = lines.clone();
         let filter = filter.parse().unwrap();

@@ -9,7 +9,8 @@
 //! use cambist_core::admission::{Assertion, Standing, Unchecked};
 //!
 //! fn misuse(token: cambist_core::token::ProjectedToken) -> Assertion {
-//!     Assertion { token, standing: Standing::Unchecked(Unchecked::NoKeys), objection: None }
+//!     let standing = Standing::Unchecked(Unchecked::NoKeys);
+//!     Assertion { token, standing, verdict: None, objection: None }
 //! }
 //! ```
 
@@ -19,7 +20,7 @@ use std::str::FromStr;
 use crate::clock::UnixTime;
 use crate::jwks::{KeyId, KeySet, Thumbprint};
 use crate::key_age::enforce::{Exemption, Refused, may_exchange};
-use crate::key_age::{Finding, Judgement};
+use crate::key_age::{Finding, Judgement, Verdict};
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
@@ -62,6 +63,7 @@ impl FromStr for Mode {
 pub struct Assertion {
     token: ProjectedToken,
     standing: Standing,
+    verdict: Option<Verdict>,
     objection: Option<Refused>,
 }
 
@@ -223,6 +225,8 @@ impl Admission {
             Ok(verified) => {
                 let key = verified.thumbprint();
                 let known = world.key_age.filter(|_| self.mode != Mode::Off);
+                let judged = known.and_then(|known| known.judgement.key(key));
+                let verdict = judged.map(|judged| judged.verdict);
                 let objection = known.and_then(|known| {
                     let KeyAge { judgement, findings, exempt } = known;
                     may_exchange(key, judgement, findings, exempt, now).err()
@@ -231,7 +235,7 @@ impl Admission {
                     (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
                     (objection, _) => {
                         let standing = Standing::Verified(key);
-                        Ok(Assertion { token: token.clone(), standing, objection })
+                        Ok(Assertion { token: token.clone(), standing, verdict, objection })
                     }
                 }
             }
@@ -252,7 +256,8 @@ impl Admission {
             Mode::Enforce => Err(Refusal::Held { reason, detail }),
             Mode::Off | Mode::Audit => {
                 let standing = Standing::Unchecked(reason);
-                Ok(Assertion { token: token.clone(), standing, objection: None })
+                let token = token.clone();
+                Ok(Assertion { token, standing, verdict: None, objection: None })
             }
         }
     }
@@ -262,6 +267,11 @@ impl Assertion {
     /// What is known of it.
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// What is to be said of the age of the key that signed it, if that was judged.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.verdict
     }
 
     /// What [`Mode::Enforce`] would have refused it for, in [`Mode::Audit`].
@@ -277,6 +287,12 @@ impl Assertion {
     /// The name of the key that signed it, by its own word.
     pub fn kid(&self) -> Option<&KeyId> {
         self.token.kid()
+    }
+
+    /// What its header names to have a key of its sender's choice trusted (`jwk`, `x5u`, ...). That is
+    /// never looked at; no API server writes it, so somebody may want to know.
+    pub fn ignored(&self) -> &[&'static str] {
+        &self.token.header().ignored
     }
 
     /// The token, to be sent to Entra and nowhere else.

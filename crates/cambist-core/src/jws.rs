@@ -112,7 +112,7 @@ pub struct Header {
     /// The key the token says it is signed by.
     pub kid: Option<KeyId>,
     /// Members that would have the reader fetch or trust a key of the sender's choice (`jwk`, `jku`,
-    /// `x5u`, `x5c`, `x5t`). They are ignored; somebody may want to count them.
+    /// `x5u`, `x5c`, `x5t`). They are ignored, and told to whoever observes.
     pub ignored: Vec<&'static str>,
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::jwks::{Choice, KeyId, KeySet};
 use http::HeaderMap;
@@ -88,7 +89,7 @@ struct Held {
 
 /// No source gave a usable key set, and none is held: what each of them said.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("no keys of the issuer {issuer} could be had: {problems}")]
+#[error("no keys of the issuer {} could be had: {problems}", Foreign::new(.issuer.as_str()))]
 pub struct KeysError {
     issuer: IssuerUrl,
     problems: String,

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use crate::config::Config;
 use crate::context::Context;
 use crate::credential::Credential;
-use crate::error::Error;
 use crate::issuer_keys::Source;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
+use crate::trust::Trust;
 
 pub(crate) struct World {
     pub(crate) sim: Sim,
@@ -73,9 +73,17 @@ impl World {
         Config::from_env(&self.env).unwrap()
     }
 
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust_over(self.transport())
+    }
+
+    /// The same with somebody else in Entra's place.
+    pub(crate) fn trust_over(&self, entra: Transport) -> Trust {
+        self.config().trust.open_over(entra, self.sources(), self.context())
+    }
+
     pub(crate) fn credential(&self) -> Credential {
-        let (transport, sources) = (self.transport(), self.sources());
-        self.config().credential_over(transport, sources, self.context())
+        self.trust().credential(&self.config().identity)
     }
 
     /// What the pod asked for so far: exchanges, discovery documents, key sets.
@@ -91,5 +99,5 @@ pub(crate) fn scope(resource: &str) -> Scope {
 
 /// The reason for which a credential has no token for a scope, or "" if it has one.
 pub(crate) async fn reason(credential: &Credential, scope: &Scope) -> &'static str {
-    credential.token(scope).await.as_ref().map_or_else(Error::reason, |_| "")
+    credential.token(scope).await.as_ref().map_or_else(|error| error.reason().as_str(), |_| "")
 }

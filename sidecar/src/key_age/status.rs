@@ -3,11 +3,15 @@
 use cambist::key_age::Report;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::brief;
 use cambist_core::key_age::enforce::may_exchange;
 use cambist_core::key_age::{Finding, KeyJudgement, Platform};
 use serde_json::{Value, json};
 
 use super::Rules;
+
+/// Most keys, and most findings, that are listed: an issuer has a few, or it is up to something.
+const MOST: usize = 20;
 
 /// Everything that is known and what it is held against.
 pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> Value {
@@ -27,8 +31,8 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
         })
     });
     let judgement = report.map(|report| &report.judgement);
-    let keys = judgement.into_iter().flat_map(|judgement| &judgement.keys);
-    let findings = report.into_iter().flat_map(|report| &report.findings);
+    let keys = judgement.into_iter().flat_map(|judgement| &judgement.keys).take(MOST);
+    let findings = report.into_iter().flat_map(|report| &report.findings).take(MOST);
     json!({
         "mode": rules.mode.as_str(),
         "platform": platform.as_str(),
@@ -102,7 +106,7 @@ fn finding(found: &Finding, platform: Platform) -> Value {
         "severity": found.severity.as_str(),
         "title": found.id.title(),
         "key": found.key.map(|key| key.to_string()),
-        "evidence": found.evidence,
+        "evidence": found.evidence.iter().take(MOST).map(|it| brief(it, 400)).collect::<Vec<_>>(),
         "remedy": found.remediation(platform),
     })
 }

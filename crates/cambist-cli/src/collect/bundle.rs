@@ -3,6 +3,8 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use cambist_core::JsonError;
+use cambist_core::foreign::Foreign;
 use serde_json::Value;
 
 use super::look::{Look, VERSION};
@@ -21,9 +23,9 @@ pub(crate) enum BundleError {
     #[error("the bundle {path} has schemaVersion {found}; this program reads {VERSION}")]
     Version { path: String, found: u64 },
     #[error(
-        "the bundle {path} is of the issuer {found:?}, but --issuer or another bundle says {expected:?}; they are compared byte for byte"
+        "the bundle {path} is of the issuer {found}, but --issuer or another bundle says {expected}; they are compared byte for byte"
     )]
-    Issuer { path: String, expected: String, found: String },
+    Issuer { path: String, expected: Foreign, found: Foreign },
 }
 
 /// Reads bundles of one issuer, that one if one is named: the latest, with the others in it.
@@ -57,18 +59,18 @@ fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
     let file = std::fs::File::open(path).and_then(|file| file.take(MAX).read_to_string(&mut text));
     file.map_err(|e| failed(e.to_string()))?;
     let value: Value =
-        serde_json::from_str(&text).map_err(|e| failed(format!("is not whole JSON: {e}")))?;
+        serde_json::from_str(&text).map_err(|e| failed(format!("is {}", JsonError::from(e))))?;
     match value.get("schemaVersion").and_then(Value::as_u64) {
         Some(found) if found != u64::from(VERSION) => {
             return Err(BundleError::Version { path: shown, found });
         }
         _ => {}
     }
-    let look: Look =
-        serde_json::from_value(value).map_err(|e| failed(format!("is no bundle: {e}")))?;
+    let look: Look = serde_json::from_str(&text)
+        .map_err(|e| failed(format!("is no bundle: it is {}", JsonError::from(e))))?;
     match issuer.filter(|issuer| *issuer != look.issuer) {
         Some(expected) => {
-            let (expected, found) = (expected.to_owned(), look.issuer);
+            let (expected, found) = (Foreign::new(expected), Foreign::new(&look.issuer));
             Err(BundleError::Issuer { path: shown, expected, found })
         }
         None => Ok(look),

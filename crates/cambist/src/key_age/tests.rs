@@ -37,7 +37,7 @@ async fn a_key_that_nobody_rotates_becomes_due_and_then_stops_renewal_where_enfo
     assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
     let before = world.asked().0;
     let error = credential.token(&scope("api://new")).await.unwrap_err();
-    assert_eq!(error.reason(), "key_overdue");
+    assert_eq!(error.reason().as_str(), "key_overdue");
     let text = error.to_string();
     assert!(text.contains("CAMBIST_KEY_AGE_EXEMPT=") && text.contains("at least"), "{text}");
     assert_eq!(world.asked().0, before, "nothing is sent");
@@ -211,7 +211,7 @@ async fn a_resurrected_key_is_suspect_and_may_sign() {
 fn a_body_that_cannot_be_read_is_no_sighting() {
     let world = World::new();
     let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
-    let key_age = KeyAge::new(world.config().key_age, world.context());
+    let key_age = KeyAge::new(world.config().trust.key_age, world.context());
     let look = |body| Look {
         source: Source::Public,
         body: Some(body),
@@ -232,15 +232,15 @@ fn a_body_that_cannot_be_read_is_no_sighting() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_configured_issuer_the_tokens_own_tells_the_platform() {
-    let settings = || World::new().config().key_age;
+    let settings = || World::new().config().trust.key_age;
     let aks = "https://eastus.oic.prod-aks.azure.com/tenant/cluster/";
     assert_eq!(settings().platform_of(aks).as_str(), "aks");
     assert!(settings().policy_on(settings().platform_of(aks)).limits.is_none());
     assert_eq!(settings().platform_of("https://own.example/").as_str(), "kubeadm");
     // Somebody's word goes before the issuer's looks.
-    let named = World::new().with("CAMBIST_PLATFORM", "aks-edge").config().key_age;
+    let named = World::new().with("CAMBIST_PLATFORM", "aks-edge").config().trust.key_age;
     assert!(named.policy_on(named.platform_of(aks)).limits.is_some());
-    let set = World::new().with("CAMBIST_ROTATE_AFTER", "336h").config().key_age;
+    let set = World::new().with("CAMBIST_ROTATE_AFTER", "336h").config().trust.key_age;
     assert!(set.policy_on(set.platform_of(aks)).limits.is_some());
 }
 
