@@ -75,7 +75,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// The service: behind the layer, every request has a verified caller.
 fn service(issuer: &str, transport: Transport) -> anyhow::Result<Router> {
-    let verifier = Verifier::new(Some(IssuerUrl::parse(issuer)?), Audience::parse(AUDIENCE)?);
+    let verifier = Verifier::new(IssuerUrl::parse(issuer)?, Audience::parse(AUDIENCE)?);
     let context = Context::system("pod-name");
     let source = Source::Public { transport, host: JwksHost::SameAsIssuer };
     let keys = IssuerKeys::new(vec![source], context.clone());

@@ -109,9 +109,9 @@ impl AuthenticateLayer {
         let token = ProjectedToken::parse(token).map_err(|_| Denied::new("token_malformed"))?;
         let now = self.context.clock.wall();
         // Nothing is fetched for a token whose own claims already rule it out.
-        let screened = self.verifier.screen_at(&token, now).and(self.verifier.issuer_of(&token));
-        let issuer = screened.map_err(|e| Denied::new(e.as_str()))?;
-        let keys = self.keys.with(&issuer, token.kid()).await.map_err(|_| Denied::UNCHECKED)?;
+        self.verifier.screen_at(&token, now).map_err(|e| Denied::new(e.as_str()))?;
+        let keys = self.keys.with(&self.verifier.issuer, token.kid()).await;
+        let keys = keys.map_err(|_| Denied::UNCHECKED)?;
         let verified = self.verifier.verify_at(&token, &keys, now);
         verified.map(Caller::from).map_err(|e| Denied::new(e.as_str()))
     }

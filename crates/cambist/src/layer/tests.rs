@@ -57,7 +57,7 @@ impl Door {
     fn new() -> Self {
         let world = World::new();
         let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
-        let verifier = Verifier::new(Some(issuer), Audience::parse("https://api.shop").unwrap());
+        let verifier = Verifier::new(issuer, Audience::parse("https://api.shop").unwrap());
         let keys = IssuerKeys::new(world.sources(), world.context());
         let layer = AuthenticateLayer::new(verifier, keys, world.context());
         Self { world, layer }
