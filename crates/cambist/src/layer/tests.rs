@@ -2,12 +2,17 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use cambist_core::admission::Caller;
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::scope::Audience;
+use cambist_core::verify::Verifier;
 use cambist_sim::fault::{Fault, Target};
-use tower::{ServiceExt, service_fn};
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower::{Layer as _, ServiceExt, service_fn};
 
 use super::*;
+use crate::issuer_keys::IssuerKeys;
 use crate::testing::{World, scope};
 
 #[tokio::test(start_paused = true)]
