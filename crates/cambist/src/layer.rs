@@ -2,9 +2,11 @@
 
 mod authenticate;
 mod bearer;
+mod callers;
 
 pub use authenticate::{Authenticate, AuthenticateLayer};
 pub use bearer::{Bearer, BearerLayer};
+pub use callers::{Callers, CallersError};
 
 #[cfg(test)]
 mod tests;
