@@ -16,7 +16,8 @@ use http::header::{
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::{FRESH, PATIENCE, Source, fresh_for, max_age};
+use super::freshness::{FRESH, fresh_for, max_age};
+use super::source::{PATIENCE, Source};
 use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
 use crate::observer::KeySource;
@@ -110,14 +111,6 @@ impl Fetched {
 }
 
 impl Source {
-    pub(super) fn kind(&self) -> KeySource {
-        match self {
-            Self::Public { .. } => KeySource::Public,
-            Self::Api { .. } => KeySource::Api,
-            Self::File(_) => KeySource::File,
-        }
-    }
-
     pub(super) async fn fetch(
         &self,
         issuer: &IssuerUrl,
