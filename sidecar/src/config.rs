@@ -13,6 +13,7 @@ use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
 
+use crate::front_door::HostName;
 use crate::key_age::Rules;
 use crate::log::Filter;
 use crate::request::Protocol;
@@ -48,6 +49,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where probes and scrapers ask, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// The names that probes and scrapers ask by, beside its addresses.
+    pub admin_hosts: Vec<HostName>,
     /// The node's address, if it was told.
     pub host_ip: Option<IpAddr>,
     /// How apps may ask.
@@ -108,6 +111,9 @@ impl Config {
         let source = read.source();
         let listen = read.parsed("CAMBIST_LISTEN", Listen::Both(8421), Listen::from_str);
         let admin = read.parsed(ADMIN_LISTEN, Some(DEFAULT_ADMIN), listen::admin);
+        let admin_hosts = read.parsed("CAMBIST_ADMIN_HOSTS", Vec::new(), |text| {
+            parts(text).map(HostName::from_str).collect()
+        });
         let port = match listen {
             Listen::Both(port) => port,
             Listen::One(at) => at.port(),
@@ -138,6 +144,7 @@ impl Config {
             key_age,
             listen,
             admin,
+            admin_hosts,
             host_ip,
             protocols,
             header_secret,
@@ -186,30 +193,29 @@ impl fmt::Display for Config {
         }
         match &self.source {
             Source::Federated(library) => {
-                writeln!(f, "client id        {}", library.client_id)?;
-                writeln!(f, "tenant id        {}", library.tenant_id)?;
-                let authority = &library.authority;
+                writeln!(f, "client id        {}", library.identity.client_id)?;
+                writeln!(f, "tenant id        {}", library.identity.tenant_id)?;
+                let authority = &library.identity.authority;
                 let cloud = authority.cloud().map(|cloud| format!(" ({cloud})"));
                 writeln!(f, "authority        {}{}", authority.host(), cloud.unwrap_or_default())?;
-                writeln!(f, "projected token  {}", library.token_file.display())?;
-                let verifier = &library.verifier;
+                writeln!(f, "projected token  {}", library.identity.token_file.display())?;
                 let unpinned = "unpinned: the token's own is believed; set CAMBIST_ISSUER";
-                let issuer = verifier.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
+                let issuer = library.trust.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
                 writeln!(f, "issuer           {issuer}")?;
-                writeln!(f, "audience         {}", verifier.audience)?;
-                writeln!(f, "issuer keys      {}", list(&library.keys))?;
+                writeln!(f, "audience         {}", library.identity.audience)?;
+                writeln!(f, "issuer keys      {}", list(&library.trust.keys))?;
                 let ca = |file: &Option<PathBuf>| {
                     let file =
                         file.as_ref().map(|file| format!("the platform's and {}", file.display()));
                     file.unwrap_or_else(|| "the platform's".to_owned())
                 };
-                writeln!(f, "token proxy      {}", list(&library.token_proxy))?;
-                match library.token_proxy.as_ref().map(|proxy| &proxy.trust) {
-                    None => writeln!(f, "CAs for entra    {}", ca(&library.entra_ca_file))?,
+                writeln!(f, "token proxy      {}", list(&library.trust.token_proxy))?;
+                match library.trust.token_proxy.as_ref().map(|proxy| &proxy.trust) {
+                    None => writeln!(f, "CAs for entra    {}", ca(&library.trust.entra_ca_file))?,
                     Some(trust) => writeln!(f, "CAs for it       {trust}")?,
                 }
-                writeln!(f, "CAs for issuer   {}", ca(&library.issuer_ca_file))?;
-                writeln!(f, "proxy            {}", list(&library.proxy))?;
+                writeln!(f, "CAs for issuer   {}", ca(&library.trust.issuer_ca_file))?;
+                writeln!(f, "proxy            {}", list(&library.trust.proxy))?;
             }
             #[cfg(feature = "developer")]
             Source::Developer => writeln!(f, "source           a developer's own sign-in")?,
@@ -222,6 +228,9 @@ impl fmt::Display for Config {
         let secret = if self.header_secret.is_some() { "set" } else { "none" };
         writeln!(f, "header secret    {secret}")?;
         writeln!(f, "admin on         {}", list(self.admin))?;
+        if !self.admin_hosts.is_empty() {
+            writeln!(f, "admin's names    {}", list(&self.admin_hosts))?;
+        }
         writeln!(f, "prefetched       {}", list(&self.prefetch))?;
         write!(f, "log              {}", self.log)
     }

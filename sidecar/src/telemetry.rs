@@ -7,16 +7,17 @@ use std::time::Duration;
 use cambist::key_age::Report;
 use cambist::observer::{KeySource, KeysOutcome, Observer, Served};
 use cambist::{AccessToken, Error};
-use cambist_core::admission::{Assertion, Mode, Refusal, Standing};
+use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
 use cambist_core::foreign::{Foreign, brief};
 use cambist_core::key_age::Verdict;
-use cambist_core::key_age::enforce::Refused;
+use cambist_core::key_age::enforce::remediation;
 use cambist_core::scope::Scope;
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::key_age::{Changes, Rules};
+use crate::listener::Recalled;
 use crate::metrics::Metrics;
 use crate::request::{Protocol, Rejection};
 
@@ -139,6 +140,22 @@ impl Telemetry {
         }
     }
 
+    /// A request to the admin listener was refused at the door.
+    pub fn turned_away(&self, rejection: &Rejection) {
+        let reason = rejection.reason().as_str();
+        if let Some(unlogged) = self.refusals.tell(self.uptime().as_secs(), reason, "admin") {
+            tracing::warn!(
+                target: AUDIT,
+                listener = "admin",
+                status = rejection.reason().status().as_u16(),
+                reason,
+                detail = %rejection,
+                unlogged,
+                "refused"
+            );
+        }
+    }
+
     /// A request for a token was answered without one.
     pub fn failed(&self, protocol: Protocol, resource: &str, status: StatusCode, error: &Error) {
         self.metrics.answered(Some(protocol), status);
@@ -153,6 +170,24 @@ impl Telemetry {
                 error = brief(error, MESSAGE),
                 unlogged,
                 "no token to give"
+            );
+        }
+    }
+
+    /// A request for a token could not wait for it.
+    pub fn sent_away(&self, protocol: Protocol, resource: &str, recalled: Recalled) {
+        self.metrics.answered(Some(protocol), StatusCode::SERVICE_UNAVAILABLE);
+        self.metrics.sent_away(recalled);
+        let reason = recalled.as_str();
+        if let Some(unlogged) = self.failures.tell(self.uptime().as_secs(), reason, resource) {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = protocol.as_str(),
+                resource = Foreign::new(resource).as_str(),
+                status = StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+                reason,
+                unlogged,
+                "sent away"
             );
         }
     }
@@ -324,7 +359,7 @@ impl Telemetry {
                 reason = objection.as_str(),
                 key = %objection.key(),
                 evidence = objection.evidence(),
-                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.remedies_for())),
+                remedy = self.rules.as_ref().map(|rules| remediation(objection.ground(), rules.remedies_for())),
                 unlogged,
                 "would be refused under enforce"
             );
@@ -332,7 +367,7 @@ impl Telemetry {
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {
-        Some(refused(error)?.remediation(self.rules.as_ref()?.remedies_for()))
+        Some(remediation(refused(error)?.ground(), self.rules.as_ref()?.remedies_for()))
     }
 }
 

@@ -1,142 +1,135 @@
-//! An Entra and an issuer that say whatever they like: whatever that is, no line of the log and no
-//! reply is longer than 2 KB, or has anything in it that moves a cursor or begins a line.
+//! Issuers, Entras and tokens that mean harm, or were never meant to be read: whatever they send, no
+//! log line, reply or value of the status grows beyond what people read, none holds a secret, and
+//! none writes to a terminal what is no text.
 
-use cambist_sim::fault::{Fault, Target};
-use http::StatusCode;
+mod entra;
+mod issuers;
+mod limits;
+mod server;
+mod tokens;
+
+use futures_util::StreamExt as _;
+use kit::program::Program;
 use kit::{Sidecar, World};
-use serde_json::{Value, json};
 
-use crate::{sidecar, sidecar_with};
+use crate::{SIDECAR, program};
+use limits::{Wrong, check};
+use server::{Case, Server};
 
-/// The longest line, and the longest reply.
-const LONGEST: usize = 2048;
+/// So many cases are played side by side.
+const AT_ONCE: usize = 4;
 
-/// What a single text may be.
-fn texts() -> [String; 5] {
-    [
-        "x".repeat(100_000),
-        "\"\\".repeat(50_000),
-        "\u{202e}\u{1b}[2J\u{7f}\u{0}é".repeat(10_000),
-        "\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}".repeat(1000),
-        "AADSTS700213: \u{430}\u{440}\u{440}\u{2028}".repeat(3000),
-    ]
+/// Holds that nothing was wrong, and says of each case what was.
+fn assert_harmless(wrong: Vec<Wrong>, played: usize) {
+    let list: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+    assert!(list.is_empty(), "{} wrong in {played} cases:\n{}", list.len(), list.join("\n"));
 }
 
-fn said(status: u16, body: impl Into<String>) -> Fault {
-    let status = StatusCode::from_u16(status).unwrap();
-    Fault::Body { status, content_type: "application/json".to_owned(), body: body.into() }
-}
-
-/// What Entra, or whoever stands in its place, may answer.
-fn answers() -> Vec<Fault> {
-    let mut all = vec![
-        said(401, "[".repeat(100_000)),
-        said(400, json!({"error": {"code": "x".repeat(100_000)}}).to_string()),
-        said(401, json!({"error": "x", "error_codes": vec![700_213; 50_000]}).to_string()),
-        said(401, format!("{{\"{0}\":1,\"{0}\":2}}", "x".repeat(100_000))),
-        said(200, format!("{{\"expires_in\":{}}}", "9".repeat(100_000))),
-        said(502, format!("<html>{}", "x".repeat(200_000))),
-        Fault::Redirect { location: format!("https://{}.example/", "x".repeat(60_000)) },
-    ];
-    for text in texts() {
-        let refusal = json!({
-            "error": text, "suberror": text, "error_description": text, "timestamp": text,
-            "trace_id": text, "correlation_id": text, "error_uri": text, "claims": text,
-        });
-        all.push(said(401, refusal.to_string()));
-        all.push(said(503, refusal.to_string()));
-        let grant = json!({ "token_type": text, "expires_in": text, "access_token": text });
-        all.push(said(200, grant.to_string()));
+/// All of what a sidecar tells to others than its app.
+async fn check_outputs(case: &str, sidecar: Sidecar, wrong: &mut Vec<Wrong>) {
+    let status = sidecar.ask_admin("/status.json").await;
+    check::status(case, status.text(), wrong);
+    for path in ["/ready?tokens=1", "/metrics", "/live"] {
+        check::lines(&format!("{case}: {path}"), sidecar.ask_admin(path).await.text(), wrong);
     }
-    all
+    // Its end is an orderly one, and what it wrote is searched for secrets.
+    let ended = sidecar.stop().await;
+    check::log(&format!("{case}: the log"), &ended.output(), wrong);
 }
 
-/// What an issuer may publish.
-fn documents(issuer: &str, good: &Value) -> Vec<(Target, Fault)> {
-    let discovery = |document: Value| (Target::Discovery, said(200, document.to_string()));
-    let keys = |keys: Vec<Value>| (Target::Jwks, said(200, json!({ "keys": keys }).to_string()));
-    let mut all = vec![
-        (Target::Discovery, said(200, "[".repeat(60_000))),
-        (Target::Discovery, said(200, format!("{{\"{0}\":1,\"{0}\":2}}", "x".repeat(30_000)))),
-        discovery(json!({ "issuer": issuer, "jwks_uri": format!("https://{}/", "x".repeat(600)) })),
-        (Target::Jwks, said(200, "\"".to_owned() + &"x".repeat(200_000))),
-        (Target::Jwks, said(200, format!("{{\"keys\":\"{}\"}}", "x".repeat(200_000)))),
-        (Target::Jwks, said(404, "x".repeat(200_000))),
-        (Target::Jwks, Fault::Redirect { location: format!("https://{}/", "x".repeat(60_000)) }),
-        keys(vec![json!({ "kty": "oct", "k": "c2VjcmV0", "kid": "k".repeat(1024) }); 100]),
-    ];
-    let named = |name: &str| {
-        let keys = (0..100).map(|n| {
-            let mut key = good.clone();
-            key["kid"] = format!("{n}{}", name.repeat(1020 / name.len())).into();
-            key
-        });
-        keys.collect()
-    };
-    all.extend([keys(named("\"")), keys(named("\u{430}")), keys(named("x"))]);
-    for text in texts() {
-        // Documents are read up to 64 KiB.
-        let short: String = text.chars().take(2000).collect();
-        all.push(discovery(json!({ "issuer": short, "jwks_uri": short })));
-        all.push(discovery(json!({ "issuer": issuer, "jwks_uri": short })));
-        all.push(keys(vec![json!({ "kty": text, "crv": text, "kid": text })]));
-        all.push(keys(vec![json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB", "use": text })]));
-        all.push(keys(vec![json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": text })]));
-    }
-    all
-}
-
-/// What of the log is too long, or is no line of its own.
-fn assert_lines(log: &str, case: &str) {
-    let longest = log.lines().max_by_key(|line| line.len()).unwrap_or_default();
-    assert!(longest.len() <= LONGEST, "{case}: {} bytes: {longest}", longest.len());
-    for line in log.lines().filter(|line| !line.starts_with("cambist")) {
-        let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{case}: {line}"));
-        assert_ne!(event["message"], "forged", "{line}");
-        assert!(line.chars().all(|c| c == '…' || c.is_ascii_graphic() || c == ' '), "{line}");
-    }
-}
-
-async fn assert_short(sidecar: &Sidecar, resource: &str, case: &str) {
-    let reply = sidecar.token(resource).await;
-    assert_ne!(reply.status, 200, "{case}: {reply:?}");
-    assert!(reply.body.len() <= LONGEST, "{case}: {} bytes: {reply:?}", reply.body.len());
-    let visible = |c: char| c == '…' || c.is_ascii_graphic() || c == ' ';
-    assert!(reply.text().chars().all(visible), "{case}: {reply:?}");
+/// Plays all cases in one world; each has a server and a sidecar of its own.
+async fn play_all<F>(cases: Vec<Case>, play: impl Fn(Case) -> F)
+where
+    F: Future<Output = Vec<Wrong>>,
+{
+    let played = cases.len();
+    let wrong = futures_util::stream::iter(cases.into_iter().map(play));
+    let wrong: Vec<_> = wrong.buffer_unordered(AT_ONCE).collect().await;
+    assert_harmless(wrong.into_iter().flatten().collect(), played);
 }
 
 #[tokio::test]
-async fn nothing_that_entra_says_makes_a_long_line_or_a_long_reply() {
+async fn no_issuer_makes_a_message_grow_or_a_secret_show() {
     let world = World::start().await;
-    let sidecar = sidecar(&world).await;
-    for (n, fault) in answers().into_iter().enumerate() {
-        let case = format!("answer {n}");
-        world.clear().await;
-        world.running().sim().faults().inject(Target::Entra, fault);
-        assert_short(&sidecar, &format!("api://app-{n}"), &case).await;
-        assert_lines(&sidecar.log(), &case);
-    }
-    sidecar.stop().await;
+    play_all(issuers::cases(), |case| play_issuer(&world, case)).await;
 }
 
-#[tokio::test]
-async fn nothing_that_an_issuer_publishes_makes_a_long_line_or_a_long_reply() {
-    let world = World::start().await;
+async fn play_issuer(world: &World, case: Case) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
     let sim = world.running().sim();
-    let good = sim.issuer().signer().jwk();
-    for (n, (target, fault)) in documents(&sim.settings().issuer, &good).into_iter().enumerate() {
-        let case = format!("document {n}");
-        world.clear().await;
-        sim.faults().inject(target, fault);
-        // Where nothing is sent that cannot be checked, the app is told why it cannot.
-        let sidecar = sidecar_with(&world, |it| it.set("CAMBIST_KEY_AGE", "enforce")).await;
-        assert_short(&sidecar, "api://app", &case).await;
-        assert_lines(&sidecar.log(), &case);
-        let status = sidecar.ask_admin("/status.json").await;
-        // Where there are keys, it is a list of what is known of each.
-        let none = status.json()["issuer_keys"].is_null();
-        let most = if none { LONGEST } else { 16 * LONGEST };
-        assert!(status.body.len() <= most, "{case}: {} bytes: {status:?}", status.body.len());
-        sidecar.stop().await;
+    let server = Server::start(&case, world, &sim.issuer().signer().jwk()).await;
+    let (url, ca) = (server.url().to_owned(), server.ca_file());
+    let token = sim.issuer().sign(&sim.token_spec().claim("iss", server.url())).unwrap();
+    world.secrets().add(&token);
+    let sidecar = Sidecar::spawn(
+        SIDECAR,
+        world,
+        program(world)
+            .set("AZURE_FEDERATED_TOKEN_FILE", server.file("token", &token))
+            .set("CAMBIST_ISSUER", &url)
+            .set("CAMBIST_CA_FILE", &ca)
+            .set("CAMBIST_KEY_AGE", "enforce"),
+    )
+    .await;
+    let reply = sidecar.token(kit::sidecar::VAULT).await;
+    check::reply(&case.name, &reply, &mut wrong);
+    check_outputs(&case.name, sidecar, &mut wrong).await;
+    for format in ["table", "json"] {
+        let ended = Program::new(env!("CARGO_BIN_EXE_shim-cambist"))
+            .args(&["issuer", "check", "--issuer", &url, "--ca-file", &ca, "-o", format])
+            .run()
+            .await;
+        let what = format!("{}: the command, as {format}", case.name);
+        // What could not be read is UNKNOWN, and what was read may be anything; it is no crash.
+        if !matches!(ended.code(), Some(0..=3)) {
+            wrong.push(Wrong::new(&what, format!("ended with {:?}", ended.status)));
+        }
+        check::output(&what, &ended.stdout, &mut wrong);
+        check::lines(&what, &ended.stderr, &mut wrong);
+        world.secrets().assert_absent(&what, &ended.output());
     }
+    wrong
+}
+
+#[tokio::test]
+async fn no_entra_makes_a_message_grow_or_a_secret_show() {
+    let world = World::start().await;
+    world.secrets().add(entra::TOKEN);
+    play_all(entra::cases(), |case| play_entra(&world, case)).await;
+}
+
+async fn play_entra(world: &World, case: Case) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    let server = Server::start(&case, world, &serde_json::Value::Null).await;
+    let sidecar = Sidecar::spawn(
+        SIDECAR,
+        world,
+        program(world)
+            .set("AZURE_AUTHORITY_HOST", server.url())
+            .set("CAMBIST_ALLOW_AUTHORITY", server.url())
+            .set("CAMBIST_ENTRA_CA_FILE", server.ca_file()),
+    )
+    .await;
+    for request in [sidecar.app_service("api://a"), sidecar.native("api://a")] {
+        let reply = sidecar.send(&request).await;
+        check::reply(&case.name, &reply, &mut wrong);
+    }
+    check_outputs(&case.name, sidecar, &mut wrong).await;
+    wrong
+}
+
+#[tokio::test]
+async fn no_projected_token_makes_a_message_grow_or_a_secret_show() {
+    let mut wrong = Vec::new();
+    let world = World::start().await;
+    let sidecar = crate::sidecar(&world).await;
+    let cases = tokens::cases(world.running().sim());
+    let played = cases.len();
+    for (name, text) in cases {
+        world.project(&text);
+        let reply = sidecar.token(&format!("api://{name}")).await;
+        check::reply(name, &reply, &mut wrong);
+    }
+    check_outputs("tokens", sidecar, &mut wrong).await;
+    assert_harmless(wrong, played);
 }

@@ -44,6 +44,7 @@ mod receipt;
 mod testing;
 pub mod token_file;
 pub mod transport;
+mod trust;
 
 pub use cambist_core as core;
 pub use clock::SystemClock;
@@ -55,6 +56,7 @@ pub use error::{Class, Error, Reason, UnknownReason};
 pub use exchange::AccessToken;
 pub use observer::Observer;
 pub use receipt::{Receipt, RequestId};
+pub use trust::Trust;
 
 /// The README's program is compiled with the documentation.
 #[cfg(all(doctest, feature = "azure"))]

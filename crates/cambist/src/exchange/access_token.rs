@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::key_age::Verdict;
 use cambist_core::secret::Secret;
 
 use crate::receipt::Receipt;
@@ -35,6 +36,12 @@ impl AccessToken {
         receipt: Receipt,
     ) -> Self {
         Self { secret, valid_for, refresh_in, receipt }
+    }
+
+    /// The same, with what is to be said of the age of the key that vouched for it.
+    pub(crate) fn judged(mut self, verdict: Option<Verdict>) -> Self {
+        self.receipt.verdict = verdict;
+        self
     }
 
     /// The token itself, for an `Authorization: Bearer` header. It is opaque: never take it apart.

@@ -67,6 +67,13 @@ fn allowed_list(allowed: &[String]) -> String {
     if allowed.is_empty() { String::new() } else { format!(" (allowed: {})", allowed.join(", ")) }
 }
 
+impl Default for Authority {
+    /// Entra's public cloud.
+    fn default() -> Self {
+        Self::public()
+    }
+}
+
 impl Authority {
     /// Entra's public cloud.
     pub fn public() -> Self {
