@@ -138,7 +138,7 @@ impl Endpoint {
         let by_now = self.clock.wall() + expires_in;
         let told = token.expires_on();
         let expires_on = if by_now.distance(told) <= ROUNDING { told } else { by_now };
-        self.telemetry.granted(protocol, resource);
+        self.telemetry.granted(protocol, credential.client_id(), resource, token);
         reply::token(&Grant {
             access_token: token.secret().expose(),
             client_id: credential.client_id(),

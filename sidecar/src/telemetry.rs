@@ -192,10 +192,23 @@ impl Telemetry {
         }
     }
 
-    /// A request was answered with a token.
-    pub fn granted(&self, protocol: Protocol, resource: &str) {
+    /// A request was answered with this token. The log tells of each token's first use, and of the
+    /// others at `debug`.
+    pub fn granted(
+        &self,
+        protocol: Protocol,
+        client_id: &str,
+        resource: &str,
+        token: &AccessToken,
+    ) {
         self.metrics.answered(Some(protocol), StatusCode::OK);
-        tracing::debug!(target: AUDIT, protocol = protocol.as_str(), resource, "granted");
+        let protocol = protocol.as_str();
+        if token.is_first_use() {
+            let expires = token.expires_on();
+            tracing::info!(target: AUDIT, protocol, client_id, resource, %expires, "granted");
+        } else {
+            tracing::debug!(target: AUDIT, protocol, client_id, resource, "granted again");
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
-
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::testing::{VAULT, World, ask, asking, json, link, msi};
+use crate::testing::{Lines, VAULT, World, ask, asking, json, link, msi};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -268,4 +267,29 @@ async fn the_drain_answers_those_who_wait() {
     assert_eq!(body["error"], "temporarily_unavailable");
     let late = ask(&endpoint, msi("api://late")).await;
     assert_eq!(reason(&late), "draining");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_tells_of_each_token_once() {
+    let (lines, _guard) = Lines::listen("info");
+    let world = World::new();
+    let (endpoint, credential) = world.endpoint();
+    let endpoint = Arc::new(endpoint);
+    // Several at once, and others later.
+    let first = start_asking(&endpoint, VAULT).await;
+    ask(&endpoint, msi(VAULT)).await;
+    first.await.unwrap();
+    ask(&endpoint, asking(&format!("/v1/token?scope={VAULT}/.default"))).await;
+    // One that was there before anybody asked.
+    let scope = Scope::parse("api://prefetched/.default").unwrap();
+    credential.token(&scope).await.unwrap();
+    for _ in 0..3 {
+        ask(&endpoint, msi("api://prefetched")).await;
+    }
+    let granted: Vec<_> =
+        lines.events().into_iter().filter(|event| event["message"] == "granted").collect();
+    let resources: Vec<_> = granted.iter().map(|event| event["resource"].as_str()).collect();
+    assert_eq!(resources, [Some(VAULT), Some("api://prefetched")]);
+    assert_eq!(granted[0]["protocol"], "app-service");
+    assert_eq!(granted[0]["client_id"], world.sim.settings().client_id);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::issuers::{BIDI, CONTROLS};
+use super::issuers::{BIDI, CONTROLS, texts};
 use super::server::{Case, document, response};
 
 /// A token in an answer that cannot be used is a token all the same.
@@ -14,6 +14,25 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = errors();
     cases.extend(tokens());
     cases.extend(messages());
+    cases.extend(everywhere());
+    cases
+}
+
+/// The same text wherever there may be one.
+fn everywhere() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, text) in texts() {
+        let refusal = json!({
+            "error": text, "suberror": text, "error_description": text, "timestamp": text,
+            "trace_id": text, "correlation_id": text, "error_uri": text, "claims": text,
+        });
+        let grant = json!({"token_type": text, "expires_in": text, "access_token": text});
+        for (status, body) in [("401 U", &refusal), ("503 S", &refusal), ("200 OK", &grant)] {
+            let body = body.to_string();
+            let name = format!("everywhere, {name}, {status}");
+            cases.push(Case::new(&name, move |_| response(status, "", &body)));
+        }
+    }
     cases
 }
 

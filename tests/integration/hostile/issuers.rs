@@ -14,11 +14,40 @@ pub(super) const CONTROLS: &str =
 
 const MEGABYTE: usize = 1024 * 1024;
 
+/// What a single text may be.
+pub(super) fn texts() -> [(&'static str, String); 5] {
+    [
+        ("long", "x".repeat(50_000)),
+        ("quotes", "\"\\".repeat(20_000)),
+        ("controls", format!("{BIDI}{CONTROLS}é").repeat(500)),
+        ("a forged line", "\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}".repeat(1000)),
+        ("letters that look alike", "AADSTS700213: \u{430}\u{440}\u{440}\u{2028}".repeat(2000)),
+    ]
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = documents();
     cases.extend(key_sets());
     cases.extend(messages());
     cases.extend(certificates());
+    for (name, text) in texts() {
+        // Documents are read up to 64 KiB.
+        let short: String = text.chars().take(2000).collect();
+        cases.push(member(&format!("{name}, an issuer"), "issuer", short.as_str()));
+        cases.push(member(&format!("{name}, a jwks_uri"), "jwks_uri", short.as_str()));
+        let odd = json!({"kty": text, "crv": text, "kid": text, "alg": text, "use": text});
+        cases.push(beside(&format!("{name}, everywhere"), move |_| vec![odd.clone()]));
+        let named = move |good: &Value| {
+            let name = |n: usize| format!("{n}{}", text.chars().take(1000).collect::<String>());
+            let key = |n| {
+                let mut key = good.clone();
+                key["kid"] = name(n).into();
+                key
+            };
+            (0..99).map(key).collect::<Vec<_>>()
+        };
+        cases.push(beside(&format!("{name}, a hundred kids"), named));
+    }
     cases
 }
 

@@ -38,11 +38,10 @@ pub(super) mod check {
     pub(crate) fn reply(case: &str, reply: &Reply, wrong: &mut Vec<Wrong>) {
         let place = format!("{case}: the reply ({} {})", reply.status, reply.reason());
         if reply.status != 200 {
-            let whole = reply.everything();
-            if whole.len() > MOST {
-                wrong.push(too_long(&place, &whole));
+            if reply.body.len() > MOST {
+                wrong.push(too_long(&place, reply.text()));
             }
-            raw(&place, &whole.replace('\n', ""), wrong);
+            raw(&place, &reply.everything().replace('\n', ""), wrong);
         }
         values(&place, &reply.json(), usize::MAX, wrong);
     }
@@ -118,13 +117,11 @@ pub(super) mod check {
         }
     }
 
-    /// Holds that a text has nothing that writes over, hides or turns round what stands beside it.
+    /// Holds that a text has nothing that writes over, hides, turns round or looks like what stands
+    /// beside it: nothing but visible ASCII, and the sign for what was cut off.
     fn raw(place: &str, text: &str, wrong: &mut Vec<Wrong>) {
-        let turns = |c: char| {
-            matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-        };
-        if let Some(found) = text.chars().find(|c| c.is_control() || turns(*c)) {
+        let visible = |c: char| c == '…' || c == ' ' || c.is_ascii_graphic();
+        if let Some(found) = text.chars().find(|c| !visible(*c)) {
             let shown: String = text.chars().take(300).collect();
             wrong.push(Wrong::new(place, format!("has a raw {found:?}: {shown:?}")));
         }

@@ -2,18 +2,17 @@
 //! or its minute is over. Who only reads gets the last one at once.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::{Inner, KeyAge, Report, Seen, findings};
+use crate::flight::{Flight, Joined};
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::Reading;
 use cambist_core::key_age::checks::ages;
 use cambist_core::key_age::enforce::refusals;
 use cambist_core::key_age::{Grade, History, Known, Source, judge};
-use tokio::sync::Notify;
-
-use super::{Inner, KeyAge, Report, Seen, findings};
 
 /// How long a judgement is good for; ages are counted in days.
 pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -22,46 +21,28 @@ pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);
 /// and a dead file system may hold them.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The last judgement, and whether one is under way.
-#[derive(Default)]
+/// How often one flight judges anew because something changed meanwhile.
+const ROUNDS: u32 = 3;
+
+/// The last judgement, and the one under way.
 pub(super) struct Judging {
     /// How often anything changed that a judgement rests on.
     changes: AtomicU64,
-    under_way: AtomicBool,
     last: ArcSwapOption<Judged>,
-    done: Notify,
+    flight: Arc<Flight<Option<Arc<Report>>>>,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        let (changes, last) = (AtomicU64::new(0), ArcSwapOption::empty());
+        Self { changes, last, flight: Arc::new(Flight::new()) }
+    }
 }
 
 /// A judgement, and what had changed by then.
 struct Judged {
     changes: u64,
     report: Arc<Report>,
-}
-
-/// The one judgement under way. Whatever becomes of it, the next one can start.
-struct UnderWay(KeyAge);
-
-impl UnderWay {
-    fn end(self, judged: Option<Judged>) {
-        let key_age = self.0.clone();
-        let Some(judged) = judged else { return };
-        let (changes, report) = (judged.changes, judged.report.clone());
-        key_age.0.judging.last.store(Some(Arc::new(judged)));
-        key_age.0.context.observer.keys_judged(&report);
-        drop(self);
-        // What changed meanwhile found this one under way and did not start its own.
-        if key_age.0.judging.changes.load(Ordering::SeqCst) != changes {
-            key_age.start();
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let judging = &self.0.0.judging;
-        judging.under_way.store(false, Ordering::SeqCst);
-        judging.done.notify_waiters();
-    }
 }
 
 impl KeyAge {
@@ -79,26 +60,54 @@ impl KeyAge {
     /// What is to be said of the keys by all that is known now; `None` if that is nothing. Must be
     /// called within a tokio runtime.
     pub async fn judged(&self) -> Option<Arc<Report>> {
-        let judged = async {
-            // Twice, since something may have changed after the judgement under way began.
-            for _ in 0..2 {
-                let mut done = std::pin::pin!(self.0.judging.done.notified());
-                done.as_mut().enable();
-                if let Some(current) = self.current() {
-                    return Some(current);
-                }
-                self.start();
-                done.await;
+        // Twice, since the judgement under way may have begun before the last change.
+        for _ in 0..2 {
+            let judged = tokio::time::timeout(PATIENCE, self.join().outcome()).await;
+            if judged.is_err() || self.current().is_some() {
+                break;
             }
-            self.last()
-        };
-        tokio::time::timeout(PATIENCE, judged).await.unwrap_or_else(|_| self.last())
+        }
+        self.last()
     }
 
     /// Something changed that the last judgement rests on.
     pub(super) fn judge_anew(&self) {
         self.0.judging.changes.fetch_add(1, Ordering::SeqCst);
         self.start();
+    }
+
+    fn start(&self) {
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => drop(self.join()),
+            Err(_) => drop(self.judge().map(|judged| self.keep(judged))),
+        }
+    }
+
+    fn join(&self) -> Joined<Option<Arc<Report>>> {
+        let (now, known) = (self.0.context.clock.boot(), || self.current().map(Some));
+        self.0.judging.flight.join(now, known, || self.clone().fly())
+    }
+
+    /// Judges on a thread that may take its time.
+    async fn fly(self) -> Option<Arc<Report>> {
+        let mut report = None;
+        for _ in 0..ROUNDS {
+            let judge = self.clone();
+            let judged = tokio::task::spawn_blocking(move || judge.judge()).await;
+            report = Some(self.keep(judged.ok().flatten()?));
+            // What changed meanwhile found this flight under way and began none of its own.
+            if self.current().is_some() {
+                break;
+            }
+        }
+        report
+    }
+
+    fn keep(&self, judged: Judged) -> Arc<Report> {
+        let report = judged.report.clone();
+        self.0.judging.last.store(Some(Arc::new(judged)));
+        self.0.context.observer.keys_judged(&report);
+        report
     }
 
     fn last(&self) -> Option<Arc<Report>> {
@@ -112,23 +121,6 @@ impl KeyAge {
         let now = self.0.context.clock.wall();
         let unchanged = judged.changes == self.0.judging.changes.load(Ordering::SeqCst);
         (unchanged && judged.report.at.distance(now) < GOOD_FOR).then(|| judged.report.clone())
-    }
-
-    /// Judges on a thread that may take its time, unless somebody does already.
-    fn start(&self) {
-        if self.0.judging.under_way.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let under_way = UnderWay(self.clone());
-        let key_age = self.clone();
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
-                let judged = tokio::task::spawn_blocking(move || key_age.judge());
-                // A defect there must not stop the rest.
-                under_way.end(judged.await.ok().flatten());
-            })),
-            Err(_) => under_way.end(key_age.judge()),
-        }
     }
 
     /// Judges; `None` if nothing is known yet.
