@@ -109,7 +109,8 @@ impl Bench {
             vec![Source::Public { transport: network.clone(), host }]
         };
         let context = Context::system("bench");
-        let credential = || config.credential_over(network.clone(), sources(), context.clone());
+        let trust = || config.trust.open_over(network.clone(), sources(), context.clone());
+        let credential = || trust().credential(&config.identity);
         let (one, crowded) = (credential(), credential());
         let scopes = (0..MANY).map(|i| Scope::parse(&format!("https://app-{i}.example/.default")));
         let scopes: Vec<_> = scopes.collect::<Result<_, _>>()?;
@@ -120,7 +121,7 @@ impl Bench {
         one.token(scope).await?;
         let held = scopes.iter().filter(|scope| crowded.holds(scope)).count();
         ensure!(held == MANY && one.entries().len() == 1, "{held} entries are held, not {MANY}");
-        let assertions = config.assertions_over(sources(), context.clone());
+        let assertions = trust().assertions(&config.identity);
         let azure = azure::credential(&sim, VerifiedAssertion::new(assertions))?;
         let token = azure.get_token(&[&scope.to_string()], None).await?;
         let (cambist, copies) = (Arc::new(one.clone()), Arc::new(Copies(token)));

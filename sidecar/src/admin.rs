@@ -7,6 +7,7 @@ use bytes::Bytes;
 use cambist::Credential;
 use cambist::key_age::Report;
 use cambist_core::clock::Clock;
+use cambist_core::foreign::{Foreign, brief};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -21,6 +22,12 @@ use crate::telemetry::Telemetry;
 
 /// The text format of prometheus-client.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Most bytes of a message in a report.
+const MESSAGE: usize = 400;
+
+/// Most keys that a report lists.
+const KEYS: usize = 20;
+
 const JSON: &str = "application/json; charset=utf-8";
 
 /// What is answered from beyond the pod, too: kubelet's probes and Prometheus come from there.
@@ -125,8 +132,8 @@ impl Admin {
                 json!({
                     "resource": entry.scope.resource(),
                     "held": entry.token.is_some(),
-                    "reason": failure.map(|error| error.reason()),
-                    "message": failure.map(ToString::to_string),
+                    "reason": failure.map(|error| error.reason().as_str()),
+                    "message": failure.map(|error| brief(error, MESSAGE)),
                 })
             })
             .collect();
@@ -142,13 +149,13 @@ impl Admin {
             let token = entry.token.as_ref();
             let failure = entry.failure.as_ref();
             json!({
-                "resource": entry.scope.resource(),
+                "resource": Foreign::new(entry.scope.resource()),
                 "prefetched": entry.pinned,
                 "expires_on": token.map(|token| token.expires_on().to_string()),
                 "remaining_seconds": token.map(|token| token.remaining_at(now).as_secs()),
                 "failure": failure.map(|error| json!({
-                    "reason": error.reason(),
-                    "message": error.to_string(),
+                    "reason": error.reason().as_str(),
+                    "message": brief(error, MESSAGE),
                     "retry_after_seconds": error.retry_after().map(|wait| wait.as_secs()),
                 })),
             })
@@ -158,19 +165,20 @@ impl Admin {
                 "source": news.source.as_str(),
                 "at": news.at.to_string(),
                 "outcome": news.outcome.as_str(),
-                "detail": news.detail,
+                "detail": brief(&news.detail, MESSAGE),
             })
         });
         let held = self.credential.issuer_keys().and_then(|keys| keys.peek());
         let keys = held.map(|(issuer, set, fetched)| {
-            let keys = set.keys().iter().map(|key| {
+            let keys = set.keys().iter().take(KEYS).map(|key| {
                 json!({
-                    "kid": key.id().map(|id| id.as_str()),
+                    "kid": key.id().map(|id| Foreign::new(id.as_str())),
                     "thumbprint": key.thumbprint().to_string(),
                 })
             });
             json!({
-                "issuer": issuer.as_str(),
+                "issuer": Foreign::new(issuer.as_str()),
+                "published": set.keys().len(),
                 "age_seconds": now.since(fetched).as_secs(),
                 "keys": keys.collect::<Vec<_>>(),
                 "unusable": set.unusable().len(),

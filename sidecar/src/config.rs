@@ -193,30 +193,29 @@ impl fmt::Display for Config {
         }
         match &self.source {
             Source::Federated(library) => {
-                writeln!(f, "client id        {}", library.client_id)?;
-                writeln!(f, "tenant id        {}", library.tenant_id)?;
-                let authority = &library.authority;
+                writeln!(f, "client id        {}", library.identity.client_id)?;
+                writeln!(f, "tenant id        {}", library.identity.tenant_id)?;
+                let authority = &library.identity.authority;
                 let cloud = authority.cloud().map(|cloud| format!(" ({cloud})"));
                 writeln!(f, "authority        {}{}", authority.host(), cloud.unwrap_or_default())?;
-                writeln!(f, "projected token  {}", library.token_file.display())?;
-                let verifier = &library.verifier;
+                writeln!(f, "projected token  {}", library.identity.token_file.display())?;
                 let unpinned = "unpinned: the token's own is believed; set CAMBIST_ISSUER";
-                let issuer = verifier.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
+                let issuer = library.trust.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
                 writeln!(f, "issuer           {issuer}")?;
-                writeln!(f, "audience         {}", verifier.audience)?;
-                writeln!(f, "issuer keys      {}", list(&library.keys))?;
+                writeln!(f, "audience         {}", library.identity.audience)?;
+                writeln!(f, "issuer keys      {}", list(&library.trust.keys))?;
                 let ca = |file: &Option<PathBuf>| {
                     let file =
                         file.as_ref().map(|file| format!("the platform's and {}", file.display()));
                     file.unwrap_or_else(|| "the platform's".to_owned())
                 };
-                writeln!(f, "token proxy      {}", list(&library.token_proxy))?;
-                match library.token_proxy.as_ref().map(|proxy| &proxy.trust) {
-                    None => writeln!(f, "CAs for entra    {}", ca(&library.entra_ca_file))?,
+                writeln!(f, "token proxy      {}", list(&library.trust.token_proxy))?;
+                match library.trust.token_proxy.as_ref().map(|proxy| &proxy.trust) {
+                    None => writeln!(f, "CAs for entra    {}", ca(&library.trust.entra_ca_file))?,
                     Some(trust) => writeln!(f, "CAs for it       {trust}")?,
                 }
-                writeln!(f, "CAs for issuer   {}", ca(&library.issuer_ca_file))?;
-                writeln!(f, "proxy            {}", list(&library.proxy))?;
+                writeln!(f, "CAs for issuer   {}", ca(&library.trust.issuer_ca_file))?;
+                writeln!(f, "proxy            {}", list(&library.trust.proxy))?;
             }
             #[cfg(feature = "developer")]
             Source::Developer => writeln!(f, "source           a developer's own sign-in")?,

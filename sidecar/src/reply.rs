@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cambist::{Class, Error};
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::brief;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -24,6 +25,9 @@ pub type Body = Full<Bytes>;
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const X_CAMBIST_REASON: HeaderName = HeaderName::from_static("x-cambist-reason");
+
+/// The longest body of a failure, in bytes, whatever others have to say about it.
+const LONGEST: usize = 2048;
 
 /// The longest pause that an app is asked for. SDKs sleep through it three times (Go, JavaScript,
 /// Python) to two dozen times (Java) before they tell the developer anything, some of them however long
@@ -140,6 +144,8 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
         _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     };
     let entra = error.entra();
+    // Where Entra has not said, the request's own id is what its log may have.
+    let ours = error.request_id().map(|id| id.to_string()).unwrap_or_default();
     let retry = !matches!(error.class(), Class::Denied | Class::Permanent);
     let wait = error.retry_after().unwrap_or_default();
     let mut detail = error.to_string();
@@ -148,11 +154,11 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
     }
     let trouble = Trouble {
         status,
-        reason: error.reason(),
+        reason: error.reason().as_str(),
         error: entra.map_or(word, |entra| entra.error()),
         detail: &detail,
         codes: entra.map(|entra| entra.codes()).unwrap_or_default(),
-        correlation_id: entra.and_then(|entra| entra.correlation_id()).unwrap_or_default(),
+        correlation_id: entra.and_then(|entra| entra.correlation_id()).unwrap_or(&ours),
         trace_id: entra.and_then(|entra| entra.trace_id()).unwrap_or_default(),
         retry_after: retry.then(|| wait.min(MAX_RETRY_AFTER)),
         now,
@@ -237,19 +243,12 @@ impl Trouble<'_> {
             detail = detail.replace("unreachable", "not reachable").into();
         }
         let message = format!("{}: {detail}", self.reason);
-        let body = TroubleBody {
-            error: self.error,
-            error_description: &message,
-            error_codes: self.codes,
-            status_code: self.status.as_u16(),
-            message: &message,
-            correlation_id_camel: self.correlation_id,
-            correlation_id: self.correlation_id,
-            trace_id: self.trace_id,
-            timestamp: &self.now.to_string().replacen('T', " ", 1),
-        };
-        // Texts and numbers always serialise.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut body = self.body(&message);
+        if let Some(excess) = body.len().checked_sub(LONGEST).filter(|excess| *excess > 0) {
+            // It stands there twice.
+            let len = serde_json::to_vec(&message).map_or(0, |json| json.len());
+            body = self.body(&brief(&message, len.saturating_sub(excess / 2 + 3)));
+        }
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -264,6 +263,22 @@ impl Trouble<'_> {
             headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         }
         response
+    }
+
+    fn body(&self, message: &str) -> Vec<u8> {
+        let body = TroubleBody {
+            error: self.error,
+            error_description: message,
+            error_codes: self.codes,
+            status_code: self.status.as_u16(),
+            message,
+            correlation_id_camel: self.correlation_id,
+            correlation_id: self.correlation_id,
+            trace_id: self.trace_id,
+            timestamp: &self.now.to_string().replacen('T', " ", 1),
+        };
+        // Texts and numbers always serialise.
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 
@@ -351,6 +366,18 @@ mod tests {
         assert_eq!(response.headers()["x-cambist-reason"], "subject_mismatch");
         assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
         assert!(response.headers().get("retry-after").is_none());
+    }
+
+    #[test]
+    fn a_failure_is_told_in_two_kilobytes() {
+        for detail in ["x".repeat(100_000), "\"\\".repeat(50_000), "é".repeat(700)] {
+            let trouble = Trouble { detail: &detail, reason: "dns", ..Trouble::at(NOW) };
+            let (_, body) = body_of(&trouble);
+            assert!((LONGEST - 40..=LONGEST).contains(&body.len()), "{}: {body}", body.len());
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["message"], body["error_description"]);
+            assert!(body["message"].as_str().unwrap().contains("…+"), "{body}");
+        }
     }
 
     #[test]

@@ -161,7 +161,7 @@ where
 
     credential.prefetch(config.prefetch.iter().cloned());
     let upkeep = tokio::spawn(async move {
-        tokio::join!(credential.maintain(), judge(&credential));
+        tokio::join!(credential.maintain(), judge(&credential), telemetry.sum_up());
     });
     Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep })
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use cambist::key_age::Report;
 use cambist::observer::{KeySource, KeysOutcome, Observer, Served};
 use cambist::{AccessToken, Error};
-use cambist_core::admission::{Assertion, Mode, Refusal, Standing};
+use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
-use cambist_core::key_age::enforce::Refused;
+use cambist_core::foreign::{Foreign, brief};
+use cambist_core::key_age::Verdict;
+use cambist_core::key_age::enforce::remediation;
 use cambist_core::scope::Scope;
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
@@ -19,11 +21,18 @@ use crate::listener::Recalled;
 use crate::metrics::Metrics;
 use crate::request::{Protocol, Rejection};
 
+/// Most bytes of a message in a log line; together with the rest they make 2 KB at most.
+const MESSAGE: usize = 700;
+
+mod repeats;
+
+use repeats::{Again, Repeats};
+
 /// The target of audit events, so that they can be filtered and found.
 pub(crate) const AUDIT: &str = "cambist_sidecar::audit";
 
-/// So many refusals are logged a second; whoever floods the endpoint does not flood the log.
-const REFUSALS_A_SECOND: u64 = 10;
+/// So many objections are logged a second; whoever floods the endpoint does not flood the log.
+const OBJECTIONS_A_SECOND: u64 = 10;
 
 /// The sidecar's observer.
 #[derive(Debug)]
@@ -33,7 +42,10 @@ pub struct Telemetry {
     started: UnixTime,
     born: BootTime,
     keys: Mutex<Vec<KeyNews>>,
-    refusals: Sparing,
+    refusals: Repeats,
+    failures: Repeats,
+    fetches: Repeats,
+    looks: Repeats,
     rules: Option<Rules>,
     changes: Changes,
     objections: Sparing,
@@ -62,7 +74,10 @@ impl Telemetry {
             started,
             born,
             keys: Mutex::default(),
-            refusals: Sparing::default(),
+            refusals: Repeats::default(),
+            failures: Repeats::default(),
+            fetches: Repeats::default(),
+            looks: Repeats::default(),
             rules,
             changes: Changes::default(),
             objections: Sparing::default(),
@@ -110,7 +125,9 @@ impl Telemetry {
         let reason = rejection.reason();
         self.metrics.answered(protocol, reason.status());
         self.metrics.refused(reason);
-        if let Some(unlogged) = self.refusals.log(self.uptime().as_secs()) {
+        let about = protocol.map_or("none", Protocol::as_str);
+        let told = self.refusals.tell(self.uptime().as_secs(), reason.as_str(), about);
+        if let Some(unlogged) = told {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.map(Protocol::as_str),
@@ -125,12 +142,13 @@ impl Telemetry {
 
     /// A request to the admin listener was refused at the door.
     pub fn turned_away(&self, rejection: &Rejection) {
-        if let Some(unlogged) = self.refusals.log(self.uptime().as_secs()) {
+        let reason = rejection.reason().as_str();
+        if let Some(unlogged) = self.refusals.tell(self.uptime().as_secs(), reason, "admin") {
             tracing::warn!(
                 target: AUDIT,
                 listener = "admin",
                 status = rejection.reason().status().as_u16(),
-                reason = rejection.reason().as_str(),
+                reason,
                 detail = %rejection,
                 unlogged,
                 "refused"
@@ -141,14 +159,15 @@ impl Telemetry {
     /// A request for a token was answered without one.
     pub fn failed(&self, protocol: Protocol, resource: &str, status: StatusCode, error: &Error) {
         self.metrics.answered(Some(protocol), status);
-        if let Some(unlogged) = self.refusals.log(self.uptime().as_secs()) {
+        let reason = error.reason().as_str();
+        if let Some(unlogged) = self.failures.tell(self.uptime().as_secs(), reason, resource) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
-                resource,
+                resource = Foreign::new(resource).as_str(),
                 status = status.as_u16(),
-                reason = error.reason(),
-                %error,
+                reason,
+                error = brief(error, MESSAGE),
                 unlogged,
                 "no token to give"
             );
@@ -159,13 +178,14 @@ impl Telemetry {
     pub fn sent_away(&self, protocol: Protocol, resource: &str, recalled: Recalled) {
         self.metrics.answered(Some(protocol), StatusCode::SERVICE_UNAVAILABLE);
         self.metrics.sent_away(recalled);
-        if let Some(unlogged) = self.refusals.log(self.uptime().as_secs()) {
+        let reason = recalled.as_str();
+        if let Some(unlogged) = self.failures.tell(self.uptime().as_secs(), reason, resource) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
-                resource,
+                resource = Foreign::new(resource).as_str(),
                 status = StatusCode::SERVICE_UNAVAILABLE.as_u16(),
-                reason = recalled.as_str(),
+                reason,
                 unlogged,
                 "sent away"
             );
@@ -204,50 +224,71 @@ impl Observer for Telemetry {
         if let Standing::Unchecked(reason) = standing {
             tracing::warn!(
                 target: AUDIT,
-                subject = assertion.claims().subject.as_str(),
-                issuer = assertion.claims().issuer.as_str(),
+                subject = Foreign::new(&assertion.claims().subject).as_str(),
+                issuer = Foreign::new(&assertion.claims().issuer).as_str(),
                 reason = reason.as_str(),
                 "the projected token is sent unchecked"
+            );
+        }
+        if !assertion.ignored().is_empty() {
+            tracing::warn!(
+                target: AUDIT,
+                subject = Foreign::new(&assertion.claims().subject).as_str(),
+                members = assertion.ignored().join(" "),
+                "the projected token's header names keys of its own, which are not looked at; no API server writes that"
             );
         }
         self.would_refuse(assertion);
     }
 
     fn fetched(&self, scope: &Scope, outcome: Result<&AccessToken, &Error>, took: Duration) {
-        self.metrics.fetched(outcome.err().map(Error::reason), took);
+        self.metrics.fetched(outcome.err().map(|error| error.reason().as_str()), took);
         if let Err(error) = outcome {
-            self.metrics.objected(error.reason(), self.mode());
+            self.metrics.objected(error.reason().as_str(), self.mode());
         }
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let resource = Foreign::new(scope.resource());
+        let resource = resource.as_str();
         match outcome {
             Ok(token) => {
-                let (standing, key) = match token.standing() {
+                let receipt = token.receipt();
+                let (standing, key) = match receipt.standing() {
                     Some(Standing::Verified(key)) => ("verified", Some(key.to_string())),
                     Some(Standing::Unchecked(reason)) => (reason.as_str(), None),
                     None => ("developer", None),
                 };
                 tracing::info!(
                     target: AUDIT,
-                    resource = scope.resource(),
+                    resource,
                     expires = %token.expires_on(),
                     standing,
                     key,
+                    verdict = receipt.verdict().map(Verdict::as_str),
+                    request_id = %receipt.request_id(),
+                    entra_request_id = receipt.entra_request_id(),
                     took_ms,
                     "issued"
                 );
             }
-            Err(error) => tracing::warn!(
-                target: AUDIT,
-                resource = scope.resource(),
-                reason = error.reason(),
-                key = refused(error).map(|refused| refused.key().to_string()),
-                evidence = refused(error).map(|refused| refused.evidence()),
-                remedy = self.remedy(error),
-                retry_after_s = error.retry_after().map(|wait| wait.as_secs()),
-                %error,
-                took_ms,
-                "not issued"
-            ),
+            Err(error) => {
+                let reason = error.reason().as_str();
+                let told = self.fetches.tell(self.uptime().as_secs(), reason, resource);
+                let Some(unlogged) = told else { return };
+                tracing::warn!(
+                    target: AUDIT,
+                    resource,
+                    reason,
+                    key = refused(error).map(|refused| refused.key().to_string()),
+                    evidence = refused(error).map(|refused| brief(&refused.evidence(), MESSAGE)),
+                    remedy = self.remedy(error).map(|remedy| brief(&remedy, MESSAGE)),
+                    retry_after_s = error.retry_after().map(|wait| wait.as_secs()),
+                    error = brief(error, MESSAGE),
+                    request_id = error.request_id().map(|id| id.to_string()),
+                    took_ms,
+                    unlogged,
+                    "not issued"
+                );
+            }
         }
     }
 
@@ -260,10 +301,19 @@ impl Observer for Telemetry {
                 tracing::info!(target: AUDIT, source = source_word, detail, "issuer keys read");
             }
             KeysOutcome::Failed => {
-                tracing::warn!(target: AUDIT, source = source_word, detail, "no issuer keys");
+                let second = self.uptime().as_secs();
+                if let Some(unlogged) = self.looks.tell(second, source_word, "") {
+                    tracing::warn!(
+                        target: AUDIT,
+                        source = source_word,
+                        detail = brief(&detail, MESSAGE),
+                        unlogged,
+                        "no issuer keys"
+                    );
+                }
             }
         }
-        let news = KeyNews { source, at, outcome, detail: detail.to_owned() };
+        let news = KeyNews { source, at, outcome, detail: brief(&detail, MESSAGE) };
         let mut all = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         match all.iter_mut().find(|known| known.source == source) {
             Some(known) => *known = news,
@@ -284,6 +334,26 @@ impl Observer for Telemetry {
 }
 
 impl Telemetry {
+    /// Tells once a minute how often what was told before came again. Runs for ever.
+    pub async fn sum_up(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let second = self.uptime().as_secs();
+            for (what, repeats) in [
+                ("refused", &self.refusals),
+                ("no token to give", &self.failures),
+                ("not issued", &self.fetches),
+                ("no issuer keys", &self.looks),
+            ] {
+                for Again { reason, about, times } in repeats.over(second) {
+                    let about = Foreign::new(&*about);
+                    let about = about.as_str();
+                    tracing::warn!(target: AUDIT, reason, about, what, unlogged = times, "again");
+                }
+            }
+        }
+    }
+
     /// In audit mode, counts and tells what enforcement would have refused.
     fn would_refuse(&self, assertion: &Assertion) {
         if self.mode() != Mode::Audit {
@@ -298,11 +368,11 @@ impl Telemetry {
         if let Some(unlogged) = self.objections.log(self.uptime().as_secs()) {
             tracing::warn!(
                 target: AUDIT,
-                subject = assertion.claims().subject.as_str(),
+                subject = Foreign::new(&assertion.claims().subject).as_str(),
                 reason = objection.as_str(),
                 key = %objection.key(),
                 evidence = objection.evidence(),
-                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.remedies_for())),
+                remedy = self.rules.as_ref().map(|rules| remediation(objection.ground(), rules.remedies_for())),
                 unlogged,
                 "would be refused under enforce"
             );
@@ -310,7 +380,7 @@ impl Telemetry {
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {
-        Some(refused(error)?.remediation(self.rules.as_ref()?.remedies_for()))
+        Some(remediation(refused(error)?.ground(), self.rules.as_ref()?.remedies_for()))
     }
 }
 
@@ -340,7 +410,7 @@ impl Sparing {
         });
         let before = counted.unwrap_or_else(|now| now);
         let earlier = if before >> 32 == second { before & u64::from(u32::MAX) } else { 0 };
-        if earlier < REFUSALS_A_SECOND {
+        if earlier < OBJECTIONS_A_SECOND {
             return Some(self.unlogged.swap(0, Ordering::Relaxed));
         }
         self.unlogged.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use cambist::issuer_keys::Source;
 use cambist::transport::Transport;
@@ -12,12 +12,14 @@ use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::admin::{self, Admin};
@@ -58,7 +60,8 @@ impl World {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
-        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
+        let telemetry =
+            Arc::new(Telemetry::new(Arc::new(sim.clock_of(Machine::Pod).clone()), None));
         let waiting = Waiting::new(4, telemetry.metrics().waiting());
         Self { sim, telemetry, waiting, kubelet, _dir: dir }
     }
@@ -103,12 +106,12 @@ impl World {
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
         let sources = vec![Source::Public { transport: transport(), host }];
-        library.credential_over(transport(), sources, context)
+        library.trust.open_over(transport(), sources, context).credential(&library.identity)
     }
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             observer: self.telemetry.clone(),
             jitter: Jitter::of(b"pod"),
         }
@@ -125,14 +128,14 @@ impl World {
         let client_id = self.sim.settings().client_id.clone();
         let identity = Identity { client_id, ..Identity::default() };
         let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
-        let clock = Arc::new(self.sim.clock().clone());
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
     pub(crate) fn endpoints(&self, extra: &[(&str, &str)]) -> (Endpoint, Admin, Credential) {
         let config = self.config(extra);
-        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock().clone());
+        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
@@ -145,7 +148,7 @@ impl World {
     /// A whole sidecar on free ports.
     pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
         let config = self.config(extra);
-        let around = Surroundings::new(Arc::new(self.sim.clock().clone()));
+        let around = Surroundings::new(Arc::new(self.sim.clock_of(Machine::Pod).clone()));
         start_with(&config, around, |context| Ok(self.credential(&config, context))).await.unwrap()
     }
 
@@ -163,6 +166,10 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Listens on this thread; a test's runtime has no other.
     pub(crate) fn listen(filter: &str) -> (Self, DefaultGuard) {
+        // Of a single listener tracing believes that every thread has it: an event that comes first on
+        // another test's thread would be taken for one that nobody listens to.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let lines = Self::default();
         let writer = lines.clone();
         let filter = filter.parse().unwrap();

@@ -5,6 +5,7 @@
 mod configuration;
 mod crowds;
 mod framing;
+mod hostile;
 mod lifecycle;
 mod network;
 mod outages;

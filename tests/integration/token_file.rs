@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use kit::sidecar::VAULT;
 use kit::{Sidecar, World, eventually};
 
@@ -22,12 +24,14 @@ async fn token(world: &World) -> String {
 }
 
 /// Holds that a file is no token for this reason, that the refusal names it, and that probes do not
-/// care.
+/// care. What can never become a token is told at once: no SDK asks again after a 403.
 async fn assert_fault(sidecar: &Sidecar, path: &Path, reason: &str) {
+    let lasting = ["too_long", "not_text", "no_token", "header", "payload", "claim", "legacy"];
+    let status = if lasting.iter().any(|it| reason.contains(it)) { 403 } else { 503 };
     // A resource of its own each time: a failure is remembered for a moment.
     let reply = sidecar.token(&format!("api://{reason}")).await;
-    assert_eq!((reply.status, reply.reason()), (503, reason), "{reply:?}");
-    assert!(reply.retry_after().unwrap() >= 1, "{reply:?}");
+    assert_eq!((reply.status, reply.reason()), (status, reason), "{reply:?}");
+    assert_eq!(reply.retry_after().is_some_and(|secs| secs >= 1), status == 503, "{reply:?}");
     assert!(reply.member("message").contains(path.to_str().unwrap()), "{reply:?}");
     assert_eq!(sidecar.ask_admin("/live").await.status, 200);
     assert_eq!(sidecar.ask_admin("/ready").await.status, 200);
@@ -58,6 +62,19 @@ async fn each_fault_has_its_reason_and_is_over_when_it_is_mended() {
 
     fs::write(&path, "this is no token").unwrap();
     assert_fault(&sidecar, &path, "token_file_no_token").await;
+
+    for (header, payload, reason) in [
+        ("{", "{}", "token_header_not_json"),
+        ("{}", "{}", "token_header_refused"),
+        (r#"{"alg":"RS256"}"#, "[]", "token_payload_not_json"),
+        (r#"{"alg":"RS256"}"#, "{}", "token_claim_missing"),
+        (r#"{"alg":"RS256"}"#, r#"{"iss":7}"#, "token_claim_invalid"),
+        (r#"{"alg":"RS256"}"#, r#"{"iss":"kubernetes/serviceaccount"}"#, "token_legacy"),
+    ] {
+        let [header, payload] = [header, payload].map(|part| BASE64URL.encode(part));
+        fs::write(&path, format!("{header}.{payload}.c2ln")).unwrap();
+        assert_fault(&sidecar, &path, reason).await;
+    }
 
     clear(&path);
     fs::create_dir(&path).unwrap();
@@ -138,20 +155,20 @@ async fn tokens_of_the_wrong_kind_are_refused_before_anybody_is_asked() {
     let sidecar = crate::sidecar(&world).await;
     let sim = world.running().sim();
     let spec = || sim.token_spec();
-    for (n, (spec, status, word)) in [
-        (spec().claim("aud", "https://somebody.else"), 403, "somebody.else"),
-        (spec().claim("iss", "https://evil.example/"), 403, "evil.example"),
-        (spec().claim("sub", "system:serviceaccount:shop:default"), 403, "default"),
-        (spec().claim("sub", "somebody"), 403, "somebody"),
-        (spec().without_claim("exp"), 503, "exp"),
-        (spec().claim("exp", "tomorrow"), 503, "exp"),
+    for (n, (spec, word)) in [
+        (spec().claim("aud", "https://somebody.else"), "somebody.else"),
+        (spec().claim("iss", "https://evil.example/"), "evil.example"),
+        (spec().claim("sub", "system:serviceaccount:shop:default"), "default"),
+        (spec().claim("sub", "somebody"), "somebody"),
+        (spec().without_claim("exp"), "exp"),
+        (spec().claim("exp", "tomorrow"), "exp"),
     ]
     .into_iter()
     .enumerate()
     {
         world.project(&sim.issuer().sign(&spec).unwrap());
         let reply = sidecar.token(&format!("api://app-{n}")).await;
-        assert_eq!(reply.status, status, "{word}: {reply:?}");
+        assert_eq!(reply.status, 403, "{word}: {reply:?}");
         assert!(reply.member("message").contains(word), "{word}: {reply:?}");
     }
     let counts = world.counts().await;

@@ -1,6 +1,7 @@
 //! A program as a child process: its environment, its output, its end.
 
 use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
@@ -18,12 +19,18 @@ pub struct Program {
     exe: PathBuf,
     args: Vec<String>,
     env: BTreeMap<String, String>,
+    /// What a shell does first.
+    before: Vec<String>,
+    user: Option<u32>,
+    own_mounts: bool,
 }
 
 impl Program {
     /// A program without arguments, in an empty environment.
     pub fn new(exe: impl AsRef<Path>) -> Self {
-        Self { exe: exe.as_ref().to_owned(), args: Vec::new(), env: BTreeMap::new() }
+        let exe = exe.as_ref().to_owned();
+        let (args, before) = (Vec::new(), Vec::new());
+        Self { exe, args, env: BTreeMap::new(), before, user: None, own_mounts: false }
     }
 
     /// One more argument.
@@ -54,6 +61,44 @@ impl Program {
         self
     }
 
+    /// Another copy of the program.
+    #[must_use]
+    pub fn exe(mut self, exe: impl AsRef<Path>) -> Self {
+        exe.as_ref().clone_into(&mut self.exe);
+        self
+    }
+
+    /// Under a limit, soft and hard, as the shell's `ulimit` takes it: `-n 128`.
+    #[must_use]
+    pub fn limit(mut self, limit: &str) -> Self {
+        self.before.push(format!("ulimit {limit}"));
+        self
+    }
+
+    /// With so many tasks (threads) for all processes of its user, who must not be root.
+    #[must_use]
+    pub fn tasks(mut self, most: usize) -> Self {
+        // Shells do not agree on the letter.
+        let of = |letter| format!("ulimit -{letter} {most}");
+        self.before.push(format!("if ({}) 2>&-; then {0}; else {}; fi", of('u'), of('p')));
+        self
+    }
+
+    /// As another user of the machine, which only root may ask for.
+    #[must_use]
+    pub fn user(mut self, id: u32) -> Self {
+        self.user = Some(id);
+        self
+    }
+
+    /// With one file in another's place, for this program alone; only root may ask for that.
+    #[must_use]
+    pub fn mount(mut self, file: &Path, place: &str) -> Self {
+        self.before.insert(0, format!("mount --bind '{}' '{place}'", file.display()));
+        self.own_mounts = true;
+        self
+    }
+
     /// Runs it until it ends by itself.
     pub async fn run(self) -> Ended {
         self.spawn().ended().await
@@ -61,7 +106,8 @@ impl Program {
 
     /// Starts it.
     pub fn spawn(self) -> Running {
-        let mut child = Command::new(&self.exe)
+        let mut child = self
+            .command()
             .args(&self.args)
             .env_clear()
             .envs(&self.env)
@@ -74,6 +120,31 @@ impl Program {
         let stdout = Output::of(child.stdout.take().expect("it is piped"));
         let stderr = Output::of(child.stderr.take().expect("it is piped"));
         Running { child, stdout, stderr }
+    }
+
+    /// The program itself, or a shell that prepares its own process and then becomes the program.
+    fn command(&self) -> Command {
+        let mut command = match (self.own_mounts, self.before.is_empty()) {
+            (true, _) => Command::new("unshare"),
+            (false, false) => Command::new("/bin/sh"),
+            (false, true) => Command::new(&self.exe),
+        };
+        let mut become_it = "exec ".to_owned();
+        match self.user {
+            Some(id) if self.own_mounts => {
+                become_it += &format!("setpriv --reuid {id} --regid {id} --clear-groups ");
+            }
+            Some(id) => drop(command.uid(id)),
+            None => {}
+        }
+        if self.own_mounts {
+            command.args(["--mount", "/bin/sh"]);
+        }
+        if !self.before.is_empty() {
+            let before = self.before.join(" && ");
+            command.arg("-c").arg(format!("{before} && {become_it}\"$0\" \"$@\"")).arg(&self.exe);
+        }
+        command
     }
 }
 
@@ -109,16 +180,31 @@ impl Ended {
 }
 
 impl Running {
+    /// Its process id.
+    pub fn id(&self) -> Pid {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        id.expect("it has not ended, or nobody has noticed yet")
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let id = id.expect("it has not ended, or nobody has noticed yet");
-        rustix::process::kill_process(id, signal).expect("a child can be sent signals");
+        rustix::process::kill_process(self.id(), signal).expect("a child can be sent signals");
+    }
+
+    /// From now on, or not any more, nobody reads what it writes to standard error.
+    pub fn ignore_stderr(&self, ignore: bool) {
+        self.stderr.ignored.send_replace(ignore);
+    }
+
+    /// The pipe behind its standard error.
+    pub fn stderr_pipe(&self) -> impl AsFd {
+        self.stderr.pipe.try_clone().expect("there are file descriptors left")
     }
 
     /// Waits for its end.
     pub async fn ended(mut self) -> Ended {
         let status = in_time("the program's end", self.child.wait()).await;
+        self.ignore_stderr(false);
         Ended {
             status: status.expect("a child can be waited for"),
             stdout: self.stdout.whole().await,
@@ -151,25 +237,36 @@ impl Running {
 struct Output {
     lines: watch::Receiver<Vec<String>>,
     reading: JoinHandle<()>,
+    ignored: watch::Sender<bool>,
+    pipe: OwnedFd,
 }
 
 impl Output {
-    fn of(pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    fn of(pipe: impl AsyncRead + AsFd + Unpin + Send + 'static) -> Self {
         let (sender, lines) = watch::channel(Vec::new());
+        let (ignored, mut ignore) = watch::channel(false);
+        let own = pipe.as_fd().try_clone_to_owned().expect("there are file descriptors left");
         let reading = tokio::spawn(async move {
             let mut pipe = BufReader::new(pipe);
+            // Kept over a pause in the middle of a line.
+            let mut line = Vec::new();
             loop {
-                let mut line = Vec::new();
-                match pipe.read_until(b'\n', &mut line).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(_) => {
-                        let line = String::from_utf8_lossy(&line).into_owned();
-                        sender.send_modify(|lines| lines.push(line));
+                // Whoever would end the pause is gone only with the program.
+                let _ = ignore.wait_for(|ignored| !ignored).await;
+                tokio::select! {
+                    biased;
+                    Ok(_) = ignore.wait_for(|ignored| *ignored) => {}
+                    read = pipe.read_until(b'\n', &mut line) => match read {
+                        Ok(0) | Err(_) => return,
+                        Ok(_) => {
+                            let text = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
+                            sender.send_modify(|lines| lines.push(text));
+                        }
                     }
                 }
             }
         });
-        Self { lines, reading }
+        Self { lines, reading, ignored, pipe: own }
     }
 
     async fn find<T>(&self, look: impl Fn(&str) -> Option<T>) -> Option<T> {

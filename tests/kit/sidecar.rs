@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use crate::http::{self, Reply, Request};
@@ -47,19 +47,24 @@ impl Sidecar {
 
     /// A sidecar that was set up otherwise, ready.
     pub async fn of(exe: &str, world: &World, program: Program) -> Self {
+        let sidecar = Self::spawn(exe, world, program).await;
+        let health = sidecar.health(&["--wait", "60s"]).await;
+        assert_eq!(health.code(), Some(0), "{health:?}");
+        sidecar
+    }
+
+    /// A sidecar as soon as it has said where it serves.
+    pub async fn spawn(exe: &str, world: &World, program: Program) -> Self {
         let running = program.spawn();
         let (addresses, admin) = running.line("where it serves", serving).await;
-        let sidecar = Self {
+        Self {
             running,
             exe: exe.to_owned(),
             addresses,
             admin,
             header: world.env()["IDENTITY_HEADER"].clone(),
             secrets: world.secrets().clone(),
-        };
-        let health = sidecar.health(&["--wait", "60s"]).await;
-        assert_eq!(health.code(), Some(0), "{health:?}");
-        sidecar
+        }
     }
 
     /// Where tokens are served, on IPv4.
@@ -76,6 +81,16 @@ impl Sidecar {
     /// The admin listener.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> Pid {
+        self.running.id()
+    }
+
+    /// The process itself.
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     /// What it has written so far.

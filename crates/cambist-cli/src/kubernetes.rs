@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cambist::Env;
 use cambist::transport::{CaBundle, CaError, HttpsOptions, Transport, TransportBuildError};
+use cambist_core::foreign::Foreign;
 use cambist_core::issuer::IssuerUrl;
 use serde::Deserialize;
 
@@ -59,8 +60,8 @@ pub(crate) enum AccessError {
         "{path}: the cluster is to be trusted unchecked (insecure-skip-tls-verify), which is refused: give its certificate authority"
     )]
     Insecure { path: String },
-    #[error("the API server's address {0:?} is no https URL")]
-    Server(String),
+    #[error("the API server's address {0} is no https URL")]
+    Server(Foreign),
     #[error("{0}: holds no token that could stand in a header")]
     Token(String),
     #[error(transparent)]
@@ -81,7 +82,7 @@ impl ApiServer {
             None => in_cluster(env, access.mount.unwrap_or(Path::new(MOUNT)))?,
         };
         let url = found.server.trim_end_matches('/').to_owned();
-        IssuerUrl::parse(&url).map_err(|_| AccessError::Server(url.clone()))?;
+        IssuerUrl::parse(&url).map_err(|_| AccessError::Server(Foreign::new(&url)))?;
         let token = match access.token_file {
             Some(path) => Some(bearer(path)?),
             None => found.bearer?,

@@ -68,7 +68,7 @@ fn a_server_that_speaks_only_older_tls_is_told() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = report["findings"].as_array().unwrap().iter().find(|it| it["id"] == "K409");
     assert!(
-        found.unwrap()["evidence"][0].as_str().unwrap().contains("ProtocolVersion"),
+        found.unwrap()["evidence"][0].as_str().unwrap().contains("neither TLS 1.2 nor TLS 1.3"),
         "{report}"
     );
 }

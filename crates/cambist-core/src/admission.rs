@@ -9,21 +9,25 @@
 //! use cambist_core::admission::{Assertion, Standing, Unchecked};
 //!
 //! fn misuse(token: cambist_core::token::ProjectedToken) -> Assertion {
-//!     Assertion { token, standing: Standing::Unchecked(Unchecked::NoKeys), objection: None }
+//!     let standing = Standing::Unchecked(Unchecked::NoKeys);
+//!     Assertion { token, standing, objection: None }
 //! }
 //! ```
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::{KeyId, KeySet, Thumbprint};
-use crate::key_age::enforce::{Exemption, Refused, may_exchange};
-use crate::key_age::{Finding, Judgement};
+use crate::jws::JwsError;
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
 use crate::verify::{VerifiedToken, Verifier, VerifyError};
+
+mod objection;
+
+pub use objection::{Exemption, ExemptionError, Ground, KeyVerdicts, Refused};
 
 /// How strict the issuer-key policy is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,17 +135,6 @@ impl Refusal {
     }
 }
 
-/// What is known of the age of the issuer's keys.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyAge<'a> {
-    /// The judgement of all keys.
-    pub judgement: &'a Judgement,
-    /// What was found about them.
-    pub findings: &'a [Finding],
-    /// The keys that somebody decided to let pass.
-    pub exempt: &'a [Exemption],
-}
-
 /// What is known of the world when a token is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
@@ -149,10 +142,10 @@ pub struct Circumstances<'a> {
     pub keys: Result<&'a KeySet, &'a str>,
     /// This machine's wall clock.
     pub now: UnixTime,
-    /// The time by an https server's `Date` header, if one was heard lately.
-    pub upstream: Option<UnixTime>,
-    /// How old the keys are, if that is known.
-    pub key_age: Option<KeyAge<'a>>,
+    /// The time by an https server's `Date` header, if one was heard.
+    pub upstream: Option<Reading>,
+    /// What is known against keys.
+    pub verdicts: KeyVerdicts<'a>,
 }
 
 /// Decides what is sent to Entra.
@@ -192,7 +185,9 @@ impl Admission {
             judged => return judged,
         };
         // Right by a clock that TLS vouches for: then this machine's clock is the fault.
-        match world.upstream.map(|upstream| self.judge(&token, world, upstream)) {
+        // One that is in doubt itself by more than clocks may differ says nothing.
+        let upstream = world.upstream.filter(|time| time.error() <= self.verifier.leeway);
+        match upstream.map(|upstream| self.judge(&token, world, upstream.at())) {
             // Everything else was checked, so even `Enforce` lets it pass: a wrong clock of ours is no
             // reason to stop a fleet.
             Some(Ok(assertion)) => {
@@ -219,26 +214,31 @@ impl Admission {
                 return self.pass(token, Unchecked::NoKeys, why.to_owned());
             }
         };
-        match self.verifier.verify_at(token, keys, now) {
+        let (key, objection) = match self.verifier.verify_at(token, keys, now) {
             Ok(verified) => {
                 let key = verified.thumbprint();
-                let known = world.key_age.filter(|_| self.mode != Mode::Off);
-                let objection = known.and_then(|known| {
-                    let KeyAge { judgement, findings, exempt } = known;
-                    may_exchange(key, judgement, findings, exempt, now).err()
-                });
-                match (objection, self.mode) {
-                    (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
-                    (objection, _) => {
-                        let standing = Standing::Verified(key);
-                        Ok(Assertion { token: token.clone(), standing, objection })
-                    }
-                }
+                (key, world.verdicts.against(key, now).cloned())
             }
-            Err(error) => match error.for_want_of_a_key() {
-                Some(reason) => self.pass(token, reason, error.to_string()),
-                None => Err(error.into()),
-            },
+            // Of callers it would prove nothing. Of our own token it leaves open who else has such
+            // ones, which is the issuer's trouble: told, and held where that is asked for.
+            Err(VerifyError::Jws(JwsError::Exposed { thumbprint, how, .. })) => {
+                let refused = Refused::new(thumbprint, Ground::Compromised, how.to_string());
+                let lets_pass = world.verdicts.lets_pass(thumbprint, now);
+                (thumbprint, Some(refused).filter(|_| !lets_pass))
+            }
+            Err(error) => {
+                return match error.for_want_of_a_key() {
+                    Some(reason) => self.pass(token, reason, error.to_string()),
+                    None => Err(error.into()),
+                };
+            }
+        };
+        match (objection.filter(|_| self.mode != Mode::Off), self.mode) {
+            (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
+            (objection, _) => {
+                let standing = Standing::Verified(key);
+                Ok(Assertion { token: token.clone(), standing, objection })
+            }
         }
     }
 
@@ -252,7 +252,8 @@ impl Admission {
             Mode::Enforce => Err(Refusal::Held { reason, detail }),
             Mode::Off | Mode::Audit => {
                 let standing = Standing::Unchecked(reason);
-                Ok(Assertion { token: token.clone(), standing, objection: None })
+                let token = token.clone();
+                Ok(Assertion { token, standing, objection: None })
             }
         }
     }
@@ -277,6 +278,12 @@ impl Assertion {
     /// The name of the key that signed it, by its own word.
     pub fn kid(&self) -> Option<&KeyId> {
         self.token.kid()
+    }
+
+    /// What its header names to have a key of its sender's choice trusted (`jwk`, `x5u`, ...). That is
+    /// never looked at; no API server writes it, so somebody may want to know.
+    pub fn ignored(&self) -> &[&'static str] {
+        &self.token.header().ignored
     }
 
     /// The token, to be sent to Entra and nowhere else.

@@ -97,6 +97,39 @@ impl Serialize for Foreign {
     }
 }
 
+/// A message, which may hold several foreign texts, in so many bytes at most as it has in JSON, where
+/// quotes and backslashes count twice. What was cut off is counted behind an ellipsis.
+///
+/// ```
+/// use cambist_core::foreign::brief;
+///
+/// assert_eq!(brief(&"short", 10), "short");
+/// assert_eq!(brief(&"x".repeat(1000), 20), "xxxxxxxxxx…+990");
+/// assert_eq!(brief(&r#""0123456789""#, 12), "\"…+11");
+/// ```
+pub fn brief(message: &impl fmt::Display, most: usize) -> String {
+    // An ellipsis of three bytes, a plus, and the digits of megabytes.
+    const MARK: usize = 3 + 1 + 6;
+    let mut text = message.to_string();
+    let (mut len, mut end) = (0, 0);
+    for c in text.chars() {
+        len += match c {
+            '"' | '\\' => 2,
+            '\0'..='\x1f' => 6,
+            c => c.len_utf8(),
+        };
+        if len + MARK <= most {
+            end += c.len_utf8();
+        }
+    }
+    if len > most {
+        let more = text.get(end..).map_or(0, |rest| rest.chars().count());
+        text.truncate(end);
+        text.push_str(&format!("…+{more}"));
+    }
+    text
+}
+
 /// Several foreign texts, each quoted, as many as fit 300 characters, and how many more there are.
 ///
 /// ```
@@ -184,6 +217,12 @@ mod tests {
                 assert!(shown.len() <= LISTED + 40);
                 assert!(shown.chars().all(|c| matches!(c, ' '..='~' | '…')), "{shown}");
             }
+        }
+
+        #[test]
+        fn a_brief_message_is_as_short_in_json(text in "[a\"\\\\\u{0}é]{0,300}", most in 20usize..200) {
+            let json = serde_json::to_string(&brief(&text, most)).unwrap();
+            assert!(json.len() - 2 <= most, "{json}");
         }
 
         #[test]

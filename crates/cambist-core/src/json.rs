@@ -79,6 +79,8 @@ pub enum Found {
     Nothing,
     /// A text.
     Text(Foreign),
+    /// A number.
+    Number(Foreign),
     /// Something else, of this kind.
     Kind(&'static str),
 }
@@ -98,6 +100,7 @@ impl fmt::Display for Found {
         match self {
             Self::Nothing => f.write_str("nothing"),
             Self::Text(text) => text.fmt(f),
+            Self::Number(number) => f.write_str(number.as_str()),
             Self::Kind(kind) => f.write_str(kind),
         }
     }

@@ -6,6 +6,10 @@
 
 use std::time::Duration;
 
+mod pause;
+
+pub use pause::Pause;
+
 /// Below this much remaining life a token is of no use to an Azure SDK: its cache takes one for ended
 /// that has less than 300 s left. It counts in whole seconds and by its own clock, so it comes for
 /// the next token a moment before or after that. The margin is for those moments: without it, it
@@ -17,6 +21,9 @@ const LONG_LIVED: Duration = Duration::from_secs(2 * 3600);
 
 /// The longest wait that a `Retry-After` may impose.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// For so long a `Retry-After` is kept without a doubt. Entra's were seen to be a minute.
+pub const PROBE_AFTER: Duration = Duration::from_secs(600);
 
 /// For so many tries Entra is asked for a key that it has not seen yet once a minute: they take at least
 /// an hour, which is longer than it was seen to go on with an old key set.
@@ -121,7 +128,8 @@ pub enum Holding {
 
 /// How long to leave the upstream alone after `failures` failures in a row (1 = the first).
 ///
-/// The server's `Retry-After`, up to an hour, is a lower bound. Jitter takes up to a quarter off the
+/// The server's `Retry-After`, up to [`PROBE_AFTER`], is a lower bound; how a longer one goes on is
+/// [`Pause`]'s to say, since that is not one scope's matter. Jitter takes up to a quarter off the
 /// doubling wait, never off what the server asked for.
 ///
 /// ```
@@ -156,7 +164,7 @@ pub fn wait(
     let doublings = failures.saturating_sub(1).min(16);
     let secs = u64::min(first << doublings, most);
     let own = Duration::from_secs(secs).mul_f64(1.0 - jitter.as_f64() / 4.0);
-    own.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
+    own.max(retry_after.unwrap_or_default().min(PROBE_AFTER))
 }
 
 #[cfg(test)]
@@ -198,7 +206,7 @@ mod tests {
         assert_eq!([1, 5, 7, 99].map(|n| held(n).as_secs()), [1, 16, 60, 60]);
         let forever = Some(Duration::MAX);
         let absurd = super::wait(Failure::Transient, 1, Holding::Token, forever, Jitter(0.0));
-        assert_eq!(absurd, MAX_RETRY_AFTER);
+        assert_eq!(absurd, PROBE_AFTER);
     }
 
     #[test]
@@ -229,7 +237,8 @@ mod tests {
         fn a_wait_is_at_least_what_the_server_asked(n in 1u32.., asked in 0u64..3600, jitter in 0.0f64..1.0) {
             for failure in [Failure::Transient, Failure::Replicating, Failure::Learning, Failure::Permanent, Failure::Looping] {
                 let wait = wait(failure, n, Holding::Nothing, Some(secs(asked)), Jitter(jitter));
-                prop_assert!(wait >= secs(asked) && wait <= MAX_RETRY_AFTER && !wait.is_zero());
+                prop_assert!(wait >= secs(asked).min(PROBE_AFTER) && !wait.is_zero());
+                prop_assert!(wait <= MAX_RETRY_AFTER);
             }
         }
     }

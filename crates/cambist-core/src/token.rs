@@ -71,6 +71,11 @@ pub enum TokenError {
     /// The payload is no JSON object.
     #[error("the token's payload is {0}")]
     Payload(#[from] JsonError),
+    /// A token of the old kind, from a Secret.
+    #[error(
+        "the token is a legacy one from a Secret: it never expires and is for nobody in particular, and Entra takes no such token; mount a projected serviceAccountToken instead"
+    )]
+    Legacy,
     /// A claim is missing or of the wrong kind.
     #[error("the token's claim {claim:?} must be {expected}, found {found}{}", legacy(.claim))]
     Claim {
@@ -82,6 +87,27 @@ pub enum TokenError {
         found: &'static str,
     },
 }
+
+impl TokenError {
+    /// The reason as one stable word, for metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Empty => "token_empty",
+            Self::Jws(JwsError::TooLarge { .. }) => "token_too_long",
+            Self::Jws(JwsError::Parts { .. }) => "token_not_a_jwt",
+            Self::Jws(JwsError::Base64(_)) => "token_encoding_invalid",
+            Self::Jws(JwsError::Header(_)) => "token_header_not_json",
+            Self::Jws(_) => "token_header_refused",
+            Self::Payload(_) => "token_payload_not_json",
+            Self::Legacy => "token_legacy",
+            Self::Claim { found: NOTHING, .. } => "token_claim_missing",
+            Self::Claim { .. } => "token_claim_invalid",
+        }
+    }
+}
+
+/// What a claim that is missing is.
+const NOTHING: &str = "nothing";
 
 fn legacy(claim: &str) -> &'static str {
     match claim {
@@ -164,6 +190,10 @@ impl fmt::Debug for Bound {
 
 impl Claims {
     fn read(payload: &Map<String, Value>) -> Result<Self, TokenError> {
+        let of_a_secret = payload.get("iss").is_some_and(|iss| iss == "kubernetes/serviceaccount");
+        if of_a_secret && !payload.contains_key("exp") {
+            return Err(TokenError::Legacy);
+        }
         Ok(Self {
             issuer: string(payload, "iss")?,
             subject: string(payload, "sub")?,
@@ -188,7 +218,7 @@ impl Bound {
 const DATE: &str = "a whole number of seconds since 1970, not before it";
 
 const fn missing(claim: &'static str, expected: &'static str) -> TokenError {
-    TokenError::Claim { claim, expected, found: "nothing" }
+    TokenError::Claim { claim, expected, found: NOTHING }
 }
 
 fn string(payload: &Map<String, Value>, claim: &'static str) -> Result<String, TokenError> {
@@ -302,6 +332,32 @@ mod tests {
         ] {
             let text = ProjectedToken::parse(bad).unwrap_err().to_string();
             assert!(text.contains(word), "{bad:.40}: {text}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_fault_has_a_word_of_its_own() {
+        let good = r#""iss":"i","sub":"s","aud":"a","iat":1,"exp":2"#;
+        let of = |payload: &str| token(HEADER, &format!("{{{payload}}}"));
+        let header = |header: &str| token(header, PAYLOAD);
+        for (bad, word) in [
+            (String::new(), "token_empty"),
+            ("x".repeat(1 << 20), "token_too_long"),
+            ("a.b".to_owned(), "token_not_a_jwt"),
+            ("this is no token".to_owned(), "token_not_a_jwt"),
+            ("!.e30.x".to_owned(), "token_encoding_invalid"),
+            (format!("{}.!.x", URL_SAFE_NO_PAD.encode(HEADER)), "token_encoding_invalid"),
+            (header("RS256"), "token_header_not_json"),
+            (header(r#"{"alg":"RS256","alg":"none"}"#), "token_header_not_json"),
+            (header("{}"), "token_header_refused"),
+            (header(r#"{"alg":"RS256","crit":["exp"]}"#), "token_header_refused"),
+            (header(r#"{"alg":"RS256","typ":"at+jwt"}"#), "token_header_refused"),
+            (token(HEADER, "<xml>"), "token_payload_not_json"),
+            (of(&good.replace(r#""sub":"s","#, "")), "token_claim_missing"),
+            (of(&good.replace(r#""exp":2"#, r#""exp":"2""#)), "token_claim_invalid"),
+            (of(r#""iss":"kubernetes/serviceaccount","sub":"s""#), "token_legacy"),
+        ] {
+            assert_eq!(ProjectedToken::parse(&bad).unwrap_err().as_str(), word, "{bad:.60}");
         }
     }
 

@@ -12,6 +12,13 @@ use crate::scope::Audience;
 use crate::subject::{ServiceAccount, SubjectError};
 use crate::token::{Claims, ProjectedToken};
 
+/// How far the clocks of cluster and pod may differ unless something else is configured: clocks at
+/// the edge drift.
+pub const LEEWAY: Duration = Duration::from_secs(300);
+
+/// The longest accepted life of a token unless something else is configured.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
 /// What tokens are held against. Time and the key set are arguments of each check.
 #[derive(Clone, Debug)]
 pub struct Verifier {
@@ -164,6 +171,7 @@ impl VerifyError {
             Self::Jws(JwsError::UnknownKey { .. }) => "unknown_kid",
             Self::Jws(JwsError::UnusableKey { .. }) => "unusable_key",
             Self::Jws(JwsError::Signature { .. }) => "signature_invalid",
+            Self::Jws(JwsError::Exposed { .. }) => "key_compromised",
             Self::Jws(_) => "token_malformed",
         }
     }
@@ -177,8 +185,8 @@ impl Verifier {
             issuer,
             audience,
             algorithms: vec![Alg::Rs256],
-            leeway: Duration::from_secs(300),
-            max_lifetime: Duration::from_secs(24 * 3600),
+            leeway: LEEWAY,
+            max_lifetime: MAX_LIFETIME,
             default_account: DefaultAccount::Refused,
         }
     }

@@ -11,6 +11,7 @@ use azure_core::http::ClientMethodOptions;
 use azure_core::time::OffsetDateTime;
 use azure_identity::{ClientAssertion, DeveloperToolsCredential};
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::ForeignList;
 use cambist_core::scope::Scope;
 use cambist_core::secret::Secret;
 use futures_util::FutureExt;
@@ -22,6 +23,7 @@ use crate::context::Context;
 use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::exchange::{AccessToken, is_bearer};
+use crate::receipt::{Moment, Receipt};
 
 /// A longer life than any Azure token has is somebody's unit gone wrong.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
@@ -97,10 +99,15 @@ impl Credential {
     /// If `azure_identity` cannot set it up.
     pub fn developer(context: Context) -> Result<Self, Error> {
         let tools = DeveloperToolsCredential::new(None);
-        let tools = tools.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
+        let tools = tools.map_err(|e| no_token(&e.to_string()))?;
         let source = Developer { tools, context: context.clone() };
         Ok(Self::from_source("developer".to_owned(), None, Arc::new(source), context))
     }
+}
+
+/// The tools' own words, line by line.
+fn no_token(words: &str) -> Error {
+    Error::new(Kind::Developer(ForeignList::of(words.lines())))
 }
 
 #[derive(Debug)]
@@ -112,19 +119,19 @@ struct Developer {
 impl Source for Developer {
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         async move {
-            let sent_at = self.context.clock.boot();
-            let now = self.context.clock.wall();
+            let clock = &self.context.clock;
+            let now = || Moment { wall: clock.wall(), boot: clock.boot() };
+            let asked = now();
             let scope = scope.to_string();
             let token = self.tools.get_token(&[&scope], None).await;
-            let token = token.map_err(|e| Error::new(Kind::Developer(e.to_string())))?;
+            let token = token.map_err(|e| no_token(&e.to_string()))?;
             let expires_on = UnixTime::from_secs(token.expires_on.unix_timestamp());
-            let valid_for = expires_on.since(now).min(LONGEST);
+            let valid_for = expires_on.since(asked.wall).min(LONGEST);
             if !is_bearer(token.token.secret()) {
-                let problem = "what the tools printed is no token".to_owned();
-                return Err(Error::new(Kind::Developer(problem)));
+                return Err(no_token("what the tools printed is no token"));
             }
             let secret = Secret::new(token.token.secret());
-            Ok(AccessToken::new(secret, now, sent_at, valid_for, None, None))
+            Ok(AccessToken::new(secret, valid_for, None, Receipt::unexchanged(asked, now())))
         }
         .boxed()
     }

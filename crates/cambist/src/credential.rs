@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::BootTime;
-use cambist_core::refresh::{Failure, Holding, wait};
+use cambist_core::refresh::{Failure, Holding, Pause, wait};
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -47,10 +47,11 @@ pub struct Workload {
 
 impl Credential {
     /// The tokens of a workload identity.
-    pub fn new(workload: Workload) -> Self {
+    pub fn new(mut workload: Workload) -> Self {
         let client_id = workload.exchange.client_id().to_owned();
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
+        workload.exchange = workload.exchange.telling(keys.heard().clone());
         let source = Worker { workload, pause: Mutex::new(None) };
         Self::from_source(client_id, Some(keys), Arc::new(source), context)
     }
@@ -165,7 +166,8 @@ impl Credential {
 
     /// Beside the rest: a ledger that hangs keeps no token from being refreshed.
     async fn tend_ledger(&self) {
-        let Some(key_age) = self.0.keys.as_ref().and_then(IssuerKeys::key_age) else { return };
+        let key_age = self.0.keys.as_ref().and_then(IssuerKeys::key_age);
+        let Some(key_age) = key_age.filter(|key_age| key_age.has_ledger()) else { return };
         loop {
             key_age.refresh_ledger().await;
             tokio::time::sleep(TEND_EVERY).await;
@@ -185,7 +187,7 @@ impl fmt::Debug for Credential {
 struct Worker {
     workload: Workload,
     // Throttling is by identity, not by scope: while it lasts nobody calls.
-    pause: Mutex<Option<(BootTime, Error)>>,
+    pause: Mutex<Option<(Pause, Error)>>,
 }
 
 impl Source for Worker {
@@ -204,40 +206,79 @@ impl Source for Worker {
 impl Worker {
     async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
         let context = &self.workload.context;
+        // Who may not go anyway need not wait for a place.
+        if let Some(error) = self.paused(context.clock.boot()) {
+            return Err(error);
+        }
+        let _passage = self.workload.exchange.turn().await;
         if let Some(error) = self.pausing(context.clock.boot()) {
             return Err(error);
         }
+        let sent = context.clock.boot();
         let first = self.attempt(scope).await;
         let outcome = match first {
             // The file may have been replaced between reading it and Entra's looking at it.
             Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
             outcome => outcome,
         };
-        if let Err(error) = &outcome {
-            let asked = error.retry_after();
-            let looping = error.failure() == Failure::Looping;
-            let pause = looping
-                .then(|| wait(Failure::Looping, 1, Holding::Nothing, asked, context.jitter))
-                .or(asked);
-            if let Some(pause) = pause {
-                let until = context.clock.boot() + pause;
-                *self.pause.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some((until, error.clone()));
-            }
-        }
+        self.heed(&outcome, sent);
         outcome
     }
 
     /// The error that a pause was asked with, while the pause lasts.
-    fn pausing(&self, now: BootTime) -> Option<Error> {
+    fn paused(&self, now: BootTime) -> Option<Error> {
         let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let (until, error) = pause.as_ref().filter(|(until, _)| now < *until)?;
-        Some(error.with_retry_after(until.since(now)))
+        let (held, error) = pause.as_ref().filter(|(held, _)| !held.left(now).is_zero())?;
+        Some(error.with_retry_after(held.left(now)))
+    }
+
+    /// The same, for whoever is to go now if there is none: one of them may be its probe.
+    fn pausing(&self, now: BootTime) -> Option<Error> {
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let (held, error) = pause.as_mut()?;
+        if !held.admits(now) {
+            return Some(error.with_retry_after(held.left(now)));
+        }
+        if held.is_over(now) {
+            *pause = None;
+        }
+        None
+    }
+
+    /// Takes up the pause that the answer to a request of `sent` asks for, or ends the one it probed.
+    fn heed(&self, outcome: &Result<AccessToken, Error>, sent: BootTime) {
+        let context = &self.workload.context;
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match outcome {
+            Ok(_) => {
+                pause.take_if(|(held, _)| held.is_lifted_by(sent));
+                return;
+            }
+            Err(error) => error,
+        };
+        let asked = error.retry_after();
+        let looping = error.failure() == Failure::Looping;
+        let asked = looping
+            .then(|| wait(Failure::Looping, 1, Holding::Nothing, asked, context.jitter))
+            .or(asked);
+        let Some(asked) = asked else { return };
+        let now = context.clock.boot();
+        match &mut *pause {
+            Some((held, of)) => {
+                if held.asked_again(sent, now, asked) {
+                    *of = error.clone();
+                }
+            }
+            none => *none = Some((Pause::new(now, asked), error.clone())),
+        }
     }
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let assertion = self.workload.assertions.next().await?;
-        self.workload.exchange.exchange(&assertion, scope).await.map_err(Error::new)
+        let Workload { assertions, exchange, .. } = &self.workload;
+        let assertion = assertions.next().await?;
+        let verdict = assertions.verdict_on(assertion.standing());
+        let token = exchange.exchange(&assertion, scope).await.map_err(Error::new)?;
+        Ok(token.judged(verdict))
     }
 }
 

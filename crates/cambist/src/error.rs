@@ -5,12 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cambist_core::admission::Refusal;
+#[cfg(feature = "azure")]
+use cambist_core::foreign::ForeignList;
 use cambist_core::refresh::Failure;
 
 use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
+use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;
+
+mod reason;
+
+pub use reason::{Reason, UnknownReason};
 
 /// Why there is no token.
 ///
@@ -44,7 +51,7 @@ pub(crate) enum Kind {
     Lost,
     #[cfg(feature = "azure")]
     #[error("the developer's own sign-in gave no token: {0}")]
-    Developer(String),
+    Developer(ForeignList),
 }
 
 /// What kind of trouble an [`Error`] is, for whoever must answer a caller.
@@ -62,40 +69,43 @@ pub enum Class {
 }
 
 impl Error {
-    /// The reason as one stable word: metric label, log field and the endpoint's error code.
-    pub fn reason(&self) -> &'static str {
+    /// The reason.
+    pub fn reason(&self) -> Reason {
         match &*self.kind {
             Kind::TokenFile(error) => error.reason(),
-            Kind::Refused(refusal) => refusal.as_str(),
+            Kind::Refused(refusal) => Reason::of_word(refusal.as_str()),
             Kind::Exchange(error) => error.reason(),
-            Kind::CacheFull(_) => "cache_full",
-            Kind::TooManyScopes(_) => "too_many_scopes",
-            Kind::Lost => "internal",
+            Kind::CacheFull(_) => Reason::CacheFull,
+            Kind::TooManyScopes(_) => Reason::TooManyScopes,
+            Kind::Lost => Reason::Internal,
             #[cfg(feature = "azure")]
-            Kind::Developer(_) => "developer_sign_in",
+            Kind::Developer(_) => Reason::DeveloperSignIn,
         }
     }
 
     /// What kind of trouble it is.
     pub fn class(&self) -> Class {
-        match (&*self.kind, self.failure()) {
-            (Kind::Refused(Refusal::Bad(error)), _) if !error.is_about_time() => Class::Permanent,
-            (Kind::Refused(Refusal::Bad(_)), _) => Class::Transient,
-            (Kind::CacheFull(_) | Kind::TooManyScopes(_), _) => Class::Throttled,
-            (Kind::Refused(_), _) => Class::Denied,
-            (Kind::Exchange(error), Failure::Transient | Failure::Looping)
-                if error.status() == Some(StatusCode::TOO_MANY_REQUESTS) =>
-            {
+        let too_many = Some(StatusCode::TOO_MANY_REQUESTS);
+        match (&*self.kind, self.reason().class()) {
+            (Kind::Exchange(error), Class::Transient) if error.status() == too_many => {
                 Class::Throttled
             }
-            (_, Failure::Permanent | Failure::Replicating | Failure::Learning) => Class::Permanent,
-            _ => Class::Transient,
+            (_, class) => class,
         }
     }
 
     /// How long it is of no use to ask again, if that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The id of the exchange that failed, if it came to one: the tenant's sign-in log has it as the
+    /// correlation id.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match &*self.kind {
+            Kind::Exchange(error) => Some(error.request_id()),
+            _ => None,
+        }
     }
 
     /// What Entra said, if it was Entra that refused.
@@ -146,7 +156,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
-        out.field("reason", &self.reason()).field("message", &self.to_string());
+        out.field("reason", &self.reason().as_str()).field("message", &self.to_string());
         out.field("retry_after", &self.retry_after).finish()
     }
 }

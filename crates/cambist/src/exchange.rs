@@ -15,6 +15,8 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Uri};
 use zeroize::Zeroizing;
 
+use crate::clock::Heard;
+use crate::receipt::{Moment, Receipt, RequestId};
 use crate::transport::{Limits, TokenProxyOptions, Transport};
 
 mod aadsts;
@@ -22,6 +24,7 @@ mod access_token;
 mod authority;
 mod cloud;
 mod error;
+mod gate;
 mod redact;
 mod reply;
 mod retry_after;
@@ -33,6 +36,7 @@ pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;
 use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
+pub use gate::{Gate, Passage};
 pub use tenant::{TenantId, TenantIdError};
 
 /// Entra's replies have a few kilobytes, with a token of many groups some more.
@@ -49,6 +53,9 @@ pub struct Exchange {
     url: Uri,
     answers: Answerer,
     clock: Arc<dyn Clock>,
+    gate: Gate,
+    name: Arc<str>,
+    heard: Heard,
 }
 
 impl Exchange {
@@ -63,13 +70,33 @@ impl Exchange {
         let url = authority.token_url(&tenant_id);
         let client_id = client_id.into();
         let answers = Answerer::Authority;
-        Self { transport, authority, tenant_id, client_id, url, answers, clock }
+        let gate = Gate::default();
+        let heard = Heard::default();
+        let name = format!("{tenant_id}/{client_id}").into();
+        Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name, heard }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
     #[must_use]
     pub fn through(self, proxy: &TokenProxyOptions) -> Self {
         Self { url: proxy.url(&self.url), answers: Answerer::TokenProxy, ..self }
+    }
+
+    /// The same through a gate that others share.
+    #[must_use]
+    pub fn sharing(self, gate: Gate) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// Waits for a place among the exchanges that run at once. It is for whoever reads a token for
+    /// [`exchange`](Self::exchange) to wait first, or the token grows old meanwhile.
+    pub async fn turn(&self) -> Passage {
+        self.gate.enter(self.name.clone()).await
+    }
+
+    /// The same, telling there what the answers say the time is.
+    pub(crate) fn telling(self, heard: Heard) -> Self {
+        Self { heard, ..self }
     }
 
     /// Whom is asked.
@@ -107,27 +134,36 @@ impl Exchange {
         assertion: &Assertion,
         scope: &Scope,
     ) -> Result<AccessToken, ExchangeError> {
-        let request = self.request(assertion, scope);
-        let (sent_at, not_before) = (self.clock.boot(), self.clock.wall());
-        let response = self.transport.send(request, LIMITS).await?;
+        let request_id = RequestId::random();
+        let request = self.request(assertion, scope, request_id);
+        let now = || Moment { wall: self.clock.wall(), boot: self.clock.boot() };
+        let sent = now();
+        let response = self.transport.send(request, LIMITS).await;
+        let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
+        let received = now();
+        let (client_id, tenant) = (&*self.client_id, &self.tenant_id);
+        let asked = error::Asked { assertion, scope, client_id, tenant, request_id };
         let date = retry_after::date(response.headers());
+        if let Some(date) = date {
+            self.heard.hear(date, &*self.clock);
+        }
         if response.status() != http::StatusCode::OK {
-            let asked = error::Asked {
-                assertion,
-                scope,
-                client_id: &self.client_id,
-                tenant: &self.tenant_id,
-            };
-            let now = date.unwrap_or_else(|| self.clock.wall());
+            let now = date.unwrap_or(received.wall);
             return Err(reply::refused(&response, &asked, now));
         }
-        let granted = reply::granted(response.body())?;
-        let standing = Some(assertion.standing());
+        let (granted, ids) = reply::granted(&response, &asked)?;
         let reply::Granted { secret, valid_for, refresh_in } = granted;
-        Ok(AccessToken::new(secret, not_before, sent_at, valid_for, refresh_in, standing))
+        let standing = Some(assertion.standing());
+        let receipt = Receipt { ids, standing, verdict: None, asked: sent, answered: received };
+        Ok(AccessToken::new(secret, valid_for, refresh_in, receipt))
     }
 
-    fn request(&self, assertion: &Assertion, scope: &Scope) -> Request<Bytes> {
+    fn request(
+        &self,
+        assertion: &Assertion,
+        scope: &Scope,
+        request_id: RequestId,
+    ) -> Request<Bytes> {
         let body = Bytes::from_owner(form(assertion, &self.client_id, scope));
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
@@ -136,6 +172,12 @@ impl Exchange {
         request.headers_mut().insert(CONTENT_TYPE, form);
         let json = http::HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
+        let id = http::HeaderValue::try_from(request_id.to_string());
+        let id = id.expect("hexadecimal digits and hyphens");
+        request.headers_mut().insert("client-request-id", id);
+        // Entra repeats the id in its answer.
+        let yes = http::HeaderValue::from_static("true");
+        request.headers_mut().insert("return-client-request-id", yes);
         request
     }
 }

@@ -39,10 +39,12 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+mod receipt;
 #[cfg(test)]
 mod testing;
 pub mod token_file;
 pub mod transport;
+mod trust;
 
 pub use cambist_core as core;
 pub use clock::SystemClock;
@@ -50,9 +52,11 @@ pub use config::Config;
 pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
-pub use error::{Class, Error};
+pub use error::{Class, Error, Reason, UnknownReason};
 pub use exchange::AccessToken;
 pub use observer::Observer;
+pub use receipt::{Receipt, RequestId};
+pub use trust::Trust;
 
 /// The README's program is compiled with the documentation.
 #[cfg(all(doctest, feature = "azure"))]

@@ -8,16 +8,17 @@ use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::Scope;
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use tempfile::TempDir;
 
 use crate::config::Config;
 use crate::context::Context;
 use crate::credential::Credential;
-use crate::error::Error;
 use crate::issuer_keys::Source;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
+use crate::trust::Trust;
 
 pub(crate) struct World {
     pub(crate) sim: Sim,
@@ -54,7 +55,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             observer: self.observer.clone(),
             jitter: Jitter::of(b"pod"),
         }
@@ -73,9 +74,17 @@ impl World {
         Config::from_env(&self.env).unwrap()
     }
 
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust_over(self.transport())
+    }
+
+    /// The same with somebody else in Entra's place.
+    pub(crate) fn trust_over(&self, entra: Transport) -> Trust {
+        self.config().trust.open_over(entra, self.sources(), self.context())
+    }
+
     pub(crate) fn credential(&self) -> Credential {
-        let (transport, sources) = (self.transport(), self.sources());
-        self.config().credential_over(transport, sources, self.context())
+        self.trust().credential(&self.config().identity)
     }
 
     /// What the pod asked for so far: exchanges, discovery documents, key sets.
@@ -91,5 +100,5 @@ pub(crate) fn scope(resource: &str) -> Scope {
 
 /// The reason for which a credential has no token for a scope, or "" if it has one.
 pub(crate) async fn reason(credential: &Credential, scope: &Scope) -> &'static str {
-    credential.token(scope).await.as_ref().map_or_else(Error::reason, |_| "")
+    credential.token(scope).await.as_ref().map_or_else(|error| error.reason().as_str(), |_| "")
 }

@@ -7,9 +7,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cambist_core::jws::MAX_TOKEN_BYTES;
+use cambist_core::jws::{JwsError, MAX_TOKEN_BYTES};
 use cambist_core::token::{ProjectedToken, TokenError};
 
+use crate::error::Reason;
 use crate::files::{self, FileFault, Need};
 
 /// Where the projected token is.
@@ -84,18 +85,26 @@ impl TokenFileError {
         &self.fault
     }
 
-    /// What is wrong, as one stable word for metrics and logs.
-    pub fn reason(&self) -> &'static str {
-        match self.fault {
-            TokenFileFault::Missing => "token_file_missing",
-            TokenFileFault::Denied => "token_file_denied",
-            TokenFileFault::NotAFile(_) => "token_file_not_a_file",
-            TokenFileFault::TooLong => "token_file_too_long",
-            TokenFileFault::Empty => "token_file_empty",
-            TokenFileFault::ByteOrderMark | TokenFileFault::NotText => "token_file_not_text",
-            TokenFileFault::Token(_) => "token_file_no_token",
-            TokenFileFault::Hangs | TokenFileFault::Crowded => "token_file_hangs",
-            TokenFileFault::Io(_) => "token_file_io",
+    /// What is wrong.
+    pub fn reason(&self) -> Reason {
+        match &self.fault {
+            TokenFileFault::Missing => Reason::TokenFileMissing,
+            TokenFileFault::Denied => Reason::TokenFileDenied,
+            TokenFileFault::NotAFile(_) => Reason::TokenFileNotAFile,
+            TokenFileFault::TooLong => Reason::TokenFileTooLong,
+            TokenFileFault::Empty => Reason::TokenFileEmpty,
+            TokenFileFault::ByteOrderMark | TokenFileFault::NotText => Reason::TokenFileNotText,
+            // Of a file it is told like that; the rest is the token's own fault.
+            TokenFileFault::Token(TokenError::Empty) => Reason::TokenFileEmpty,
+            TokenFileFault::Token(TokenError::Jws(JwsError::TooLarge { .. })) => {
+                Reason::TokenFileTooLong
+            }
+            TokenFileFault::Token(TokenError::Jws(JwsError::Parts { .. })) => {
+                Reason::TokenFileNoToken
+            }
+            TokenFileFault::Token(error) => Reason::of_word(error.as_str()),
+            TokenFileFault::Hangs | TokenFileFault::Crowded => Reason::TokenFileHangs,
+            TokenFileFault::Io(_) => Reason::TokenFileIo,
         }
     }
 }

@@ -10,7 +10,7 @@ impl Reader<'_> {
     /// the other resources are fine.
     pub(super) fn check_clouds(&mut self, source: Option<&Source>, prefetch: &[Scope]) {
         let Some(Source::Federated(library)) = source else { return };
-        let Some(asked) = library.authority.cloud() else { return };
+        let Some(asked) = library.identity.authority.cloud() else { return };
         for resource in prefetch.iter().map(Scope::resource) {
             let Some(meant) = Cloud::of_resource(resource).filter(|it| *it != asked) else {
                 continue;
@@ -19,7 +19,7 @@ impl Reader<'_> {
                 "CAMBIST_PREFETCH: {resource} is a resource of {meant}, but the authority {} is \
                  that of {asked}: name the resource as {asked} has it, or set \
                  AZURE_AUTHORITY_HOST={}",
-                library.authority.host(),
+                library.identity.authority.host(),
                 meant.authority(),
             ));
         }
@@ -29,8 +29,8 @@ impl Reader<'_> {
     /// meant otherwise, so that they are no faults.
     pub(super) fn check_binding(&mut self, source: Option<&Source>) {
         let Some(Source::Federated(library)) = source else { return };
-        let (audience, binding) = (&library.verifier.audience, Audience::aks_identity_binding());
-        let warning = match &library.token_proxy {
+        let (audience, binding) = (&library.identity.audience, Audience::aks_identity_binding());
+        let warning = match &library.trust.token_proxy {
             Some(_) if *audience != binding => format!(
                 "CAMBIST_AUDIENCE: the token proxy of AKS takes {binding}, not {audience}: leave \
                  it out"

@@ -1,3 +1,4 @@
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::task::JoinHandle;
@@ -37,7 +38,7 @@ async fn the_printed_end_follows_a_wall_clock_that_was_set() {
     let (endpoint, _) = world.endpoint();
     let number = |body: &serde_json::Value| body["expires_on"].as_str().unwrap().parse::<i64>();
     let before = number(&json(ask(&endpoint, msi(VAULT)).await).await).unwrap();
-    world.sim.clock().skew(-3600);
+    world.sim.clock_of(Machine::Pod).skew(-3600);
     // The app reads the same clock: told the old moment, it would hold the token an hour too long.
     let after = number(&json(ask(&endpoint, msi(VAULT)).await).await).unwrap();
     assert_eq!(before - after, 3600);
@@ -134,6 +135,41 @@ async fn what_was_answered_is_counted() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_refusal_again_and_again_is_a_few_lines_with_counts() {
+    let (lines, guard) = crate::testing::Lines::listen("info");
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    let fault = Fault::Aadsts { code: 700_016, status: None, retry_after: None };
+    world.sim.faults().inject(Target::Entra, fault);
+    let summing = {
+        let telemetry = world.telemetry.clone();
+        tokio::spawn(async move { telemetry.sum_up().await })
+    };
+    for _ in 0..600 {
+        assert_eq!(ask(&endpoint, msi(VAULT)).await.status(), 403);
+        ask(&endpoint, Request::get("/")).await;
+        tokio::time::sleep(secs(1)).await;
+    }
+    tokio::time::sleep(secs(130)).await;
+    summing.abort();
+    drop(guard);
+    let told = |message: &str| {
+        let events = lines.events().into_iter();
+        let mine = events.filter(|e| e["message"] == message || e["what"] == message);
+        let counts =
+            mine.map(|e| 1 - u64::from(e["message"] == "again") + e["unlogged"].as_u64().unwrap());
+        counts.collect::<Vec<_>>()
+    };
+    for message in ["no token to give", "refused"] {
+        let told = told(message);
+        assert!(told.len() <= 11, "{message}: {}", lines.text());
+        assert_eq!(told.iter().sum::<u64>(), 600, "none is lost: {told:?}");
+    }
+    let longest = lines.text().lines().map(str::len).max();
+    assert!(longest < Some(2048), "{longest:?}");
 }
 
 /// Asks, and waits until the answer is there or it waits for Entra.

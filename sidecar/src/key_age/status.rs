@@ -3,11 +3,14 @@
 use cambist::key_age::Report;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::enforce::may_exchange;
+use cambist_core::foreign::brief;
 use cambist_core::key_age::{Finding, KeyJudgement, Platform};
 use serde_json::{Value, json};
 
 use super::Rules;
+
+/// Most keys, and most findings, that are listed: an issuer has a few, or it is up to something.
+const MOST: usize = 20;
 
 /// Everything that is known and what it is held against.
 pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> Value {
@@ -27,8 +30,8 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
         })
     });
     let judgement = report.map(|report| &report.judgement);
-    let keys = judgement.into_iter().flat_map(|judgement| &judgement.keys);
-    let findings = report.into_iter().flat_map(|report| &report.findings);
+    let keys = judgement.into_iter().flat_map(|judgement| &judgement.keys).take(MOST);
+    let findings = report.into_iter().flat_map(|report| &report.findings).take(MOST);
     json!({
         "mode": rules.mode.as_str(),
         "platform": platform.as_str(),
@@ -45,6 +48,7 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
         "decides_at": judgement.and_then(|judgement| text(judgement.decides_at)),
         "informs_only": policy.limits.is_none(),
         "clock_error_seconds": judgement.map(|judgement| judgement.clock_error.as_secs()),
+        "looks_left_out": report.map(|report| report.looks_left_out),
         "keys": keys.map(|judged| key(judged, report, rules, now)).collect::<Vec<_>>(),
         "findings": findings.map(|found| finding(found, platform)).collect::<Vec<_>>(),
     })
@@ -66,9 +70,8 @@ pub(super) fn evidence(key: &KeyJudgement) -> Vec<String> {
 }
 
 fn key(key: &KeyJudgement, report: Option<&Report>, rules: &Rules, now: UnixTime) -> Value {
-    let objection = report.and_then(|Report { judgement, findings, .. }| {
-        may_exchange(key.key, judgement, findings, &rules.settings.exempt, now).err()
-    });
+    let verdicts = report.map(|report| report.verdicts(&rules.settings.exempt));
+    let objection = verdicts.and_then(|verdicts| verdicts.against(key.key, now));
     let conflicts = key
         .conflicts
         .iter()
@@ -102,7 +105,7 @@ fn finding(found: &Finding, platform: Platform) -> Value {
         "severity": found.severity.as_str(),
         "title": found.id.title(),
         "key": found.key.map(|key| key.to_string()),
-        "evidence": found.evidence,
+        "evidence": found.evidence.iter().take(MOST).map(|it| brief(it, 400)).collect::<Vec<_>>(),
         "remedy": found.remediation(platform),
     })
 }

@@ -3,6 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use cambist_core::JsonError;
+use cambist_core::foreign::Foreign;
+use cambist_core::jwks::SECRET_MEMBERS;
 use serde_json::Value;
 
 use super::look::{Look, VERSION};
@@ -21,9 +24,9 @@ pub(crate) enum BundleError {
     #[error("the bundle {path} has schemaVersion {found}; this program reads {VERSION}")]
     Version { path: String, found: u64 },
     #[error(
-        "the bundle {path} is of the issuer {found:?}, but --issuer or another bundle says {expected:?}; they are compared byte for byte"
+        "the bundle {path} is of the issuer {found}, but --issuer or another bundle says {expected}; they are compared byte for byte"
     )]
-    Issuer { path: String, expected: String, found: String },
+    Issuer { path: String, expected: Foreign, found: Foreign },
 }
 
 /// Reads bundles of one issuer, that one if one is named: the latest, with the others in it.
@@ -57,18 +60,18 @@ fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
     let file = std::fs::File::open(path).and_then(|file| file.take(MAX).read_to_string(&mut text));
     file.map_err(|e| failed(e.to_string()))?;
     let value: Value =
-        serde_json::from_str(&text).map_err(|e| failed(format!("is not whole JSON: {e}")))?;
+        serde_json::from_str(&text).map_err(|e| failed(format!("is {}", JsonError::from(e))))?;
     match value.get("schemaVersion").and_then(Value::as_u64) {
         Some(found) if found != u64::from(VERSION) => {
             return Err(BundleError::Version { path: shown, found });
         }
         _ => {}
     }
-    let look: Look =
-        serde_json::from_value(value).map_err(|e| failed(format!("is no bundle: {e}")))?;
+    let look: Look = serde_json::from_str(&text)
+        .map_err(|e| failed(format!("is no bundle: it is {}", JsonError::from(e))))?;
     match issuer.filter(|issuer| *issuer != look.issuer) {
         Some(expected) => {
-            let (expected, found) = (expected.to_owned(), look.issuer);
+            let (expected, found) = (Foreign::new(expected), Foreign::new(&look.issuer));
             Err(BundleError::Issuer { path: shown, expected, found })
         }
         None => Ok(look),
@@ -84,9 +87,6 @@ pub(crate) fn write(path: &Path, look: &Look) -> Result<(), BundleError> {
     file::write(path, text.as_bytes()).map_err(|e| failed(e.to_string()))
 }
 
-/// Members that only a private or shared key has (RFC 7518 section 6).
-const SECRET: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-
 /// A secret that an issuer publishes by mistake is not carried about: that it is there is what
 /// counts. A set without one stays as it was served, byte for byte.
 fn without_secrets(look: &Look) -> Look {
@@ -96,7 +96,7 @@ fn without_secrets(look: &Look) -> Look {
         let keys = set.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten();
         let members = keys.filter_map(Value::as_object_mut).flat_map(|key| key.iter_mut());
         let mut found = false;
-        for (_, value) in members.filter(|(name, _)| SECRET.contains(&name.as_str())) {
+        for (_, value) in members.filter(|(name, _)| SECRET_MEMBERS.contains(&name.as_str())) {
             *value = Value::from("withheld");
             found = true;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist::transport::{Limits, PeerCertificate, Transport, TransportError};
+use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{DISCOVERY_ACCEPT, MAX_DISCOVERY_BYTES};
 use cambist_core::jwks::{JWKS_ACCEPT, MAX_JWKS_BYTES};
 use http::header::{
@@ -22,7 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("{0} is no URL that can be asked for")]
-    Url(String),
+    Url(Foreign),
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
@@ -121,7 +122,7 @@ async fn exchange(
     if let Some(Bearer(value)) = bearer {
         request = request.header(AUTHORIZATION, value.clone());
     }
-    let request = request.body(body).map_err(|_| HttpError::Url(url.to_owned()))?;
+    let request = request.body(body).map_err(|_| HttpError::Url(Foreign::new(url)))?;
     let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
     let text = |name: HeaderName| {
         let value = response.headers().get(name)?;

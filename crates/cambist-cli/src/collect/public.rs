@@ -1,6 +1,7 @@
 //! What the issuer's URL leads to: the discovery document and the key set that Entra reads.
 
 use cambist::transport::{Fault, Transport};
+use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost};
 
 use super::KnownSet;
@@ -61,11 +62,12 @@ fn tls_fault(error: &HttpError) -> Option<String> {
 
 /// What to say of an answer that is no success.
 pub(super) fn refusal(reply: &Reply) -> Option<String> {
-    let (url, status) = (&reply.url, reply.status);
+    let (url, status) = (Foreign::new(&reply.url), reply.status);
     let fix = match status {
         200 => return None,
         300..=399 => {
-            let to = reply.location.as_deref().unwrap_or("nowhere");
+            let to = reply.location.as_deref().map(Foreign::new);
+            let to = to.map_or_else(|| "nowhere".to_owned(), |to| to.to_string());
             return Some(format!(
                 "{url} redirects to {to} ({status}); redirects are not followed, by Entra neither: publish the document there"
             ));

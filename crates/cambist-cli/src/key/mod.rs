@@ -1,6 +1,7 @@
 //! Public keys in files: PEM, DER, or a key set.
 
 use cambist_core::JsonError;
+use cambist_core::foreign::Foreign;
 use cambist_core::jwks::{KeyError, KeySet, KeySetError, Thumbprint};
 
 pub(crate) mod der;
@@ -26,9 +27,9 @@ pub(crate) enum PublicKeyError {
     #[error(
         "it holds a private key ({0}), which is not looked at; make the public half with `openssl pkey -pubout` and name that"
     )]
-    Private(String),
-    #[error("the PEM section {0:?} is damaged: its content is not base64 of DER")]
-    Damaged(String),
+    Private(Foreign),
+    #[error("the PEM section {0} is damaged: its content is not base64 of DER")]
+    Damaged(Foreign),
     #[error(
         "it has no public key: expected PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE), DER, or a JWKS"
     )]
@@ -55,8 +56,8 @@ pub(crate) fn read(content: &[u8]) -> Result<Vec<PublicKey>, PublicKeyError> {
     let text = String::from_utf8_lossy(content);
     let mut out = Vec::new();
     for section in pem::sections(&text) {
-        let label = section.label.to_owned();
-        if label.ends_with("PRIVATE KEY") {
+        let label = Foreign::new(section.label);
+        if section.label.ends_with("PRIVATE KEY") {
             return Err(PublicKeyError::Private(label));
         }
         if !matches!(section.label, "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE") {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use cambist::history::{Damage, HistoryFile, HistoryFileError};
+use cambist_core::foreign::Foreign;
 use cambist_core::key_age::history::HistoryError;
 use cambist_core::key_age::{Grade, History};
 
@@ -66,9 +67,9 @@ pub(crate) enum StoreError {
     #[error(transparent)]
     ConfigMap(#[from] ConfigMapError),
     #[error(
-        "the state is a history of {found:?}, not of {expected:?}; issuers are compared byte for byte, a trailing slash included: name another --state"
+        "the state is a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --state"
     )]
-    AnotherIssuer { expected: String, found: String },
+    AnotherIssuer { expected: Foreign, found: Foreign },
 }
 
 /// What a store holds.
@@ -136,7 +137,8 @@ impl Store {
 fn same_issuer(history: Option<&History>, issuer: &str) -> Result<(), StoreError> {
     match history.map(History::issuer).filter(|found| *found != issuer) {
         Some(found) => {
-            Err(StoreError::AnotherIssuer { expected: issuer.to_owned(), found: found.to_owned() })
+            let (expected, found) = (Foreign::new(issuer), Foreign::new(found));
+            Err(StoreError::AnotherIssuer { expected, found })
         }
         None => Ok(()),
     }

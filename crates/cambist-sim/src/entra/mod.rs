@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cambist_core::clock::{BootTime, Clock};
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use serde_json::{Map, Value, json};
 use tower::{BoxError, Service};
 
@@ -22,7 +22,7 @@ use crate::clock::SimClock;
 use crate::keys::{KeyError, SigningKey};
 use crate::lock;
 use crate::random;
-use crate::reply::{Request, Response, response};
+use crate::reply::{Request, Response, response, set};
 
 /// Whose assertions an app registration accepts. All three are compared exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,10 @@ impl Entra {
     {
         let outcome = self.exchange(tenant, request, fetch).await;
         match outcome {
-            Ok(body) => response(StatusCode::OK, &HEADERS, body.to_string()),
+            Ok(body) => {
+                let reply = response(StatusCode::OK, &HEADERS, body.to_string());
+                with_ids(reply, request, &random::uuid())
+            }
             Err(refusal) => self.refuse(request, &refusal),
         }
     }
@@ -160,8 +163,9 @@ impl Entra {
         let asked = request.headers().get("client-request-id").and_then(|id| id.to_str().ok());
         let correlation = asked.filter(|id| random::is_uuid(id)).map(str::to_owned);
         let correlation = correlation.unwrap_or_else(random::uuid);
-        let body = refusal.body(self.0.clock.wall(), &random::uuid(), &correlation);
-        response(refusal.status(), &HEADERS, body.to_string())
+        let id = random::uuid();
+        let body = refusal.body(self.0.clock.wall(), &id, &correlation);
+        with_ids(response(refusal.status(), &HEADERS, body.to_string()), request, &id)
     }
 
     async fn exchange<F>(&self, tenant: &str, request: &Request, fetch: F) -> Result<Value, Refusal>
@@ -258,6 +262,17 @@ impl Entra {
         });
         self.0.key.sign_parts(header.to_string().as_bytes(), claims.to_string().as_bytes())
     }
+}
+
+/// The ids that Entra puts into each answer: its own, and the client's if that asks for it.
+fn with_ids(mut reply: Response, request: &Request, id: &str) -> Response {
+    set(reply.headers_mut(), HeaderName::from_static("x-ms-request-id"), id);
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    let wanted = header("return-client-request-id").is_some_and(|it| it == "true");
+    if let Some(asked) = header("client-request-id").filter(|id| wanted && random::is_uuid(id)) {
+        set(reply.headers_mut(), HeaderName::from_static("client-request-id"), asked);
+    }
+    reply
 }
 
 const HEADERS: [(&str, &str); 3] = [

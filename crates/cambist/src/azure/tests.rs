@@ -28,7 +28,7 @@ async fn an_azure_client_takes_the_credential() {
 #[tokio::test(start_paused = true)]
 async fn an_assertion_is_verified_before_it_is_given_away() {
     let world = World::new();
-    let assertions = world.config().assertions_over(world.sources(), world.context());
+    let assertions = world.trust().assertions(&world.config().identity);
     let assertion = VerifiedAssertion::new(assertions);
     let projected = std::fs::read_to_string(world.kubelet.token_file()).unwrap();
     assert_eq!(assertion.secret(None).await.unwrap(), projected.trim());

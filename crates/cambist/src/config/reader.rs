@@ -1,18 +1,19 @@
 //! Reading: one variable after the other, each fault noted, none the last.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use cambist_core::admission::Exemption;
 use cambist_core::admission::Mode;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
-use cambist_core::key_age::enforce::Exemption;
 use cambist_core::key_age::{Grade, Limits};
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
-use cambist_core::verify::{DefaultAccount, Verifier};
+use cambist_core::verify::{self, DefaultAccount};
 use jiff::SignedDuration;
 
-use super::{Fault, KeyPlace};
+use super::{Fault, KeyPlace, TrustConfig};
 use crate::env::Env;
 use crate::exchange::{Authority, Cloud, TenantId};
 use crate::history::HistoryFile;
@@ -115,18 +116,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn verifier(&mut self, authority: Option<&Authority>, mode: Mode) -> Verifier {
-        let issuer = self.env.get("CAMBIST_ISSUER").and_then(|text| {
-            let parsed = IssuerUrl::parse(&text);
-            parsed.map_err(|e| self.fault("CAMBIST_ISSUER", e.to_string())).ok()
-        });
-        if issuer.is_none() && mode == Mode::Enforce && self.env.get("CAMBIST_ISSUER").is_none() {
-            self.fault(
-                "CAMBIST_ISSUER",
-                "is not set, but CAMBIST_KEY_AGE=enforce needs it: without \
-                it a token's own issuer would decide which keys to trust",
-            );
-        }
+    /// What the projected token must be addressed to: what is configured, or what the token proxy or
+    /// the authority's cloud is used to.
+    pub(super) fn audience(&mut self, authority: Option<&Authority>) -> Audience {
         // Where something is wrong, reading goes on with a stand-in, to tell all faults at once.
         let usual = match (self.env.get(TOKEN_PROXY), authority) {
             (Some(_), _) => Audience::aks_identity_binding(),
@@ -144,19 +136,59 @@ impl<'a> Reader<'a> {
         if let Some(authority) = authority {
             self.check_pair(authority, &audience, &usual);
         }
-        let mut verifier = Verifier::new(issuer, audience);
-        verifier.leeway = self.duration("CAMBIST_LEEWAY", verifier.leeway);
-        verifier.max_lifetime = self.duration("CAMBIST_MAX_TOKEN_LIFETIME", verifier.max_lifetime);
-        let name = "CAMBIST_ALLOW_DEFAULT_ACCOUNT";
-        if let Some(text) = self.env.get(name) {
-            let accounts: Result<Vec<ServiceAccount>, _> =
-                text.split(',').map(|account| account.trim().parse()).collect();
-            match accounts {
-                Ok(accounts) => verifier.default_account = DefaultAccount::Allowed(accounts),
-                Err(problem) => self.fault(name, problem.to_string()),
+        audience
+    }
+
+    pub(super) fn trust(&mut self) -> TrustConfig {
+        let mode = self.parsed("CAMBIST_KEY_AGE", "off, audit or enforce").unwrap_or_default();
+        let both = self.env.get("CAMBIST_CA_FILE");
+        let env = self.env;
+        let ca = |name| env.get(name).or_else(|| both.clone()).map(PathBuf::from);
+        TrustConfig {
+            issuer: self.issuer(mode),
+            leeway: self.duration("CAMBIST_LEEWAY", verify::LEEWAY),
+            max_lifetime: self.duration("CAMBIST_MAX_TOKEN_LIFETIME", verify::MAX_LIFETIME),
+            default_account: self.default_account(),
+            mode,
+            key_age: self.key_age(),
+            jwks_host: self.jwks_host(),
+            keys: self.keys(),
+            entra_ca_file: ca("CAMBIST_ENTRA_CA_FILE"),
+            issuer_ca_file: ca("CAMBIST_ISSUER_CA_FILE"),
+            token_proxy: self.token_proxy(),
+            proxy: self.proxy(),
+        }
+    }
+
+    fn issuer(&mut self, mode: Mode) -> Option<IssuerUrl> {
+        let name = "CAMBIST_ISSUER";
+        match self.env.get(name) {
+            Some(text) => IssuerUrl::parse(&text).map_err(|e| self.fault(name, e.to_string())).ok(),
+            None => {
+                if mode == Mode::Enforce {
+                    self.fault(
+                        name,
+                        "is not set, but CAMBIST_KEY_AGE=enforce needs it: without \
+                        it a token's own issuer would decide which keys to trust",
+                    );
+                }
+                None
             }
         }
-        verifier
+    }
+
+    fn default_account(&mut self) -> DefaultAccount {
+        let name = "CAMBIST_ALLOW_DEFAULT_ACCOUNT";
+        let Some(text) = self.env.get(name) else { return DefaultAccount::Refused };
+        let accounts: Result<Vec<ServiceAccount>, _> =
+            text.split(',').map(|account| account.trim().parse()).collect();
+        match accounts {
+            Ok(accounts) => DefaultAccount::Allowed(accounts),
+            Err(problem) => {
+                self.fault(name, problem.to_string());
+                DefaultAccount::Refused
+            }
+        }
     }
 
     /// Another cloud's usual audience is a mistake, and so is one that is spelt a little differently;
@@ -184,7 +216,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn key_age(&mut self) -> key_age::Settings {
+    fn key_age(&mut self) -> key_age::Settings {
         let given = ["CAMBIST_ROTATE_AFTER", "CAMBIST_EXPIRE_AFTER"].map(|name| self.env.get(name));
         let mut limits = None;
         if given.iter().any(Option::is_some) {
@@ -207,14 +239,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn jwks_host(&mut self) -> JwksHost {
+    fn jwks_host(&mut self) -> JwksHost {
         match self.parsed("CAMBIST_JWKS_ANY_HOST", "true or false") {
             Some(true) => JwksHost::AnyHttps,
             _ => JwksHost::SameAsIssuer,
         }
     }
 
-    pub(super) fn keys(&mut self) -> Vec<KeyPlace> {
+    fn keys(&mut self) -> Vec<KeyPlace> {
         let text = self.env.get("CAMBIST_KEYS").unwrap_or_else(|| "public".to_owned());
         text.split(',').filter_map(|place| self.key_place(place.trim())).collect()
     }
@@ -257,7 +289,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn token_proxy(&mut self) -> Option<TokenProxyOptions> {
+    fn token_proxy(&mut self) -> Option<TokenProxyOptions> {
         let [sni_name, ca_file, ca_data] =
             ["AZURE_KUBERNETES_SNI_NAME", "AZURE_KUBERNETES_CA_FILE", "AZURE_KUBERNETES_CA_DATA"];
         let Some(url) = self.env.get(TOKEN_PROXY) else {
@@ -299,7 +331,7 @@ impl<'a> Reader<'a> {
         (!broken).then_some(proxy)
     }
 
-    pub(super) fn proxy(&mut self) -> Option<ProxyOptions> {
+    fn proxy(&mut self) -> Option<ProxyOptions> {
         let either = |upper, lower| self.env.get(upper).or_else(|| self.env.get(lower));
         let url = either("HTTPS_PROXY", "https_proxy")?;
         let no_proxy = either("NO_PROXY", "no_proxy").unwrap_or_default();

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use cambist_core::admission::Mode;
 use cambist_core::scope::Audience;
 
 use super::*;
@@ -26,17 +27,20 @@ fn faulty(more: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn the_webhooks_variables_are_enough() {
     let config = Config::from_env(&env(&[])).unwrap();
-    assert_eq!(config.authority.host(), "login.microsoftonline.com");
-    assert_eq!(config.verifier.audience, Audience::entra());
-    assert_eq!((config.mode, config.keys.as_slice()), (Mode::Audit, &[KeyPlace::Public][..]));
-    assert!(config.verifier.issuer.is_none() && config.proxy.is_none());
+    assert_eq!(config.identity.authority.host(), "login.microsoftonline.com");
+    assert_eq!(config.identity.audience, Audience::entra());
+    assert_eq!(
+        (config.trust.mode, config.trust.keys.as_slice()),
+        (Mode::Audit, &[KeyPlace::Public][..])
+    );
+    assert!(config.trust.issuer.is_none() && config.trust.proxy.is_none());
 }
 
 #[test]
 fn a_sovereign_cloud_brings_its_audience() {
     let gov = [("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us/")];
     let config = Config::from_env(&env(&gov)).unwrap();
-    assert_eq!(config.verifier.audience, Audience::entra_us_gov());
+    assert_eq!(config.identity.audience, Audience::entra_us_gov());
 }
 
 #[test]
@@ -48,7 +52,7 @@ fn another_clouds_audience_is_a_fault_with_both_ways_out() {
             let pair = [("AZURE_AUTHORITY_HOST", &*authority), ("CAMBIST_AUDIENCE", &*audience)];
             if asked == meant {
                 assert_eq!(
-                    Config::from_env(&env(&pair)).unwrap().verifier.audience,
+                    Config::from_env(&env(&pair)).unwrap().identity.audience,
                     meant.audience()
                 );
                 continue;
@@ -105,7 +109,7 @@ fn an_audience_of_somebodys_own_and_an_allowed_host_are_paired_with_anything() {
             ("CAMBIST_AUDIENCE", audience),
         ];
         let config = Config::from_env(&env(&pair)).unwrap();
-        assert_eq!(config.verifier.audience.as_str(), audience);
+        assert_eq!(config.identity.audience.as_str(), audience);
     }
 }
 
@@ -114,19 +118,19 @@ const PROXY: (&str, &str) = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://10.0.0.1:6
 #[test]
 fn a_token_proxy_brings_its_audience_and_its_own_trust() {
     let config = Config::from_env(&env(&[])).unwrap();
-    assert!(config.token_proxy.is_none());
+    assert!(config.trust.token_proxy.is_none());
     let file = ("AZURE_KUBERNETES_CA_FILE", "/nowhere/ca.crt");
     let sni_name = ("AZURE_KUBERNETES_SNI_NAME", "a.ests.aks");
     let config = Config::from_env(&env(&[PROXY, sni_name, file])).unwrap();
-    let proxy = config.token_proxy.clone().unwrap();
+    let proxy = config.trust.token_proxy.clone().unwrap();
     assert_eq!(proxy.to_string(), "https://10.0.0.1:6443/x (as a.ests.aks)");
     assert_eq!(proxy.trust, TokenProxyTrust::File("/nowhere/ca.crt".into()));
-    assert_eq!(config.verifier.audience, Audience::aks_identity_binding());
+    assert_eq!(config.identity.audience, Audience::aks_identity_binding());
 
     let own = ("CAMBIST_AUDIENCE", "api://AzureADTokenExchange");
     let config = Config::from_env(&env(&[PROXY, own])).unwrap();
-    assert_eq!(config.verifier.audience, Audience::entra());
-    assert_eq!(config.token_proxy.unwrap().trust, TokenProxyTrust::Platform);
+    assert_eq!(config.identity.audience, Audience::entra());
+    assert_eq!(config.trust.token_proxy.unwrap().trust, TokenProxyTrust::Platform);
 
     let gov = ("CAMBIST_AUDIENCE", "api://AzureADTokenExchangeUSGov");
     let (_, problem) = faulty(&[PROXY, gov]).remove(0);
@@ -206,7 +210,7 @@ fn enforcing_needs_a_pinned_issuer() {
     let faults = faulty(&[("CAMBIST_KEY_AGE", "enforce")]);
     assert_eq!(faults[0].0, "CAMBIST_ISSUER");
     let pinned = [("CAMBIST_KEY_AGE", "enforce"), ("CAMBIST_ISSUER", "https://issuer/")];
-    assert_eq!(Config::from_env(&env(&pinned)).unwrap().mode, Mode::Enforce);
+    assert_eq!(Config::from_env(&env(&pinned)).unwrap().trust.mode, Mode::Enforce);
 }
 
 #[test]
@@ -219,9 +223,9 @@ fn the_api_server_is_found_as_in_every_pod() {
     ];
     let config = Config::from_env(&env(&api)).unwrap();
     let [KeyPlace::Api { server, .. }, KeyPlace::Public, KeyPlace::File(path)] =
-        config.keys.as_slice()
+        config.trust.keys.as_slice()
     else {
-        panic!("{:?}", config.keys)
+        panic!("{:?}", config.trust.keys)
     };
     assert_eq!(server, "https://[fd00::1]:6443");
     assert_eq!(path, &PathBuf::from("/keys/jwks.json"));
@@ -233,7 +237,7 @@ fn the_api_server_is_found_as_in_every_pod() {
 fn the_proxys_password_is_not_shown() {
     let proxy = [("https_proxy", "http://user:hunter2@proxy:3128"), ("NO_PROXY", "10.0.0.0/8")];
     let config = Config::from_env(&env(&proxy)).unwrap();
-    assert!(config.proxy.is_some());
+    assert!(config.trust.proxy.is_some());
     assert!(!format!("{config:?}").contains("hunter2"));
     let bad = faulty(&[("HTTPS_PROXY", "ftp://user:hunter2@proxy")]);
     assert!(!format!("{bad:?}").contains("hunter2"), "{bad:?}");
@@ -273,7 +277,7 @@ fn blank_counts_as_absent_and_every_variable_read_is_in_the_table() {
         ("AZURE_KUBERNETES_TOKEN_PROXY", "https://p"),
     ];
     let noting = Noting(env(&api), std::cell::RefCell::default());
-    assert!(Config::from_env(&noting).unwrap().verifier.issuer.is_none());
+    assert!(Config::from_env(&noting).unwrap().trust.issuer.is_none());
     let of_the_cluster = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
     for name in noting.1.into_inner() {
         let listed = VARIABLES.iter().any(|v| v.name == name.to_uppercase());

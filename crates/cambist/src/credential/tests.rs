@@ -1,11 +1,18 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use cambist_core::admission::{Standing, Unchecked};
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
+use super::*;
+use crate::config::Identity;
 use crate::testing::{World, reason, scope};
+use crate::transport::Transport;
 
 const VAULT: &str = "https://vault.azure.net";
 
@@ -65,8 +72,12 @@ async fn a_thousand_cold_callers_ask_once_for_everything() {
         assert!(matches!(token.unwrap().standing(), Some(Standing::Verified(_))));
     }
     assert_eq!(world.asked(), (1, 1, 1));
-    assert!(credential.peek(VAULT).is_some());
+    let token = credential.peek(VAULT).unwrap();
     assert_eq!(world.asked(), (1, 1, 1));
+    let receipt = token.receipt();
+    assert_eq!(receipt.key().unwrap().to_string(), world.sim.issuer().signer().kid());
+    assert!(receipt.verdict().is_some() && receipt.entra_request_id().is_some());
+    assert_eq!(receipt.correlation_id(), Some(&*receipt.request_id().to_string()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,15 +295,101 @@ async fn what_is_shown_to_be_bad_is_never_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_clock_is_told_from_a_wrong_token() {
     let world = World::new();
-    world.sim.clock().skew(86_400);
-    world.sim.faults().inject(Target::Jwks, Fault::DateSkew(-86_400));
-    let token = world.credential().token(&scope(VAULT)).await;
-    // The simulated Entra runs by the wrong clock too and refuses; what matters here is that the
-    // token was sent, because an https server's date spoke for it.
-    assert_eq!(token.unwrap_err().entra().unwrap().codes(), [700_024]);
-    world.sim.faults().clear();
+    world.sim.clock_of(Machine::Pod).skew(86_400);
+    let token = world.credential().token(&scope(VAULT)).await.unwrap();
+    assert_eq!(token.standing(), Some(Standing::Unchecked(Unchecked::ClockSkew)));
     let world = World::new();
-    world.sim.clock().skew(86_400);
+    world.sim.clock().advance(Duration::from_secs(86_400));
     assert_eq!(reason(&world.credential(), &scope(VAULT)).await, "token_expired");
     assert_eq!(world.asked(), (0, 1, 1));
+}
+
+/// An Entra that answers each call as `answer` says, which is told the call's number, and how many
+/// there were.
+fn entra(
+    answer: impl Fn(u32) -> (u64, u16, &'static str) + Clone + Send + Sync + 'static,
+) -> (Transport, Arc<AtomicU32>) {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let service = tower::service_fn(move |_: http::Request<Bytes>| {
+        let (after, status, retry_after) = answer(counted.fetch_add(1, Ordering::SeqCst) + 1);
+        async move {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            let body = match status {
+                200 => r#"{"token_type":"Bearer","expires_in":3599,"access_token":"token"}"#,
+                _ => r#"{"error":"temporarily_unavailable"}"#,
+            };
+            let response = http::Response::builder().status(status);
+            let response = response.header("retry-after", retry_after);
+            Ok::<_, std::convert::Infallible>(response.body(Bytes::from(body)).unwrap())
+        }
+    });
+    (Transport::from_service(service), calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_retry_after_does_not_displace_a_longer_one() {
+    let world = World::new();
+    let (transport, calls) = entra(|call| (call.into(), 429, if call == 1 { "600" } else { "1" }));
+    let credential = world.trust_over(transport).credential(&world.config().identity);
+    let (a, b) = (scope("api://a"), scope("api://b"));
+    let (first, second) = tokio::join!(credential.token(&a), credential.token(&b));
+    assert!(first.is_err() && second.is_err());
+    sleep(Duration::from_secs(5)).await;
+    for n in 0..5 {
+        let error = credential.token(&scope(&format!("api://c{n}"))).await.unwrap_err();
+        assert!(error.retry_after().unwrap() > Duration::from_secs(590), "{error}");
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_of_a_year_is_probed_once_and_believed_no_longer() {
+    let world = World::new();
+    let (transport, calls) = entra(|call| (1, if call <= 20 { 429 } else { 200 }, "31536000"));
+    let credential = world.trust_over(transport).credential(&world.config().identity);
+    let scopes: Vec<_> = (0..20).map(|n| scope(&format!("api://{n}"))).collect();
+    let ask = async || {
+        let tokens = scopes.iter().map(|scope| credential.token(scope));
+        futures_util::future::join_all(tokens).await.iter().filter(|t| t.is_ok()).count()
+    };
+    assert_eq!(ask().await + ask().await, 0);
+    sleep(Duration::from_secs(598)).await;
+    assert_eq!(ask().await, 0);
+    assert_eq!(calls.load(Ordering::SeqCst), 20);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((ask().await, calls.load(Ordering::SeqCst)), (1, 21), "the probe");
+    // It was granted, so the others need not wait either.
+    assert_eq!(ask().await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_exchanges_run_at_once_and_no_identity_crowds_out_another() {
+    let world = World::new();
+    let (running, peak) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let counted = (running.clone(), peak.clone());
+    let transport = Transport::from_service(tower::service_fn(move |_: http::Request<Bytes>| {
+        let (running, peak) = counted.clone();
+        async move {
+            peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(secs(1)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            let body = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"token"}"#;
+            Ok::<_, std::convert::Infallible>(http::Response::new(Bytes::from(body)))
+        }
+    }));
+    let trust = world.trust_over(transport);
+    let credential = |client_id: &str| {
+        trust.credential(&Identity { client_id: client_id.to_owned(), ..world.config().identity })
+    };
+    let (greedy, modest) = (credential("greedy"), credential("modest"));
+    let started = Instant::now();
+    let took = async |credential: &Credential, count: u32| {
+        let scopes: Vec<_> = (0..count).map(|n| scope(&format!("api://{n}"))).collect();
+        let tokens = scopes.iter().map(|scope| credential.token(scope));
+        assert!(futures_util::future::join_all(tokens).await.iter().all(Result::is_ok));
+        started.elapsed().as_secs()
+    };
+    let (many, few) = tokio::join!(took(&greedy, 290), took(&modest, 5));
+    assert_eq!((peak.load(Ordering::SeqCst), many, few), (32, 10, 2));
 }

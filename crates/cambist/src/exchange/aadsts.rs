@@ -7,6 +7,7 @@ use cambist_core::refresh::Failure;
 use http::StatusCode;
 
 use super::error::Asked;
+use crate::error::Reason;
 
 /// What Entra is unhappy about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,30 +84,30 @@ impl Trouble {
         })
     }
 
-    pub(super) const fn reason(self) -> &'static str {
+    pub(super) const fn reason(self) -> Reason {
         match self {
-            Self::NoMatchingCredential | Self::NoCredential => "entra_no_matching_credential",
-            Self::StaleAssertion => "entra_assertion_stale",
-            Self::UnknownSignature => "entra_signature_unknown",
-            Self::WrongSignature => "entra_signature_invalid",
-            Self::BadAssertion | Self::BadType => "entra_assertion_invalid",
-            Self::IssuerUnreachable => "entra_issuer_unreachable",
-            Self::UnknownApp => "entra_app_unknown",
-            Self::WrongCredential => "entra_wrong_credential",
-            Self::PublicClient => "entra_public_client",
-            Self::EntraIssued => "entra_issued_assertion",
-            Self::UnknownTenant => "entra_tenant_unknown",
-            Self::Malformed => "entra_request_malformed",
-            Self::UnknownResource => "entra_resource_unknown",
-            Self::BadScope => "entra_scope_invalid",
-            Self::Policy => "entra_blocked_by_policy",
-            Self::FederationBlocked => "entra_federation_blocked",
-            Self::Loop => "entra_loop_detected",
-            Self::Regional => "entra_regional_unsupported",
-            Self::WrongCloud => "entra_wrong_cloud",
-            Self::Throttled => "entra_throttled",
-            Self::Unavailable => "entra_unavailable",
-            Self::Refused => "entra_refused",
+            Self::NoMatchingCredential | Self::NoCredential => Reason::EntraNoMatchingCredential,
+            Self::StaleAssertion => Reason::EntraAssertionStale,
+            Self::UnknownSignature => Reason::EntraSignatureUnknown,
+            Self::WrongSignature => Reason::EntraSignatureInvalid,
+            Self::BadAssertion | Self::BadType => Reason::EntraAssertionInvalid,
+            Self::IssuerUnreachable => Reason::EntraIssuerUnreachable,
+            Self::UnknownApp => Reason::EntraAppUnknown,
+            Self::WrongCredential => Reason::EntraWrongCredential,
+            Self::PublicClient => Reason::EntraPublicClient,
+            Self::EntraIssued => Reason::EntraIssuedAssertion,
+            Self::UnknownTenant => Reason::EntraTenantUnknown,
+            Self::Malformed => Reason::EntraRequestMalformed,
+            Self::UnknownResource => Reason::EntraResourceUnknown,
+            Self::BadScope => Reason::EntraScopeInvalid,
+            Self::Policy => Reason::EntraBlockedByPolicy,
+            Self::FederationBlocked => Reason::EntraFederationBlocked,
+            Self::Loop => Reason::EntraLoopDetected,
+            Self::Regional => Reason::EntraRegionalUnsupported,
+            Self::WrongCloud => Reason::EntraWrongCloud,
+            Self::Throttled => Reason::EntraThrottled,
+            Self::Unavailable => Reason::EntraUnavailable,
+            Self::Refused => Reason::EntraRefused,
         }
     }
 
@@ -125,7 +126,7 @@ impl Trouble {
 
     /// What to compare with what, and what to do.
     pub(super) fn fix(self, asked: &Asked<'_>) -> String {
-        let Asked { client_id, tenant, scope, .. } = asked;
+        let Asked { client_id, tenant, .. } = asked;
         match self {
             Self::NoMatchingCredential => format!(
                 "Compare, byte for byte, {} with the federated credentials of {client_id} (a trailing slash and upper case count); one that was just made takes some minutes to spread",
@@ -144,12 +145,12 @@ impl Trouble {
                 )
             }
             Self::UnknownSignature => format!(
-                "The token names key {} of issuer {:?}, which Entra does not know: check that the issuer publishes that key on the internet; after a rotation Entra needs 20 to 45 minutes or more to see it, and is asked again once a minute",
+                "The token names key {} of issuer {}, which Entra does not know: check that the issuer publishes that key on the internet; after a rotation Entra needs 20 to 45 minutes or more to see it, and is asked again once a minute",
                 asked.key(),
                 asked.issuer()
             ),
             Self::WrongSignature => format!(
-                "Entra knows key {} of issuer {:?}, but that key did not make this signature: was the token altered on its way, or has the issuer another key under the same name now?",
+                "Entra knows key {} of issuer {}, but that key did not make this signature: was the token altered on its way, or has the issuer another key under the same name now?",
                 asked.key(),
                 asked.issuer()
             ),
@@ -159,7 +160,7 @@ impl Trouble {
             ),
             Self::BadType => "Entra takes only tokens whose header says \"typ\": \"JWT\", or no typ: is this file a projected service-account token, as the API server signs them?".to_owned(),
             Self::IssuerUnreachable => format!(
-                "Entra must fetch the issuer's keys from the internet: check that {:?} serves a valid /.well-known/openid-configuration and the key set that it names, publicly, over https with a public certificate, past any firewall of the storage behind it; if it does, this passes by itself",
+                "Entra must fetch the issuer's keys from the internet: check that {} serves a valid /.well-known/openid-configuration and the key set that it names, publicly, over https with a public certificate, past any firewall of the storage behind it; if it does, this passes by itself",
                 asked.issuer()
             ),
             Self::UnknownApp => format!(
@@ -182,18 +183,18 @@ impl Trouble {
                 "Entra found the request malformed; check AZURE_CLIENT_ID ({client_id}) and AZURE_TENANT_ID ({tenant}), and otherwise report it as a defect of cambist"
             ),
             Self::UnknownResource => format!(
-                "Check the resource {:?}: is it spelt as its service documents it, and does tenant {tenant} have that service?",
-                scope.resource()
+                "Check the resource {}: is it spelt as its service documents it, and does tenant {tenant} have that service?",
+                asked.resource()
             ),
             Self::BadScope => format!(
-                "Check the resource {:?}: one at a time, without a permission's name behind it",
-                scope.resource()
+                "Check the resource {}: one at a time, without a permission's name behind it",
+                asked.resource()
             ),
             Self::Policy => format!(
                 "A Conditional Access or other policy of tenant {tenant} blocks {client_id}; the tenant's sign-in log names it"
             ),
             Self::FederationBlocked => format!(
-                "Tenant {tenant} does not let {client_id} sign in with tokens of issuer {:?}: federation is switched off there, limited by a policy to other issuers or subjects, or {client_id} is an application of Microsoft's own; an administrator of the tenant can allow the issuer",
+                "Tenant {tenant} does not let {client_id} sign in with tokens of issuer {}: federation is switched off there, limited by a policy to other issuers or subjects, or {client_id} is an application of Microsoft's own; an administrator of the tenant can allow the issuer",
                 asked.issuer()
             ),
             Self::Loop => "Entra sees the same request too often and stops answering for some minutes; look for other copies of this workload that ask without a cache".to_owned(),
@@ -204,8 +205,8 @@ impl Trouble {
             Self::Throttled => "Entra asks for fewer requests; this is tried again after a pause".to_owned(),
             Self::Unavailable => "Entra has trouble of its own; this is tried again".to_owned(),
             Self::Refused => format!(
-                "Look the code up at https://login.microsoftonline.com/error; the request was for {:?} as {client_id} of tenant {tenant}",
-                scope.resource()
+                "Look the code up at https://login.microsoftonline.com/error; the request was for {} as {client_id} of tenant {tenant}",
+                asked.resource()
             ),
         }
     }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::key_age::Verdict;
 use cambist_core::secret::Secret;
+
+use crate::receipt::Receipt;
 
 /// An Azure access token, and what is known of its life. It does not print.
 ///
@@ -16,11 +19,9 @@ use cambist_core::secret::Secret;
 #[derive(Clone)]
 pub struct AccessToken {
     secret: Secret,
-    not_before: UnixTime,
-    sent_at: BootTime,
     valid_for: Duration,
     refresh_in: Option<Duration>,
-    standing: Option<Standing>,
+    receipt: Receipt,
     /// Shared by clones: it is the same token.
     used: Arc<AtomicBool>,
 }
@@ -34,13 +35,17 @@ pub(crate) fn is_bearer(text: &str) -> bool {
 impl AccessToken {
     pub(crate) fn new(
         secret: Secret,
-        not_before: UnixTime,
-        sent_at: BootTime,
         valid_for: Duration,
         refresh_in: Option<Duration>,
-        standing: Option<Standing>,
+        receipt: Receipt,
     ) -> Self {
-        Self { secret, not_before, sent_at, valid_for, refresh_in, standing, used: Arc::default() }
+        Self { secret, valid_for, refresh_in, receipt, used: Arc::default() }
+    }
+
+    /// The same, with what is to be said of the age of the key that vouched for it.
+    pub(crate) fn judged(mut self, verdict: Option<Verdict>) -> Self {
+        self.receipt.verdict = verdict;
+        self
     }
 
     /// The token itself, for an `Authorization: Bearer` header. It is opaque: never take it apart.
@@ -52,17 +57,17 @@ impl AccessToken {
 
     /// When it was asked for, by the wall clock. Only to be printed.
     pub fn not_before(&self) -> UnixTime {
-        self.not_before
+        self.receipt.asked.wall
     }
 
     /// When it ends, by the wall clock as it was at asking. Only to be printed, or told to clients.
     pub fn expires_on(&self) -> UnixTime {
-        self.not_before + self.valid_for
+        self.not_before() + self.valid_for
     }
 
     /// When it was asked for.
     pub fn sent_at(&self) -> BootTime {
-        self.sent_at
+        self.receipt.asked.boot
     }
 
     /// How long it is valid, counted from [`sent_at`](Self::sent_at).
@@ -77,7 +82,12 @@ impl AccessToken {
 
     /// What was known of the assertion that it was given for; nothing is said of a developer's own.
     pub fn standing(&self) -> Option<Standing> {
-        self.standing
+        self.receipt.standing
+    }
+
+    /// How it was had.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
     }
 
     /// Whether this is its first use: `true` once, for whoever says first that it is handing it out,
@@ -89,7 +99,7 @@ impl AccessToken {
 
     /// How long it is still valid; zero once it is not.
     pub fn remaining_at(&self, now: BootTime) -> Duration {
-        self.valid_for.saturating_sub(now.since(self.sent_at))
+        self.valid_for.saturating_sub(now.since(self.sent_at()))
     }
 }
 
@@ -97,7 +107,7 @@ impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("AccessToken");
         out.field("expires_on", &self.expires_on()).field("valid_for", &self.valid_for);
-        out.field("refresh_in", &self.refresh_in).field("standing", &self.standing);
+        out.field("refresh_in", &self.refresh_in).field("receipt", &self.receipt);
         out.finish_non_exhaustive()
     }
 }

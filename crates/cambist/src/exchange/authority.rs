@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cambist_core::foreign::Foreign;
 use cambist_core::scope::Audience;
 use http::Uri;
 
@@ -42,11 +43,11 @@ pub struct Authority {
 pub enum AuthorityError {
     /// It is no https origin.
     #[error(
-        "the authority {found:?} is not usable: {reason}; write https://HOST or https://HOST:PORT"
+        "the authority {found} is not usable: {reason}; write https://HOST or https://HOST:PORT"
     )]
     Malformed {
-        /// The text, cut if long.
-        found: String,
+        /// The text.
+        found: Foreign,
         /// What is wrong.
         reason: &'static str,
     },
@@ -64,6 +65,13 @@ pub enum AuthorityError {
 
 fn allowed_list(allowed: &[String]) -> String {
     if allowed.is_empty() { String::new() } else { format!(" (allowed: {})", allowed.join(", ")) }
+}
+
+impl Default for Authority {
+    /// Entra's public cloud.
+    fn default() -> Self {
+        Self::public()
+    }
 }
 
 impl Authority {
@@ -124,7 +132,7 @@ impl fmt::Display for Authority {
 /// Host and port of an https origin, in the one spelling that is compared.
 fn origin(url: &str) -> Result<String, AuthorityError> {
     let bad = |reason| {
-        let found = url.chars().take(200).collect();
+        let found = Foreign::new(url);
         Err(AuthorityError::Malformed { found, reason })
     };
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -136,7 +144,7 @@ fn origin(url: &str) -> Result<String, AuthorityError> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('@') {
         // Not shown: it may be a password.
-        let found = "https://...@...".to_owned();
+        let found = Foreign::new("https://...@...");
         let reason = "an authority has no user or password";
         return Err(AuthorityError::Malformed { found, reason });
     }

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use cambist_core::Found;
 use cambist_core::admission::Assertion;
+use cambist_core::foreign::{Foreign, ForeignList};
 use cambist_core::refresh::Failure;
 use cambist_core::scope::Scope;
 use http::StatusCode;
 
 use super::TenantId;
 use super::aadsts::Trouble;
+use crate::error::Reason;
+use crate::receipt::{Ids, RequestId};
 use crate::transport::TransportError;
 
 /// Why an exchange gave no token.
@@ -17,27 +21,33 @@ use crate::transport::TransportError;
 #[non_exhaustive]
 pub enum ExchangeError {
     /// There was no whole reply.
-    #[error("no usable answer to the exchange: {0}")]
-    Transport(#[from] TransportError),
+    #[error("no usable answer to the exchange: {error}")]
+    Transport {
+        /// What went wrong on the way.
+        #[source]
+        error: TransportError,
+        /// The id that it was sent with.
+        request_id: RequestId,
+    },
     /// Entra said why not.
     #[error(transparent)]
     Entra(#[from] Box<EntraError>),
     /// The reply cannot be used.
     #[error(transparent)]
-    Reply(#[from] ReplyError),
+    Reply(#[from] Box<ReplyError>),
 }
 
 /// A refusal in Entra's own words, cleaned of anything that looks like a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntraError {
+    pub(super) ids: Ids,
     pub(super) status: StatusCode,
-    pub(super) error: String,
-    pub(super) suberror: Option<String>,
+    pub(super) error: Foreign,
+    pub(super) suberror: Option<Foreign>,
     pub(super) codes: Vec<u32>,
-    pub(super) description: String,
-    pub(super) correlation_id: Option<String>,
-    pub(super) trace_id: Option<String>,
-    pub(super) timestamp: Option<String>,
+    pub(super) description: Option<Foreign>,
+    pub(super) trace_id: Option<Foreign>,
+    pub(super) timestamp: Option<Foreign>,
     pub(super) retry_after: Option<Duration>,
     pub(super) trouble: Trouble,
     pub(super) fix: String,
@@ -48,6 +58,7 @@ pub struct EntraError {
 #[error("{} answered with status {}, but {fault}", .answerer.as_str(), .status.as_u16())]
 pub struct ReplyError {
     pub(super) answerer: Answerer,
+    pub(super) ids: Ids,
     pub(super) status: StatusCode,
     pub(super) fault: ReplyFault,
     pub(super) retry_after: Option<Duration>,
@@ -77,7 +88,7 @@ impl Answerer {
 pub enum ReplyFault {
     /// A redirect, which is not followed: the assertion goes to one place only.
     #[error("the redirect{} is refused: tokens are sent to the configured authority alone; is a captive portal or a proxy in between?", to(.0))]
-    Redirect(Option<String>),
+    Redirect(Option<Foreign>),
     /// A status that a token endpoint has no use for.
     #[error("that status means nothing here; is AZURE_AUTHORITY_HOST really an authority?")]
     Status,
@@ -106,13 +117,13 @@ pub enum ReplyFault {
         name: &'static str,
         /// What must stand there.
         expected: &'static str,
-        /// What stands there; never a text's content.
-        found: String,
+        /// What stands there; of a text only what is short.
+        found: Found,
     },
 }
 
-fn to(host: &Option<String>) -> String {
-    host.as_ref().map(|host| format!(" to {host}")).unwrap_or_default()
+fn to(host: &Option<Foreign>) -> String {
+    host.as_ref().map(|host| format!(" to {}", host.as_str())).unwrap_or_default()
 }
 
 impl ExchangeError {
@@ -120,10 +131,10 @@ impl ExchangeError {
         match self {
             Self::Reply(ref mut error) => error.answerer = answerer,
             // That the time was over is found out above the transport, which knows its role.
-            Self::Transport(error) if answerer == Answerer::TokenProxy => {
-                return Self::Transport(error.of_token_proxy());
+            Self::Transport { error, request_id } if answerer == Answerer::TokenProxy => {
+                return Self::Transport { error: error.of_token_proxy(), request_id };
             }
-            Self::Transport(_) | Self::Entra(_) => {}
+            Self::Transport { .. } | Self::Entra(_) => {}
         }
         self
     }
@@ -131,7 +142,7 @@ impl ExchangeError {
     /// How the next try is to be timed.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Transport(_) => Failure::Transient,
+            Self::Transport { .. } => Failure::Transient,
             Self::Entra(error) => error.trouble.failure(),
             Self::Reply(error) => error.failure(),
         }
@@ -140,16 +151,34 @@ impl ExchangeError {
     /// How long Entra asked to be left alone; an hour at most.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Transport(_) => None,
+            Self::Transport { .. } => None,
             Self::Entra(error) => error.retry_after,
             Self::Reply(error) => error.retry_after,
+        }
+    }
+
+    /// The id of the exchange, here and in the tenant's sign-in log.
+    pub fn request_id(&self) -> RequestId {
+        self.ids().map_or_else(|request_id| request_id, |ids| ids.request)
+    }
+
+    /// The id that Entra gave the request (`x-ms-request-id`), if it answered at all.
+    pub fn entra_request_id(&self) -> Option<&str> {
+        self.ids().ok()?.entra.as_ref().map(Foreign::as_str)
+    }
+
+    fn ids(&self) -> Result<&Ids, RequestId> {
+        match self {
+            Self::Transport { request_id, .. } => Err(*request_id),
+            Self::Entra(error) => Ok(&error.ids),
+            Self::Reply(error) => Ok(&error.ids),
         }
     }
 
     /// The HTTP status, if there was a reply.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Transport(_) => None,
+            Self::Transport { .. } => None,
             Self::Entra(error) => Some(error.status),
             Self::Reply(error) => Some(error.status),
         }
@@ -174,10 +203,10 @@ impl ExchangeError {
         self.entra().is_some_and(|error| error.trouble == Trouble::UnknownSignature)
     }
 
-    /// What went wrong, as one stable word for metrics and logs.
-    pub fn reason(&self) -> &'static str {
+    /// What went wrong.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Transport(error) => error.reason(),
+            Self::Transport { error, .. } => error.reason(),
             Self::Entra(error) => error.trouble.reason(),
             Self::Reply(error) => error.reason(),
         }
@@ -186,11 +215,12 @@ impl ExchangeError {
 
 impl ReplyError {
     pub(super) fn new(
+        ids: Ids,
         status: StatusCode,
         fault: ReplyFault,
         retry_after: Option<Duration>,
-    ) -> Self {
-        Self { answerer: Answerer::Authority, status, fault, retry_after }
+    ) -> Box<Self> {
+        Box::new(Self { answerer: Answerer::Authority, ids, status, fault, retry_after })
     }
 
     /// The HTTP status.
@@ -211,18 +241,18 @@ impl ReplyError {
         }
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> Reason {
         use Answerer::{Authority, TokenProxy};
         match (self.answerer, &self.fault, self.status.as_u16()) {
-            (_, ReplyFault::Redirect(_), _) => "redirect_refused",
-            (Authority, _, 429) => "entra_throttled",
-            (Authority, _, 408 | 500..) => "entra_unavailable",
-            (Authority, _, 400..500) => "entra_refused",
-            (Authority, ..) => "entra_reply_unusable",
-            (TokenProxy, _, 429) => "token_proxy_throttled",
-            (TokenProxy, _, 408 | 500..) => "token_proxy_unavailable",
-            (TokenProxy, _, 400..500) => "token_proxy_refused",
-            (TokenProxy, ..) => "token_proxy_reply_unusable",
+            (_, ReplyFault::Redirect(_), _) => Reason::RedirectRefused,
+            (Authority, _, 429) => Reason::EntraThrottled,
+            (Authority, _, 408 | 500..) => Reason::EntraUnavailable,
+            (Authority, _, 400..500) => Reason::EntraRefused,
+            (Authority, ..) => Reason::EntraReplyUnusable,
+            (TokenProxy, _, 429) => Reason::TokenProxyThrottled,
+            (TokenProxy, _, 408 | 500..) => Reason::TokenProxyUnavailable,
+            (TokenProxy, _, 400..500) => Reason::TokenProxyRefused,
+            (TokenProxy, ..) => Reason::TokenProxyReplyUnusable,
         }
     }
 }
@@ -235,12 +265,12 @@ impl EntraError {
 
     /// OAuth's `error`, such as `invalid_client`.
     pub fn error(&self) -> &str {
-        &self.error
+        self.error.as_str()
     }
 
     /// Entra's `suberror`.
     pub fn suberror(&self) -> Option<&str> {
-        self.suberror.as_deref()
+        self.suberror.as_ref().map(Foreign::as_str)
     }
 
     /// The AADSTS codes, the most telling first as a rule.
@@ -248,24 +278,34 @@ impl EntraError {
         &self.codes
     }
 
-    /// The first line of `error_description`, without the ids that follow it.
+    /// The first line of `error_description`, without the ids that follow it and a full stop.
     pub fn description(&self) -> &str {
-        &self.description
+        self.description.as_ref().map_or("", Foreign::as_str)
     }
 
-    /// The id under which the tenant's sign-in log has this request.
+    /// The id of the exchange, which it was sent with.
+    pub fn request_id(&self) -> RequestId {
+        self.ids.request
+    }
+
+    /// The id that Entra gave the request (`x-ms-request-id`).
+    pub fn entra_request_id(&self) -> Option<&str> {
+        self.ids.entra.as_ref().map(Foreign::as_str)
+    }
+
+    /// The id under which the tenant's sign-in log has this request: ours as a rule.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.correlation_id.as_deref()
+        self.ids.correlation.as_ref().map(Foreign::as_str)
     }
 
     /// The id that Microsoft's support asks for.
     pub fn trace_id(&self) -> Option<&str> {
-        self.trace_id.as_deref()
+        self.trace_id.as_ref().map(Foreign::as_str)
     }
 
     /// When it happened, by Entra's clock and in Entra's form.
     pub fn timestamp(&self) -> Option<&str> {
-        self.timestamp.as_deref()
+        self.timestamp.as_ref().map(Foreign::as_str)
     }
 
     /// What to compare with what, and what to do.
@@ -276,19 +316,27 @@ impl EntraError {
 
 impl fmt::Display for EntraError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entra refused with status {}, {}", self.status.as_u16(), self.error)?;
-        match (self.description.as_str(), self.codes.first()) {
-            ("", Some(code)) => write!(f, ", AADSTS{code}")?,
-            ("", None) => {}
-            (description, _) => write!(f, ": {}", description.trim_end_matches('.'))?,
+        write!(f, "Entra refused with status {}, ", self.status.as_u16())?;
+        // OAuth's own words stand there as they are; no sentence can pass for one.
+        let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        match self.error.as_str() {
+            word if word.bytes().all(is_word) => f.write_str(word)?,
+            _ => self.error.fmt(f)?,
+        }
+        match (&self.description, self.codes.first()) {
+            (None, Some(code)) => write!(f, ", AADSTS{code}")?,
+            (None, None) => {}
+            (Some(description), _) => write!(f, ": {description}")?,
         }
         write!(f, ". {}.", self.fix)?;
         let ids = [
             ("trace id", &self.trace_id),
-            ("correlation id", &self.correlation_id),
+            ("correlation id", &self.ids.correlation),
             ("at", &self.timestamp),
         ];
-        let ids = ids.into_iter().filter_map(|(name, id)| Some(format!("{name} {}", id.as_ref()?)));
+        let ids = ids
+            .into_iter()
+            .filter_map(|(name, id)| Some(format!("{name} {}", id.as_ref()?.as_str())));
         let ids = ids.collect::<Vec<_>>().join(", ");
         if ids.is_empty() { Ok(()) } else { write!(f, " ({ids})") }
     }
@@ -303,11 +351,16 @@ pub(super) struct Asked<'a> {
     pub(super) scope: &'a Scope,
     pub(super) client_id: &'a str,
     pub(super) tenant: &'a TenantId,
+    pub(super) request_id: RequestId,
 }
 
 impl Asked<'_> {
-    pub(super) fn issuer(&self) -> String {
-        cut(&self.assertion.claims().issuer)
+    pub(super) fn issuer(&self) -> Foreign {
+        Foreign::new(&self.assertion.claims().issuer)
+    }
+
+    pub(super) fn resource(&self) -> Foreign {
+        Foreign::new(self.scope.resource())
     }
 
     /// The name of the key that signed, quoted.
@@ -318,14 +371,8 @@ impl Asked<'_> {
     /// Issuer, subject and audience, each quoted.
     pub(super) fn presented(&self) -> String {
         let claims = self.assertion.claims();
-        let audiences = claims.audiences.iter().take(3).map(|a| format!("{:?}", cut(a)));
-        let audiences = audiences.collect::<Vec<_>>().join(", ");
-        let (issuer, subject) = (self.issuer(), cut(&claims.subject));
-        format!("issuer {issuer:?}, subject {subject:?}, audience {audiences}")
+        let audiences = ForeignList::of(&claims.audiences);
+        let (issuer, subject) = (self.issuer(), Foreign::new(&claims.subject));
+        format!("issuer {issuer}, subject {subject}, audience {audiences}")
     }
-}
-
-/// Entra keeps no more than 600 characters of any of them.
-fn cut(claim: &str) -> String {
-    claim.chars().take(600).collect()
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use cambist_core::Found;
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
 use http::header::LOCATION;
-use http::{Response, StatusCode, Uri};
+use http::{HeaderMap, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,8 +17,9 @@ use serde_json::error::Category;
 use super::aadsts::Trouble;
 use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
 use super::is_bearer;
-use super::redact::shown;
+use super::redact::{is_plain, is_secret, shown};
 use super::retry_after::retry_after;
+use crate::receipt::Ids;
 
 /// Longest validity that is believed. Entra's longest are 28 hours; whoever says more than a month
 /// has the unit wrong, and how long such a token may be served nobody knows.
@@ -53,10 +56,28 @@ struct Failure {
     correlation_id: Option<Value>,
 }
 
-/// Reads the body of a reply with status 200.
-pub(super) fn granted(body: &Bytes) -> Result<Granted, ExchangeError> {
-    let status = StatusCode::OK;
-    read_success(body).map_err(|fault| ReplyError::new(status, fault, None).into())
+/// Reads a reply with status 200.
+pub(super) fn granted(
+    response: &Response<Bytes>,
+    asked: &Asked<'_>,
+) -> Result<(Granted, Ids), ExchangeError> {
+    let ids = ids(response.headers(), asked);
+    match read_success(response.body()) {
+        Ok(granted) => Ok((granted, ids)),
+        Err(fault) => Err(ReplyError::new(ids, response.status(), fault, None).into()),
+    }
+}
+
+/// The ids that a reply's headers have. What is no id is no use.
+fn ids(headers: &HeaderMap, asked: &Asked<'_>) -> Ids {
+    let secret = asked.assertion.secret().expose();
+    let id = |name: &str| {
+        let text = headers.get(name)?.to_str().ok()?;
+        (is_plain(text) && !is_secret(text, secret)).then(|| Foreign::new(text))
+    };
+    let mut ids = Ids::new(asked.request_id);
+    (ids.entra, ids.correlation) = (id("x-ms-request-id"), id("client-request-id"));
+    ids
 }
 
 fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
@@ -72,12 +93,14 @@ fn read_success(body: &Bytes) -> Result<Granted, ReplyFault> {
     }
     let expected = "a token: printable ASCII, not empty";
     let secret = match access_token {
-        Ok(secret) if secret.is_empty() => return bad("access_token", expected, "\"\"".to_owned()),
+        Ok(secret) if secret.is_empty() => {
+            return bad("access_token", expected, Found::Text(Foreign::new("")));
+        }
         Ok(secret) if !is_bearer(secret.expose()) => {
-            return bad("access_token", expected, "a text with other characters".to_owned());
+            return bad("access_token", expected, Found::Kind("a text with other characters"));
         }
         Ok(secret) => secret,
-        Err(other) => return bad("access_token", expected, kind(other.as_ref()).to_owned()),
+        Err(other) => return bad("access_token", expected, kind(other.as_ref())),
     };
     let Some(valid_for) = seconds(expires_in.as_ref()) else {
         let expected = "a number of seconds, from 1 to 2592000 (30 days)";
@@ -97,6 +120,7 @@ pub(super) fn refused(
     let (status, body) = (response.status(), response.body());
     let retry_after = retry_after(response.headers(), now);
     let secret = asked.assertion.secret().expose();
+    let ids = ids(response.headers(), asked);
     let fault = if status.is_redirection() {
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let to = to.and_then(|to| to.parse::<Uri>().ok());
@@ -105,50 +129,58 @@ pub(super) fn refused(
         ReplyFault::Status
     } else {
         match object(body) {
-            Ok(failure) => match EntraError::read(failure, status, retry_after, asked) {
+            Ok(failure) => match EntraError::read(failure, status, ids.clone(), retry_after, asked)
+            {
                 Ok(error) => return Box::new(error).into(),
                 Err(fault) => fault,
             },
             Err(fault) => fault,
         }
     };
-    ReplyError::new(status, fault, retry_after).into()
+    ReplyError::new(ids, status, fault, retry_after).into()
 }
 
 impl EntraError {
     fn read(
         failure: Failure,
         status: StatusCode,
+        mut ids: Ids,
         retry_after: Option<Duration>,
         asked: &Asked<'_>,
     ) -> Result<Self, ReplyFault> {
         let secret = asked.assertion.secret().expose();
         let text = |member: &Option<Value>| {
             let text = member.as_ref().and_then(Value::as_str);
-            text.map(|text| shown(text, secret)).filter(|text| !text.is_empty())
+            text.map(|text| shown(text, secret)).filter(|text| !text.as_str().is_empty())
+        };
+        // What is no id is no use.
+        let plain = |member: &Option<Value>| {
+            let text = member.as_ref().and_then(Value::as_str)?;
+            (is_plain(text) && !is_secret(text, secret)).then(|| Foreign::new(text))
         };
         let Some(error) = text(&failure.error) else {
             return Err(ReplyFault::Member {
                 name: "error",
                 expected: "a text",
-                found: kind(failure.error.as_ref()).to_owned(),
+                found: kind(failure.error.as_ref()),
             });
         };
-        let description = text(&failure.error_description).unwrap_or_default();
-        let codes = codes(failure.error_codes.as_ref(), &description);
-        let trouble = Trouble::of(status, &error, &codes);
+        let description = text(&failure.error_description);
+        let said = description.as_ref().map_or("", Foreign::as_str);
+        let codes = codes(failure.error_codes.as_ref(), said);
+        let trouble = Trouble::of(status, error.as_str(), &codes);
         let suberror = text(&failure.suberror);
-        let correlation_id = text(&failure.correlation_id);
-        let trace_id = text(&failure.trace_id);
-        let timestamp = text(&failure.timestamp);
+        ids.correlation = plain(&failure.correlation_id).or(ids.correlation);
+        let trace_id = plain(&failure.trace_id);
+        let timestamp = plain(&failure.timestamp);
         let fix = trouble.fix(asked);
         Ok(Self {
+            ids,
             status,
             error,
             suberror,
             codes,
             description,
-            correlation_id,
             trace_id,
             timestamp,
             retry_after,
@@ -207,21 +239,21 @@ fn whole(number: f64) -> Option<u64> {
 }
 
 /// A number or a short word as it stands; otherwise what kind of value it is.
-fn text_or_kind(value: Option<&Value>) -> String {
+fn text_or_kind(value: Option<&Value>) -> Found {
     match value {
-        Some(Value::Number(n)) => n.to_string(),
-        Some(Value::String(text)) if text.len() <= 10 => format!("{text:?}"),
-        other => kind(other).to_owned(),
+        Some(Value::Number(n)) => Found::Number(Foreign::new(n.to_string())),
+        Some(Value::String(text)) if text.len() <= 10 => Found::Text(Foreign::new(text)),
+        other => kind(other),
     }
 }
 
-fn kind(value: Option<&Value>) -> &'static str {
-    match value {
-        None | Some(Value::Null) => "nothing",
+fn kind(value: Option<&Value>) -> Found {
+    Found::Kind(match value {
+        None | Some(Value::Null) => return Found::Nothing,
         Some(Value::Bool(_)) => "a boolean",
         Some(Value::Number(_)) => "a number",
         Some(Value::String(_)) => "a text",
         Some(Value::Array(_)) => "an array",
         Some(Value::Object(_)) => "an object",
-    }
+    })
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use cambist_core::foreign::Foreign;
+
 use super::authority::is_dns_name;
 
 /// A tenant: a GUID or one of its verified domain names.
@@ -23,9 +25,9 @@ pub struct TenantId(String);
 /// Why a text is no tenant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the tenant {0:?} is neither a GUID nor a domain name; use the directory's id, such as 00000000-0000-0000-0000-000000000000"
+    "the tenant {0} is neither a GUID nor a domain name; use the directory's id, such as 00000000-0000-0000-0000-000000000000"
 )]
-pub struct TenantIdError(String);
+pub struct TenantIdError(Foreign);
 
 impl TenantId {
     /// Accepts a GUID with hyphens, or a domain name with a dot.
@@ -36,7 +38,7 @@ impl TenantId {
         if is_guid(text) || (text.contains('.') && is_dns_name(text)) {
             return Ok(Self(text.to_owned()));
         }
-        Err(TenantIdError(text.chars().take(100).collect()))
+        Err(TenantIdError(Foreign::new(text)))
     }
 
     /// The text as given.

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cambist_core::admission::{Admission, Circumstances, Mode, Standing, Unchecked};
+use cambist_core::admission::{Admission, Circumstances, KeyVerdicts, Mode, Standing, Unchecked};
 use cambist_core::jwks::Alg;
 use cambist_core::refresh::Failure;
 use cambist_core::scope::Audience;
@@ -54,8 +54,12 @@ fn assertion() -> Assertion {
         max_lifetime: Duration::from_secs(86_400),
         default_account: DefaultAccount::Refused,
     };
-    let world =
-        Circumstances { keys: Err("none in this test"), now: NOW, upstream: None, key_age: None };
+    let world = Circumstances {
+        keys: Err("none in this test"),
+        now: NOW,
+        upstream: None,
+        verdicts: KeyVerdicts::default(),
+    };
     let token = ProjectedToken::parse(&token).unwrap();
     Admission::new(verifier, Mode::Audit).admit(token, world).unwrap()
 }
@@ -102,11 +106,55 @@ async fn the_request_is_what_entra_expects_byte_for_byte() {
     assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", url));
     assert_eq!(request.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
     assert_eq!(request.headers()[ACCEPT], "application/json");
+    assert_eq!(request.headers()["client-request-id"], token.receipt().request_id().to_string());
+    assert_eq!(request.headers()["return-client-request-id"], "true");
     let expected = format!(
         "client_assertion={}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_id={CLIENT}&grant_type=client_credentials&scope=https%3A%2F%2Fvault.azure.net%2F.default",
         assertion().secret().expose()
     );
     assert_eq!(request.body(), expected.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_says_what_vouched_when_and_under_which_ids() {
+    let exchange =
+        over(Transport::from_service(service_fn(|request: Request<Bytes>| async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let echoed = request.headers()["client-request-id"].clone();
+            let response = Response::builder().header("client-request-id", echoed);
+            let response =
+                response.header("x-ms-request-id", "6af7a6e2-2b3a-4d0a-9d5f-1f1e3c000c00");
+            Ok::<_, BoxError>(response.body(Bytes::from(GRANTED)).unwrap())
+        })));
+    let token = ask(&exchange).await.unwrap();
+    let receipt = token.receipt();
+    assert_eq!(receipt.correlation_id(), Some(&*receipt.request_id().to_string()));
+    assert_eq!(receipt.entra_request_id(), Some("6af7a6e2-2b3a-4d0a-9d5f-1f1e3c000c00"));
+    assert_eq!((receipt.sent_at(), receipt.received_at()), (NOW, NOW + Duration::from_secs(2)));
+    assert_eq!(receipt.took(), Duration::from_secs(2));
+    assert_eq!(receipt.standing(), Some(Standing::Unchecked(Unchecked::NoKeys)));
+    assert_eq!((receipt.key(), receipt.verdict()), (None, None));
+    let again = ask(&exchange).await.unwrap();
+    assert_ne!(again.receipt().request_id(), receipt.request_id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_have_ids_too_and_only_such_as_are() {
+    let answer = |status: u16, body: &'static str, id: &'static str| {
+        answering(move || {
+            let response = Response::builder().status(status).header("x-ms-request-id", id);
+            response.header("client-request-id", id).body(body.into()).unwrap()
+        })
+    };
+    let refusal = r#"{"error":"invalid_client","correlation_id":"c-1"}"#;
+    let error = ask(&answer(401, refusal, "r-1")).await.unwrap_err();
+    let entra = error.entra().unwrap();
+    assert_eq!((entra.entra_request_id(), entra.correlation_id()), (Some("r-1"), Some("c-1")));
+    assert_eq!(entra.request_id(), error.request_id());
+    let error = ask(&answer(502, "<html>", "r-2")).await.unwrap_err();
+    assert_eq!(error.entra_request_id(), Some("r-2"));
+    let error = ask(&answer(502, "<html>", "all is well, go on")).await.unwrap_err();
+    assert_eq!(error.entra_request_id(), None);
 }
 
 #[test]
@@ -148,7 +196,7 @@ async fn silence_ends_and_asks_once() {
         }
     })));
     let error = ask(&exchange).await.unwrap_err();
-    assert_eq!((error.reason(), error.failure()), ("timeout", Failure::Transient));
+    assert_eq!((error.reason().as_str(), error.failure()), ("timeout", Failure::Transient));
     assert!(error.status().is_none() && error.retry_after().is_none() && error.entra().is_none());
     assert_eq!(*calls.lock().unwrap(), 1);
 }
@@ -184,7 +232,10 @@ async fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
         });
         let error = ask(&exchange).await.unwrap_err();
         assert_eq!(error.retry_after().map(|d| d.as_secs()), expected, "{retry_after} {date:?}");
-        assert_eq!((error.reason(), error.failure()), ("entra_throttled", Failure::Transient));
+        assert_eq!(
+            (error.reason().as_str(), error.failure()),
+            ("entra_throttled", Failure::Transient)
+        );
     }
 }
 
@@ -203,7 +254,7 @@ async fn a_redirect_is_refused_with_its_target() {
             builder.body(GRANTED.into()).unwrap()
         });
         let error = ask(&exchange).await.unwrap_err();
-        assert_eq!(error.reason(), "redirect_refused");
+        assert_eq!(error.reason().as_str(), "redirect_refused");
         assert!(error.to_string().contains(word), "{error}");
     }
 }
@@ -223,14 +274,14 @@ async fn through_a_token_proxy_its_own_answers_are_told_from_entras() {
         let exchange =
             answering(move || Response::builder().status(status).body(body.into()).unwrap());
         let error = ask(&exchange.through(&proxy)).await.unwrap_err();
-        assert_eq!((error.reason(), error.failure()), (reason, failure), "{error}");
+        assert_eq!((error.reason().as_str(), error.failure()), (reason, failure), "{error}");
         let words = error.to_string();
         assert_eq!(words.starts_with("the token proxy"), error.entra().is_none(), "{words}");
     }
     let silent = |_: Request<Bytes>| std::future::pending::<Result<Response<Bytes>, BoxError>>();
     let exchange = over(Transport::from_service(service_fn(silent))).through(&proxy);
     let error = ask(&exchange).await.unwrap_err();
-    assert_eq!(error.reason(), "timeout");
+    assert_eq!(error.reason().as_str(), "timeout");
     assert!(error.to_string().contains("proxy.example:6443"), "{error}");
 }
 

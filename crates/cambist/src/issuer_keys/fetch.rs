@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{
     DISCOVERY_ACCEPT, Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES,
 };
-use cambist_core::jwks::{JWKS_ACCEPT, KeySet, KeySetError, MAX_JWKS_BYTES};
+use cambist_core::jwks::{JWKS_ACCEPT, KeyError, KeySet, KeySetError, MAX_JWKS_BYTES};
 use cambist_core::key_age;
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
@@ -36,7 +37,7 @@ pub enum FetchError {
     #[error("{url} answered {status}{}", hint(*.status))]
     Status {
         /// What was asked for.
-        url: String,
+        url: Foreign,
         /// The answer.
         status: StatusCode,
     },
@@ -48,10 +49,10 @@ pub enum FetchError {
     KeySet(#[from] KeySetError),
     /// The set has keys but none that can verify anything.
     #[error("none of the {0} published keys can be used; the first: {1}")]
-    NoUsableKey(usize, String),
+    NoUsableKey(usize, KeyError),
     /// The URL cannot be asked for.
     #[error("{0} is no URL that can be asked for")]
-    Url(String),
+    Url(Foreign),
     /// The token for the API server cannot be read.
     #[error("the API server's token: {0}")]
     Token(#[from] TokenFileError),
@@ -171,12 +172,12 @@ async fn get(
     max_body: usize,
 ) -> Result<Response<Bytes>, FetchError> {
     let request = Request::get(url).body(Bytes::new());
-    let mut request = request.map_err(|_| FetchError::Url(url.to_owned()))?;
+    let mut request = request.map_err(|_| FetchError::Url(Foreign::new(url)))?;
     request.headers_mut().extend(headers);
     let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
     match response.status() {
         StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
-        status => Err(FetchError::Status { url: url.to_owned(), status }),
+        status => Err(FetchError::Status { url: Foreign::new(url), status }),
     }
 }
 
@@ -190,7 +191,7 @@ async fn key_set(
     let keys = match response.status() {
         StatusCode::NOT_MODIFIED if conditional => None,
         StatusCode::OK => Some(usable(response.body())?),
-        status => return Err(FetchError::Status { url: url.to_owned(), status }),
+        status => return Err(FetchError::Status { url: Foreign::new(url), status }),
     };
     let text = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
     // A cache on the way repeats an old `Date`; `Age` gives that away.
@@ -219,7 +220,7 @@ fn usable(body: &[u8]) -> Result<KeySet, FetchError> {
     let keys = KeySet::parse(body)?;
     match (keys.keys(), keys.unusable().first()) {
         ([], Some(first)) => {
-            Err(FetchError::NoUsableKey(keys.unusable().len(), first.reason.to_string()))
+            Err(FetchError::NoUsableKey(keys.unusable().len(), first.reason.clone()))
         }
         _ => Ok(keys),
     }

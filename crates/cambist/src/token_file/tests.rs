@@ -50,10 +50,16 @@ async fn each_bad_content_has_its_own_error_and_none_is_repeated() {
         (b"e30.\xffe30.x", "token_file_not_text", "UTF-8"),
         (cut.as_bytes(), "token_file_no_token", "parts"),
         (b"-----BEGIN PRIVATE KEY-----", "token_file_no_token", "parts"),
+        (b"!.e30.x", "token_encoding_invalid", "base64url"),
+        (b"bm8ganNvbg.e30.x", "token_header_not_json", "not JSON"),
+        (b"e30.e30.x", "token_header_refused", "\"alg\""),
+        (b"eyJhbGciOiJSUzI1NiJ9.bm8ganNvbg.x", "token_payload_not_json", "not JSON"),
+        (b"eyJhbGciOiJSUzI1NiJ9.e30.x", "token_claim_missing", "\"iss\""),
     ] {
         let error = read_bytes(content).await.unwrap_err();
         let text = format!("{error} {error:?}");
-        assert_eq!(error.reason(), reason, "{text}");
+        assert_eq!(error.reason().as_str(), reason, "{text}");
+        assert_eq!(error.reason().is_retryable(), reason == "token_file_empty", "{text}");
         assert!(text.contains(word) && text.contains("/token"), "{text}");
         let start = String::from_utf8_lossy(&content[..content.len().min(12)]).into_owned();
         assert!(start.trim().is_empty() || !text.contains(&start), "{text}");
@@ -78,7 +84,7 @@ async fn what_is_no_file_is_named_and_never_waited_for() {
         ("/dev/null".into(), "token_file_not_a_file", "a device"),
     ] {
         let error = TokenFile::new(&path).read().await.unwrap_err();
-        assert_eq!(error.reason(), reason, "{error}");
+        assert_eq!(error.reason().as_str(), reason, "{error}");
         assert!(error.to_string().contains(word), "{error}");
         assert_eq!(error.path(), path);
     }
@@ -125,7 +131,7 @@ async fn a_storm_of_swaps_never_tears_a_token() {
         match file.read().await {
             Ok(read) => assert!(versions.iter().any(|v| v == read.secret().expose())),
             // Overtaken twice by a writer that is a thousand times faster than a kubelet.
-            Err(error) => assert_eq!(error.reason(), "token_file_missing", "{error}"),
+            Err(error) => assert_eq!(error.reason().as_str(), "token_file_missing", "{error}"),
         }
         reads += 1;
     }

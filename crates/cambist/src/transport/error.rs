@@ -4,7 +4,12 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use cambist_core::foreign::Foreign;
 use rustls::CertificateError;
+
+use crate::error::Reason;
+
+mod tls;
 
 /// A request that got no whole response: where it was going and what went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,9 +17,11 @@ use rustls::CertificateError;
 pub struct TransportError {
     /// What the host is, where that is not plain, with a blank behind it.
     role: &'static str,
-    host: String,
+    /// A document may have named it.
+    host: Option<Foreign>,
     fault: Fault,
-    detail: String,
+    /// In our own words or the operating system's; names in it are quoted and few.
+    detail: Option<Box<str>>,
 }
 
 /// What went wrong on the way.
@@ -70,6 +77,9 @@ pub enum Fault {
     /// More body than is read.
     #[error("the response's body is longer than the {0} bytes that are read")]
     BodyTooLarge(usize),
+    /// What came was no HTTP.
+    #[error("what answered does not speak HTTP/1.1; is it another service, or another port?")]
+    NotHttp,
     /// A URL that is not https.
     #[error("only https URLs are requested")]
     NotHttps,
@@ -81,7 +91,7 @@ pub enum Fault {
 impl TransportError {
     /// The host, with its port if it has one; empty if the request named none.
     pub fn host(&self) -> &str {
-        &self.host
+        self.host.as_ref().map_or("", Foreign::as_str)
     }
 
     /// What went wrong.
@@ -89,29 +99,30 @@ impl TransportError {
         &self.fault
     }
 
-    /// What went wrong, as one stable word for metrics and logs.
-    pub fn reason(&self) -> &'static str {
+    /// What went wrong.
+    pub fn reason(&self) -> Reason {
         match self.fault {
-            Fault::Dns => "dns",
-            Fault::Connect => "connect",
-            Fault::ProxyUnreachable => "proxy_unreachable",
-            Fault::ProxyAuthRequired => "proxy_auth_required",
-            Fault::ProxyRefused => "proxy_refused",
-            Fault::TlsUntrusted => "tls_untrusted",
-            Fault::Tls => "tls",
-            Fault::TokenProxyUnreachable => "token_proxy_unreachable",
-            Fault::TokenProxyUntrusted => "token_proxy_untrusted",
-            Fault::TokenProxyTls => "token_proxy_tls",
-            Fault::Timeout(_) => "timeout",
-            Fault::ConnectionLost => "connection_lost",
-            Fault::BodyTooLarge(_) => "body_too_large",
-            Fault::NotHttps => "not_https",
-            Fault::Other => "transport",
+            Fault::Dns => Reason::Dns,
+            Fault::Connect => Reason::Connect,
+            Fault::ProxyUnreachable => Reason::ProxyUnreachable,
+            Fault::ProxyAuthRequired => Reason::ProxyAuthRequired,
+            Fault::ProxyRefused => Reason::ProxyRefused,
+            Fault::TlsUntrusted => Reason::TlsUntrusted,
+            Fault::Tls => Reason::Tls,
+            Fault::TokenProxyUnreachable => Reason::TokenProxyUnreachable,
+            Fault::TokenProxyUntrusted => Reason::TokenProxyUntrusted,
+            Fault::TokenProxyTls => Reason::TokenProxyTls,
+            Fault::Timeout(_) => Reason::Timeout,
+            Fault::ConnectionLost => Reason::ConnectionLost,
+            Fault::BodyTooLarge(_) => Reason::BodyTooLarge,
+            Fault::NotHttp => Reason::NotHttp,
+            Fault::NotHttps => Reason::NotHttps,
+            Fault::Other => Reason::Transport,
         }
     }
 
     pub(super) fn at(mut self, host: &str) -> Self {
-        host.clone_into(&mut self.host);
+        self.host = Some(host).filter(|host| !host.is_empty()).map(Foreign::new);
         self
     }
 
@@ -130,17 +141,15 @@ impl TransportError {
     /// Classifies an error by itself and by what caused it.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut fault = None;
-        let mut detail = String::new();
+        let mut detail = None;
         let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(own) = error.downcast_ref::<Self>() {
                 return own.clone();
             }
             fault = merge(fault, classify(error));
-            if !error.is::<reqwest::Error>() {
-                // The innermost cause says most; reqwest's own words would repeat the URL.
-                detail = error.to_string();
-            }
+            // The innermost cause says most.
+            detail = words(error).or(detail);
             cause = below(error);
         }
         Self { detail, ..fault.unwrap_or(Fault::Other).into() }
@@ -149,8 +158,26 @@ impl TransportError {
 
 impl From<Fault> for TransportError {
     fn from(fault: Fault) -> Self {
-        Self { role: "", host: String::new(), fault, detail: String::new() }
+        Self { role: "", host: None, fault, detail: None }
     }
+}
+
+/// What an error says besides its fault: in our own words, or in those of the operating system.
+fn words(error: &(dyn Error + 'static)) -> Option<Box<str>> {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return tls::words(error).map(Into::into);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        if let Some(code) = error.raw_os_error() {
+            return Some(io::Error::from_raw_os_error(code).to_string().into());
+        }
+        // What the system's resolver says; it has no codes here.
+        let text = error.to_string();
+        let resolver = text.strip_prefix("failed to lookup address information: ")?;
+        return Some(Foreign::new(resolver).to_string().into());
+    }
+    let slow = error.downcast_ref::<reqwest::Error>()?.is_timeout();
+    slow.then(|| "it took too long".into())
 }
 
 /// What lies under an error; `io::Error` hides the error it was made of from `source`.
@@ -166,7 +193,7 @@ fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 fn merge(outer: Option<Fault>, inner: Option<Fault>) -> Option<Fault> {
     match (outer, inner) {
         (Some(Fault::Connect | Fault::Other) | None, Some(inner)) => Some(inner),
-        (Some(_), Some(inner @ (Fault::Tls | Fault::TlsUntrusted))) => Some(inner),
+        (Some(_), Some(inner @ (Fault::Tls | Fault::TlsUntrusted | Fault::NotHttp))) => Some(inner),
         (outer, _) => outer,
     }
 }
@@ -200,7 +227,7 @@ fn classify(error: &(dyn Error + 'static)) -> Option<Fault> {
             _ => None,
         };
     }
-    tunnel_fault(error)
+    tunnel_fault(error).or_else(|| http_fault(error))
 }
 
 fn tunnelled(error: &reqwest::Error) -> bool {
@@ -227,10 +254,17 @@ fn tunnel_fault(error: &(dyn Error + 'static)) -> Option<Fault> {
     })
 }
 
-fn host_or_unknown(host: &str) -> &str {
-    if host.is_empty() { "an unnamed host" } else { host }
+/// The error of hyper's parser, which is known by its words alone: hyper is reqwest's, not ours.
+fn http_fault(error: &(dyn Error + 'static)) -> Option<Fault> {
+    let text = error.to_string();
+    let parsing = text.starts_with("invalid HTTP ") || text == "message head is too large";
+    parsing.then_some(Fault::NotHttp)
 }
 
-fn in_brackets(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+fn host_or_unknown(host: &Option<Foreign>) -> &str {
+    host.as_ref().map_or("an unnamed host", Foreign::as_str)
+}
+
+fn in_brackets(detail: &Option<Box<str>>) -> String {
+    detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cambist_core::foreign::Foreign;
 use http::{Request, Response, Uri};
 use tower::Service;
 use zeroize::Zeroizing;
@@ -58,7 +59,7 @@ pub enum TransportBuildError {
     #[error(
         "the https client cannot be set up: {0}; an image without certificate authorities needs CAMBIST_CA_FILE, and for a token proxy AZURE_KUBERNETES_CA_FILE"
     )]
-    Client(String),
+    Client(Foreign),
     /// The CA file cannot be used.
     #[error("{0}")]
     CaFile(String),
@@ -88,6 +89,9 @@ impl Https {
         let builder = trusting(&roots, platform_roots)?
             .tls_info(true)
             .https_only(true)
+            // One request an hour gains nothing from HTTP/2, which has more ways to be flooded and no
+            // `Host` beside the URL's, which a token proxy needs.
+            .http1_only()
             .no_proxy()
             .no_hickory_dns()
             .no_gzip()
@@ -134,7 +138,7 @@ fn trusting(
     } else {
         let mut trusted = RootCertStore::clone(&platform);
         let added = roots.iter().try_for_each(|bundle| bundle.add_to(&mut trusted));
-        added.map_err(|error| TransportBuildError::Client(error.to_string()))?;
+        added.map_err(|error| TransportBuildError::Client(Foreign::new(error.to_string())))?;
         Arc::new(trusted)
     };
     if trusted.is_empty() {
@@ -142,7 +146,8 @@ fn trusting(
     }
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let config = config.with_safe_default_protocol_versions();
-    let config = config.map_err(|error| TransportBuildError::Client(error.to_string()))?;
+    let config =
+        config.map_err(|error| TransportBuildError::Client(Foreign::new(error.to_string())))?;
     let mut config = config.with_root_certificates(trusted).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(reqwest::Client::builder().tls_backend_preconfigured(config))
@@ -166,14 +171,14 @@ fn trusting(
     })
 }
 
-/// reqwest's own words say only "builder error"; the cause tells.
+/// reqwest says no more than that building failed; its cause tells, in whose words ever.
 fn refused(error: reqwest::Error) -> TransportBuildError {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(below) = cause.source() {
         cause = below;
     }
-    TransportBuildError::Client(cause.to_string())
+    TransportBuildError::Client(Foreign::new(cause.to_string()))
 }
 
 impl Service<Request<Bytes>> for Https {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
 use reqwest::{NoProxy, Url};
 
@@ -41,12 +42,17 @@ impl ProxyOptions {
     pub fn parse(url: &str, no_proxy: &str) -> Result<Self, ProxyError> {
         let url = url.trim_ascii();
         let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let parsed = Url::parse(&whole).map_err(|e| ProxyError(e.to_string()))?;
+        let bad = |what: &str| ProxyError(what.to_owned());
+        let parsed = Url::parse(&whole).map_err(|_| match whole.split_once("://") {
+            Some((_, "")) => bad("it names no host"),
+            _ => bad("its host or its port is none"),
+        })?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(ProxyError(format!("{:?} proxies are not supported", parsed.scheme())));
+            let scheme = Foreign::new(parsed.scheme());
+            return Err(ProxyError(format!("{scheme} proxies are not supported")));
         }
         let Some(host) = parsed.host_str() else {
-            return Err(ProxyError("it names no host".to_owned()));
+            return Err(bad("it names no host"));
         };
         let mut shown = format!("{}://{host}", parsed.scheme());
         if let Some(port) = parsed.port() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 
 use crate::files::{FileFault, read_in_time};
 
@@ -39,8 +39,8 @@ pub enum CaError {
         origin: String,
         /// Which one, counted from 1.
         number: usize,
-        /// The parser's words.
-        what: String,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// There is none.
     #[error("{origin}: holds no certificate; it must be PEM, with \"-----BEGIN CERTIFICATE-----\"")]
@@ -55,8 +55,8 @@ pub enum CaError {
         origin: String,
         /// Which one, counted from 1.
         number: usize,
-        /// The parser's words.
-        what: String,
+        /// What is wrong with it.
+        what: &'static str,
     },
 }
 
@@ -83,16 +83,21 @@ impl CaBundle {
     /// let error = CaBundle::parse("/etc/ca.pem", b"not PEM at all").unwrap_err();
     /// assert!(error.to_string().starts_with("/etc/ca.pem: holds no certificate"));
     /// ```
-    pub fn parse(source: impl Into<String>, pem: &[u8]) -> Result<Self, CaError> {
+    pub fn parse(source: impl Into<String>, content: &[u8]) -> Result<Self, CaError> {
         let source = source.into();
         let mut certificates = Vec::new();
-        for (section, number) in CertificateDer::pem_slice_iter(pem).zip(1..) {
+        for (section, number) in CertificateDer::pem_slice_iter(content).zip(1..) {
             let certificate = section.map_err(|e| {
-                let what = e.to_string();
+                let what = match e {
+                    pem::Error::MissingSectionEnd { .. } => "it has no line that ends it",
+                    pem::Error::IllegalSectionStart { .. } => "its first line is damaged",
+                    pem::Error::Base64Decode(_) => "its content is not base64",
+                    _ => "it is damaged",
+                };
                 CaError::Pem { origin: source.clone(), number, what }
             })?;
-            RootCertStore::empty().add(certificate.clone()).map_err(|e| {
-                let what = e.to_string();
+            RootCertStore::empty().add(certificate.clone()).map_err(|_| {
+                let what = "its content is not an X.509 certificate that can be read";
                 CaError::Certificate { origin: source.clone(), number, what }
             })?;
             certificates.push(certificate);

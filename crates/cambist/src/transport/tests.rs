@@ -31,7 +31,7 @@ async fn time_is_limited_by_whoever_asks() {
     let start = tokio::time::Instant::now();
     let error = Transport::from_service(service).send(get(), LIMITS).await.unwrap_err();
     assert_eq!(start.elapsed(), LIMITS.timeout);
-    assert_eq!(error.reason(), "timeout");
+    assert_eq!(error.reason().as_str(), "timeout");
     assert_eq!(error.to_string(), "issuer.example:8443: no whole response within 10s");
 }
 
@@ -68,10 +68,10 @@ async fn errors_are_classified_by_their_causes_and_hide_the_request() {
     ];
     for (error, reason) in cases {
         let wrapped = send(move || Err(Wrapped(error()).into())).await.unwrap_err();
-        assert_eq!(wrapped.reason(), reason, "{wrapped}");
+        assert_eq!(wrapped.reason().as_str(), reason, "{wrapped}");
         assert_eq!(wrapped.host(), "issuer.example:8443");
         assert!(!format!("{wrapped} {wrapped:?}").contains("secret"));
     }
     let error = send(move || Err(untrusted().into())).await.unwrap_err();
-    assert_eq!(error.reason(), "tls_untrusted");
+    assert_eq!(error.reason().as_str(), "tls_untrusted");
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use cambist_core::foreign::Foreign;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
@@ -88,12 +89,11 @@ impl TokenProxyOptions {
                 "{what}; write https://HOST, with :PORT and /PATH if it has them"
             )))
         };
-        let parsed = match Url::parse(url) {
-            Ok(parsed) => parsed,
-            Err(error) => return bad(format!("is no URL ({error})")),
+        let Ok(parsed) = Url::parse(url) else {
+            return bad("is no URL with a host and, if any, a port from 1 to 65535".to_owned());
         };
         if parsed.scheme() != "https" {
-            return bad(format!("must be https, found {:?}", parsed.scheme()));
+            return bad(format!("must be https, found {}", Foreign::new(parsed.scheme())));
         }
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return bad("must not have a user or a password".to_owned());
@@ -134,7 +134,7 @@ impl TokenProxyOptions {
         let port = self.authority.port().map(|port| format!(":{port}")).unwrap_or_default();
         match format!("{name}{port}").parse() {
             Ok(named) if is_name => Ok(Self { named: Some(named), ..self }),
-            _ => Err(TokenProxyError(format!("must be a DNS name, found {name:?}"))),
+            _ => Err(TokenProxyError(format!("must be a DNS name, found {}", Foreign::new(&name)))),
         }
     }
 
@@ -287,11 +287,10 @@ fn client(
         roots: trust.into_iter().collect(),
         ..HttpsOptions::default()
     };
-    // HTTP/2 has no `Host` beside the URL's.
     let host = options.authority.host().trim_matches(['[', ']']);
     Https::build(https, |builder| match options.named {
-        Some(_) => builder.http1_only().dns_resolver(Elsewhere(host.into())),
-        None => builder.http1_only(),
+        Some(_) => builder.dns_resolver(Elsewhere(host.into())),
+        None => builder,
     })
 }
 

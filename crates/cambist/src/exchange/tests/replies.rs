@@ -41,7 +41,10 @@ async fn lifetimes_are_numbers_in_any_spelling() {
         "{}",
     ] {
         let error = replied(200, granting(senseless, "")).await.unwrap_err();
-        assert_eq!((error.reason(), error.failure()), ("entra_reply_unusable", Failure::Transient));
+        assert_eq!(
+            (error.reason().as_str(), error.failure()),
+            ("entra_reply_unusable", Failure::Transient)
+        );
         assert!(error.to_string().contains("\"expires_in\" must be"), "{error}");
     }
     for (refresh_in, expected) in [
@@ -172,17 +175,19 @@ async fn each_code_has_its_class_its_reason_and_its_fix() {
             // The same code comes with either status.
             for status in [400, 401] {
                 let error = replied(status, refusal("invalid_client", *code)).await.unwrap_err();
-                assert_eq!((error.failure(), error.reason()), (failure, reason), "{code}");
+                assert_eq!((error.failure(), error.reason().as_str()), (failure, reason), "{code}");
                 let entra = error.entra().unwrap();
                 assert_eq!((entra.status().as_u16(), entra.codes()), (status, &[*code][..]));
                 let text = error.to_string();
                 assert!(entra.fix().contains(word) && text.contains(entra.fix()), "{text}");
                 assert!(text.starts_with(&format!(
-                    "Entra refused with status {status}, invalid_client: AADSTS{code}: It's no good. \"Why?\". "
+                    "Entra refused with status {status}, invalid_client: \"AADSTS{code}: It's no good. \\\"Why?\\\"\". "
                 )), "{text}");
                 assert!(
                     text.ends_with("(trace id t-1, correlation id c-1, at 2026-11-23 04:13:45Z)")
                 );
+                let passes = matches!(failure, Transient | Looping);
+                assert_eq!(error.reason().is_retryable(), passes, "{reason}");
                 assert_eq!(error.is_stale_assertion(), reason == "entra_assertion_stale");
                 assert_eq!(error.is_signature_unknown(), reason == "entra_signature_unknown");
             }
@@ -207,7 +212,7 @@ async fn status_and_error_decide_where_the_code_does_not() {
         (403, "anything", 1, Permanent, "entra_refused"),
     ] {
         let error = replied(status, refusal(error, code)).await.unwrap_err();
-        assert_eq!((error.failure(), error.reason()), (failure, reason), "{error}");
+        assert_eq!((error.failure(), error.reason().as_str()), (failure, reason), "{error}");
     }
 }
 
@@ -238,11 +243,11 @@ async fn no_body_loses_the_status() {
             let text = error.to_string();
             assert!(text.contains(&format!("status {status}")) && text.contains(word), "{text}");
             assert_eq!(error.status().unwrap(), status);
-            assert_eq!((error.failure(), error.reason()), (failure, reason), "{text}");
+            assert_eq!((error.failure(), error.reason().as_str()), (failure, reason), "{text}");
         }
     }
     let error = replied(204, "").await.unwrap_err();
-    assert_eq!(error.reason(), "entra_reply_unusable");
+    assert_eq!(error.reason().as_str(), "entra_reply_unusable");
     // A page of a megabyte is a page.
     let long = replied(502, format!("<html>{}", "x".repeat(1 << 20))).await.unwrap_err();
     assert_eq!(long.status().unwrap(), 502);
@@ -297,10 +302,16 @@ async fn what_a_hostile_authority_echoes_does_not_reach_an_error() {
         r"AADSTS1: \u{1b}[31m [redacted] ([redacted]) sig=[redacted]; [redacted] [redacted], other [redacted] x\tend"
     );
     assert_eq!((entra.error(), entra.suberror()), ("[redacted]", Some("[redacted]")));
+    assert_eq!((entra.trace_id(), entra.correlation_id(), entra.timestamp()), (None, None, None));
 
-    let flood = json!({"error": "x".repeat(9999), "error_description": "é ".repeat(9999)});
+    let long = "\u{202e}é\" ".repeat(9999);
+    let flood = json!({
+        "error": "x".repeat(9999), "suberror": long, "error_description": long, "error_codes": [1],
+        "timestamp": long, "trace_id": "x".repeat(9999), "correlation_id": long,
+    });
     let error = replied(401, flood.to_string()).await.unwrap_err();
-    assert!(error.to_string().chars().count() < 1500, "{error}");
+    assert!(error.to_string().len() < 800, "{error}");
+    assert!(error.to_string().chars().all(|c| c.is_ascii_graphic() || " …".contains(c)), "{error}");
 }
 
 proptest::proptest! {
@@ -310,8 +321,9 @@ proptest::proptest! {
         let (assertion, scope) = (assertion(), scope());
         let tenant = TenantId::parse(TENANT).unwrap();
         let (assertion, scope) = (&assertion, &scope);
-        let asked = error::Asked { assertion, scope, client_id: CLIENT, tenant: &tenant };
-        drop(reply::granted(answer.body()));
+        let request_id = RequestId::random();
+        let asked = error::Asked { assertion, scope, client_id: CLIENT, tenant: &tenant, request_id };
+        drop(reply::granted(&answer, &asked));
         let refused = reply::refused(&answer, &asked, NOW);
         assert_eq!(refused.status().unwrap(), status);
     }

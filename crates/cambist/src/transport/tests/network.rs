@@ -34,6 +34,15 @@ impl Server {
     }
 
     pub(super) async fn named(name: &str, says: &'static str) -> Self {
+        Self::of_names(vec![name.to_owned()], says, 1).await
+    }
+
+    /// One that never stops saying it.
+    async fn endless(says: &'static str) -> Self {
+        Self::of_names(vec!["127.0.0.1".to_owned()], says, usize::MAX).await
+    }
+
+    async fn of_names(names: Vec<String>, says: &'static str, times: usize) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         // Two authorities of the same name would not be strangers to each other.
@@ -41,11 +50,11 @@ impl Server {
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
         let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let leaf = CertificateParams::new(names).unwrap();
         let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
         let certificate = Bytes::copy_from_slice(leaf.der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -54,6 +63,8 @@ impl Server {
                 PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             )
             .unwrap();
+        // It would rather speak HTTP/2, if only somebody offered it.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,7 +76,11 @@ impl Server {
                     let Ok(mut tls) = acceptor.accept(tcp).await else { return };
                     let sni = tls.get_ref().1.server_name().map(str::to_owned);
                     drop(tell.send(Heard { sni, head: head(&mut tls).await }));
-                    drop(tls.write_all(says.as_bytes()).await);
+                    for _ in 0..times {
+                        if tls.write_all(says.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
                     drop(tls.shutdown().await);
                 });
             }
@@ -178,6 +193,7 @@ async fn bodies_are_capped_while_they_come_and_refusals_keep_their_status() {
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nsho", Err(lost)),
         ("HTTP/1.1 200 OK\r\ncontent-len", Err(lost)),
         ("", Err(lost)),
+        ("SSH-2.0-OpenSSH_9.9\r\n", Err("not_http")),
         ("HTTP/1.1 503 x\r\ncontent-length: 64\r\n\r\nshort", Ok((503, 5))),
         ("HTTP/1.1 429 x\r\ncontent-length: 65\r\n\r\nLONG", Ok((429, 64))),
         ("HTTP/1.1 500 x\r\n\r\n", Ok((500, 0))),
@@ -187,7 +203,7 @@ async fn bodies_are_capped_while_they_come_and_refusals_keep_their_status() {
         let answer = server.ask(server.options()).await;
         let answer = answer.map(|r| (r.status().as_u16(), r.body().len()));
         assert_eq!(
-            answer.as_ref().map_err(TransportError::reason),
+            answer.as_ref().map_err(|e| e.reason().as_str()),
             expected.as_ref().map_err(|e| *e),
             "{says}"
         );
@@ -198,20 +214,24 @@ async fn bodies_are_capped_while_they_come_and_refusals_keep_their_status() {
 async fn only_https_with_a_trusted_certificate_is_spoken() {
     let server = Server::start(OK).await;
     let plain = ask(server.options(), &format!("http://{}/", server.address)).await.unwrap_err();
-    assert_eq!(plain.reason(), "not_https");
+    assert_eq!(plain.reason().as_str(), "not_https");
 
     let stranger = Server::start(OK).await;
     let error = server.ask(stranger.options()).await.unwrap_err();
-    assert_eq!(error.reason(), "tls_untrusted", "{error}");
+    assert_eq!(error.reason().as_str(), "tls_untrusted", "{error}");
     assert!(error.to_string().starts_with(&server.address.to_string()), "{error}");
 
     let other = Server::named("other.example", OK).await;
     let error = other.ask(other.options()).await.unwrap_err();
-    assert_eq!(error.reason(), "tls", "{error}");
-    assert!(error.to_string().contains("other.example"), "{error}");
+    assert_eq!(error.reason().as_str(), "tls", "{error}");
+    assert!(error.to_string().contains("is for \"other.example\", not for"), "{error}");
+    let many = Server::of_names((0..2000).map(|n| format!("n{n}.example")).collect(), OK, 1).await;
+    let error = many.ask(many.options()).await.unwrap_err();
+    assert!(error.to_string().contains(" more, not for \"127.0.0.1\""), "{error}");
+    assert!(error.to_string().len() < 500, "{error}");
 
     let url = format!("https://{}/", nobody().await);
-    assert_eq!(ask(server.options(), &url).await.unwrap_err().reason(), "connect");
+    assert_eq!(ask(server.options(), &url).await.unwrap_err().reason().as_str(), "connect");
 }
 
 #[tokio::test]
@@ -238,7 +258,7 @@ async fn the_proxy_is_the_one_that_was_named() {
         if let Err(error) = &answer {
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
         }
-        let answer = answer.map(|r| r.status().as_u16()).map_err(|e| e.reason());
+        let answer = answer.map(|r| r.status().as_u16()).map_err(|e| e.reason().as_str());
         assert_eq!(answer, expected, "{url}");
     }
 }
@@ -255,7 +275,7 @@ async fn no_proxy_goes_around_the_proxy() {
     ] {
         let proxy = Some(ProxyOptions::parse(&format!("http://{nobody}"), no_proxy).unwrap());
         let answer = server.ask(HttpsOptions { proxy, ..server.options() }).await;
-        assert_eq!(answer.map(|r| r.status().as_u16()).map_err(|e| e.reason()), expected);
+        assert_eq!(answer.map(|r| r.status().as_u16()).map_err(|e| e.reason().as_str()), expected);
     }
 }
 
@@ -266,7 +286,7 @@ async fn a_proxy_that_opens_tls_is_recognised() {
     let proxy = proxy(interceptor.address, "").await;
     let proxy = Some(ProxyOptions::parse(&format!("user:p%40ss@{proxy}"), "").unwrap());
     let error = server.ask(HttpsOptions { proxy, ..server.options() }).await.unwrap_err();
-    assert_eq!(error.reason(), "tls_untrusted", "{error}");
+    assert_eq!(error.reason().as_str(), "tls_untrusted", "{error}");
 }
 
 #[test]
@@ -306,4 +326,14 @@ fn bundles_are_whole_or_refused() {
         let error = CaBundle::parse("/ca.pem", bad.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(word) && error.starts_with("/ca.pem: "), "{error}");
     }
+}
+
+#[tokio::test]
+async fn hints_without_end_end_with_the_time() {
+    let server =
+        Server::endless("HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n").await;
+    let limits = Limits { max_body: 64, timeout: Duration::from_millis(500) };
+    let request = Request::get(server.url()).body(Bytes::new()).unwrap();
+    let error = Transport::https(server.options()).unwrap().send(request, limits).await;
+    assert_eq!(error.unwrap_err().reason().as_str(), "timeout");
 }

@@ -1,0 +1,184 @@
+//! What is trusted: the issuer and its keys, the CAs, and how strictly.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cambist_core::admission::Mode;
+use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::scope::Audience;
+use cambist_core::verify::{DefaultAccount, Verifier};
+
+use super::{ConfigErrors, Fault};
+use crate::context::Context;
+use crate::issuer_keys::Source;
+use crate::key_age;
+use crate::transport::{
+    CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport,
+};
+use crate::trust::Trust;
+
+/// What every identity of one process trusts, and through what it reaches whom.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TrustConfig {
+    /// The one accepted issuer of the pod's tokens; `None` believes the token's own word for it.
+    pub issuer: Option<IssuerUrl>,
+    /// How far the clocks of cluster and pod may differ.
+    pub leeway: Duration,
+    /// The longest accepted time from a projected token's `iat` to its `exp`.
+    pub max_lifetime: Duration,
+    /// Whether a namespace's `default` account may be exchanged.
+    pub default_account: DefaultAccount,
+    /// How strict the issuer-key policy is.
+    pub mode: Mode,
+    /// What the ages of the issuer's keys are held against.
+    pub key_age: key_age::Settings,
+    /// Where to look for the issuer's keys, in order.
+    pub keys: Vec<KeyPlace>,
+    /// Whether the key set may live on another host than the issuer.
+    pub jwks_host: JwksHost,
+    /// More CA certificates for Entra (a PEM file).
+    pub entra_ca_file: Option<PathBuf>,
+    /// More CA certificates for the issuer (a PEM file).
+    pub issuer_ca_file: Option<PathBuf>,
+    /// The cluster's token proxy (AKS identity bindings), through which tokens are exchanged instead
+    /// of at the authority's own address.
+    pub token_proxy: Option<TokenProxyOptions>,
+    /// The proxy on the way to Entra and to the public issuer, never to the API server or the token
+    /// proxy.
+    pub proxy: Option<ProxyOptions>,
+}
+
+/// A place to look for the issuer's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyPlace {
+    /// The issuer's public discovery document.
+    Public,
+    /// The cluster's own API server.
+    Api {
+        /// `https://host:port`.
+        server: String,
+        /// A projected token whose audience is the API server's.
+        token_file: PathBuf,
+        /// The cluster's CA certificate.
+        ca_file: PathBuf,
+    },
+    /// A key-set file.
+    File(PathBuf),
+}
+
+impl fmt::Display for KeyPlace {
+    /// As it is configured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::Api { server, .. } => write!(f, "api ({server})"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+impl TrustConfig {
+    /// Opens the connections that this configuration asks for: one transport for each trust domain,
+    /// so that a CA added for one cannot speak for another.
+    ///
+    /// # Errors
+    /// If a CA file cannot be read or a transport cannot be made of it: all of them at once.
+    pub fn open(&self, context: Context) -> Result<Trust, ConfigErrors> {
+        let entra = match self.token_proxy.clone() {
+            // A domain of its own: Entra's CAs and the proxy on the way to Entra have no say there.
+            Some(proxy) => {
+                let name = match proxy.trust {
+                    TokenProxyTrust::Bundle(_) => "AZURE_KUBERNETES_CA_DATA",
+                    _ => "AZURE_KUBERNETES_CA_FILE",
+                };
+                open(name, Transport::token_proxy(proxy))
+            }
+            None => https("CAMBIST_ENTRA_CA_FILE", self.options(self.entra_ca_file.as_ref())),
+        };
+        match (entra, self.key_sources()) {
+            (Ok(entra), Ok(sources)) => Ok(self.open_over(entra, sources, context)),
+            (entra, sources) => {
+                let faults = [entra.err(), sources.err()].into_iter().flatten();
+                Err(ConfigErrors::new(faults.flat_map(|e| e.faults().to_vec()).collect()))
+            }
+        }
+    }
+
+    /// The same over transports that somebody else made: a test's, or an app's own client. With a
+    /// token proxy, `entra` is the way there.
+    pub fn open_over(&self, entra: Transport, sources: Vec<Source>, context: Context) -> Trust {
+        Trust::new(self.clone(), entra, sources, context)
+    }
+
+    /// What a projected token with this audience is held against.
+    pub(crate) fn verifier(&self, audience: Audience) -> Verifier {
+        let mut verifier = Verifier::new(self.issuer.clone(), audience);
+        verifier.leeway = self.leeway;
+        verifier.max_lifetime = self.max_lifetime;
+        verifier.default_account = self.default_account.clone();
+        verifier
+    }
+
+    /// Where keys come from, with a connection for each.
+    fn key_sources(&self) -> Result<Vec<Source>, ConfigErrors> {
+        let (mut sources, mut faults) = (Vec::new(), Vec::new());
+        for place in &self.keys {
+            match self.key_source(place) {
+                Ok(source) => sources.push(source),
+                Err(errors) => faults.extend_from_slice(errors.faults()),
+            }
+        }
+        if faults.is_empty() { Ok(sources) } else { Err(ConfigErrors::new(faults)) }
+    }
+
+    fn key_source(&self, place: &KeyPlace) -> Result<Source, ConfigErrors> {
+        match place {
+            KeyPlace::Public => {
+                let options = self.options(self.issuer_ca_file.as_ref());
+                let transport = https("CAMBIST_ISSUER_CA_FILE", options)?;
+                Ok(Source::Public { transport, host: self.jwks_host })
+            }
+            KeyPlace::Api { server, token_file, ca_file } => {
+                let options = read_ca(ca_file).map(|bundle| HttpsOptions {
+                    roots: vec![bundle],
+                    platform_roots: false,
+                    ..HttpsOptions::default()
+                });
+                let transport = https("CAMBIST_API_CA_FILE", options)?;
+                let (server, token_file) = (server.clone(), token_file.clone());
+                Ok(Source::Api { transport, server, token_file })
+            }
+            KeyPlace::File(path) => Ok(Source::File(path.clone())),
+        }
+    }
+
+    fn options(&self, ca_file: Option<&PathBuf>) -> Result<HttpsOptions, String> {
+        let roots = ca_file.map(|path| read_ca(path)).transpose()?.into_iter().collect();
+        Ok(HttpsOptions { roots, proxy: self.proxy.clone(), ..HttpsOptions::default() })
+    }
+}
+
+fn https(
+    name: &'static str,
+    options: Result<HttpsOptions, String>,
+) -> Result<Transport, ConfigErrors> {
+    let opened = options.and_then(|options| Transport::https(options).map_err(|e| e.to_string()));
+    open(name, opened)
+}
+
+fn open(
+    name: &'static str,
+    opened: Result<Transport, impl fmt::Display>,
+) -> Result<Transport, ConfigErrors> {
+    opened.map_err(|problem| {
+        let problem = problem.to_string();
+        ConfigErrors::new(vec![Fault { name: name.into(), problem }])
+    })
+}
+
+fn read_ca(path: &Path) -> Result<CaBundle, String> {
+    CaBundle::read(path).map_err(|e| e.to_string())
+}
