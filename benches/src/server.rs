@@ -63,6 +63,18 @@ impl Server {
         }
     }
 
+    /// How often its threads have woken up.
+    pub(crate) fn wake_ups(&self) -> anyhow::Result<u64> {
+        let mut sum = 0;
+        for task in fs::read_dir(self.proc("task"))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            let slept = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+            let slept = slept.and_then(|slept| slept.trim().parse::<u64>().ok());
+            sum += slept.context("/proc/PID/task/*/status tells no switches")?;
+        }
+        Ok(sum)
+    }
+
     /// How many threads it has.
     pub(crate) fn threads(&self) -> anyhow::Result<usize> {
         Ok(fs::read_dir(self.proc("task"))?.count())

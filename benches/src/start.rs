@@ -19,6 +19,9 @@ const STARTS: u32 = 5;
 /// What an app's busiest moment leaves behind.
 const BURST: usize = 900;
 
+/// How long it is watched doing nothing.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// Long enough for the runtime to end threads that have nothing to do.
 const REST: Duration = Duration::from_secs(12);
 
@@ -65,7 +68,12 @@ pub(crate) fn measure(args: &Args, it: &Prepared) -> anyhow::Result<Vec<Row>> {
         Row::new("P14 exec to first token, upstreams too, ms", each(1, 0)),
         Row::new("    CPU until the first token, ms", each(1, 1)).goal(Bound::AtMost(12.0)),
     ];
+    // What the start itself has set going ends first.
     std::thread::sleep(REST);
+    let before = server.wake_ups()?;
+    std::thread::sleep(IDLE);
+    let woken = (server.wake_ups()? - before) as f64 / IDLE.as_secs_f64();
+    rows.push(Row::new("P13 wake-ups a second, idle", vec![woken]).goal(Bound::AtMost(0.2)));
     rows.extend(memory(&server, "idle", 1.5)?);
     let mut load = Load::open(&target, BURST)?;
     load.run(Duration::from_secs_f64(args.seconds))?;

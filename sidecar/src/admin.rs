@@ -13,8 +13,10 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use crate::front_door::{Door, HostName};
 use crate::key_age;
-use crate::reply::Body;
+use crate::listener::Ends;
+use crate::reply::{self, Body};
 use crate::request::Protocol;
 use crate::telemetry::Telemetry;
 
@@ -28,9 +30,18 @@ const KEYS: usize = 20;
 
 const JSON: &str = "application/json; charset=utf-8";
 
+/// What is answered from beyond the pod, too: kubelet's probes and Prometheus come from there.
+const OPEN: &[&str] = &["/live", "/ready", "/metrics"];
+
+/// The door of an admin listener on `port`, which is known by `hosts` beside its address.
+pub fn door(port: u16, hosts: Vec<HostName>) -> Door {
+    Door::admin(port, hosts, OPEN)
+}
+
 /// What answers probes and scrapers.
 #[derive(Debug)]
 pub struct Admin {
+    door: Door,
     credential: Credential,
     telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
@@ -41,12 +52,13 @@ pub struct Admin {
 impl Admin {
     /// An admin endpoint of a sidecar whose listeners are open.
     pub fn new(
+        door: Door,
         credential: Credential,
         telemetry: Arc<Telemetry>,
         clock: Arc<dyn Clock>,
         protocols: Vec<Protocol>,
     ) -> Self {
-        Self { credential, telemetry, clock, protocols, draining: AtomicBool::new(false) }
+        Self { door, credential, telemetry, clock, protocols, draining: AtomicBool::new(false) }
     }
 
     /// From now on the sidecar is not ready: it is about to end.
@@ -58,10 +70,14 @@ impl Admin {
     ///
     /// Neither liveness nor plain readiness asks whether Entra or the issuer can be reached: an
     /// outage of theirs must not restart an app or take it out of its Service.
-    pub fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+    pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
+        if let Err(rejection) = self.door.check(ends, request) {
+            self.telemetry.turned_away(&rejection);
+            return reply::rejection(&rejection, self.clock.wall());
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let problem = json!({"error": "method_not_allowed", "message": "GET is answered here"});
-            let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, JSON, problem.to_string());
+            let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, JSON, problem.to_string());
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
@@ -76,7 +92,7 @@ impl Admin {
                 // Has them judged if that was not done lately.
                 drop(self.report());
                 let text = self.telemetry.metrics().encode(&self.credential.entries());
-                reply(StatusCode::OK, OPEN_METRICS, text)
+                answer(StatusCode::OK, OPEN_METRICS, text)
             }
             "/status.json" => json_reply(StatusCode::OK, &self.status()),
             _ => {
@@ -194,10 +210,10 @@ impl Admin {
 }
 
 fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
-    reply(status, JSON, format!("{body}\n"))
+    answer(status, JSON, format!("{body}\n"))
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -13,6 +13,7 @@ use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
 
+use crate::front_door::HostName;
 use crate::key_age::Rules;
 use crate::log::Filter;
 use crate::request::Protocol;
@@ -48,6 +49,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where probes and scrapers ask, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// The names that probes and scrapers ask by, beside its addresses.
+    pub admin_hosts: Vec<HostName>,
     /// The node's address, if it was told.
     pub host_ip: Option<IpAddr>,
     /// How apps may ask.
@@ -108,6 +111,9 @@ impl Config {
         let source = read.source();
         let listen = read.parsed("CAMBIST_LISTEN", Listen::Both(8421), Listen::from_str);
         let admin = read.parsed(ADMIN_LISTEN, Some(DEFAULT_ADMIN), listen::admin);
+        let admin_hosts = read.parsed("CAMBIST_ADMIN_HOSTS", Vec::new(), |text| {
+            parts(text).map(HostName::from_str).collect()
+        });
         let port = match listen {
             Listen::Both(port) => port,
             Listen::One(at) => at.port(),
@@ -138,6 +144,7 @@ impl Config {
             key_age,
             listen,
             admin,
+            admin_hosts,
             host_ip,
             protocols,
             header_secret,
@@ -221,6 +228,9 @@ impl fmt::Display for Config {
         let secret = if self.header_secret.is_some() { "set" } else { "none" };
         writeln!(f, "header secret    {secret}")?;
         writeln!(f, "admin on         {}", list(self.admin))?;
+        if !self.admin_hosts.is_empty() {
+            writeln!(f, "admin's names    {}", list(&self.admin_hosts))?;
+        }
         writeln!(f, "prefetched       {}", list(&self.prefetch))?;
         write!(f, "log              {}", self.log)
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cambist::{AccessToken, Credential};
+use cambist::{AccessToken, Credential, Error};
 use cambist_core::clock::Clock;
 use cambist_core::scope::Scope;
 use http::{Request, Response};
 
+use crate::decide::{Decision, Policy, decide};
+use crate::listener::{Link, Waiting};
 use crate::reply::{self, Body, Grant};
-use crate::request::{self, Policy, Protocol, TokenRequest};
+use crate::request::{self, Protocol};
 use crate::telemetry::Telemetry;
 
 /// Clocks that differ by less are the same but for rounding.
@@ -19,7 +21,9 @@ const ROUNDING: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Endpoint {
     policy: Policy,
-    credential: Credential,
+    /// One for each identity of the policy, in its order.
+    credentials: Vec<Credential>,
+    waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
 }
@@ -30,80 +34,114 @@ pub enum Answer {
     /// The answer.
     Now(Response<Body>),
     /// No token can be handed out at once: [`Endpoint::wait`] for it.
-    Later(Pending),
+    Later(Box<Pending>),
 }
 
 /// A request whose token has to be fetched.
 #[derive(Debug)]
 pub struct Pending {
     protocol: Protocol,
+    identity: usize,
+    credential: Credential,
     resource: String,
     scope: Scope,
     min_ttl: Duration,
+    link: Arc<Link>,
 }
 
 impl Endpoint {
-    /// An endpoint that holds requests against `policy` and answers with `credential`'s tokens.
+    /// An endpoint that holds requests against `policy` and answers with tokens of `credentials`: one
+    /// for each of the policy's identities, in their order. Who has to wait for one waits in a place
+    /// of `waiting`.
     pub fn new(
         policy: Policy,
-        credential: Credential,
+        credentials: Vec<Credential>,
+        waiting: Arc<Waiting>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { policy, credential, clock, telemetry }
+        Self { policy, credentials, waiting, clock, telemetry }
     }
 
     /// Answers what can be answered at once: every cached token, every refusal.
     ///
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
-    pub fn answer<B>(&self, request: &Request<B>) -> Answer {
-        let asked = match request::parse(&self.policy, request) {
-            Ok(asked) => asked,
+    pub fn answer<B>(&self, link: &Arc<Link>, request: &Request<B>) -> Answer {
+        let decision = match decide(&self.policy, link.ends(), request) {
+            Ok(decision) => decision,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());
                 self.telemetry.refused(protocol, &rejection);
                 return Answer::Now(reply::rejection(&rejection, self.clock.wall()));
             }
         };
-        let TokenRequest { protocol, resource, min_ttl } = asked;
-        if min_ttl.is_none()
-            && let Some(token) = self.credential.peek(resource.key())
-        {
-            return Answer::Now(self.grant(protocol, resource.as_str(), &token));
-        }
-        Answer::Later(Pending {
-            protocol,
-            resource: resource.as_str().to_owned(),
-            scope: resource.scope(),
-            min_ttl: min_ttl.unwrap_or_default(),
-        })
-    }
-
-    /// Waits for the token. If the caller leaves, the work for it goes on for the next one.
-    pub async fn wait(&self, pending: Pending) -> Response<Body> {
-        let Pending { protocol, resource, scope, min_ttl } = pending;
-        match self.credential.token_with_min_ttl(&scope, min_ttl).await {
-            Ok(token) => self.grant(protocol, &resource, &token),
-            Err(error) => {
-                let response = reply::failure(&error, self.clock.wall());
-                self.telemetry.failed(protocol, &resource, response.status(), &error);
-                response
-            }
+        let Decision { protocol, identity, resource, min_ttl } = decision;
+        // A policy decides for none but its own.
+        let credential = self.credentials.get(identity).expect("a credential for each identity");
+        let min_ttl = min_ttl.unwrap_or_default();
+        let asked = resource.as_str();
+        match credential.at_once(resource.key(), min_ttl) {
+            Some(Ok(token)) => Answer::Now(self.grant(protocol, credential, asked, &token)),
+            Some(Err(error)) => Answer::Now(self.failure(protocol, asked, &error)),
+            None => Answer::Later(Box::new(Pending {
+                protocol,
+                identity,
+                credential: credential.clone(),
+                resource: asked.to_owned(),
+                scope: resource.scope(),
+                min_ttl,
+                link: link.clone(),
+            })),
         }
     }
 
-    fn grant(&self, protocol: Protocol, resource: &str, token: &AccessToken) -> Response<Body> {
+    /// Waits for the token, as long as there is a place to wait in. If the caller leaves, the work for
+    /// it goes on for the next one.
+    pub async fn wait(&self, pending: Box<Pending>) -> Response<Body> {
+        let Pending { protocol, identity, credential, resource, scope, min_ttl, link } = *pending;
+        let recalled = match self.waiting.enter((identity, scope.clone()), link) {
+            Ok(mut place) => tokio::select! {
+                biased;
+                outcome = credential.token_with_min_ttl(&scope, min_ttl) => match outcome {
+                    Ok(token) => return self.grant(protocol, &credential, &resource, &token),
+                    Err(error) => return self.failure(protocol, &resource, &error),
+                },
+                recalled = place.recalled() => recalled,
+            },
+            Err(recalled) => recalled,
+        };
+        // What is valid is answered, if it is not what was hoped for.
+        if let Some(token) = credential.held(&scope) {
+            return self.grant(protocol, &credential, &resource, &token);
+        }
+        self.telemetry.sent_away(protocol, &resource, recalled);
+        reply::sent_away(recalled, self.clock.wall())
+    }
+
+    fn failure(&self, protocol: Protocol, resource: &str, error: &Error) -> Response<Body> {
+        let response = reply::failure(error, self.clock.wall());
+        self.telemetry.failed(protocol, resource, response.status(), error);
+        response
+    }
+
+    fn grant(
+        &self,
+        protocol: Protocol,
+        credential: &Credential,
+        resource: &str,
+        token: &AccessToken,
+    ) -> Response<Body> {
         let expires_in = token.remaining_at(self.clock.boot());
         // What remains is what is known; the moment that it ends at is told by the same wall clock
         // that the app reads, which may have been set right since the token came.
         let by_now = self.clock.wall() + expires_in;
         let told = token.expires_on();
         let expires_on = if by_now.distance(told) <= ROUNDING { told } else { by_now };
-        self.telemetry.granted(protocol, resource);
+        self.telemetry.granted(protocol, credential.client_id(), resource, token);
         reply::token(&Grant {
             access_token: token.secret().expose(),
-            client_id: self.credential.client_id(),
+            client_id: credential.client_id(),
             expires_in,
             expires_on,
             not_before: token.not_before(),

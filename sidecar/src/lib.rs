@@ -2,13 +2,15 @@
 //!
 //! A run is [`Config::read`](config::Config::read), then [`sidecar::start`], which binds, serves and
 //! returns; then [`Running::drain`](sidecar::Running::drain). [`main`] does that for the program.
-//! What a request gets is decided by two functions without I/O: [`request::parse`] says whether it
-//! has the one shape that yields a token, and [`reply`] makes the bytes.
+//! What a request gets is decided by two functions without I/O: [`decide::decide`] says who asks and
+//! what they may have, and [`reply`] makes the bytes.
 #![forbid(unsafe_code)]
 
 pub mod admin;
 pub mod config;
+pub mod decide;
 pub mod endpoint;
+pub mod front_door;
 pub mod health;
 pub mod key_age;
 pub mod listener;

@@ -16,14 +16,19 @@ mod accept;
 mod bind;
 mod connections;
 mod peer;
+mod phase;
+mod places;
 mod stream;
+mod waiting;
 
 pub use bind::{bind, open};
 pub use connections::Gauges;
 pub use peer::{Ends, Link, Peer};
+pub use waiting::{Place, Recalled, Waiting, Wanted};
 
 use accept::accept;
 use connections::Connections;
+use places::Shares;
 use stream::Listener;
 
 /// How long connections may take, and how many there may be.
@@ -31,13 +36,16 @@ use stream::Listener;
 pub struct Limits {
     /// Connections open at once.
     pub connections: usize,
+    /// Whether some of them are kept for the pod itself and for its node.
+    pub kept: bool,
     /// From a request's first byte, or from the connection's first moment, to its head's last byte.
     pub head: Duration,
     /// Without a request, or without taking an answer.
     pub idle: Duration,
-    /// While others wait for a place: how long an unused connection keeps its own.
+    /// While others wait for a place: how long an unused connection keeps its own. Less for those
+    /// that never asked, while most that come are such.
     pub grace: Duration,
-    /// From the call to stop to the last answer.
+    /// From the call to stop to the moment when those who still wait are told that it is over.
     pub drain: Duration,
 }
 
@@ -45,11 +53,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            kept: false,
             head: Duration::from_secs(5),
             idle: Duration::from_secs(30),
             grace: Duration::from_millis(100),
-            // What is left of 5 seconds goes to the admin listener and the process' own end.
-            drain: Duration::from_millis(4500),
+            // What is left of 5 seconds goes to the last answers, the admin listener and the
+            // process' own end.
+            drain: Duration::from_millis(4000),
         }
     }
 }
@@ -59,11 +69,26 @@ impl Limits {
     /// sidecar needs itself (the exchange, the token file, the listeners) is left over.
     pub fn for_descriptors(files: Option<u64>) -> (Self, Self) {
         const OWN: u64 = 64;
-        const ADMIN: u64 = 16;
-        let left = files.unwrap_or(u64::MAX).saturating_sub(OWN + ADMIN);
-        let tokens = usize::try_from(left).unwrap_or(usize::MAX).clamp(16, 1024);
-        let limits = |connections| Self { connections, ..Self::default() };
-        (limits(tokens), limits(ADMIN as usize))
+        let files = files.unwrap_or(u64::MAX);
+        let admin = (files / 8).clamp(16, 128);
+        let tokens = files.saturating_sub(OWN + admin).clamp(16, 1024);
+        let limits = |connections: u64, kept| Self {
+            connections: usize::try_from(connections).unwrap_or(usize::MAX),
+            kept,
+            ..Self::default()
+        };
+        (limits(tokens, false), limits(admin, true))
+    }
+
+    /// How many may wait for an exchange at once: half of the connections, so that those who need not
+    /// wait find a place.
+    pub const fn waiting(&self) -> usize {
+        self.connections / 2
+    }
+
+    /// How the places are shared out.
+    const fn shares(&self) -> Shares {
+        if self.kept { Shares::kept(self.connections) } else { Shares::open(self.connections) }
     }
 }
 
@@ -109,16 +134,17 @@ impl Server {
         Self { connections, accepting, sweeping, stop }
     }
 
-    /// Stops accepting, lets what is under way be answered, and ends. How many connections had to
-    /// be cut off because they took longer than the limit.
-    pub async fn drain(self) -> usize {
+    /// Stops accepting, lets what is under way be answered, and ends. When the time for that is over
+    /// it says so by `last_call`, for those to be answered who still wait. How many connections had
+    /// to be cut off nevertheless.
+    pub async fn drain(self, last_call: impl FnOnce()) -> usize {
         // Nobody listens any more only if every loop has ended, which is what is wanted.
         let _ = self.stop.send(true);
         for task in self.accepting {
             // A loop that panicked has ended, too.
             let _ = task.await;
         }
-        let cut = self.connections.drain().await;
+        let cut = self.connections.drain(last_call).await;
         self.sweeping.abort();
         cut
     }

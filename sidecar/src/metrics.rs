@@ -22,7 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::key_age;
-use crate::listener::Gauges;
+use crate::listener::{Gauges, Recalled};
 use crate::request::{Protocol, Reason};
 
 /// The statuses the token listener answers with.
@@ -55,6 +55,8 @@ pub struct Metrics {
     key_age: Arc<key_age::Gauges>,
     token_connections: Gauges,
     admin_connections: Gauges,
+    waiting: Gauge,
+    sent_away: [Counter; Recalled::ALL.len()],
 }
 
 impl Metrics {
@@ -77,6 +79,7 @@ impl Metrics {
         let admissions = Family::default();
         let objections = Family::<Labels<2>, Counter>::default();
 
+        let sent_away = Family::<Labels<1>, Counter>::default();
         let open = Family::<Labels<1>, Gauge>::default();
         let evicted = Family::<Labels<1>, Counter>::default();
         let gauges = |listener| Gauges {
@@ -108,6 +111,8 @@ impl Metrics {
             key_age: Arc::default(),
             token_connections: gauges("token"),
             admin_connections: gauges("admin"),
+            waiting: Gauge::default(),
+            sent_away: Recalled::ALL.map(|why| made(&sent_away, [("reason", why.as_str())])),
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -131,6 +136,9 @@ impl Metrics {
         registry.register("connections", "Open connections", open);
         let help = "Connections closed for being idle, slow or one too many";
         registry.register("connections_evicted", help, evicted);
+        registry.register("waiting", "Requests that wait for a new token", m.waiting.clone());
+        let help = "Requests that could not wait, or no longer, and may ask again";
+        registry.register("sent_away", help, sent_away);
         Self { registry, ..metrics }
     }
 
@@ -221,6 +229,18 @@ impl Metrics {
     /// What the admin listener's connections are counted by.
     pub fn admin_connections(&self) -> Gauges {
         self.admin_connections.clone()
+    }
+
+    /// A request could not wait for its token.
+    pub fn sent_away(&self, why: Recalled) {
+        if let Some(counter) = self.sent_away.get(why as usize) {
+            counter.inc();
+        }
+    }
+
+    /// What those who wait for a token are counted by.
+    pub fn waiting(&self) -> Gauge {
+        self.waiting.clone()
     }
 
     /// Everything as OpenMetrics text; the cache's content is as told, so that what it has forgotten

@@ -16,6 +16,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
+use crate::listener::Recalled;
 use crate::request::{Reason, Rejection};
 
 /// The body of every answer: whole, so that its length is in the head.
@@ -163,6 +164,31 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
         now,
     };
     trouble.response()
+}
+
+/// The answer to somebody who can wait no longer, or not at all: that it may ask again at once.
+pub fn sent_away(recalled: Recalled, now: UnixTime) -> Response<Body> {
+    let detail = match recalled {
+        Recalled::Busy => {
+            "as many callers wait for new tokens as may, because they take long to come; the log and \
+             /status.json say why. Ask again in a second"
+        }
+        Recalled::Draining => {
+            "the sidecar is about to end, and no new token has come before; ask again in a second"
+        }
+    };
+    let trouble = Trouble {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        reason: recalled.as_str(),
+        error: "temporarily_unavailable",
+        detail,
+        retry_after: Some(Duration::from_secs(1)),
+        ..Trouble::at(now)
+    };
+    let mut response = trouble.response();
+    // Whoever is one of many leaves the place of its connection to the next.
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Everything a failure's answer is made of.

@@ -1,16 +1,11 @@
-//! What yields a token: one request shape, decided by a pure function of the request's head.
+//! What a request for a token says: its protocol by its path, and what it asks for by its query.
 //!
-//! Everything else is a [`Rejection`]. The rules are listed in the order they are applied: first
-//! whether the message itself is in order, then who might be speaking through the app (a proxy, a
-//! browser), then the path, then the proof that the app itself asks, and only then what it asks for.
+//! Whether it gets that is decided in [`decide`](crate::decide).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use cambist_core::scope::{Resource, Scope};
-use cambist_core::secret::Secret;
-use http::header::{HOST, HeaderMap};
-use http::{Method, Request, Version};
 
 mod identity;
 mod query;
@@ -19,6 +14,7 @@ mod rejection;
 pub use identity::Identity;
 pub use rejection::{Reason, Rejection};
 
+use identity::Selector;
 use query::Query;
 
 /// The most that `min_ttl` may ask for: no token of Entra lives longer.
@@ -54,199 +50,20 @@ impl Protocol {
     }
 }
 
-/// What requests are held against.
+/// What a request asks for, whoever sent it.
 #[derive(Debug)]
-pub struct Policy {
-    /// The protocols that are open.
-    pub protocols: Vec<Protocol>,
-    /// What `X-IDENTITY-HEADER` must say.
-    pub header_secret: Option<Secret>,
-    /// The port that `Host` must name.
-    pub port: u16,
-    /// Who the tokens are for.
-    pub identity: Identity,
-}
-
-impl Policy {
-    fn serves(&self, protocol: Protocol) -> bool {
-        self.protocols.contains(&protocol)
-            && (self.header_secret.is_some() || !protocol.needs_secret())
-    }
-}
-
-/// A request for a token that may be answered.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TokenRequest<'r> {
-    /// How it was asked.
-    pub protocol: Protocol,
-    /// What the token is for, as the app wrote it: the reply repeats it byte for byte.
-    pub resource: Resource<'r>,
+pub(crate) struct Asked<'r> {
+    /// What the token is for, as the app wrote it.
+    pub(crate) resource: Resource<'r>,
     /// How long it must at least be valid for.
-    pub min_ttl: Option<Duration>,
+    pub(crate) min_ttl: Option<Duration>,
+    /// Whose token, by the names that the request has for that.
+    pub(crate) selectors: Vec<Selector<'r>>,
 }
 
-/// Judges a request by its head.
-///
-/// # Errors
-/// [`Rejection`]: it has not the one shape that yields a token.
-pub fn parse<'r, B>(
-    policy: &Policy,
-    request: &'r Request<B>,
-) -> Result<TokenRequest<'r>, Rejection> {
-    let headers = request.headers();
-    check_message(request)?;
-    check_host(policy.port, request)?;
-    check_messenger(headers)?;
-    let protocol = route(policy, request.uri().path())?;
-    if request.method() != Method::GET {
-        let detail = format!("{} is not answered here; GET is", shown(request.method().as_str()));
-        return Err(Rejection::new(Reason::Method, detail));
-    }
-    match protocol {
-        Protocol::AppService | Protocol::Native => check_secret(policy, headers)?,
-        Protocol::Imds => check_metadata(headers)?,
-    }
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    ask(policy, protocol, query)
-}
-
-/// The parts of the head that say how the message is framed: a doubt there ends the connection.
-fn check_message<B>(request: &Request<B>) -> Result<(), Rejection> {
-    if request.version() != Version::HTTP_11 {
-        let detail = format!("{:?} is not spoken here; HTTP/1.1 is", request.version());
-        return Err(Rejection::new(Reason::HttpVersion, detail));
-    }
-    let headers = request.headers();
-    let mut lengths = headers.get_all(http::header::CONTENT_LENGTH).iter();
-    let only_zero = match (lengths.next(), lengths.next()) {
-        (None, _) => true,
-        (Some(length), None) => length == "0",
-        (Some(_), Some(_)) => false,
-    };
-    if !only_zero || headers.contains_key(http::header::TRANSFER_ENCODING) {
-        return Err(Rejection::new(Reason::Body, "a request for a token has no body"));
-    }
-    Ok(())
-}
-
-/// The `Host` must be this very listener (no name that an attacker's DNS points here), once.
-fn check_host<B>(port: u16, request: &Request<B>) -> Result<(), Rejection> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Rejection::new(Reason::Host, "exactly one Host header is needed"));
-    };
-    let ours = host.to_str().is_ok_and(|host| is_ours(host, port));
-    if !ours {
-        let detail = format!(
-            "Host is {}; it must be 127.0.0.1, localhost or [::1] with port {port}",
-            shown(&String::from_utf8_lossy(host.as_bytes()))
-        );
-        return Err(Rejection::new(Reason::Host, detail));
-    }
-    // An absolute target is how one speaks to a proxy, and this is none. (RFC 9112 section 3.2.2
-    // would have servers accept it; no client of ours sends it, but a confused proxy might.)
-    if let Some(authority) = request.uri().authority() {
-        let named = shown(authority.host());
-        let detail = format!("the target names {named}; it must be a path, as for no proxy");
-        return Err(Rejection::new(Reason::Host, detail));
-    }
-    Ok(())
-}
-
-fn is_ours(host: &str, port: u16) -> bool {
-    // Not by parsing: the texts that are ours are few and have one spelling each.
-    let Some((name, digits)) = host.rsplit_once(':') else { return false };
-    let named = ["127.0.0.1", "localhost", "[::1]"].iter().any(|n| name.eq_ignore_ascii_case(n));
-    named && !digits.starts_with(['+', '0']) && digits.parse() == Ok(port)
-}
-
-/// Signs that the request was written by somebody other than the app: a proxy that can be talked
-/// into forwarding, or a page in a browser.
-fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
-    for name in headers.keys().map(http::HeaderName::as_str) {
-        if name == "forwarded"
-            || name == "via"
-            || name == "x-real-ip"
-            || name.starts_with("x-forwarded")
-        {
-            let detail = format!("{name} says that a proxy sent this; ask without one");
-            return Err(Rejection::new(Reason::Forwarded, detail));
-        }
-        // Not `sec-fetch-mode`: Node's own fetch() sends it, cannot be told not to, and sends none of
-        // these. A browser sends them with every request, whatever the page asks for.
-        if matches!(name, "origin" | "sec-fetch-site" | "sec-fetch-dest") {
-            let detail = format!("{name} says that a browser sent this; ask from a program");
-            return Err(Rejection::new(Reason::Browser, detail));
-        }
-    }
-    Ok(())
-}
-
-/// The protocol that a path belongs to, open or not. The list is closed, and a path is compared as
-/// it came: no decoding, no normalising.
-pub fn protocol_of(path: &str) -> Option<Protocol> {
-    match path {
-        "/msi/token" => Some(Protocol::AppService),
-        "/v1/token" => Some(Protocol::Native),
-        path if is_imds(path) => Some(Protocol::Imds),
-        _ => None,
-    }
-}
-
-fn route(policy: &Policy, path: &str) -> Result<Protocol, Rejection> {
-    let Some(protocol) = protocol_of(path) else {
-        let detail = "nothing is here; IDENTITY_ENDPOINT ends in /msi/token";
-        return Err(Rejection::new(Reason::Path, detail));
-    };
-    if policy.serves(protocol) {
-        return Ok(protocol);
-    }
-    let name = protocol.as_str();
-    Err(Rejection::new(
-        Reason::ProtocolClosed,
-        if policy.protocols.contains(&protocol) {
-            format!("{name} is closed, because the sidecar has no IDENTITY_HEADER")
-        } else {
-            format!("{name} is closed; it is open if the sidecar's CAMBIST_PROTOCOLS lists it")
-        },
-    ))
-}
-
-/// SDKs write one slash too many in front (Java) or behind (JavaScript), and `metadata` in any case.
-fn is_imds(path: &str) -> bool {
-    let path = path.strip_prefix("//").or_else(|| path.strip_prefix('/')).unwrap_or_default();
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.split_once('/').is_some_and(|(first, rest)| {
-        first.eq_ignore_ascii_case("metadata") && rest == "identity/oauth2/token"
-    })
-}
-
-fn check_secret(policy: &Policy, headers: &HeaderMap) -> Result<(), Rejection> {
-    let mut given = headers.get_all("x-identity-header").iter();
-    let detail = match (&policy.header_secret, given.next(), given.next()) {
-        (Some(secret), Some(given), None) if secret.matches(given.as_bytes()) => return Ok(()),
-        (_, None, _) => "X-IDENTITY-HEADER is missing; it must say what IDENTITY_HEADER says",
-        (_, Some(_), Some(_)) => "X-IDENTITY-HEADER is there more than once",
-        _ => "X-IDENTITY-HEADER is not what this sidecar's IDENTITY_HEADER says",
-    };
-    Err(Rejection::new(Reason::IdentityHeader, detail))
-}
-
-fn check_metadata(headers: &HeaderMap) -> Result<(), Rejection> {
-    let mut given = headers.get_all("metadata").iter();
-    match (given.next(), given.next()) {
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"true") => Ok(()),
-        // The metadata service's own words.
-        _ => Err(Rejection::new(Reason::MetadataHeader, "Required metadata header not specified")),
-    }
-}
-
-fn ask<'r>(
-    policy: &Policy,
-    protocol: Protocol,
-    query: Query<'r>,
-) -> Result<TokenRequest<'r>, Rejection> {
-    policy.identity.check(&query.selectors)?;
+/// Reads a query by the rules of a protocol.
+pub(crate) fn ask(protocol: Protocol, query: &str) -> Result<Asked<'_>, Rejection> {
+    let query = Query::parse(query)?;
     let (resource, min_ttl) = match protocol {
         Protocol::AppService | Protocol::Imds => {
             check_api_version(query.api_version.as_deref())?;
@@ -265,7 +82,27 @@ fn ask<'r>(
     };
     let resource = Resource::parse(resource)
         .map_err(|error| Rejection::new(Reason::Resource, error.to_string()))?;
-    Ok(TokenRequest { protocol, resource, min_ttl })
+    Ok(Asked { resource, min_ttl, selectors: query.selectors })
+}
+
+/// The protocol that a path belongs to, open or not. The list is closed, and a path is compared as
+/// it came: no decoding, no normalising.
+pub fn protocol_of(path: &str) -> Option<Protocol> {
+    match path {
+        "/msi/token" => Some(Protocol::AppService),
+        "/v1/token" => Some(Protocol::Native),
+        path if is_imds(path) => Some(Protocol::Imds),
+        _ => None,
+    }
+}
+
+/// SDKs write one slash too many in front (Java) or behind (JavaScript), and `metadata` in any case.
+fn is_imds(path: &str) -> bool {
+    let path = path.strip_prefix("//").or_else(|| path.strip_prefix('/')).unwrap_or_default();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.split_once('/').is_some_and(|(first, rest)| {
+        first.eq_ignore_ascii_case("metadata") && rest == "identity/oauth2/token"
+    })
 }
 
 /// The resource in a scope: what stands before `/.default`.
@@ -319,11 +156,8 @@ fn min_ttl(text: &str) -> Result<Duration, Rejection> {
 }
 
 /// Foreign text in a message: quoted, without control characters, not too long.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let head: String = text.chars().take(100).collect();
     let cut = if head.len() < text.len() { "…" } else { "" };
     format!("{head:?}{cut}")
 }
-
-#[cfg(test)]
-mod tests;

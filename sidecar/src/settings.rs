@@ -25,6 +25,11 @@ pub const VARIABLES: &[Variable] = &[
         "Where probes and scrapers ask: a port, IP:PORT, or off; no token is served there",
     ),
     variable(
+        "CAMBIST_ADMIN_HOSTS",
+        "none",
+        "Host names that it may be asked by beside its address, comma-separated, as NAME or NAME:PORT",
+    ),
+    variable(
         "CAMBIST_PROTOCOLS",
         "app-service,native",
         "What is open: app-service, native, imds (imds asks for no secret)",

@@ -12,11 +12,13 @@ use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinHandle;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
-use crate::listener::{self, Limits, Server};
-use crate::request::{Identity, Policy};
+use crate::front_door::Door;
+use crate::listener::{self, Limits, Server, Waiting};
+use crate::request::Identity;
 use crate::telemetry::Telemetry;
 
 /// How often the issuer's keys are judged if nothing else asks for it.
@@ -64,6 +66,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     admin_address: Option<SocketAddr>,
     tokens: Server,
+    waiting: Arc<Waiting>,
     admin: Option<(Arc<Admin>, Server)>,
     upkeep: JoinHandle<()>,
 }
@@ -107,26 +110,26 @@ where
     let admin_address = admin_listener.as_ref().map(|l| l.local_addr()).transpose();
     let admin_address = admin_address.map_err(StartError::Admin)?;
 
-    let endpoint = Arc::new(Endpoint::new(
-        Policy {
-            protocols: config.protocols.clone(),
-            header_secret: config.header_secret.clone(),
-            port: addresses.first().map_or(0, SocketAddr::port),
-            identity: Identity {
-                client_id: credential.client_id().to_owned(),
-                object_id: config.object_id.clone(),
-                resource_id: config.resource_id.clone(),
-                any: config.source.is_developer(),
-            },
+    let policy = Policy::of_one(
+        Door::tokens(addresses.first().map_or(0, SocketAddr::port)),
+        config.protocols.clone(),
+        config.header_secret.clone(),
+        Identity {
+            client_id: credential.client_id().to_owned(),
+            object_id: config.object_id.clone(),
+            resource_id: config.resource_id.clone(),
+            any: config.source.is_developer(),
         },
-        credential.clone(),
-        clock.clone(),
-        telemetry.clone(),
-    ));
+    );
+    let credentials = vec![credential.clone()];
+    let waiting = Waiting::new(token_limits.waiting(), telemetry.metrics().waiting());
+    let endpoint =
+        Endpoint::new(policy, credentials, waiting.clone(), clock.clone(), telemetry.clone());
+    let endpoint = Arc::new(endpoint);
     let gauges = telemetry.metrics().token_connections();
     let tokens =
-        Server::start(listeners, config.host_ip, token_limits, gauges, move |_, request| {
-            let answer = endpoint.answer::<Incoming>(&request);
+        Server::start(listeners, config.host_ip, token_limits, gauges, move |link, request| {
+            let answer = endpoint.answer::<Incoming>(link, &request);
             let endpoint = endpoint.clone();
             async move {
                 match answer {
@@ -139,7 +142,9 @@ where
     let admin = admin_listener.map(|listener| {
         let gauges = telemetry.metrics().admin_connections();
         let served = config.served().collect();
-        let admin = Admin::new(credential.clone(), telemetry.clone(), clock, served);
+        let port = admin_address.map_or(0, |at| at.port());
+        let door = admin::door(port, config.admin_hosts.clone());
+        let admin = Admin::new(door, credential.clone(), telemetry.clone(), clock, served);
         let admin = Arc::new(admin);
         let answering = admin.clone();
         let server = Server::start(
@@ -147,7 +152,9 @@ where
             config.host_ip,
             admin_limits,
             gauges,
-            move |_, request| std::future::ready(answering.answer::<Incoming>(&request)),
+            move |link, request| {
+                std::future::ready(answering.answer::<Incoming>(link.ends(), &request))
+            },
         );
         (admin, server)
     });
@@ -156,7 +163,7 @@ where
     let upkeep = tokio::spawn(async move {
         tokio::join!(credential.maintain(), judge(&credential), telemetry.sum_up());
     });
-    Ok(Running { addresses, admin_address, tokens, admin, upkeep })
+    Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep })
 }
 
 /// Judges the issuer's keys now and then, so that a verdict is told when it changes and not when
@@ -192,10 +199,10 @@ impl Running {
             admin.drain();
         }
         // Probes are answered until the last token is.
-        let cut = self.tokens.drain().await;
+        let cut = self.tokens.drain(|| self.waiting.end()).await;
         self.upkeep.abort();
         if let Some((_, server)) = self.admin {
-            server.drain().await;
+            server.drain(|| {}).await;
         }
         cut
     }

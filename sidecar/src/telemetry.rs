@@ -7,16 +7,17 @@ use std::time::Duration;
 use cambist::key_age::Report;
 use cambist::observer::{KeySource, KeysOutcome, Observer, Served};
 use cambist::{AccessToken, Error};
-use cambist_core::admission::{Assertion, Mode, Refusal, Standing};
+use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
 use cambist_core::foreign::{Foreign, brief};
 use cambist_core::key_age::Verdict;
-use cambist_core::key_age::enforce::Refused;
+use cambist_core::key_age::enforce::remediation;
 use cambist_core::scope::Scope;
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::key_age::{Changes, Rules};
+use crate::listener::Recalled;
 use crate::metrics::Metrics;
 use crate::request::{Protocol, Rejection};
 
@@ -139,6 +140,22 @@ impl Telemetry {
         }
     }
 
+    /// A request to the admin listener was refused at the door.
+    pub fn turned_away(&self, rejection: &Rejection) {
+        let reason = rejection.reason().as_str();
+        if let Some(unlogged) = self.refusals.tell(self.uptime().as_secs(), reason, "admin") {
+            tracing::warn!(
+                target: AUDIT,
+                listener = "admin",
+                status = rejection.reason().status().as_u16(),
+                reason,
+                detail = %rejection,
+                unlogged,
+                "refused"
+            );
+        }
+    }
+
     /// A request for a token was answered without one.
     pub fn failed(&self, protocol: Protocol, resource: &str, status: StatusCode, error: &Error) {
         self.metrics.answered(Some(protocol), status);
@@ -157,10 +174,41 @@ impl Telemetry {
         }
     }
 
-    /// A request was answered with a token.
-    pub fn granted(&self, protocol: Protocol, resource: &str) {
+    /// A request for a token could not wait for it.
+    pub fn sent_away(&self, protocol: Protocol, resource: &str, recalled: Recalled) {
+        self.metrics.answered(Some(protocol), StatusCode::SERVICE_UNAVAILABLE);
+        self.metrics.sent_away(recalled);
+        let reason = recalled.as_str();
+        if let Some(unlogged) = self.failures.tell(self.uptime().as_secs(), reason, resource) {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = protocol.as_str(),
+                resource = Foreign::new(resource).as_str(),
+                status = StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+                reason,
+                unlogged,
+                "sent away"
+            );
+        }
+    }
+
+    /// A request was answered with this token. The log tells of each token's first use, and of the
+    /// others at `debug`.
+    pub fn granted(
+        &self,
+        protocol: Protocol,
+        client_id: &str,
+        resource: &str,
+        token: &AccessToken,
+    ) {
         self.metrics.answered(Some(protocol), StatusCode::OK);
-        tracing::debug!(target: AUDIT, protocol = protocol.as_str(), resource, "granted");
+        let protocol = protocol.as_str();
+        if token.is_first_use() {
+            let expires = token.expires_on();
+            tracing::info!(target: AUDIT, protocol, client_id, resource, %expires, "granted");
+        } else {
+            tracing::debug!(target: AUDIT, protocol, client_id, resource, "granted again");
+        }
     }
 }
 
@@ -324,7 +372,7 @@ impl Telemetry {
                 reason = objection.as_str(),
                 key = %objection.key(),
                 evidence = objection.evidence(),
-                remedy = self.rules.as_ref().map(|rules| objection.remediation(rules.remedies_for())),
+                remedy = self.rules.as_ref().map(|rules| remediation(objection.ground(), rules.remedies_for())),
                 unlogged,
                 "would be refused under enforce"
             );
@@ -332,7 +380,7 @@ impl Telemetry {
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {
-        Some(refused(error)?.remediation(self.rules.as_ref()?.remedies_for()))
+        Some(remediation(refused(error)?.ground(), self.rules.as_ref()?.remedies_for()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use cambist::issuer_keys::Source;
@@ -12,6 +12,7 @@ use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -21,11 +22,14 @@ use tokio::net::TcpStream;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::config::{self, Config};
+use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
+use crate::front_door::Door;
+use crate::listener::{Ends, Link, Peer, Waiting};
 use crate::reply::Body;
-use crate::request::{Identity, Policy, Protocol};
+use crate::request::{Identity, Protocol};
 use crate::settings::Settings;
 use crate::sidecar::{Running, Surroundings, start_with};
 use crate::telemetry::Telemetry;
@@ -33,9 +37,19 @@ use crate::telemetry::Telemetry;
 pub(crate) const SECRET: &str = "hunter2hunter2hunter2";
 pub(crate) const VAULT: &str = "https://vault.azure.net";
 
+/// A connection within the pod.
+pub(crate) const LOOPBACK: Ends =
+    Ends { peer: Peer::Loopback, local: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
+
+pub(crate) fn link() -> Arc<Link> {
+    Arc::new(Link::new(LOOPBACK))
+}
+
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// Places for those who wait for a token: four.
+    pub(crate) waiting: Arc<Waiting>,
     kubelet: Kubelet,
     _dir: TempDir,
 }
@@ -46,8 +60,10 @@ impl World {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
-        let telemetry = Arc::new(Telemetry::new(Arc::new(sim.clock().clone()), None));
-        Self { sim, telemetry, kubelet, _dir: dir }
+        let telemetry =
+            Arc::new(Telemetry::new(Arc::new(sim.clock_of(Machine::Pod).clone()), None));
+        let waiting = Waiting::new(4, telemetry.metrics().waiting());
+        Self { sim, telemetry, waiting, kubelet, _dir: dir }
     }
 
     /// The kubelet replaces the projected token.
@@ -95,7 +111,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             observer: self.telemetry.clone(),
             jitter: Jitter::of(b"pod"),
         }
@@ -108,35 +124,31 @@ impl World {
     }
 
     fn endpoint_of(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Endpoint {
-        let policy = Policy {
-            protocols: Protocol::ALL.to_vec(),
-            header_secret: Some(cambist_core::secret::Secret::new(SECRET)),
-            port: 8421,
-            identity: Identity {
-                client_id: self.sim.settings().client_id.clone(),
-                ..Identity::default()
-            },
-        };
-        let clock = Arc::new(self.sim.clock().clone());
-        Endpoint::new(policy, credential.clone(), clock, telemetry)
+        let secret = Some(cambist_core::secret::Secret::new(SECRET));
+        let client_id = self.sim.settings().client_id.clone();
+        let identity = Identity { client_id, ..Identity::default() };
+        let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
+        Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
     pub(crate) fn endpoints(&self, extra: &[(&str, &str)]) -> (Endpoint, Admin, Credential) {
         let config = self.config(extra);
-        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock().clone());
+        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
         let endpoint = self.endpoint_of(&credential, telemetry.clone());
-        let admin = Admin::new(credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
+        let door = admin::door(8422, Vec::new());
+        let admin = Admin::new(door, credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
         (endpoint, admin, credential)
     }
 
     /// A whole sidecar on free ports.
     pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
         let config = self.config(extra);
-        let around = Surroundings::new(Arc::new(self.sim.clock().clone()));
+        let around = Surroundings::new(Arc::new(self.sim.clock_of(Machine::Pod).clone()));
         start_with(&config, around, |context| Ok(self.credential(&config, context))).await.unwrap()
     }
 
@@ -206,9 +218,15 @@ pub(crate) fn msi(resource: &str) -> http::request::Builder {
     asking(&format!("/msi/token?api-version=2019-08-01&resource={resource}"))
 }
 
+/// Asks an admin endpoint from within the pod.
+pub(crate) fn ask_admin(admin: &Admin, target: &str) -> Response<Body> {
+    let request = Request::get(target).header("Host", "127.0.0.1:8422");
+    admin.answer(LOOPBACK, &request.body(()).unwrap())
+}
+
 /// Asks an endpoint and waits for the answer.
 pub(crate) async fn ask(endpoint: &Endpoint, request: http::request::Builder) -> Response<Body> {
-    match endpoint.answer(&request.body(()).unwrap()) {
+    match endpoint.answer(&link(), &request.body(()).unwrap()) {
         Answer::Now(response) => response,
         Answer::Later(pending) => endpoint.wait(pending).await,
     }

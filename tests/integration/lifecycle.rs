@@ -88,7 +88,9 @@ async fn the_end_comes_within_five_seconds_whatever_hangs() {
     // Five seconds, and some for a busy machine; the exchange itself would take thirty.
     let ended = tokio::time::timeout(Duration::from_secs(15), sidecar.ended()).await;
     assert_eq!(ended.expect("it ends").code(), Some(0));
-    assert!(hung.receive().await.is_none());
+    let reply = hung.receive().await.expect("whoever waits is told that it is over");
+    assert_eq!((reply.status, reply.reason()), (503, "draining"), "{reply:?}");
+    assert_eq!(reply.retry_after(), Some(1));
 }
 
 #[tokio::test]
@@ -146,6 +148,24 @@ async fn slow_clients_are_cut_off_and_others_do_not_notice() {
     for mut connection in slow {
         assert!(connection.ends().await);
     }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_no_more_gets_its_answer() {
+    let world = World::start().await;
+    let sidecar = sidecar(&world).await;
+    // Cold and warm.
+    for _ in 0..2 {
+        let mut client = Connection::open(sidecar.tokens()).await.unwrap();
+        client.send(&sidecar.app_service(VAULT).bytes()).await;
+        client.finish().await;
+        let reply = client.receive().await.expect("it still listens");
+        assert_eq!(reply.status, 200, "{reply:?}");
+        world.secrets().add(&reply.member("access_token"));
+        assert!(client.ends().await);
+    }
+    assert_eq!(world.counts().await.entra, 1);
     sidecar.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use kit::sidecar::VAULT;
 use kit::{Reply, Request, Sidecar, World};
 
-use crate::sidecar;
+use crate::{sidecar, sidecar_with};
 
 /// One change to the one shape, and the status and reason it must be refused with.
 struct Change {
@@ -77,7 +77,7 @@ fn changes(sidecar: &Sidecar, good: &Request, proof: &str) -> Vec<Change> {
         format!("127.0.0.1:{port}, evil.example"),
         "169.254.169.254".to_owned(),
     ] {
-        changes.push(change(good().with("Host", host), 400, "host"));
+        changes.push(change(good().with("Host", host), 403, "host_not_allowed"));
     }
 
     for name in [
@@ -255,6 +255,45 @@ async fn the_admin_listener_never_serves_a_token() {
     }
     for path in ["/", "/debug", "/live/", "/status.json/", "/%6cive"] {
         assert_eq!(sidecar.ask_admin(path).await.status, 404, "{path}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_has_the_same_front_door() {
+    let world = World::start().await;
+    let sidecar = sidecar_with(&world, |it| it.set("CAMBIST_ADMIN_HOSTS", "cambist.svc")).await;
+    let at = sidecar.admin();
+    let good = || Request::get("/live").header("Host", at.to_string());
+    let mut changes = vec![
+        change(good().without("Host"), 400, "host"),
+        change(good().header("Host", at.to_string()), 400, "host"),
+        change(good().target(format!("http://{at}/live")), 400, "host"),
+        change(good().target("http://evil.example/live"), 400, "host"),
+        change(good().version("HTTP/1.0"), 400, "http_version"),
+        change(good().header("Content-Length", "2").body(b"{}"), 400, "body"),
+        change(good().header("Transfer-Encoding", "chunked").body(b"0\r\n\r\n"), 400, "body"),
+        change(good().method("CONNECT").target(at.to_string()), 400, "host"),
+    ];
+    for host in ["", "evil.example", "127.0.0.1.nip.io", "0.0.0.0", "169.254.169.254", "svc"] {
+        let host = format!("{host}:{}", at.port());
+        changes.push(change(good().with("Host", host), 403, "host_not_allowed"));
+    }
+    for name in ["X-Forwarded-For", "Forwarded", "Via"] {
+        changes.push(change(good().header(name, "10.0.0.1"), 403, "forwarded"));
+    }
+    for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"] {
+        changes.push(change(good().header(name, "null"), 403, "browser"));
+    }
+    for Change { request, status, reason } in changes {
+        let case = String::from_utf8_lossy(&request.bytes()).into_owned();
+        let reply = kit::http::send(at, &request.bytes()).await.unwrap();
+        assert_eq!((reply.status, reply.reason()), (status, reason), "{case}{reply:?}");
+        assert_refused(&reply, &case);
+    }
+    for host in [format!("localhost:{}", at.port()), "cambist.svc".to_owned(), at.to_string()] {
+        let reply = kit::http::send(at, &good().with("Host", &host).bytes()).await.unwrap();
+        assert_eq!(reply.status, 200, "{host}: {reply:?}");
     }
     sidecar.stop().await;
 }

@@ -34,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) informs_only: bool,
     pub(crate) assumptions_accepted: bool,
     pub(crate) clock_error_seconds: u64,
+    /// How many key sets were read by a clock too wrong to record that.
+    pub(crate) looks_left_out: usize,
     pub(crate) policy: Policy,
     pub(crate) keys: Vec<ReportedKey>,
     pub(crate) findings: Vec<ReportedFinding>,
@@ -88,6 +90,7 @@ impl Report {
             informs_only: *informs_only,
             assumptions_accepted: case.assumed,
             clock_error_seconds: clock_error.as_secs(),
+            looks_left_out: case.looks_left_out,
             policy: case.policy.clone(),
             keys: keys.iter().map(|judged| key(case, &names, judged)).collect(),
             findings: findings

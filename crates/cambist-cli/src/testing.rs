@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cambist::transport::{PeerCertificate, Transport};
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use clap::Parser as _;
 use http::{Method, Request, Response, StatusCode};
@@ -98,7 +99,7 @@ impl Pod {
         let connect = move |_| Ok(transport.clone());
         let mut world = World {
             env: &self.env,
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             connect: &connect,
             stdin: &mut std::io::empty(),
             lines: &mut self.lines.clone(),

@@ -10,21 +10,24 @@
 //!
 //! fn misuse(token: cambist_core::token::ProjectedToken) -> Assertion {
 //!     let standing = Standing::Unchecked(Unchecked::NoKeys);
-//!     Assertion { token, standing, verdict: None, objection: None }
+//!     Assertion { token, standing, objection: None }
 //! }
 //! ```
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::{KeyId, KeySet, Thumbprint};
-use crate::key_age::enforce::{Exemption, Refused, may_exchange};
-use crate::key_age::{Finding, Judgement, Verdict};
+use crate::jws::JwsError;
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
 use crate::verify::{VerifiedToken, Verifier, VerifyError};
+
+mod objection;
+
+pub use objection::{Exemption, ExemptionError, Ground, KeyVerdicts, Refused};
 
 /// How strict the issuer-key policy is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +66,6 @@ impl FromStr for Mode {
 pub struct Assertion {
     token: ProjectedToken,
     standing: Standing,
-    verdict: Option<Verdict>,
     objection: Option<Refused>,
 }
 
@@ -133,17 +135,6 @@ impl Refusal {
     }
 }
 
-/// What is known of the age of the issuer's keys.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyAge<'a> {
-    /// The judgement of all keys.
-    pub judgement: &'a Judgement,
-    /// What was found about them.
-    pub findings: &'a [Finding],
-    /// The keys that somebody decided to let pass.
-    pub exempt: &'a [Exemption],
-}
-
 /// What is known of the world when a token is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
@@ -151,10 +142,10 @@ pub struct Circumstances<'a> {
     pub keys: Result<&'a KeySet, &'a str>,
     /// This machine's wall clock.
     pub now: UnixTime,
-    /// The time by an https server's `Date` header, if one was heard lately.
-    pub upstream: Option<UnixTime>,
-    /// How old the keys are, if that is known.
-    pub key_age: Option<KeyAge<'a>>,
+    /// The time by an https server's `Date` header, if one was heard.
+    pub upstream: Option<Reading>,
+    /// What is known against keys.
+    pub verdicts: KeyVerdicts<'a>,
 }
 
 /// Decides what is sent to Entra.
@@ -194,7 +185,9 @@ impl Admission {
             judged => return judged,
         };
         // Right by a clock that TLS vouches for: then this machine's clock is the fault.
-        match world.upstream.map(|upstream| self.judge(&token, world, upstream)) {
+        // One that is in doubt itself by more than clocks may differ says nothing.
+        let upstream = world.upstream.filter(|time| time.error() <= self.verifier.leeway);
+        match upstream.map(|upstream| self.judge(&token, world, upstream.at())) {
             // Everything else was checked, so even `Enforce` lets it pass: a wrong clock of ours is no
             // reason to stop a fleet.
             Some(Ok(assertion)) => {
@@ -221,28 +214,31 @@ impl Admission {
                 return self.pass(token, Unchecked::NoKeys, why.to_owned());
             }
         };
-        match self.verifier.verify_at(token, keys, now) {
+        let (key, objection) = match self.verifier.verify_at(token, keys, now) {
             Ok(verified) => {
                 let key = verified.thumbprint();
-                let known = world.key_age.filter(|_| self.mode != Mode::Off);
-                let judged = known.and_then(|known| known.judgement.key(key));
-                let verdict = judged.map(|judged| judged.verdict);
-                let objection = known.and_then(|known| {
-                    let KeyAge { judgement, findings, exempt } = known;
-                    may_exchange(key, judgement, findings, exempt, now).err()
-                });
-                match (objection, self.mode) {
-                    (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
-                    (objection, _) => {
-                        let standing = Standing::Verified(key);
-                        Ok(Assertion { token: token.clone(), standing, verdict, objection })
-                    }
-                }
+                (key, world.verdicts.against(key, now).cloned())
             }
-            Err(error) => match error.for_want_of_a_key() {
-                Some(reason) => self.pass(token, reason, error.to_string()),
-                None => Err(error.into()),
-            },
+            // Of callers it would prove nothing. Of our own token it leaves open who else has such
+            // ones, which is the issuer's trouble: told, and held where that is asked for.
+            Err(VerifyError::Jws(JwsError::Exposed { thumbprint, how, .. })) => {
+                let refused = Refused::new(thumbprint, Ground::Compromised, how.to_string());
+                let lets_pass = world.verdicts.lets_pass(thumbprint, now);
+                (thumbprint, Some(refused).filter(|_| !lets_pass))
+            }
+            Err(error) => {
+                return match error.for_want_of_a_key() {
+                    Some(reason) => self.pass(token, reason, error.to_string()),
+                    None => Err(error.into()),
+                };
+            }
+        };
+        match (objection.filter(|_| self.mode != Mode::Off), self.mode) {
+            (Some(refused), Mode::Enforce) => Err(Box::new(refused).into()),
+            (objection, _) => {
+                let standing = Standing::Verified(key);
+                Ok(Assertion { token: token.clone(), standing, objection })
+            }
         }
     }
 
@@ -257,7 +253,7 @@ impl Admission {
             Mode::Off | Mode::Audit => {
                 let standing = Standing::Unchecked(reason);
                 let token = token.clone();
-                Ok(Assertion { token, standing, verdict: None, objection: None })
+                Ok(Assertion { token, standing, objection: None })
             }
         }
     }
@@ -267,11 +263,6 @@ impl Assertion {
     /// What is known of it.
     pub fn standing(&self) -> Standing {
         self.standing
-    }
-
-    /// What is to be said of the age of the key that signed it, if that was judged.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.verdict
     }
 
     /// What [`Mode::Enforce`] would have refused it for, in [`Mode::Audit`].

@@ -3,7 +3,8 @@
 //! Two clocks matter and they are not interchangeable, so they have different types. [`UnixTime`]
 //! is what tokens and certificates are dated with; somebody may set it, at any moment, to anything.
 //! [`BootTime`] only ever moves forward, at the rate of real time, also while the machine sleeps;
-//! it measures how long something has been held.
+//! it measures how long something has been held. A [`Reading`] is a moment of the former and how
+//! wrong it may be.
 
 use std::fmt;
 use std::time::Duration;
@@ -73,6 +74,66 @@ impl fmt::Display for UnixTime {
             Ok(at) => at.fmt(f),
             Err(_) => write!(f, "@{}", self.0),
         }
+    }
+}
+
+/// A moment by somebody's wall clock, and how wrong that may be.
+///
+/// What nobody else can check must be dated by it: that a key was seen, or that a key is too old.
+///
+/// ```
+/// use cambist_core::clock::{Reading, UnixTime};
+/// use std::time::Duration;
+///
+/// // An https server said what time it is, an hour ago by the clock that nobody sets.
+/// let said = Reading::alone(UnixTime::from_secs(1_795_407_225));
+/// let now = said.carried(Duration::from_secs(3600));
+/// assert_eq!(now.at(), UnixTime::from_secs(1_795_410_825));
+/// assert_eq!(now.error(), Duration::from_millis(360));
+/// // Meanwhile somebody set this machine's wall clock a day back.
+/// let wall = Reading::against(UnixTime::from_secs(1_795_324_425), now);
+/// assert_eq!(wall.error().as_secs(), 86_400);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    at: UnixTime,
+    error: Duration,
+}
+
+/// What a boot clock may lose or gain, as a share: 100 ppm, several times what a quartz does.
+const DRIFT: u32 = 10_000;
+
+impl Reading {
+    /// A moment that may be wrong by `error` either way.
+    pub const fn new(at: UnixTime, error: Duration) -> Self {
+        Self { at, error }
+    }
+
+    /// A moment by a clock that was held against no other.
+    pub const fn alone(at: UnixTime) -> Self {
+        Self::new(at, Duration::ZERO)
+    }
+
+    /// A moment by a clock that was held against another: it may be wrong by as much as they differ,
+    /// and by as much as the other may be.
+    pub fn against(at: UnixTime, other: Self) -> Self {
+        Self::new(at, at.distance(other.at).saturating_add(other.error))
+    }
+
+    /// The moment that the same clock would show now, `since` later by the boot clock.
+    #[must_use]
+    pub fn carried(self, since: Duration) -> Self {
+        Self::new(self.at + since, self.error.saturating_add(since / DRIFT))
+    }
+
+    /// The moment.
+    pub const fn at(self) -> UnixTime {
+        self.at
+    }
+
+    /// How wrong it may be, either way.
+    pub const fn error(self) -> Duration {
+        self.error
     }
 }
 

@@ -105,7 +105,7 @@ impl Serialize for Foreign {
 ///
 /// assert_eq!(brief(&"short", 10), "short");
 /// assert_eq!(brief(&"x".repeat(1000), 20), "xxxxxxxxxx…+990");
-/// assert_eq!(brief(&r#""0123456789""#, 12), "\"0…+10");
+/// assert_eq!(brief(&r#""0123456789""#, 12), "\"…+11");
 /// ```
 pub fn brief(message: &impl fmt::Display, most: usize) -> String {
     // An ellipsis of three bytes, a plus, and the digits of megabytes.

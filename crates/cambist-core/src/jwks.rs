@@ -14,8 +14,10 @@ use serde_json::value::RawValue;
 use crate::foreign::Foreign;
 use crate::json::{self, JsonError};
 
+mod exposed;
 mod key;
 
+pub use exposed::{Exposed, SECRET_MEMBERS};
 pub use key::{Alg, Key, KeyError, KeyName};
 
 /// Largest key set that is read, in bytes.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::foreign::{Foreign, ForeignList};
 use crate::json::{self, Found, JsonError};
-use crate::jwks::{Alg, Choice, Key, KeyError, KeyId, KeyName, KeySet};
+use crate::jwks::{Alg, Choice, Exposed, Key, KeyError, KeyId, KeyName, KeySet, Thumbprint};
 
 /// Longest token that is looked at, in bytes. A projected token has about 1 200.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -81,6 +81,18 @@ pub enum JwsError {
         id: KeyId,
         /// Why.
         reason: KeyError,
+    },
+    /// The signature is right, and anybody can make such a one.
+    #[error(
+        "the token is signed with the issuer's key {key}, whose private half anybody can have, since {how}: it says nothing of who signed it. Rotate the key"
+    )]
+    Exposed {
+        /// The key.
+        key: KeyName,
+        /// What the key is known by.
+        thumbprint: Thumbprint,
+        /// How the private half can be had.
+        how: Exposed,
     },
     /// The signature is not the key's.
     #[error(
@@ -233,7 +245,14 @@ pub(crate) fn verify_parts<'k>(
     }
     let verified = (DEFAULT_PROVIDER.verifier_factory)(&alg.jsonwebtoken(), key.decoding())
         .is_ok_and(|verifier| verifier.verify(parts.signed.as_bytes(), &signature).is_ok());
-    if verified { Ok(key) } else { Err(JwsError::Signature { key: key.name() }) }
+    match key.exposed() {
+        _ if !verified => Err(JwsError::Signature { key: key.name() }),
+        None => Ok(key),
+        Some(how) => {
+            let (key, thumbprint) = (key.name(), key.thumbprint());
+            Err(JwsError::Exposed { key, thumbprint, how: how.clone() })
+        }
+    }
 }
 
 fn unknown(keys: &KeySet, header: &Header) -> JwsError {

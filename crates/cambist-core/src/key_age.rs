@@ -14,7 +14,7 @@
 //! ```
 //! use std::collections::BTreeSet;
 //!
-//! use cambist_core::clock::UnixTime;
+//! use cambist_core::clock::{Reading, UnixTime};
 //! use cambist_core::jwks::Thumbprint;
 //! use cambist_core::key_age::{Fact, Known, Policy, Source, Verdict, judge};
 //!
@@ -26,10 +26,10 @@
 //!     ..Known::default()
 //! };
 //!
-//! let day_one = judge(&known, &Policy::default(), first_look);
+//! let day_one = judge(&known, &Policy::default(), Reading::alone(first_look));
 //! assert_eq!(day_one.verdict, Verdict::Unknown);
 //!
-//! let later = UnixTime::from_secs(first_look.as_secs() + 94 * day);
+//! let later = Reading::alone(UnixTime::from_secs(first_look.as_secs() + 94 * day));
 //! assert_eq!(judge(&known, &Policy::default(), later).verdict, Verdict::Overdue);
 //! ```
 

@@ -171,6 +171,7 @@ impl VerifyError {
             Self::Jws(JwsError::UnknownKey { .. }) => "unknown_kid",
             Self::Jws(JwsError::UnusableKey { .. }) => "unusable_key",
             Self::Jws(JwsError::Signature { .. }) => "signature_invalid",
+            Self::Jws(JwsError::Exposed { .. }) => "key_compromised",
             Self::Jws(_) => "token_malformed",
         }
     }

@@ -1,16 +1,48 @@
-//! The simulator's clock: tokio's, from a chosen moment, with two knobs.
+//! The simulator's clocks: tokio's time, from a chosen moment, and a clock for each machine.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cambist_core::clock::{BootTime, Clock, UnixTime};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::lock;
 
+/// A machine of the simulated world. Each has a clock of its own, and they need not agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Machine {
+    /// The node that the pod and its kubelet run on.
+    Pod,
+    /// Whoever serves the issuer's public documents.
+    Issuer,
+    /// The API server, which issues the tokens; the token proxy beside it, too.
+    Api,
+    /// Entra.
+    Entra,
+}
+
+impl Machine {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pod, Self::Issuer, Self::Api, Self::Entra];
+
+    /// Its name in the admin API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::Issuer => "issuer",
+            Self::Api => "api",
+            Self::Entra => "entra",
+        }
+    }
+}
+
 /// A clock that follows [`tokio::time`]: paused time in a test that paused it, real time otherwise.
 ///
 /// Clones are the same clock, so what a test does to it is seen by everything that holds one.
+/// [`Another`](Self::another) machine's shares the time that passes and is wrong by itself.
 ///
 /// ```
 /// use cambist_core::clock::{Clock, UnixTime};
@@ -19,26 +51,25 @@ use crate::lock;
 ///
 /// let clock = SimClock::starting_at(UnixTime::from_secs(1_795_407_225));
 /// let (wall, boot) = (clock.wall(), clock.boot());
-/// clock.skew(-120);
-/// assert!(clock.wall() < wall);
+/// let pod = clock.another();
+/// pod.skew(-120);
+/// assert!(pod.wall() < wall && clock.wall() >= wall);
 /// clock.advance(Duration::from_secs(3600));
 /// assert!(clock.boot().since(boot) >= Duration::from_secs(3600));
 /// ```
 #[derive(Clone, Debug)]
-pub struct SimClock(Arc<Inner>);
+pub struct SimClock {
+    time: Arc<Time>,
+    skew: Arc<AtomicI64>,
+}
 
+/// The true time.
 #[derive(Debug)]
-struct Inner {
+struct Time {
     started: Instant,
     /// The wall clock at `started`, since the epoch.
     base: Duration,
-    shift: Mutex<Shift>,
-}
-
-#[derive(Debug, Default)]
-struct Shift {
-    advanced: Duration,
-    skew: i64,
+    advanced: Mutex<Duration>,
 }
 
 impl SimClock {
@@ -55,31 +86,38 @@ impl SimClock {
     }
 
     fn from_epoch(base: Duration) -> Self {
-        Self(Arc::new(Inner { started: Instant::now(), base, shift: Mutex::default() }))
+        let time = Time { started: Instant::now(), base, advanced: Mutex::default() };
+        Self { time: Arc::new(time), skew: Arc::default() }
     }
 
-    /// Moves the wall and the boot clock forward together, as a suspended machine finds them when
-    /// it wakes. Timers of tokio do not notice, just as a sleeping machine's do not.
+    /// Another machine's clock, right until it is [set wrong](Self::skew).
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { time: self.time.clone(), skew: Arc::default() }
+    }
+
+    /// Moves the wall and the boot clocks of all machines forward together, as a suspended machine
+    /// finds them when it wakes. Timers of tokio do not notice, just as a sleeping machine's do not.
     pub fn advance(&self, by: Duration) {
-        let mut shift = lock(&self.0.shift);
-        shift.advanced = shift.advanced.saturating_add(by);
+        let mut advanced = lock(&self.time.advanced);
+        *advanced = advanced.saturating_add(by);
     }
 
-    /// Sets the wall clock wrong by `seconds` (more than it already was), and nothing else.
+    /// From now on this machine's wall clock is wrong by `seconds`, and nothing else is; by none,
+    /// it is right again.
     pub fn skew(&self, seconds: i64) {
-        let mut shift = lock(&self.0.shift);
-        shift.skew = shift.skew.saturating_add(seconds);
+        self.skew.store(seconds, Ordering::SeqCst);
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.started.elapsed().saturating_add(lock(&self.0.shift).advanced)
+        self.time.started.elapsed().saturating_add(*lock(&self.time.advanced))
     }
 }
 
 impl Clock for SimClock {
     fn wall(&self) -> UnixTime {
-        let true_wall = self.0.base.saturating_add(self.elapsed()).as_secs();
-        let skew = lock(&self.0.shift).skew;
+        let true_wall = self.time.base.saturating_add(self.elapsed()).as_secs();
+        let skew = self.skew.load(Ordering::SeqCst);
         UnixTime::from_secs(i64::try_from(true_wall).unwrap_or(i64::MAX).saturating_add(skew))
     }
 
@@ -102,13 +140,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn advance_moves_both_and_skew_the_wall_alone() {
+    async fn advance_moves_every_machine_and_skew_the_wall_of_one() {
         let clock = SimClock::starting_at(UnixTime::from_secs(1_000));
         let boot = clock.boot();
-        let same = clock.clone();
-        same.advance(Duration::from_secs(60));
+        let (same, other) = (clock.clone(), clock.another());
+        other.advance(Duration::from_secs(60));
         same.skew(-300);
-        assert_eq!(clock.wall(), UnixTime::from_secs(760));
-        assert_eq!(clock.boot().since(boot), Duration::from_secs(60));
+        assert_eq!((clock.wall().as_secs(), other.wall().as_secs()), (760, 1_060));
+        assert_eq!([&clock, &other].map(|it| it.boot().since(boot).as_secs()), [60, 60]);
+        same.skew(0);
+        assert_eq!(clock.wall(), other.wall());
     }
 }

@@ -23,7 +23,7 @@ pub struct Entry {
     pub target: Option<Target>,
     /// Who asked.
     pub by: By,
-    /// When, by the simulator's wall clock.
+    /// When, in truth.
     pub time: UnixTime,
     /// The scope a token was asked for.
     pub scope: Option<String>,

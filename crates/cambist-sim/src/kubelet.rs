@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cambist_core::clock::{Clock, UnixTime};
 
+use crate::clock::{Machine, SimClock};
 use crate::keys::KeyError;
 use crate::lock;
 use crate::random;
@@ -49,6 +50,7 @@ pub struct Kubelet {
 }
 
 struct State {
+    /// By the API server's clock, as the token says.
     issued: UnixTime,
     form: Form,
     /// The last token of this form, and the one for the API server.
@@ -96,7 +98,7 @@ impl Kubelet {
     /// # Errors
     /// If it cannot be signed or written; the token before stays.
     pub fn project(&self) -> Result<(), KubeletError> {
-        let now = self.sim.clock().wall();
+        let now = self.sim.clock_of(Machine::Api).wall();
         let mut state = lock(&self.state);
         if state.form != Form::Legacy || state.token.is_empty() {
             state.token = self.sim.token_in(state.form)?;
@@ -142,7 +144,7 @@ impl Kubelet {
     fn swap(&self, token: &[u8], state: &State) -> Result<(), KubeletError> {
         let api_token = self.with_api_token.then_some(("api-token", state.api_token.as_bytes()));
         let files: Vec<_> = std::iter::once(("token", token)).chain(api_token).collect();
-        swap(&self.dir, self.sim.clock().wall(), &files)
+        swap(&self.dir, self.node().wall(), &files)
             .map_err(|source| KubeletError::Write { dir: self.dir.clone(), source })
     }
 
@@ -157,8 +159,13 @@ impl Kubelet {
         }
     }
 
+    /// The clock of the machine that it runs on, the pod's too.
+    fn node(&self) -> &SimClock {
+        self.sim.clock_of(Machine::Pod)
+    }
+
     fn is_due(&self) -> bool {
-        let (now, issued) = (self.sim.clock().wall(), lock(&self.state).issued);
+        let (now, issued) = (self.node().wall(), lock(&self.state).issued);
         let fifths = self.sim.settings().token_lifetime.mul_f64(0.8);
         now < issued || now.since(issued) >= fifths.min(MAX_AGE)
     }
@@ -252,7 +259,7 @@ mod tests {
         assert!(kubelet.is_due());
         kubelet.project().unwrap();
         assert!(!kubelet.is_due());
-        sim.clock().skew(-60);
+        sim.clock_of(Machine::Pod).skew(-60);
         assert!(kubelet.is_due());
     }
 

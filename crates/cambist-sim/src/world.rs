@@ -8,7 +8,7 @@ use http::{Method, StatusCode, Uri, header};
 use tower::{BoxError, Service};
 
 use crate::api::ApiServer;
-use crate::clock::SimClock;
+use crate::clock::{Machine, SimClock};
 use crate::entra::{Entra, FederatedCredential, request};
 use crate::fault::{By, Faults, Target};
 use crate::issuer::Issuer;
@@ -79,6 +79,7 @@ struct Inner {
     entra: Entra,
     faults: Faults,
     journal: Journal,
+    clocks: [SimClock; Machine::ALL.len()],
 }
 
 /// Which server a request came to.
@@ -96,6 +97,27 @@ impl Side {
         match self {
             Self::Issuer | Self::Entra | Self::TokenProxy => MAX_BODY,
             Self::Api => MAX_API_BODY,
+        }
+    }
+
+    /// The machine that answers there.
+    const fn machine(self) -> Machine {
+        match self {
+            Self::Issuer => Machine::Issuer,
+            Self::Entra => Machine::Entra,
+            Self::TokenProxy | Self::Api => Machine::Api,
+        }
+    }
+}
+
+impl Target {
+    /// The server that has it.
+    const fn side(self) -> Side {
+        match self {
+            Self::Entra => Side::Entra,
+            Self::TokenProxy => Side::TokenProxy,
+            Self::Discovery | Self::Jwks => Side::Issuer,
+            Self::Api => Side::Api,
         }
     }
 }
@@ -128,10 +150,14 @@ impl Sim {
         let api_at = address(&settings.api_server, "API server")?;
         let token_proxy_at = settings.token_proxy.as_deref();
         let token_proxy_at = token_proxy_at.map(|url| address(url, "token proxy")).transpose()?;
-        let clock = settings.clock.clone();
-        let issuer = Issuer::new(&settings.issuer, clock.clone(), settings.keys)?;
-        let api = ApiServer::new(issuer.clone(), clock.clone(), settings.api_audience.clone());
-        let entra = Entra::new(&settings.tenant_id, clock, settings.keys.take(0)?);
+        let clocks = Machine::ALL.map(|_| settings.clock.another());
+        let clock = |machine: Machine| clocks[machine as usize].clone();
+        let (dates, signs) = (clock(Machine::Issuer), clock(Machine::Api));
+        let issuer = Issuer::with_clocks(&settings.issuer, dates, signs, settings.keys)?;
+        let (server, audience) = (clock(Machine::Api), settings.api_audience.clone());
+        let api = ApiServer::new(issuer.clone(), server, audience);
+        let tenants = clock(Machine::Entra);
+        let entra = Entra::new(&settings.tenant_id, tenants, settings.keys.take(0)?);
         entra.register(&settings.client_id);
         entra.set_access_token_lifetime(settings.access_token_lifetime);
         let sim = Self(Arc::new(Inner {
@@ -144,6 +170,7 @@ impl Sim {
             entra,
             faults: Faults::default(),
             journal: Journal::default(),
+            clocks,
             settings,
         }));
         let asked = &sim.settings().federated_credentials;
@@ -159,9 +186,25 @@ impl Sim {
         &self.0.settings
     }
 
-    /// Its time.
+    /// The true time, and what moves it.
     pub fn clock(&self) -> &SimClock {
         &self.0.settings.clock
+    }
+
+    /// What a machine takes for the time.
+    ///
+    /// ```
+    /// use cambist_core::clock::Clock as _;
+    /// use cambist_sim::Sim;
+    /// use cambist_sim::clock::Machine;
+    ///
+    /// let sim = Sim::new()?;
+    /// sim.clock_of(Machine::Pod).skew(-3600);
+    /// assert!(sim.clock_of(Machine::Pod).wall() < sim.clock_of(Machine::Entra).wall());
+    /// # Ok::<(), cambist_sim::SimError>(())
+    /// ```
+    pub fn clock_of(&self, machine: Machine) -> &SimClock {
+        &self.0.clocks[machine as usize]
     }
 
     /// The cluster's issuer.
@@ -318,7 +361,7 @@ impl Sim {
             None => Answer::Whole(plain(StatusCode::NOT_FOUND)),
         };
         if let Answer::Whole(response) | Answer::Cut(response) = &mut answer {
-            let now = http_date(self.clock().wall());
+            let now = http_date(self.clock_of(side.machine()).wall());
             if !response.headers().contains_key(header::DATE) {
                 set(response.headers_mut(), header::DATE, &now);
             }
@@ -342,7 +385,8 @@ impl Sim {
         if let (Some(skew), Answer::Whole(response) | Answer::Cut(response)) =
             (chosen.date_skew, &mut answer)
         {
-            let now = UnixTime::from_secs(self.clock().wall().as_secs().saturating_add(skew));
+            let now = self.clock_of(target.side().machine()).wall();
+            let now = UnixTime::from_secs(now.as_secs().saturating_add(skew));
             set(response.headers_mut(), header::DATE, &http_date(now));
         }
         answer
@@ -353,13 +397,7 @@ impl Sim {
     where
         F: Service<Request, Response = Response, Error = BoxError>,
     {
-        let side = match target {
-            Target::Entra => Side::Entra,
-            Target::TokenProxy => Side::TokenProxy,
-            Target::Discovery | Target::Jwks => Side::Issuer,
-            Target::Api => Side::Api,
-        };
-        if request.body().len() > side.max_body() {
+        if request.body().len() > target.side().max_body() {
             return plain(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let get = matches!(*request.method(), Method::GET | Method::HEAD);

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use cambist_core::admission::{Admission, Assertion, Circumstances, Mode, Refusal, Standing};
+use cambist_core::admission::{
+    Admission, Assertion, Circumstances, KeyVerdicts, Mode, Refusal, Standing,
+};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{KeySet, Thumbprint};
+use cambist_core::key_age::Verdict;
 use cambist_core::token::ProjectedToken;
 
 use crate::context::Context;
@@ -40,6 +43,12 @@ impl Assertions {
         self.keys.key_age().is_some_and(|key_age| key_age.is_withdrawn(key, enforced, now))
     }
 
+    /// What is to be said of the age of the key that vouches for an assertion, if that is judged.
+    pub(crate) fn verdict_on(&self, standing: Standing) -> Option<Verdict> {
+        let Standing::Verified(key) = standing else { return None };
+        Some(self.keys.key_age()?.report()?.judgement.key(key)?.verdict)
+    }
+
     /// The issuer's keys.
     pub fn keys(&self) -> &IssuerKeys {
         &self.keys
@@ -53,12 +62,17 @@ impl Assertions {
         let token = self.token_file.read().await.map_err(Error::new)?;
         let (issuer, keys) = self.keys_for(&token).await?;
         let key_age = self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off);
-        let report = key_age.and_then(KeyAge::report);
+        let report = match key_age {
+            Some(key_age) => key_age.judged().await,
+            None => None,
+        };
+        let exempt = key_age.map(KeyAge::exempt).unwrap_or_default();
+        let verdicts = report.as_ref().map(|report| report.verdicts(exempt));
         let world = Circumstances {
             keys: keys.as_deref().map_err(String::as_str),
             now: self.context.clock.wall(),
             upstream: self.keys.upstream_time(self.context.clock.boot()),
-            key_age: key_age.zip(report.as_deref()).map(|(key_age, report)| report.view(key_age)),
+            verdicts: verdicts.unwrap_or(KeyVerdicts { refused: &[], exempt }),
         };
         let assertion = self.admission.admit(token, world).map_err(Error::new)?;
         if let (Some(key_age), Standing::Verified(key)) = (key_age, assertion.standing()) {

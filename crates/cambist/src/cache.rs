@@ -73,21 +73,40 @@ impl Cache {
 
     /// The token for a resource if one can be handed out as it is; starts its refresh when due.
     pub(crate) fn peek(&self, resource: &str) -> Option<Arc<AccessToken>> {
+        self.settled(resource, Duration::ZERO, false)?.ok()
+    }
+
+    /// What [`get`](Self::get) would tell without waiting: a token, or why there is none for now.
+    pub(crate) fn at_once(
+        &self,
+        resource: &str,
+        min_ttl: Duration,
+    ) -> Option<Result<Arc<AccessToken>, Error>> {
+        self.settled(resource, min_ttl, true)
+    }
+
+    fn settled(
+        &self,
+        resource: &str,
+        min_ttl: Duration,
+        failures: bool,
+    ) -> Option<Result<Arc<AccessToken>, Error>> {
         let slots = self.slots.load();
         let slot = slots.get(resource)?;
         let now = self.context.clock.boot();
         slot.touch(now);
-        let (token, how) = match slot.answer(now, self.well_at(), Duration::ZERO) {
-            Answer::Fresh(token) => (token, Served::Hit),
+        let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
+            Answer::Fresh(token) => (Ok(token), Served::Hit),
             Answer::Due(token) => {
                 self.refresh(slot);
-                (token, Served::Hit)
+                (Ok(token), Served::Hit)
             }
-            Answer::Held(token) => (token, Served::Held),
+            Answer::Held(token) => (Ok(token), Served::Held),
+            Answer::Failed(error) if failures => (Err(error), Served::Failed),
             Answer::Aging(_) | Answer::Failed(_) | Answer::Nothing => return None,
         };
         self.context.observer.served(slot.scope(), how);
-        Some(token)
+        Some(result)
     }
 
     /// The token for a scope, waiting for the work if there is none that lives for `min_ttl`.

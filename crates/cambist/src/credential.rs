@@ -47,10 +47,11 @@ pub struct Workload {
 
 impl Credential {
     /// The tokens of a workload identity.
-    pub fn new(workload: Workload) -> Self {
+    pub fn new(mut workload: Workload) -> Self {
         let client_id = workload.exchange.client_id().to_owned();
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
+        workload.exchange = workload.exchange.telling(keys.heard().clone());
         let source = Worker { workload, pause: Mutex::new(None) };
         Self::from_source(client_id, Some(keys), Arc::new(source), context)
     }
@@ -75,6 +76,24 @@ impl Credential {
     /// Must be called within a tokio runtime.
     pub fn peek(&self, resource: &str) -> Option<Arc<AccessToken>> {
         self.0.cache.peek(resource)
+    }
+
+    /// What [`token_with_min_ttl`](Self::token_with_min_ttl) would tell at once: the token for a
+    /// resource (without `/.default`), or why there is none, as long as Entra is not to be asked
+    /// again. `None` if there is something to wait for. Costs no more than [`peek`](Self::peek).
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn at_once(
+        &self,
+        resource: &str,
+        min_ttl: Duration,
+    ) -> Option<Result<Arc<AccessToken>, Error>> {
+        self.0.cache.at_once(resource, min_ttl)
+    }
+
+    /// The valid token that is held for a scope, whether or not it is due; nothing is started.
+    pub fn held(&self, scope: &Scope) -> Option<Arc<AccessToken>> {
+        self.0.cache.held(scope)
     }
 
     /// The token for a scope: from the cache, or made now.
@@ -147,7 +166,8 @@ impl Credential {
 
     /// Beside the rest: a ledger that hangs keeps no token from being refreshed.
     async fn tend_ledger(&self) {
-        let Some(key_age) = self.0.keys.as_ref().and_then(IssuerKeys::key_age) else { return };
+        let key_age = self.0.keys.as_ref().and_then(IssuerKeys::key_age);
+        let Some(key_age) = key_age.filter(|key_age| key_age.has_ledger()) else { return };
         loop {
             key_age.refresh_ledger().await;
             tokio::time::sleep(TEND_EVERY).await;
@@ -254,8 +274,11 @@ impl Worker {
     }
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let assertion = self.workload.assertions.next().await?;
-        self.workload.exchange.exchange(&assertion, scope).await.map_err(Error::new)
+        let Workload { assertions, exchange, .. } = &self.workload;
+        let assertion = assertions.next().await?;
+        let verdict = assertions.verdict_on(assertion.standing());
+        let token = exchange.exchange(&assertion, scope).await.map_err(Error::new)?;
+        Ok(token.judged(verdict))
     }
 }
 

@@ -15,6 +15,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Uri};
 use zeroize::Zeroizing;
 
+use crate::clock::Heard;
 use crate::receipt::{Moment, Receipt, RequestId};
 use crate::transport::{Limits, TokenProxyOptions, Transport};
 
@@ -54,6 +55,7 @@ pub struct Exchange {
     clock: Arc<dyn Clock>,
     gate: Gate,
     name: Arc<str>,
+    heard: Heard,
 }
 
 impl Exchange {
@@ -69,8 +71,9 @@ impl Exchange {
         let client_id = client_id.into();
         let answers = Answerer::Authority;
         let gate = Gate::default();
+        let heard = Heard::default();
         let name = format!("{tenant_id}/{client_id}").into();
-        Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name }
+        Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name, heard }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
@@ -89,6 +92,11 @@ impl Exchange {
     /// [`exchange`](Self::exchange) to wait first, or the token grows old meanwhile.
     pub async fn turn(&self) -> Passage {
         self.gate.enter(self.name.clone()).await
+    }
+
+    /// The same, telling there what the answers say the time is.
+    pub(crate) fn telling(self, heard: Heard) -> Self {
+        Self { heard, ..self }
     }
 
     /// Whom is asked.
@@ -135,14 +143,18 @@ impl Exchange {
         let received = now();
         let (client_id, tenant) = (&*self.client_id, &self.tenant_id);
         let asked = error::Asked { assertion, scope, client_id, tenant, request_id };
+        let date = retry_after::date(response.headers());
+        if let Some(date) = date {
+            self.heard.hear(date, &*self.clock);
+        }
         if response.status() != http::StatusCode::OK {
-            let now = retry_after::date(response.headers()).unwrap_or(received.wall);
+            let now = date.unwrap_or(received.wall);
             return Err(reply::refused(&response, &asked, now));
         }
         let (granted, ids) = reply::granted(&response, &asked)?;
         let reply::Granted { secret, valid_for, refresh_in } = granted;
-        let (standing, verdict) = (Some(assertion.standing()), assertion.verdict());
-        let receipt = Receipt { ids, standing, verdict, asked: sent, answered: received };
+        let standing = Some(assertion.standing());
+        let receipt = Receipt { ids, standing, verdict: None, asked: sent, answered: received };
         Ok(AccessToken::new(secret, valid_for, refresh_in, receipt))
     }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::clock::{BootTime, Reading};
 use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::jwks::{Choice, KeyId, KeySet};
 use http::HeaderMap;
 use tokio::sync::Mutex;
 
+use crate::clock::Heard;
 use crate::context::Context;
 use crate::key_age::KeyAge;
 use crate::observer::{KeySource, KeysOutcome};
@@ -68,7 +69,7 @@ struct Inner {
     key_age: Option<KeyAge>,
     context: Context,
     held: ArcSwapOption<Held>,
-    upstream: ArcSwapOption<(UnixTime, BootTime)>,
+    heard: Heard,
     // One look at a time; its content says when the last began and how it ended.
     gate: Mutex<Gate>,
 }
@@ -103,12 +104,13 @@ impl IssuerKeys {
 
     /// The same, telling what is seen to `key_age`, if ages are to be judged.
     pub fn judged(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
+        let heard = key_age.as_ref().map(|key_age| key_age.heard().clone()).unwrap_or_default();
         Self(Arc::new(Inner {
             sources,
             key_age,
             context,
             held: ArcSwapOption::empty(),
-            upstream: ArcSwapOption::empty(),
+            heard,
             gate: Mutex::default(),
         }))
     }
@@ -164,12 +166,15 @@ impl IssuerKeys {
         }
     }
 
-    /// What an https server's `Date` said, carried forward to `now`; `None` if none was heard within
-    /// the last day.
-    pub fn upstream_time(&self, now: BootTime) -> Option<UnixTime> {
-        let heard = self.0.upstream.load_full()?;
-        let since = now.since(heard.1);
-        (since < Duration::from_secs(86_400)).then(|| heard.0 + since)
+    /// What an https server's `Date` said last, carried forward to `now`; `None` if none was heard
+    /// yet.
+    pub fn upstream_time(&self, now: BootTime) -> Option<Reading> {
+        self.0.heard.time(now)
+    }
+
+    /// What https servers say the time is.
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.0.heard
     }
 
     fn held(&self, issuer: &IssuerUrl) -> Option<Arc<Held>> {
@@ -216,11 +221,11 @@ impl IssuerKeys {
 
     fn keep(&self, issuer: &IssuerUrl, source: KeySource, fetched: fetch::Fetched) {
         let now = self.0.context.clock.boot();
+        if let Some(date) = fetched.date {
+            self.0.heard.hear(date, &*self.0.context.clock);
+        }
         if let Some(key_age) = &self.0.key_age {
             key_age.observe_keys(issuer, fetched.look(source));
-        }
-        if let Some(date) = fetched.date {
-            self.0.upstream.store(Some(Arc::new((date, now))));
         }
         let keys = match fetched.keys {
             Some(keys) => Arc::new(keys),

@@ -10,23 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::admission::{Exemption, KeyVerdicts, Refused};
+use cambist_core::clock::{BootTime, Reading, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::checks::ages;
-use cambist_core::key_age::enforce::{Exemption, may_exchange};
 use cambist_core::key_age::{
-    Finding, Grade, History, Judgement, Known, Limits, Platform, Policy, PublishedSet, Sighting,
-    Source, judge,
+    Finding, Grade, History, Judgement, Limits, Platform, Policy, PublishedSet, Sighting, Source,
 };
 
+use crate::clock::Heard;
 use crate::context::Context;
 use crate::history::{HistoryFile, HistoryFileError, Stored};
 
 mod findings;
+mod judging;
 
-/// How long a judgement is good for; ages are counted in days.
-const GOOD_FOR: Duration = Duration::from_secs(60);
+use judging::Judging;
 
 /// How often the ledger is read anew.
 const LEDGER_EVERY: Duration = Duration::from_secs(300);
@@ -73,19 +72,43 @@ pub struct KeyAge(Arc<Inner>);
 struct Inner {
     settings: Settings,
     context: Context,
+    heard: Heard,
     seen: Mutex<Option<Seen>>,
     ledger: ArcSwapOption<Ledger>,
-    report: ArcSwapOption<Report>,
+    /// The last judgement, and the one under way.
+    judging: Judging,
     // Since when a vouching key is gone, and when it was still gone one cache life later.
     gone: ArcSwap<HashMap<Thumbprint, (BootTime, Option<BootTime>)>>,
 }
 
-/// What this process saw of an issuer.
+/// What this process saw of an issuer. Cheap to clone: a judgement works on a copy.
+#[derive(Clone)]
 struct Seen {
-    history: History,
-    set: Option<PublishedSet>,
-    server_time: Option<(UnixTime, BootTime)>,
+    history: Arc<History>,
+    set: Option<Arc<PublishedSet>>,
+    /// The latest keys of each source, whether that look could be dated or not.
+    published: BTreeMap<Source, BTreeSet<Thumbprint>>,
+    /// How many looks were not recorded, because nobody knew well enough when they were.
+    left_out: u32,
     vouching: BTreeSet<Thumbprint>,
+}
+
+impl Seen {
+    /// Nothing is known yet.
+    fn new(issuer: &str) -> Self {
+        Self {
+            history: Arc::new(History::new(issuer)),
+            set: None,
+            published: BTreeMap::new(),
+            left_out: 0,
+            vouching: BTreeSet::new(),
+        }
+    }
+
+    /// The source whose sets decide what is trusted: the best that was ever seen.
+    fn primary(&self) -> Source {
+        self.published.keys().next().copied().unwrap_or(Source::Public)
+    }
 }
 
 struct Ledger {
@@ -107,15 +130,19 @@ pub struct Report {
     pub judgement: Judgement,
     /// What was found about them.
     pub findings: Vec<Finding>,
+    /// The keys that sign nothing that is exchanged where that is enforced.
+    pub refused: Vec<Refused>,
     /// Why the ledger is not used, if it cannot be.
     pub ledger_problem: Option<String>,
+    /// How many looks at the key set were not recorded, because this clock is too far off what https
+    /// servers say, or because none has said anything yet.
+    pub looks_left_out: u32,
 }
 
 impl Report {
     /// What admission needs of it.
-    pub(crate) fn view<'a>(&'a self, key_age: &'a KeyAge) -> cambist_core::admission::KeyAge<'a> {
-        let Self { judgement, findings, .. } = self;
-        cambist_core::admission::KeyAge { judgement, findings, exempt: key_age.exempt() }
+    pub fn verdicts<'a>(&'a self, exempt: &'a [Exemption]) -> KeyVerdicts<'a> {
+        KeyVerdicts { refused: &self.refused, exempt }
     }
 }
 
@@ -136,23 +163,22 @@ impl KeyAge {
         Self(Arc::new(Inner {
             settings,
             context,
+            heard: Heard::default(),
             seen: Mutex::new(None),
             ledger: ArcSwapOption::empty(),
-            report: ArcSwapOption::empty(),
+            judging: Judging::default(),
             gone: ArcSwap::default(),
         }))
+    }
+
+    /// What https servers say the time is.
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.0.heard
     }
 
     /// The keys that somebody decided to let pass.
     pub fn exempt(&self) -> &[Exemption] {
         &self.0.settings.exempt
-    }
-
-    /// What is to be said of the keys: at most a minute old.
-    pub fn report(&self) -> Option<Arc<Report>> {
-        let now = self.0.context.clock.wall();
-        let recent = |report: &Arc<Report>| report.at.distance(now) < GOOD_FOR;
-        self.0.report.load_full().filter(recent).or_else(|| self.judge(now))
     }
 
     /// Whether a token that this key vouched for is to be replaced when that can be done: the key
@@ -163,8 +189,7 @@ impl KeyAge {
         gone.get(&key).is_some_and(|(_, again)| again.is_some_and(|again| again <= boot))
             || (enforced
                 && self.report().is_some_and(|report| {
-                    let view = report.view(self);
-                    may_exchange(key, view.judgement, view.findings, view.exempt, now).is_err()
+                    report.verdicts(self.exempt()).against(key, now).is_some()
                 }))
     }
 
@@ -172,29 +197,39 @@ impl KeyAge {
     pub(crate) fn observe_keys(&self, issuer: &IssuerUrl, look: Look<'_>) {
         let Inner { context, .. } = &*self.0;
         let (now, boot) = (context.clock.wall(), context.clock.boot());
+        // A body that cannot be read is no sighting of the set before it.
+        let Ok(set) = look.body.map(PublishedSet::parse).transpose() else { return };
         let mut seen = self.seen(issuer);
-        let Some(seen) = seen.as_mut() else { return };
-        if let Some(body) = look.body {
-            // A body that cannot be read is no sighting of the set before it.
-            let Ok(set) = PublishedSet::parse(body) else { return };
-            seen.set = Some(set);
+        let Some(Seen { history, set: held, published, left_out, vouching }) = seen.as_mut() else {
+            return;
+        };
+        if let Some(set) = set {
+            *held = Some(Arc::new(set));
         }
-        seen.server_time = look.server_time.map(|time| (time, boot));
-        let Some(set) = &seen.set else { return };
-        if let Some(mut sighting) = Sighting::of(look.source, now, set) {
+        let Some(set) = held else { return };
+        // By the very answer's date, if it has one, else by what was heard before.
+        let said = look.server_time.map(Reading::alone).or_else(|| self.0.heard.time(boot));
+        let at = said.map(|said| Reading::against(now, said));
+        if let Some(mut sighting) =
+            Sighting::of(look.source, at.unwrap_or(Reading::alone(now)), set)
+        {
             sighting.stale = look.stale;
             sighting.last_modified = look.last_modified;
             sighting.etag = look.etag;
-            seen.history.observe(&sighting);
+            published.insert(look.source, sighting.keys().clone());
+            if at.is_none() || Arc::make_mut(history).observe(&sighting).is_err() {
+                *left_out = left_out.saturating_add(1);
+            }
             let gone = self.0.gone.load();
-            let absent = seen.vouching.iter().filter(|key| !sighting.keys().contains(key));
+            let absent = vouching.iter().filter(|key| !sighting.keys().contains(key));
             let gone = absent.map(|key| {
                 let (since, again) = gone.get(key).copied().unwrap_or((boot, None));
                 (*key, (since, again.or((boot.since(since) >= GONE_FOR).then_some(boot))))
             });
             self.0.gone.store(Arc::new(gone.collect()));
         }
-        self.0.report.store(None);
+        drop(seen);
+        self.judge_anew();
     }
 
     /// Takes note of a verified token: a point of the signer's timeline, for nothing.
@@ -206,12 +241,13 @@ impl KeyAge {
         expires: UnixTime,
     ) {
         let mut seen = self.seen(issuer);
-        let Some(seen) = seen.as_mut() else { return };
-        seen.vouching.insert(key);
-        let known = seen.history.signings().get(&key);
+        let Some(Seen { history, vouching, .. }) = seen.as_mut() else { return };
+        vouching.insert(key);
+        let known = history.signings().get(&key);
         if known.is_none_or(|known| issued < known.first || known.last < issued) {
-            seen.history.observe_token(key, issued, expires);
-            self.0.report.store(None);
+            Arc::make_mut(history).observe_token(key, issued, expires);
+            drop(seen);
+            self.judge_anew();
         }
     }
 
@@ -235,6 +271,11 @@ impl KeyAge {
         if let Some(file) = self.due_ledger() {
             self.take_ledger(file.read_off_workers().await);
         }
+    }
+
+    /// Whether somebody else's history is to be read now and then.
+    pub(crate) fn has_ledger(&self) -> bool {
+        self.0.settings.ledger.is_some()
     }
 
     fn due_ledger(&self) -> Option<&HistoryFile> {
@@ -264,86 +305,15 @@ impl KeyAge {
             Err(problem) => Ledger { read_at: now, history: held.cloned(), problem: Some(problem) },
         };
         self.0.ledger.store(Some(Arc::new(ledger)));
-        self.0.report.store(None);
+        self.judge_anew();
     }
 
     fn seen(&self, issuer: &IssuerUrl) -> MutexGuard<'_, Option<Seen>> {
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.as_ref().is_none_or(|seen| seen.history.issuer() != issuer.as_str()) {
-            *seen = Some(Seen {
-                history: History::new(issuer.as_str()),
-                set: None,
-                server_time: None,
-                vouching: BTreeSet::new(),
-            });
+            *seen = Some(Seen::new(issuer.as_str()));
         }
         seen
-    }
-
-    fn judge(&self, now: UnixTime) -> Option<Arc<Report>> {
-        let Inner { settings, context, .. } = &*self.0;
-        let ledger = self.0.ledger.load();
-        let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
-        let (platform, policy, known, mut findings) = {
-            let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = seen.as_ref()?;
-            let platform = settings.platform_of(seen.history.issuer());
-            let policy = settings.policy_on(platform);
-            let mut known = Known::default();
-            let primary = seen.history.primary();
-            known.facts = seen.history.facts(primary, Grade::Proven);
-            known.published = seen.history.published(primary);
-            known.signings.clone_from(seen.history.signings());
-            let boot = context.clock.boot();
-            known.server_time = seen.server_time.map(|(time, heard)| time + boot.since(heard));
-            if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref()) {
-                match self.add_ledger(history, &mut known, seen, primary) {
-                    Ok(()) => {}
-                    Err(problem) => ledger_problem = Some(problem),
-                }
-            }
-            let findings = findings::of(seen, &policy, now);
-            (platform, policy, known, findings)
-        };
-        let mut judgement = judge(&known, &policy, now);
-        judgement.suspect(&findings);
-        findings.extend(ages(&judgement, &policy, now));
-        let report = Report { at: now, platform, policy, judgement, findings, ledger_problem };
-        let report = Arc::new(report);
-        context.observer.keys_judged(&report);
-        self.0.report.store(Some(report.clone()));
-        Some(report)
-    }
-
-    /// Adds what the ledger says, believed no further than is configured; or says why not.
-    fn add_ledger(
-        &self,
-        ledger: &History,
-        known: &mut Known,
-        seen: &Seen,
-        primary: Source,
-    ) -> Result<(), String> {
-        let issuer = seen.history.issuer();
-        if ledger.issuer() != issuer {
-            return Err(format!(
-                "the ledger is about {}, but the projected token is {issuer}'s: observe that issuer instead",
-                ledger.issuer()
-            ));
-        }
-        let trust = self.0.settings.ledger_trust.min(Grade::Attested);
-        known.facts.extend(ledger.facts(primary, trust));
-        let merged: &mut BTreeMap<_, _> = &mut known.signings;
-        for (key, theirs) in ledger.signings() {
-            merged
-                .entry(*key)
-                .and_modify(|ours| {
-                    ours.first = ours.first.min(theirs.first);
-                    ours.last = ours.last.max(theirs.last);
-                    ours.expires = ours.expires.max(theirs.expires);
-                })
-                .or_insert(*theirs);
-        }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::Scope;
 use cambist_sim::Sim;
+use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
 use tempfile::TempDir;
 
@@ -54,7 +55,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            clock: Arc::new(self.sim.clock().clone()),
+            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
             observer: self.observer.clone(),
             jitter: Jitter::of(b"pod"),
         }

@@ -1,17 +1,21 @@
 use cambist_core::scope::Scope;
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 
 use super::*;
-use crate::testing::{VAULT, World, json, text};
+use crate::listener::Peer;
+use crate::testing::{LOOPBACK, VAULT, World, ask_admin, json, text};
 
 fn admin(world: &World) -> Admin {
     let credential = world.credential(&world.config(&[]), world.context());
-    let clock = Arc::new(world.sim.clock().clone());
-    Admin::new(credential, world.telemetry.clone(), clock, Protocol::ALL.to_vec())
-}
-
-fn get(admin: &Admin, target: &str) -> Response<Body> {
-    admin.answer(&Request::get(target).body(()).unwrap())
+    let clock = Arc::new(world.sim.clock_of(Machine::Pod).clone());
+    Admin::new(
+        door(8422, Vec::new()),
+        credential,
+        world.telemetry.clone(),
+        clock,
+        Protocol::ALL.to_vec(),
+    )
 }
 
 fn vault() -> Scope {
@@ -25,9 +29,9 @@ async fn readiness_asks_for_tokens_only_if_told_to() {
     let admin = admin(&world);
     admin.credential.prefetch([vault()]);
     assert!(admin.credential.token(&vault()).await.is_err());
-    assert_eq!(get(&admin, "/ready").status(), 200);
-    assert_eq!(get(&admin, "/live").status(), 200);
-    let response = get(&admin, "/ready?tokens=1");
+    assert_eq!(ask_admin(&admin, "/ready").status(), 200);
+    assert_eq!(ask_admin(&admin, "/live").status(), 200);
+    let response = ask_admin(&admin, "/ready?tokens=1");
     assert_eq!(response.status(), 503);
     let body = json(response).await;
     assert_eq!(body["tokens"][0]["resource"], VAULT);
@@ -37,10 +41,10 @@ async fn readiness_asks_for_tokens_only_if_told_to() {
     world.sim.faults().clear();
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     admin.credential.token(&vault()).await.unwrap();
-    assert_eq!(get(&admin, "/ready?tokens=1").status(), 200);
+    assert_eq!(ask_admin(&admin, "/ready?tokens=1").status(), 200);
     admin.drain();
-    assert_eq!(get(&admin, "/ready").status(), 503);
-    assert_eq!(get(&admin, "/live").status(), 200);
+    assert_eq!(ask_admin(&admin, "/ready").status(), 503);
+    assert_eq!(ask_admin(&admin, "/live").status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,12 +52,12 @@ async fn status_and_metrics_tell_all_but_secrets() {
     let world = World::new();
     let admin = admin(&world);
     let token = admin.credential.token(&vault()).await.unwrap();
-    let status = json(get(&admin, "/status.json")).await;
+    let status = json(ask_admin(&admin, "/status.json")).await;
     assert_eq!(status["tokens"][0]["resource"], VAULT);
     assert_eq!(status["issuer_keys"]["keys"].as_array().unwrap().len(), 1);
     assert_eq!(status["key_sources"][0]["outcome"], "read");
     assert_eq!(status["unchecked"]["no_keys"], 0);
-    let response = get(&admin, "/metrics");
+    let response = ask_admin(&admin, "/metrics");
     assert_eq!(response.headers()["content-type"], OPEN_METRICS);
     let metrics = text(response).await;
     assert!(metrics.contains("cambist_token_expiry_timestamp_seconds{resource="));
@@ -68,7 +72,7 @@ async fn an_unchecked_exchange_is_reported() {
     world.sim.faults().inject(Target::Discovery, Fault::Reset);
     let admin = admin(&world);
     admin.credential.token(&vault()).await.unwrap();
-    let status = json(get(&admin, "/status.json")).await;
+    let status = json(ask_admin(&admin, "/status.json")).await;
     assert_eq!(status["unchecked"]["no_keys"], 1, "{status}");
     assert_eq!(status["key_sources"][0]["outcome"], "failed");
 }
@@ -77,12 +81,35 @@ async fn an_unchecked_exchange_is_reported() {
 async fn there_is_nothing_else_and_no_token() {
     let admin = admin(&World::new());
     for path in ["/", "/live/", "/msi/token", "/v1/token?scope=a/.default", "/status", "/ready/x"] {
-        let response = get(&admin, path);
+        let response = ask_admin(&admin, path);
         assert_eq!(response.status(), 404, "{path}");
         assert_eq!(json(response).await["error"], "not_found");
     }
-    let post = Request::post("/live").body(()).unwrap();
-    let response = admin.answer(&post);
+    let post = Request::post("/live").header("Host", "localhost:8422").body(()).unwrap();
+    let response = admin.answer(LOOPBACK, &post);
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers()["allow"], "GET, HEAD");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_from_afar_is_told_what_may_be_asked() {
+    let admin = admin(&World::new());
+    let (peer, local) = (Peer::Other("10.1.1.9".parse().unwrap()), "10.1.0.7".parse().unwrap());
+    let far = Ends::new(peer, Some(local));
+    let ask = |path: &str, host: &str| {
+        admin.answer(far, &Request::get(path).header("Host", host).body(()).unwrap())
+    };
+    assert_eq!(ask("/metrics", "10.1.0.7:8422").status(), 200);
+    for (path, host, reason, words) in [
+        ("/status.json", "10.1.0.7:8422", "off_loopback", "/live, /ready, /metrics"),
+        ("/metrics", "evil.example:8422", "host_not_allowed", "CAMBIST_ADMIN_HOSTS"),
+    ] {
+        let response = ask(path, host);
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["x-cambist-reason"]),
+            (403, &reason.parse().unwrap())
+        );
+        let body = json(response).await;
+        assert!(body["message"].as_str().unwrap().contains(words), "{body}");
+    }
 }

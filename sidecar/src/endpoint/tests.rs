@@ -1,8 +1,10 @@
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
+use tokio::task::JoinHandle;
 
 use super::*;
-use crate::testing::{VAULT, World, ask, asking, json, msi};
+use crate::testing::{Lines, VAULT, World, ask, asking, json, link, msi};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -21,7 +23,7 @@ async fn a_token_is_fetched_once_and_then_handed_out_at_once() {
 
     tokio::time::sleep(secs(100)).await;
     let request = asking(&format!("/v1/token?scope={VAULT}/.default")).body(()).unwrap();
-    let Answer::Now(second) = endpoint.answer(&request) else { panic!("it is cached") };
+    let Answer::Now(second) = endpoint.answer(&link(), &request) else { panic!("it is cached") };
     let second = json(second).await;
     assert_eq!(second["access_token"], first["access_token"]);
     assert_eq!(second["expires_on"], first["expires_on"]);
@@ -36,7 +38,7 @@ async fn the_printed_end_follows_a_wall_clock_that_was_set() {
     let (endpoint, _) = world.endpoint();
     let number = |body: &serde_json::Value| body["expires_on"].as_str().unwrap().parse::<i64>();
     let before = number(&json(ask(&endpoint, msi(VAULT)).await).await).unwrap();
-    world.sim.clock().skew(-3600);
+    world.sim.clock_of(Machine::Pod).skew(-3600);
     // The app reads the same clock: told the old moment, it would hold the token an hour too long.
     let after = number(&json(ask(&endpoint, msi(VAULT)).await).await).unwrap();
     assert_eq!(before - after, 3600);
@@ -168,4 +170,126 @@ async fn the_same_refusal_again_and_again_is_a_few_lines_with_counts() {
     }
     let longest = lines.text().lines().map(str::len).max();
     assert!(longest < Some(2048), "{longest:?}");
+}
+
+/// Asks, and waits until the answer is there or it waits for Entra.
+async fn start_asking(endpoint: &Arc<Endpoint>, resource: &str) -> JoinHandle<Response<Body>> {
+    let (endpoint, resource) = (endpoint.clone(), resource.to_owned());
+    let asking = tokio::spawn(async move { ask(&endpoint, msi(&resource)).await });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    asking
+}
+
+fn reason(response: &Response<Body>) -> &str {
+    response.headers()["x-cambist-reason"].to_str().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_need_not_wait_does_not_notice_those_who_do() {
+    let world = World::new();
+    let (endpoint, credential) = world.endpoint();
+    let endpoint = Arc::new(endpoint);
+    ask(&endpoint, msi(VAULT)).await;
+    let aadsts = Fault::Aadsts { code: 700_213, status: None, retry_after: None };
+    world.sim.faults().inject_next(1, Target::Entra, aadsts);
+    assert_eq!(ask(&endpoint, msi("api://refused")).await.status(), 403);
+    world.sim.faults().inject(Target::Entra, Fault::Hang);
+    let mut waiting = Vec::new();
+    for _ in 0..world.waiting.places() {
+        waiting.push(start_asking(&endpoint, "api://a").await);
+    }
+    // What is held, and what is known to be refused, is answered as ever.
+    let asked = msi(VAULT).body(()).unwrap();
+    assert!(matches!(endpoint.answer(&link(), &asked), Answer::Now(it) if it.status() == 200));
+    let refused = ask(&endpoint, msi("api://refused")).await;
+    assert_eq!(
+        (refused.status().as_u16(), reason(&refused)),
+        (403, "entra_no_matching_credential")
+    );
+    // One too many is told so at once, and leaves its connection.
+    let started = tokio::time::Instant::now();
+    let busy = ask(&endpoint, msi("api://a")).await;
+    assert_eq!((busy.status().as_u16(), reason(&busy)), (503, "busy"));
+    assert_eq!(busy.headers()["retry-after"], "1");
+    assert_eq!(busy.headers()["connection"], "close");
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    // Callers of something else get half of the places.
+    let other = start_asking(&endpoint, "api://b").await;
+    assert!(!other.is_finished());
+    let last = waiting.pop().unwrap().await.unwrap();
+    assert_eq!((last.status().as_u16(), reason(&last)), (503, "busy"));
+    // Whoever leaves gives its place back.
+    waiting.pop().unwrap().abort();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let text = world.telemetry.metrics().encode(&credential.entries());
+    for line in ["cambist_waiting 3", "cambist_sent_away_total{reason=\"busy\"} 2"] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    let other = start_asking(&endpoint, "api://b").await;
+    assert!(!other.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_token_is_answered_also_where_nobody_may_wait_for_a_better_one() {
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    let endpoint = Arc::new(endpoint);
+    let first = json(ask(&endpoint, msi(VAULT)).await).await;
+    world.sim.faults().inject(Target::Entra, Fault::Hang);
+    for _ in 0..world.waiting.places() {
+        start_asking(&endpoint, "api://a").await;
+    }
+    // Past half of its life, so that a younger one might be had.
+    tokio::time::sleep(secs(1900)).await;
+    world.project();
+    for _ in 0..world.waiting.places() {
+        start_asking(&endpoint, "api://a").await;
+    }
+    for _ in 0..world.waiting.places() {
+        let native = asking(&format!("/v1/token?scope={VAULT}/.default&min_ttl=3000"));
+        let got = ask(&endpoint, native).await;
+        assert_eq!(json(got).await["access_token"], first["access_token"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_answers_those_who_wait() {
+    let world = World::new();
+    let (endpoint, _) = world.endpoint();
+    let endpoint = Arc::new(endpoint);
+    world.sim.faults().inject(Target::Entra, Fault::Hang);
+    let waiting = start_asking(&endpoint, VAULT).await;
+    world.waiting.end();
+    let told = waiting.await.unwrap();
+    assert_eq!((told.status().as_u16(), reason(&told)), (503, "draining"));
+    assert_eq!(told.headers()["retry-after"], "1");
+    let body = json(told).await;
+    assert_eq!(body["error"], "temporarily_unavailable");
+    let late = ask(&endpoint, msi("api://late")).await;
+    assert_eq!(reason(&late), "draining");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_tells_of_each_token_once() {
+    let (lines, _guard) = Lines::listen("info");
+    let world = World::new();
+    let (endpoint, credential) = world.endpoint();
+    let endpoint = Arc::new(endpoint);
+    // Several at once, and others later.
+    let first = start_asking(&endpoint, VAULT).await;
+    ask(&endpoint, msi(VAULT)).await;
+    first.await.unwrap();
+    ask(&endpoint, asking(&format!("/v1/token?scope={VAULT}/.default"))).await;
+    // One that was there before anybody asked.
+    let scope = Scope::parse("api://prefetched/.default").unwrap();
+    credential.token(&scope).await.unwrap();
+    for _ in 0..3 {
+        ask(&endpoint, msi("api://prefetched")).await;
+    }
+    let granted: Vec<_> =
+        lines.events().into_iter().filter(|event| event["message"] == "granted").collect();
+    let resources: Vec<_> = granted.iter().map(|event| event["resource"].as_str()).collect();
+    assert_eq!(resources, [Some(VAULT), Some("api://prefetched")]);
+    assert_eq!(granted[0]["protocol"], "app-service");
+    assert_eq!(granted[0]["client_id"], world.sim.settings().client_id);
 }

@@ -157,9 +157,11 @@ mod tests {
             at: NOW,
             platform: Platform::Kubeadm,
             policy: Policy::default(),
-            judgement: judge(&known, &Policy::default(), NOW),
+            judgement: judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW)),
             findings: Vec::new(),
+            refused: Vec::new(),
             ledger_problem: ledger_problem.map(str::to_owned),
+            looks_left_out: 0,
         }
     }
 

@@ -4,7 +4,6 @@ use cambist::key_age::Report;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::brief;
-use cambist_core::key_age::enforce::may_exchange;
 use cambist_core::key_age::{Finding, KeyJudgement, Platform};
 use serde_json::{Value, json};
 
@@ -49,6 +48,7 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
         "decides_at": judgement.and_then(|judgement| text(judgement.decides_at)),
         "informs_only": policy.limits.is_none(),
         "clock_error_seconds": judgement.map(|judgement| judgement.clock_error.as_secs()),
+        "looks_left_out": report.map(|report| report.looks_left_out),
         "keys": keys.map(|judged| key(judged, report, rules, now)).collect::<Vec<_>>(),
         "findings": findings.map(|found| finding(found, platform)).collect::<Vec<_>>(),
     })
@@ -70,9 +70,8 @@ pub(super) fn evidence(key: &KeyJudgement) -> Vec<String> {
 }
 
 fn key(key: &KeyJudgement, report: Option<&Report>, rules: &Rules, now: UnixTime) -> Value {
-    let objection = report.and_then(|Report { judgement, findings, .. }| {
-        may_exchange(key.key, judgement, findings, &rules.settings.exempt, now).err()
-    });
+    let verdicts = report.map(|report| report.verdicts(&rules.settings.exempt));
+    let objection = verdicts.and_then(|verdicts| verdicts.against(key.key, now));
     let conflicts = key
         .conflicts
         .iter()

@@ -12,8 +12,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::connections::{Connections, Phase};
+use super::connections::Connections;
 use super::peer::Link;
+use super::phase::Phase;
 use super::stream::{Listener, Stream};
 use crate::reply::Body;
 
@@ -33,9 +34,10 @@ where
         match listener.accept().await {
             Ok((stream, ends)) => {
                 failures = 0;
-                connections.room().await;
-                let (link, answer) = (Arc::new(Link::new(ends)), answer.clone());
-                connections.spawn(|phase| serve(stream, link, phase, answer));
+                if connections.room(ends.peer).await {
+                    let answer = answer.clone();
+                    connections.spawn(Link::new(ends), |phase| serve(stream, phase, answer));
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -44,7 +46,7 @@ where
                     tracing::warn!(%error, "a connection could not be accepted");
                 }
                 failures = failures.wrapping_add(1);
-                connections.evict();
+                connections.evict_unused();
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }
         }
@@ -57,7 +59,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve<F, A>(stream: Stream, link: Arc<Link>, phase: Arc<Phase>, answer: F)
+async fn serve<F, A>(stream: Stream, phase: Arc<Phase>, answer: F)
 where
     F: Fn(&Arc<Link>, Request<Incoming>) -> A,
     A: Future<Output = Response<Body>>,
@@ -66,7 +68,7 @@ where
         let phase = phase.clone();
         service_fn(move |request| {
             phase.busy();
-            let (phase, answer) = (phase.clone(), answer(&link, request));
+            let (phase, answer) = (phase.clone(), answer(phase.link(), request));
             async move {
                 let mut response = answer.await;
                 if phase.idle() {

@@ -1,7 +1,8 @@
 //! Which connections there are, what each is doing, and which has to go.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,16 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Limits;
+use super::peer::{Link, Peer};
+use super::phase::{Doing, Phase};
+use super::places::{Held, Patience, Room};
+
+/// How long to wait at most before looking again: what a connection is doing changes without a
+/// notice.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// How long the last answers may take to be on their way, at the end.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// What is counted; shared with the metrics.
 #[derive(Clone, Debug, Default)]
@@ -28,70 +39,31 @@ pub(super) struct Connections {
     limits: Limits,
     gauges: Gauges,
     born: Instant,
-    open: Mutex<HashMap<u64, Open>>,
+    list: Mutex<List>,
     next: AtomicU64,
     /// Told when a connection ends, and when the first one begins.
     changed: Notify,
-    /// Whether every connection must end with its next answer: somebody waits for a place, or the
-    /// server is to stop.
-    closing: AtomicBool,
+    /// For how many reasons every connection must end with its next answer: somebody waits for a
+    /// place, or the server is to stop.
+    closing: AtomicUsize,
+    /// How many connections have asked something.
+    asked: AtomicU64,
+}
+
+#[derive(Debug)]
+struct List {
+    open: HashMap<u64, Open>,
+    patience: Patience,
 }
 
 #[derive(Debug)]
 struct Open {
+    peer: Peer,
     phase: Arc<Phase>,
     /// None for the moment before it runs, in which nobody has a reason to end it.
     task: Option<AbortHandle>,
-}
-
-/// What a connection is doing, and since when. Written by its own task for every request, so it
-/// is one number.
-#[derive(Debug)]
-pub(super) struct Phase {
-    connections: Arc<Connections>,
-    state: AtomicU64,
-}
-
-/// It waits for us: a request is being answered, or the connection has just begun.
-const BUSY: u64 = u64::MAX;
-/// In the lowest bit: a request may begin (1) or has begun (0). Above it: since which millisecond.
-const IDLE: u64 = 1;
-
-impl Phase {
-    /// A request has begun.
-    pub(super) fn busy(&self) {
-        self.state.store(BUSY, Ordering::Relaxed);
-    }
-
-    /// The answer is given. Whether it must be the connection's last.
-    pub(super) fn idle(&self) -> bool {
-        self.state.store(self.connections.millis() << 1 | IDLE, Ordering::Relaxed);
-        self.connections.closing.load(Ordering::Relaxed)
-    }
-
-    /// The connection is read from for the first time: a request's head is awaited. Counted from
-    /// here and not from `accept`, so that nobody is late only because this process was.
-    pub(super) fn awaited(&self) {
-        self.state.store(self.connections.millis() << 1, Ordering::Relaxed);
-    }
-
-    /// Something came in: if nothing was under way, that is a request's first byte.
-    pub(super) fn heard(&self) {
-        let state = self.state.load(Ordering::Relaxed);
-        if state != BUSY && state & IDLE == IDLE {
-            self.state.store(self.connections.millis() << 1, Ordering::Relaxed);
-        }
-    }
-
-    /// How long it has been waiting for the client, and whether in the middle of a request's head.
-    fn waiting(&self) -> Option<(Duration, bool)> {
-        let state = self.state.load(Ordering::Relaxed);
-        if state == BUSY {
-            return None;
-        }
-        let since = Duration::from_millis(self.connections.millis().saturating_sub(state >> 1));
-        Some((since, state & IDLE == 0))
-    }
+    /// Whether it has been told to end.
+    ending: bool,
 }
 
 /// Takes the connection off the list, however its task ends.
@@ -103,136 +75,233 @@ struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.connections.open().remove(&self.id);
+        self.connections.list().open.remove(&self.id);
         self.connections.gauges.open.dec();
         self.connections.changed.notify_waiters();
     }
 }
 
+/// While it lives, every answer is its connection's last.
+struct Closing<'a>(&'a Connections);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.closing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Connections {
     pub(super) fn new(limits: Limits, gauges: Gauges) -> Self {
+        let patience = Patience::new(limits.grace);
         Self {
             limits,
             gauges,
             born: Instant::now(),
-            open: Mutex::default(),
+            list: Mutex::new(List { open: HashMap::new(), patience }),
             next: AtomicU64::new(0),
             changed: Notify::new(),
-            closing: AtomicBool::new(false),
+            closing: AtomicUsize::new(0),
+            asked: AtomicU64::new(0),
         }
     }
 
-    fn millis(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX >> 1)
+    /// The time since this server began, in milliseconds.
+    pub(super) fn millis(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX >> 2)
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.millis())
+    }
+
+    /// Whether every answer has to be its connection's last.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) > 0
+    }
+
+    /// A connection has asked for the first time.
+    pub(super) fn first_asked(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn closing(&self) -> Closing<'_> {
+        self.closing.fetch_add(1, Ordering::Relaxed);
+        Closing(self)
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a connection's task and keeps it on the list until it ends.
-    pub(super) fn spawn<F, T>(self: &Arc<Self>, task: F)
+    pub(super) fn spawn<F, T>(self: &Arc<Self>, link: Link, task: F)
     where
         F: FnOnce(Arc<Phase>) -> T,
         T: Future<Output = ()> + Send + 'static,
     {
-        let phase = Arc::new(Phase { connections: self.clone(), state: AtomicU64::new(BUSY) });
+        let peer = link.ends().peer;
+        let phase = Arc::new(Phase::new(self.clone(), link));
         let task = task(phase.clone());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let listed = Listed { connections: self.clone(), id };
         self.gauges.open.inc();
-        self.open().insert(id, Open { phase, task: None });
+        self.list().open.insert(id, Open { peer, phase, task: None, ending: false });
         // Not with the list locked: a runtime that is about to end drops the task here and now, and
         // the task takes itself off the list.
         let running = tokio::spawn(async move {
             let _listed = listed;
             task.await;
         });
-        if let Some(one) = self.open().get_mut(&id) {
+        if let Some(one) = self.list().open.get_mut(&id) {
             one.task = Some(running.abort_handle());
         }
         self.changed.notify_waiters();
     }
 
-    /// Returns once there is room for one more connection. Who waits longest without a request gives
-    /// way, and as long as somebody waits here, every answer is its connection's last.
-    pub(super) async fn room(&self) {
-        while self.open().len() >= self.limits.connections {
-            self.closing.store(true, Ordering::Relaxed);
-            self.evict();
-            self.change().await;
+    /// Returns once there is room for a connection of `peer`, or with `false` if it has as many as it
+    /// may have. As long as somebody waits here, every answer is its connection's last, and all that
+    /// leave their places unused lose them.
+    pub(super) async fn room(&self, peer: Peer) -> bool {
+        let mut closing = None;
+        loop {
+            // Asked for before looking, so that no notice is missed in between.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let pace = {
+                let mut list = self.list();
+                let held = list.held(peer);
+                match self.limits.shares().room(peer, held) {
+                    Room::Free => return true,
+                    Room::AtItsShare => return self.evict(&mut list, |one| one.peer == peer) > 0,
+                    Room::Full => {}
+                }
+                let shares = self.limits.shares();
+                self.evict(&mut list, |one| shares.competes(peer, one.peer, held));
+                list.patience.at(self.now())
+            };
+            closing.get_or_insert_with(|| self.closing());
+            let pace = pace.clamp(Duration::from_millis(1), LOOK_AGAIN);
+            let _ = tokio::time::timeout(pace, changed).await;
         }
-        self.closing.store(false, Ordering::Relaxed);
     }
 
-    /// Returns when a connection began or ended, or soon: what a connection is doing changes without
-    /// a notice.
-    async fn change(&self) {
-        let _ = tokio::time::timeout(Duration::from_millis(25), self.changed.notified()).await;
+    /// Closes all connections that leave their places unused. For when there is no more of something.
+    pub(super) fn evict_unused(&self) {
+        self.evict(&mut self.list(), |_| true);
     }
 
-    /// Closes the connection that has waited longest, if any has waited for the grace time.
-    pub(super) fn evict(&self) {
-        let open = self.open();
-        let waiting = open.values().filter_map(|one| Some((one.phase.waiting()?.0, &one.task)));
-        let longest = waiting.filter(|(since, _)| *since >= self.limits.grace);
-        let victim = longest.max_by_key(|(since, _)| *since).and_then(|(_, task)| task.clone());
-        drop(open);
-        self.abort(victim);
+    /// Closes all of these connections that leave their places unused: that have asked nothing for
+    /// longer than is borne now, or ask no more for longer than the grace time. How many.
+    fn evict(&self, list: &mut List, which: impl Fn(&Open) -> bool) -> usize {
+        let now = self.now();
+        let (grace, patience) = (self.limits.grace, list.patience.at(now));
+        let mut silent = 0;
+        let count = self.close(list, |one| {
+            if !which(one) {
+                return false;
+            }
+            match one.phase.doing() {
+                Doing::Ours => false,
+                Doing::Nothing(since) if since >= patience => {
+                    silent += 1;
+                    true
+                }
+                Doing::Nothing(_) => false,
+                Doing::Head(since) | Doing::Idle(since) => since >= grace,
+            }
+        });
+        if count > 0 {
+            list.patience.closed(silent, self.asked.load(Ordering::Relaxed), now);
+        }
+        count
     }
 
-    fn abort(&self, tasks: impl IntoIterator<Item = AbortHandle>) -> usize {
+    /// Ends those that are not told to end already. How many.
+    fn close(&self, list: &mut List, mut which: impl FnMut(&Open) -> bool) -> usize {
         let mut count = 0;
-        for task in tasks {
-            task.abort();
-            count += 1;
+        for one in list.open.values_mut().filter(|one| !one.ending) {
+            if let Some(task) = one.task.clone().filter(|_| which(one)) {
+                one.ending = true;
+                task.abort();
+                count += 1;
+            }
         }
-        self.gauges.evicted.inc_by(count);
-        usize::try_from(count).unwrap_or(usize::MAX)
+        self.gauges.evicted.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        count
     }
 
     /// Closes, for ever, whatever is idle or slow beyond its limit.
     pub(super) async fn sweep_for_ever(&self) {
         let pace = self.limits.head.min(self.limits.idle) / 5;
         loop {
-            // Asked for before looking, so that no notice is missed in between.
-            let changed = self.changed.notified();
-            if self.open().is_empty() {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.list().open.is_empty() {
                 // No connection, no timer: an idle sidecar sleeps.
                 changed.await;
                 continue;
             }
             tokio::time::sleep(pace).await;
-            let over = |one: &Open| {
-                one.phase.waiting().is_some_and(|(since, in_head)| {
-                    since > if in_head { self.limits.head } else { self.limits.idle }
-                })
-            };
-            let slow = self.waiting(over);
-            self.abort(slow);
+            self.close(&mut self.list(), |one| match one.phase.doing() {
+                Doing::Ours => false,
+                Doing::Nothing(since) | Doing::Head(since) => since > self.limits.head,
+                Doing::Idle(since) => since > self.limits.idle,
+            });
         }
     }
 
-    fn waiting(&self, which: impl Fn(&Open) -> bool) -> Vec<AbortHandle> {
-        self.open().values().filter(|one| which(one)).filter_map(|one| one.task.clone()).collect()
+    /// Ends all connections: idle ones now, the others with their answer, for which `last_call` is
+    /// given when the time is over, and those that take too long even so by force. How many that were.
+    pub(super) async fn drain(&self, last_call: impl FnOnce()) -> usize {
+        let _closing = self.closing();
+        let end = Instant::now() + self.limits.drain;
+        if self.emptied_by(end).await {
+            return 0;
+        }
+        last_call();
+        if self.emptied_by(end + LAST_WORDS).await {
+            return 0;
+        }
+        self.close(&mut self.list(), |_| true)
     }
 
-    /// Ends all connections: idle ones now, the others with their answer, and those that take too
-    /// long by force. How many that were.
-    pub(super) async fn drain(&self) -> usize {
-        self.closing.store(true, Ordering::Relaxed);
-        let end = Instant::now() + self.limits.drain;
+    /// Closes idle connections until there is none left, or until `end`. Whether there is none.
+    async fn emptied_by(&self, end: Instant) -> bool {
         // A moment for the request that is on its way in, and for the answer that is on its way out.
         let moment = self.limits.grace.min(Duration::from_millis(100));
         while Instant::now() < end {
-            let idle = self.waiting(|one| one.phase.waiting().is_some_and(|(s, _)| s >= moment));
-            self.abort(idle);
-            if self.open().is_empty() {
-                return 0;
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            {
+                let mut list = self.list();
+                self.close(&mut list, |one| one.phase.unused_for().is_some_and(|it| it >= moment));
+                if list.open.is_empty() {
+                    return true;
+                }
             }
-            self.change().await;
+            let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
         }
-        let late = self.waiting(|_| true);
-        self.abort(late)
+        false
     }
 }
+
+impl List {
+    /// Who holds places, as it matters to `peer`.
+    fn held(&self, peer: Peer) -> Held {
+        let mut held = Held::default();
+        for one in self.open.values() {
+            match one.peer {
+                Peer::Loopback => held.loopback += 1,
+                Peer::Host => held.host += 1,
+                Peer::Other(_) => {
+                    held.others += 1;
+                    held.own += usize::from(one.peer == peer && !one.ending);
+                }
+            }
+        }
+        held
+    }
+}
+
+#[cfg(test)]
+mod tests;

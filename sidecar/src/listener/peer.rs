@@ -1,6 +1,7 @@
 //! Who is at the other end of a connection.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The other end, as far as it makes a difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,17 +56,29 @@ impl Ends {
 #[derive(Debug)]
 pub struct Link {
     ends: Ends,
+    hung_up: AtomicBool,
 }
 
 impl Link {
     /// A connection between these two.
     pub fn new(ends: Ends) -> Self {
-        Self { ends }
+        Self { ends, hung_up: AtomicBool::new(false) }
     }
 
     /// Its two ends.
     pub fn ends(&self) -> Ends {
         self.ends
+    }
+
+    /// Whether the client has closed its side while a request of it was being answered: it has left,
+    /// or will send nothing more and still listens. Nothing tells the two apart.
+    pub fn has_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed)
+    }
+
+    /// The client has closed its side.
+    pub(super) fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::Relaxed);
     }
 }
 

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connections::Phase;
 use super::peer::{Ends, Peer};
+use super::phase::Phase;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -51,17 +51,25 @@ pub(super) struct Stream {
 impl Stream {
     /// A stream that tells what comes in.
     pub(super) fn watched(self, phase: Arc<Phase>) -> Watched {
-        Watched { stream: self, phase, fresh: true }
+        Watched { stream: self, phase, fresh: true, ended: false }
     }
 }
 
-/// A client's socket that tells when something comes in.
+/// A client's socket that tells when something comes in, and that keeps the client's end to itself
+/// while a request is being answered.
+///
+/// To hyper an end is the end, also of an answer on its way, although a client may close its own side
+/// and go on listening. Its option for that (`half_close`) would have it look at nothing any more
+/// while it waits, not even whether the client has crashed; here it looks, and does not hear of an
+/// end before the answer is given.
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: Stream,
     phase: Arc<Phase>,
     /// Whether nobody has read from it yet.
     fresh: bool,
+    /// Whether the client has closed its side.
+    ended: bool,
 }
 
 impl AsyncRead for Watched {
@@ -70,6 +78,11 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.ended {
+            // Nobody need be woken for this one's sake: the answer is the connection's last.
+            return if self.phase.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) };
+        }
+        let before = buf.filled().len();
         let read = Pin::new(&mut self.stream.socket).poll_read(cx, buf);
         // A whole head may be there at the first look, or half of one: either way the client's time
         // begins now, and the service calls the connection busy once the head is complete.
@@ -79,6 +92,13 @@ impl AsyncRead for Watched {
             self.phase.heard();
         }
         self.fresh = false;
+        if matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before {
+            self.ended = true;
+            if self.phase.is_busy() {
+                self.phase.link().hang_up();
+                return Poll::Pending;
+            }
+        }
         read
     }
 }

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -41,6 +42,7 @@ struct Held {
     at: SocketAddr,
     go: Arc<Notify>,
     waiting: Arc<AtomicUsize>,
+    links: Arc<Mutex<Vec<Arc<Link>>>>,
     gauges: Gauges,
 }
 
@@ -51,7 +53,10 @@ impl Held {
         let (go, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let gauges = Gauges::default();
         let (gate, count) = (go.clone(), waiting.clone());
-        let server = Server::start(vec![listener], None, limits, gauges.clone(), move |_, _| {
+        let links = Arc::<Mutex<Vec<_>>>::default();
+        let known = links.clone();
+        let server = Server::start(vec![listener], None, limits, gauges.clone(), move |link, _| {
+            known.lock().unwrap().push(link.clone());
             let (gate, count) = (gate.clone(), count.clone());
             async move {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -59,7 +64,7 @@ impl Held {
                 Response::new(Full::new(Bytes::from("at last\n")))
             }
         });
-        Self { server, at, go, waiting, gauges }
+        Self { server, at, go, waiting, links, gauges }
     }
 
     /// Returns once so many requests are being answered on so many connections.
@@ -68,6 +73,17 @@ impl Held {
             while (self.waiting.load(Ordering::Relaxed), self.gauges.open.get())
                 != (requests, connections)
             {
+                tokio::time::sleep(ms(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), there).await.unwrap();
+    }
+
+    /// Returns once so many of them are known to have closed their side.
+    async fn hung_up(&self, clients: usize) {
+        let gone = || self.links.lock().unwrap().iter().filter(|link| link.has_hung_up()).count();
+        let there = async {
+            while gone() != clients {
                 tokio::time::sleep(ms(1)).await;
             }
         };
@@ -168,22 +184,33 @@ async fn what_is_no_http_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn who_waits_longest_gives_way() {
-    let (_server, at) = counting(Limits { connections: 2, idle: ms(10_000), ..quick() });
+async fn who_asks_no_more_gives_way() {
+    let (_server, at) = counting(Limits { connections: 1, idle: ms(10_000), ..quick() });
     let mut first = TcpStream::connect(at).await.unwrap();
     first.write_all(ASK).await.unwrap();
     reply(&mut first).await;
-    // Clearly later than the first one.
-    tokio::time::sleep(ms(20)).await;
     let mut second = TcpStream::connect(at).await.unwrap();
     second.write_all(ASK).await.unwrap();
-    reply(&mut second).await;
-    let mut third = TcpStream::connect(at).await.unwrap();
-    third.write_all(ASK).await.unwrap();
-    assert!(reply(&mut third).await.ends_with("number 2\n"));
+    assert!(reply(&mut second).await.ends_with("number 1\n"));
     end(&mut first).await;
-    second.write_all(ASK).await.unwrap();
-    assert!(reply(&mut second).await.ends_with("number 3\n"));
+}
+
+#[tokio::test]
+async fn a_silent_crowd_is_not_in_the_way_for_long() {
+    let (_server, at) = counting(Limits { connections: 4, ..Limits::default() });
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(TcpStream::connect(at).await.unwrap());
+    }
+    let started = Instant::now();
+    let mut client = TcpStream::connect(at).await.unwrap();
+    client.write_all(ASK).await.unwrap();
+    assert!(reply(&mut client).await.ends_with("number 0\n"));
+    // With the whole grace time for each four of them it would be five seconds.
+    assert!(started.elapsed() < ms(2500), "{:?}", started.elapsed());
+    for mut silent in crowd {
+        end(&mut silent).await;
+    }
 }
 
 #[tokio::test]
@@ -206,6 +233,50 @@ async fn nobody_who_is_being_answered_gives_way() {
 }
 
 #[tokio::test]
+async fn who_sends_no_more_gets_its_answer() {
+    let (_server, at) = counting(quick());
+    for number in 0..20 {
+        let mut client = TcpStream::connect(at).await.unwrap();
+        client.write_all(ASK).await.unwrap();
+        client.shutdown().await.unwrap();
+        assert!(reply(&mut client).await.ends_with(&format!("number {number}\n")));
+        assert!(end(&mut client).await < ms(200), "it has nothing more to ask");
+    }
+    let held = Held::start(quick());
+    let mut client = TcpStream::connect(held.at).await.unwrap();
+    client.write_all(ASK).await.unwrap();
+    held.until(1, 1).await;
+    client.shutdown().await.unwrap();
+    held.hung_up(1).await;
+    held.go.notify_one();
+    assert!(reply(&mut client).await.ends_with("at last\n"));
+    assert!(end(&mut client).await < ms(200));
+    held.until(1, 0).await;
+}
+
+#[tokio::test]
+async fn who_crashes_is_not_waited_for() {
+    let held = Held::start(quick());
+    let mut client = TcpStream::connect(held.at).await.unwrap();
+    client.write_all(ASK).await.unwrap();
+    held.until(1, 1).await;
+    client.set_zero_linger().unwrap();
+    drop(client);
+    held.until(1, 0).await;
+}
+
+#[tokio::test]
+async fn a_drain_gives_a_last_call() {
+    let held = Held::start(quick());
+    let mut waiting = TcpStream::connect(held.at).await.unwrap();
+    waiting.write_all(ASK).await.unwrap();
+    held.until(1, 1).await;
+    let go = held.go.clone();
+    assert_eq!(held.server.drain(move || go.notify_one()).await, 0);
+    assert!(reply(&mut waiting).await.ends_with("at last\n"));
+}
+
+#[tokio::test]
 async fn a_drain_answers_what_is_under_way() {
     let held = Held::start(Limits { drain: Duration::from_secs(5), ..quick() });
     let mut busy = TcpStream::connect(held.at).await.unwrap();
@@ -213,7 +284,7 @@ async fn a_drain_answers_what_is_under_way() {
     let mut idle = TcpStream::connect(held.at).await.unwrap();
     held.until(1, 2).await;
     let Held { server, at, go, .. } = held;
-    let draining = tokio::spawn(server.drain());
+    let draining = tokio::spawn(server.drain(|| {}));
     end(&mut idle).await;
     assert!(TcpStream::connect(at).await.is_err());
     go.notify_one();
@@ -230,7 +301,7 @@ async fn a_drain_ends() {
     busy.write_all(ASK).await.unwrap();
     held.until(1, 1).await;
     let started = Instant::now();
-    assert_eq!(held.server.drain().await, 1);
+    assert_eq!(held.server.drain(|| {}).await, 1);
     assert!(started.elapsed() >= ms(450) && started.elapsed() < ms(3000));
     end(&mut busy).await;
 }
@@ -257,7 +328,7 @@ fn a_connection_taken_while_the_runtime_ends_is_let_go() {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let _guard = handle.enter();
-        connections.spawn(|_| async {});
+        connections.spawn(Link::new(crate::testing::LOOPBACK), |_| async {});
         let _ = tell.send(gauges.open.get());
     });
     assert_eq!(told.recv_timeout(Duration::from_secs(3)), Ok(0), "it waits for itself");

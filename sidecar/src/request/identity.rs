@@ -19,7 +19,7 @@ pub struct Identity {
 
 /// What a selector names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Client,
     Object,
     Resource,
@@ -61,14 +61,14 @@ impl Kind {
 
 /// One identity that a request names.
 #[derive(Clone, Debug)]
-pub(super) struct Selector<'r> {
+pub(crate) struct Selector<'r> {
     pub(super) kind: Kind,
     pub(super) value: Cow<'r, str>,
 }
 
 impl Identity {
     /// Whether a request may be answered with this identity's token: it names none, or this one.
-    pub(super) fn check(&self, selectors: &[Selector<'_>]) -> Result<(), Rejection> {
+    pub(crate) fn check(&self, selectors: &[Selector<'_>]) -> Result<(), Rejection> {
         let Some((first, rest)) = selectors.split_first() else { return Ok(()) };
         let conflict = rest.iter().find(|other| {
             other.kind != first.kind || !other.value.eq_ignore_ascii_case(&first.value)

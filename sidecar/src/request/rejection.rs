@@ -38,12 +38,16 @@ pub enum Reason {
     HttpVersion,
     /// It has a body, or says so.
     Body,
-    /// It is meant for another host, or for none.
+    /// It does not say which host it is meant for, or in a way that servers and proxies differ about.
     Host,
+    /// It is meant for another host.
+    HostNotAllowed,
     /// A proxy sent it.
     Forwarded,
     /// A browser sent it.
     Browser,
+    /// It comes from beyond the pod, for what is answered within alone.
+    OffLoopback,
     /// Nothing is at its path.
     Path,
     /// What is at its path is not open.
@@ -72,12 +76,14 @@ pub enum Reason {
 
 impl Reason {
     /// All there are.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::HttpVersion,
         Self::Body,
         Self::Host,
+        Self::HostNotAllowed,
         Self::Forwarded,
         Self::Browser,
+        Self::OffLoopback,
         Self::Path,
         Self::ProtocolClosed,
         Self::Method,
@@ -98,8 +104,10 @@ impl Reason {
             Self::HttpVersion => "http_version",
             Self::Body => "body",
             Self::Host => "host",
+            Self::HostNotAllowed => "host_not_allowed",
             Self::Forwarded => "forwarded",
             Self::Browser => "browser",
+            Self::OffLoopback => "off_loopback",
             Self::Path => "path",
             Self::ProtocolClosed => "protocol_closed",
             Self::Method => "method",
@@ -120,8 +128,10 @@ impl Reason {
     /// most, for up to two minutes, so that it is left for where no SDK ever asks.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Forwarded
+            Self::HostNotAllowed
+            | Self::Forwarded
             | Self::Browser
+            | Self::OffLoopback
             | Self::ProtocolClosed
             | Self::Resource
             | Self::IdentityConflict
@@ -136,7 +146,11 @@ impl Reason {
     /// The `error` field of the reply, in the words that SDKs know.
     pub const fn error(self) -> &'static str {
         match self {
-            Self::Forwarded | Self::Browser | Self::ProtocolClosed => "access_denied",
+            Self::HostNotAllowed
+            | Self::Forwarded
+            | Self::Browser
+            | Self::OffLoopback
+            | Self::ProtocolClosed => "access_denied",
             Self::IdentityHeader => "unauthorized",
             Self::Path => "not_found",
             Self::Method => "method_not_allowed",
@@ -148,6 +162,9 @@ impl Reason {
     /// Whether the connection must end with the reply: where a message's end is in doubt, the next
     /// one's beginning is, too.
     pub const fn ends_connection(self) -> bool {
-        matches!(self, Self::HttpVersion | Self::Body | Self::Host | Self::Method)
+        matches!(
+            self,
+            Self::HttpVersion | Self::Body | Self::Host | Self::HostNotAllowed | Self::Method
+        )
     }
 }

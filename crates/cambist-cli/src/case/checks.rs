@@ -55,8 +55,7 @@ fn history(case: &Case, before: Option<&History>) -> Vec<Finding> {
 fn sets(case: &Case) -> Vec<Finding> {
     let mut out = Vec::new();
     for set in case.public.iter().chain(&case.api) {
-        out.extend(checks::secrets(set));
-        out.extend(checks::example_keys(set));
+        out.extend(checks::exposed_keys(set));
         out.extend(checks::shared_kids(set));
         out.extend(checks::unfit_keys(set, case.platform));
         out.extend(checks::too_many_keys(set, &case.policy));
@@ -157,7 +156,7 @@ fn tls(case: &Case) -> Vec<Finding> {
 
 /// Under a `--now` that was made up, the difference of the clocks says nothing.
 fn clock_counts(case: &Case) -> bool {
-    case.known.server_time.is_some()
+    case.clocks_compared
 }
 
 fn answer(document: Document, reply: &Reply, at: UnixTime) -> Answer {

@@ -7,7 +7,7 @@ use cambist_core::clock::Clock;
 use cambist_core::key_age::history::HistoryError;
 use cambist_core::key_age::{Finding, Grade, History};
 
-use super::{CaseError, remember};
+use super::{CaseError, Remembered, remember};
 use crate::cli::issuer::{Sources, State};
 use crate::collect::{self, Look};
 use crate::store::{ConfigMapError, StateName, Store, StoreError};
@@ -86,14 +86,20 @@ impl Ledger {
             return Ok(ledger);
         }
         let mut probe = ledger.before.clone().unwrap_or_else(|| History::new(&look.issuer));
-        if !remember(&mut probe, look) {
-            ledger
-                .problems
-                .push("nothing was added to the history: no key set was read".to_owned());
+        let Remembered { added, left_out } = remember(&mut probe, look);
+        let missing = left_out.iter().map(|(source, why)| {
+            format!("the {source} key set was not added to the history: {why}")
+        });
+        ledger.problems.extend(missing);
+        if !added {
+            if left_out.is_empty() {
+                let why = "nothing was added to the history: no key set was read";
+                ledger.problems.push(why.to_owned());
+            }
             return Ok(ledger);
         }
         let added = store.add(&look.issuer, |history| _ = remember(history, look)).await;
-        ledger.recorded = added.is_ok();
+        ledger.recorded = added.is_ok() && left_out.is_empty();
         ledger.problems.extend(added.err().map(|error| error.to_string()));
         Ok(ledger)
     }

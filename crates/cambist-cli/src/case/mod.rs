@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cambist_core::clock::{Clock, UnixTime};
+use cambist_core::clock::{Clock, Reading, UnixTime};
 use cambist_core::jwks::Thumbprint;
+use cambist_core::key_age::history::LeftOut;
 use cambist_core::key_age::{
     Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
     Source, judge,
@@ -47,6 +48,10 @@ pub(crate) struct Case {
     pub(crate) assumed: bool,
     /// How often an external signer's keys are to be fetched.
     pub(crate) signer_refresh: Duration,
+    /// This clock and the issuer's were held against each other.
+    pub(crate) clocks_compared: bool,
+    /// How many key sets were read by a clock too wrong to record that.
+    pub(crate) looks_left_out: usize,
 }
 
 /// Why there is no case.
@@ -89,7 +94,7 @@ fn judged(
     let mut history = ledger.before.clone().unwrap_or_else(|| History::new(&look.issuer));
     remember(&mut history, &look);
     let mut fresh = History::new(&look.issuer);
-    remember(&mut fresh, &look);
+    let left_out = remember(&mut fresh, &look).left_out;
     // What somebody else collected is his word.
     let own = if sources.offline.is_empty() { Grade::Proven } else { Grade::Attested };
     let primary = history.primary();
@@ -110,14 +115,11 @@ fn judged(
     );
     let mut told = std::collections::HashSet::new();
     facts.retain(|fact| told.insert(fact.clone()));
-    let known = Known {
-        facts,
-        published,
-        signings: history.signings().clone(),
-        current: current(&look),
-        server_time: server_time(&look, sources.now.is_some(), now),
-    };
-    let mut judgement = judge(&known, &policy, now);
+    let known =
+        Known { facts, published, signings: history.signings().clone(), current: current(&look) };
+    let clock_error = clock_error(&look, sources.now.is_some());
+    let reading = Reading::new(now, clock_error.unwrap_or_default());
+    let mut judgement = judge(&known, &policy, reading);
     let mut findings: Vec<_> = ledger.findings;
     for problem in ledger.problems {
         look.problem("state", problem);
@@ -134,6 +136,8 @@ fn judged(
         findings: Vec::new(),
         assumed: args.accept_assumed,
         signer_refresh: args.signer_refresh,
+        clocks_compared: clock_error.is_some(),
+        looks_left_out: left_out.len(),
         look,
     };
     findings.extend(checks::all(&case, ledger.before.as_ref()));
@@ -152,42 +156,59 @@ fn current(look: &Look) -> Option<Thumbprint> {
     signed.max_by_key(|(at, _)| *at).map(|(_, key)| key)
 }
 
-/// Adds to a history what was seen, here and elsewhere. Returns whether that says anything of keys.
-pub(crate) fn remember(history: &mut History, look: &Look) -> bool {
-    look.all().filter(|look| remember_one(history, look)).count() > 0
+/// What became of the looks that were to be remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    /// Something that says anything of keys was added.
+    pub(crate) added: bool,
+    /// What was not, because nobody knows well enough when it was seen.
+    pub(crate) left_out: Vec<(Source, LeftOut)>,
 }
 
-fn remember_one(history: &mut History, look: &Look) -> bool {
-    let mut added = false;
+/// Adds to a history what was seen, here and elsewhere.
+pub(crate) fn remember(history: &mut History, look: &Look) -> Remembered {
+    let mut out = Remembered::default();
+    look.all().for_each(|look| remember_one(history, look, &mut out));
+    out
+}
+
+fn remember_one(history: &mut History, look: &Look, out: &mut Remembered) {
+    let before = out.left_out.len();
     for (source, reply) in [(Source::Public, &look.public.jwks), (Source::Api, &look.api.jwks)] {
         let Some(reply) = reply else { continue };
-        let Some(mut seen) = seen(history, source, look.at, reply) else { continue };
+        let at = reply.reading(look.at);
+        let Some(mut seen) = seen(history, source, at, reply) else { continue };
         // What says nothing may be kept for as long as kube-apiserver says.
         let kept = reply.max_age().unwrap_or(seen.stale);
         seen.stale = kept.saturating_add(reply.in_cache());
         let modified = reply.last_modified.as_deref().and_then(crate::time::http_date);
         seen.last_modified = modified.or(seen.last_modified);
         seen.etag = reply.etag.clone();
-        history.observe(&seen);
-        added = true;
+        match history.observe(&seen) {
+            Ok(()) => out.added = true,
+            Err(left_out) => out.left_out.push((source, left_out)),
+        }
+    }
+    // What is of a clock that is wrong would be of the future for one that is right.
+    if out.left_out.len() > before {
+        return;
     }
     for token in &look.tokens {
         if let Some(key) = token.signer() {
             history.observe_token(key, token.issued_at, token.expires_at);
-            added = true;
+            out.added = true;
         }
     }
     if let Some(uri) = jwks_uri(look) {
         history.observe_endpoint(look.at, &uri);
     }
-    added
 }
 
 /// The set that a reply brings, or says is still the one that the history knows.
 pub(crate) fn seen(
     history: &History,
     source: Source,
-    at: UnixTime,
+    at: Reading,
     reply: &Reply,
 ) -> Option<Sighting> {
     match (reply.status, &reply.etag) {
@@ -207,14 +228,11 @@ pub(crate) fn set(reply: Option<&Reply>) -> Option<PublishedSet> {
     PublishedSet::parse(reply?.ok()?.as_bytes()).ok()
 }
 
-/// The issuer's clock, as far as it differed from the collector's, applied to `now`.
-fn server_time(look: &Look, made_up: bool, now: UnixTime) -> Option<UnixTime> {
-    let server = look.public.jwks.as_ref()?.server_time()?;
-    let apart = server.distance(look.at);
-    if made_up && apart > MADE_UP {
-        return None;
-    }
-    Some(if server > look.at { now + apart } else { now - apart })
+/// How wrong the collector's clock was, by the issuer's; `None` if that was not compared.
+fn clock_error(look: &Look, made_up: bool) -> Option<Duration> {
+    let reply = look.public.jwks.as_ref().filter(|reply| reply.server_time().is_some())?;
+    let error = reply.reading(look.at).error();
+    (!made_up || error <= MADE_UP).then_some(error)
 }
 
 #[cfg(test)]

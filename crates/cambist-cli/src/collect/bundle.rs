@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cambist_core::JsonError;
 use cambist_core::foreign::Foreign;
+use cambist_core::jwks::SECRET_MEMBERS;
 use serde_json::Value;
 
 use super::look::{Look, VERSION};
@@ -86,9 +87,6 @@ pub(crate) fn write(path: &Path, look: &Look) -> Result<(), BundleError> {
     file::write(path, text.as_bytes()).map_err(|e| failed(e.to_string()))
 }
 
-/// Members that only a private or shared key has (RFC 7518 section 6).
-const SECRET: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-
 /// A secret that an issuer publishes by mistake is not carried about: that it is there is what
 /// counts. A set without one stays as it was served, byte for byte.
 fn without_secrets(look: &Look) -> Look {
@@ -98,7 +96,7 @@ fn without_secrets(look: &Look) -> Look {
         let keys = set.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten();
         let members = keys.filter_map(Value::as_object_mut).flat_map(|key| key.iter_mut());
         let mut found = false;
-        for (_, value) in members.filter(|(name, _)| SECRET.contains(&name.as_str())) {
+        for (_, value) in members.filter(|(name, _)| SECRET_MEMBERS.contains(&name.as_str())) {
             *value = Value::from("withheld");
             found = true;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cambist_core::clock::UnixTime;
+use cambist_core::clock::{Reading, UnixTime};
 use cambist_core::jwks::Thumbprint;
 use cambist_core::token::{Claims, ProjectedToken};
 use serde::{Deserialize, Serialize};
@@ -294,6 +294,14 @@ impl Reply {
     /// The server's clock when the reply arrived: `Date`, and the time since in a cache.
     pub(crate) fn server_time(&self) -> Option<UnixTime> {
         Some(http_date(self.date.as_deref()?)? + self.in_cache())
+    }
+
+    /// When it came, by a clock that said `at`, and how wrong that is by the server's.
+    pub(crate) fn reading(&self, at: UnixTime) -> Reading {
+        match self.server_time() {
+            Some(server) => Reading::against(at, Reading::alone(server)),
+            None => Reading::alone(at),
+        }
     }
 
     /// The body of a success.

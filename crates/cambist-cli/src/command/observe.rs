@@ -1,6 +1,6 @@
 //! `cambist issuer observe`: one look, or a loop of them.
 
-use cambist_core::clock::{Clock, UnixTime};
+use cambist_core::clock::{Clock, Reading, UnixTime};
 use cambist_core::key_age::{History, Source};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -114,7 +114,9 @@ impl Line {
         let none = History::new(&look.issuer);
         let before = before.unwrap_or(&none);
         let keys = |source, reply: &Option<Reply>| {
-            let seen = reply.as_ref().and_then(|reply| seen(before, source, look.at, reply));
+            let seen = reply
+                .as_ref()
+                .and_then(|reply| seen(before, source, Reading::alone(look.at), reply));
             seen.iter().flat_map(|seen| seen.keys()).map(ToString::to_string).collect()
         };
         let jwks = look.public.jwks.as_ref();

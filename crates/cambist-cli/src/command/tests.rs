@@ -169,6 +169,45 @@ async fn what_cannot_be_added_to_a_damaged_history_is_not_called_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_by_a_wrong_clock_is_told_and_leaves_no_old_key_behind() {
+    use cambist_sim::clock::Machine;
+    let observe = format!("issuer observe {TOKEN} {STATE} -o ndjson");
+    for wrong in [-100, 100] {
+        let pod = Pod::new();
+        let node = pod.sim.clock_of(Machine::Pod);
+        node.skew(wrong * 86_400);
+        let outcome = pod.run(&observe).await;
+        let line: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!((outcome.code, &line["recorded"]), (3, &json!(false)), "{line:#}");
+        assert!(line["problems"][0].as_str().unwrap().contains("100 d off"), "{line:#}");
+        let report = pod.json(CHECK).await;
+        assert_eq!(report["looksLeftOut"], 1, "{report:#}");
+        assert_eq!(report["verdict"], "UNKNOWN");
+        assert!(ids(&report).contains(&"K405"));
+        // NTP.
+        node.skew(0);
+        pod.days(3).await;
+        let report = pod.json(CHECK).await;
+        assert_eq!((&report["verdict"], &report["looksLeftOut"]), (&json!("UNKNOWN"), &json!(0)));
+        assert!(report["keys"][0]["age"]["atLeastSeconds"].as_u64().unwrap() < 4 * 86_400);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_date_silences_no_alarm() {
+    use cambist_sim::clock::Machine;
+    let pod = Pod::new();
+    pod.days(1).await;
+    pod.sim.clock().advance(100 * DAY);
+    pod.sim.clock_of(Machine::Issuer).skew(-60 * 86_400);
+    let report = pod.json(&format!("{CHECK} --gate")).await;
+    assert_eq!((&report["verdict"], &report["exitCode"]), (&json!("OVERDUE"), &json!(2)));
+    assert_eq!(report["clockErrorSeconds"], 60 * 86_400);
+    let clock = report["findings"].as_array().unwrap().iter().find(|it| it["id"] == "K405");
+    assert_eq!(clock.unwrap()["severity"], "high", "{report:#}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_loop_tells_what_is_wrong_and_tries_again() {
     let pod = Pod::new();
     let observe = "issuer observe --kubeconfig {dir}/kubeconfig --compare-api --every 1h -o ndjson";

@@ -2,8 +2,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::issuer::IssuerUrl;
-use crate::key_age::checks::secrets;
-use crate::key_age::{Fact, Known, Policy, PublishedSet, Source, judge};
 use crate::scope::Audience;
 use crate::testing::{ISSUER, KEYS, NOW, header, payload, set};
 
@@ -21,7 +19,7 @@ fn keys(jwk: &str) -> KeySet {
 }
 
 fn world<'a>(keys: Result<&'a KeySet, &'a str>) -> Circumstances<'a> {
-    Circumstances { keys, now: NOW, upstream: None, key_age: None }
+    Circumstances { keys, now: NOW, upstream: None, verdicts: KeyVerdicts::default() }
 }
 
 #[test]
@@ -72,7 +70,10 @@ fn what_is_shown_to_be_bad_never_passes() {
 fn a_clock_that_https_contradicts_is_the_clocks_fault() {
     let keys = keys(&KEYS[0].jwk("a"));
     let day = Duration::from_secs(86_400);
-    let skewed = |upstream| Circumstances { now: NOW + day, upstream, ..world(Ok(&keys)) };
+    let skewed = |upstream: Option<UnixTime>| {
+        let upstream = upstream.map(Reading::alone);
+        Circumstances { now: NOW + day, upstream, ..world(Ok(&keys)) }
+    };
     for mode in [Mode::Audit, Mode::Enforce] {
         let admitted = policy(mode).admit(token("a", &payload()), skewed(Some(NOW))).unwrap();
         assert_eq!(admitted.standing(), Standing::Unchecked(Unchecked::ClockSkew));
@@ -85,6 +86,11 @@ fn a_clock_that_https_contradicts_is_the_clocks_fault() {
             policy(Mode::Audit).admit(token("a", &payload()), skewed(upstream)).unwrap_err();
         assert_eq!(refused.as_str(), "token_expired");
     }
+    // Nor does a time that is itself in doubt.
+    let carried = Some(Reading::new(NOW, Duration::from_secs(301)));
+    let doubtful = Circumstances { upstream: carried, ..skewed(None) };
+    let refused = policy(Mode::Audit).admit(token("a", &payload()), doubtful).unwrap_err();
+    assert_eq!(refused.as_str(), "token_expired");
     // The right time does not excuse a wrong signature.
     let other = KeySet::parse(set(&[&KEYS[1].jwk("a")]).as_bytes()).unwrap();
     let forged = Circumstances { keys: Ok(&other), ..skewed(Some(NOW)) };
@@ -96,21 +102,23 @@ fn a_clock_that_https_contradicts_is_the_clocks_fault() {
 fn an_overdue_or_compromised_key_is_refused_where_enforced_and_objected_to_where_audited() {
     let keys = keys(&KEYS[0].jwk("a"));
     let key = keys.keys()[0].thumbprint();
-    let old = Fact::published(key, NOW - Duration::from_secs(200 * 86_400), Source::Public);
-    let overdue = Known { facts: vec![old], published: [key].into(), ..Known::default() };
-    let known = judge(&overdue, &Policy::default(), NOW);
-    let young = judge(&Known::default(), &Policy::default(), NOW);
-    let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
-    let leaked = secrets(&PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap());
+    let refused = |ground| [Refused::new(key, ground, "seen".to_owned())];
+    let (overdue, compromised) = (refused(Ground::Overdue), refused(Ground::Compromised));
     let exempt = [format!("{key}@2026-11-24").parse().unwrap()];
-    for (judgement, findings, exempt, reason) in [
-        (&known, &[][..], &[][..], Some("key_overdue")),
-        (&young, &leaked[..], &[], Some("key_compromised")),
-        (&young, &[], &[], None),
-        (&known, &leaked, &exempt, None),
+    let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
+    let leaked = KeySet::parse(set(&[&leaked]).as_bytes()).unwrap();
+    let told = Some("key_compromised");
+    for (keys, refused, exempt, reason) in [
+        (&leaked, &[][..], &[][..], told),
+        (&leaked, &[], &exempt, None),
+        (&keys, &overdue, &[][..], Some("key_overdue")),
+        (&keys, &compromised[..], &[], told),
+        (&keys, &[], &[], None),
+        (&keys, &overdue, &exempt, None),
+        (&keys, &compromised, &exempt, None),
     ] {
-        let key_age = Some(KeyAge { judgement, findings, exempt });
-        let world = Circumstances { key_age, ..world(Ok(&keys)) };
+        let verdicts = KeyVerdicts { refused, exempt };
+        let world = Circumstances { verdicts, ..world(Ok(keys)) };
         let enforced = policy(Mode::Enforce).admit(token("a", &payload()), world);
         assert_eq!(enforced.as_ref().err().map(Refusal::as_str), reason);
         let audited = policy(Mode::Audit).admit(token("a", &payload()), world).unwrap();

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
-use super::{KeyId, Thumbprint};
+use super::{Exposed, KeyId, SECRET_MEMBERS, Thumbprint};
 use crate::foreign::Foreign;
 use crate::json::{self, Found, JsonError};
 
@@ -190,6 +190,7 @@ pub struct Key {
     alg: Option<Alg>,
     kind: Kind,
     rsa_bits: Option<usize>,
+    exposed: Option<Box<Exposed>>,
     decoding: DecodingKey,
 }
 
@@ -222,12 +223,15 @@ impl Key {
         let kty = text(jwk, "kty")?;
         let crv = jwk.get("crv").and_then(Value::as_str).unwrap_or_default();
         check_purpose(jwk)?;
+        let mut modulus = None;
         let (kind, spki, decoding, rsa_bits) = match (kty, crv) {
             ("RSA", _) => {
                 let (n, e) = (number(jwk, "n")?, number(jwk, "e")?);
                 let bits = check_rsa(&n, &e)?;
                 let spki = RsaPublicKeyComponents { n: &n, e: &e }.as_der();
-                (Kind::Rsa, spki, DecodingKey::from_rsa_raw_components(&n, &e), Some(bits))
+                let decoding = DecodingKey::from_rsa_raw_components(&n, &e);
+                modulus = Some(n);
+                (Kind::Rsa, spki, decoding, Some(bits))
             }
             ("EC", "P-256") => point(jwk, Kind::P256, 32, &ECDSA_P256_SHA256_FIXED)?,
             ("EC", "P-384") => point(jwk, Kind::P384, 48, &ECDSA_P384_SHA384_FIXED)?,
@@ -244,12 +248,17 @@ impl Key {
             }
         };
         let spki: PublicKeyX509Der<'_> = spki.map_err(|_| KeyError::Malformed)?;
+        let thumbprint = Thumbprint::of_spki(spki.as_ref());
+        let secret: Vec<_> =
+            SECRET_MEMBERS.into_iter().filter(|name| jwk.contains_key(*name)).collect();
+        let exposed = Exposed::find(&secret, Some(thumbprint), modulus.as_deref());
         let key = Self {
             id,
-            thumbprint: Thumbprint::of_spki(spki.as_ref()),
+            thumbprint,
             alg: None,
             kind,
             rsa_bits,
+            exposed: exposed.map(Box::new),
             decoding,
         };
         let alg = match jwk.get("alg") {
@@ -287,6 +296,11 @@ impl Key {
     /// The length of its RSA modulus in bits; `None` for other kinds.
     pub fn rsa_bits(&self) -> Option<usize> {
         self.rsa_bits
+    }
+
+    /// How anybody can have its private half, if that is so. It verifies nothing then.
+    pub fn exposed(&self) -> Option<&Exposed> {
+        self.exposed.as_deref()
     }
 
     /// Whether a token of this algorithm may be verified with it: of its kind, and the one it

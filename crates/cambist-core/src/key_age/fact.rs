@@ -1,6 +1,7 @@
 //! Facts: what is known of a key, how well, and from where.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +163,14 @@ impl Fact {
     #[must_use]
     pub fn at_most(self, trust: Grade) -> Self {
         Self { grade: self.grade.min(trust), ..self }
+    }
+
+    /// The same fact by a clock that may have been wrong by `error` then.
+    #[must_use]
+    pub fn give_or_take(self, error: Duration) -> Self {
+        let not_before = self.not_before.map(|moment| moment - error);
+        let not_after = self.not_after.map(|moment| moment + error);
+        Self { not_before, not_after, ..self }
     }
 }
 

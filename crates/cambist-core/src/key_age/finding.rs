@@ -157,10 +157,10 @@ impl CheckId {
         (Self::K101..=Self::K190).contains(&self) || self == Self::K303
     }
 
-    /// Whether it says that others may hold the private key: the only findings besides age that may
+    /// Whether it says that others can have the private half: the only findings besides age that may
     /// stop an exchange.
     pub const fn is_compromise(self) -> bool {
-        matches!(self, Self::K101 | Self::K103)
+        matches!(self, Self::K101 | Self::K103 | Self::K303)
     }
 
     /// What to do about it on a platform.
@@ -242,8 +242,6 @@ mod tests {
     fn whoever_can_factor_a_key_makes_it_suspect() {
         assert!(CheckId::K303.is_suspicion() && CheckId::K102.is_suspicion());
         assert!(!CheckId::K302.is_suspicion() && !CheckId::K001.is_suspicion());
-        // But enforcement asks for more than arithmetic of ours.
-        assert!(!CheckId::K303.is_compromise());
     }
 
     #[test]
@@ -256,6 +254,6 @@ mod tests {
         assert!(CheckId::K190.is_suspicion() && !CheckId::K201.is_suspicion());
         assert!(!CheckId::K008.is_suspicion());
         let compromises: Vec<_> = CheckId::ALL.iter().filter(|id| id.is_compromise()).collect();
-        assert_eq!(compromises, [&CheckId::K101, &CheckId::K103]);
+        assert_eq!(compromises, [&CheckId::K101, &CheckId::K103, &CheckId::K303]);
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::fact::Source;
 use super::published::PublishedSet;
 use super::role::Signings;
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::Thumbprint;
 
 mod compact;
@@ -22,10 +22,12 @@ mod document;
 mod lifetime;
 mod merge;
 mod observe;
+mod timeline;
 
 pub use document::{HistoryError, MAX_HISTORY_BYTES};
 pub use lifetime::Lifetime;
 pub use merge::AnotherIssuer;
+pub use observe::{LeftOut, MAX_CLOCK_ERROR};
 
 /// Servers that restart one by one show a new key set by turns. What changes and changes back
 /// within this time is no change.
@@ -58,6 +60,8 @@ pub struct Run {
     pub n: u32,
     /// How far out of date an observation may have been: `Age` and `max-age` together.
     pub stale: Duration,
+    /// How wrong the clock may have been, at worst, that dated an observation.
+    pub error: Duration,
     /// The earliest `Last-Modified` it came with.
     pub last_modified: Option<UnixTime>,
     /// The `ETag` of the last observation.
@@ -79,7 +83,7 @@ pub struct Sighting {
     /// Where.
     pub source: Source,
     /// When.
-    pub at: UnixTime,
+    pub at: Reading,
     /// How far out of date it may be: `Age` and `max-age` together.
     pub stale: Duration,
     /// Its `Last-Modified`.
@@ -94,7 +98,7 @@ impl Sighting {
     /// A look at `set`, as fresh as kube-apiserver's `max-age=3600` makes it.
     ///
     /// `None` if no key of it can be told apart from others: that says nothing of any key.
-    pub fn of(source: Source, at: UnixTime, set: &PublishedSet) -> Option<Self> {
+    pub fn of(source: Source, at: Reading, set: &PublishedSet) -> Option<Self> {
         let mut kids: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for (key, kid) in set.keys().iter().filter_map(|key| Some((key.thumbprint?, &key.kid))) {
             kids.entry(key).or_default().extend(kid.clone());
@@ -115,7 +119,7 @@ impl History {
     /// Nothing is known yet of `issuer`.
     ///
     /// ```
-    /// use cambist_core::clock::UnixTime;
+    /// use cambist_core::clock::{Reading, UnixTime};
     /// use cambist_core::key_age::{History, PublishedSet, Sighting, Source};
     ///
     /// let body = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
@@ -123,7 +127,7 @@ impl History {
     /// let mut history = History::new("https://issuer.example/");
     /// for hour in 0..1000 {
     ///     let at = UnixTime::from_secs(1_795_407_225 + hour * 3600);
-    ///     history.observe(&Sighting::of(Source::Public, at, &set).unwrap());
+    ///     history.observe(&Sighting::of(Source::Public, Reading::alone(at), &set).unwrap())?;
     /// }
     /// assert_eq!(history.runs().len(), 1);
     /// let bytes = history.encode()?;

@@ -8,7 +8,6 @@ use super::fact::{Fact, Grade, Subject};
 use super::policy::AgeBasis;
 use super::serial;
 use crate::clock::UnixTime;
-use crate::jwks::Thumbprint;
 
 /// How old something is: at least this, and at most that, or nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -70,16 +69,11 @@ pub(super) struct Witnesses<'a> {
 }
 
 impl<'a> Witnesses<'a> {
-    /// Intersects the facts on `key`: what shows that it is old needs the grade `old`, what shows
+    /// Intersects the facts on one key: what shows that it is old needs the grade `old`, what shows
     /// that it is young the grade `young`, and what says that it is of tomorrow says nothing.
-    pub(super) fn gather(
-        facts: &'a [Fact],
-        key: Thumbprint,
-        (old, young): (Grade, Grade),
-        now: UnixTime,
-    ) -> Self {
+    pub(super) fn gather(facts: &[&'a Fact], (old, young): (Grade, Grade), now: UnixTime) -> Self {
         let mut out = Self::default();
-        for fact in facts.iter().filter(|fact| fact.key == key) {
+        for fact in facts.iter().copied() {
             if fact.grade >= old && fact.not_after.is_some() {
                 // A key was made before anything else can have happened to it.
                 earliest(&mut out.born_by, fact);

@@ -12,7 +12,7 @@ use super::policy::Policy;
 use super::role::{self, Role, Signings};
 use super::serial::seconds;
 use super::verdict::{Bar, Verdict};
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::Thumbprint;
 
 /// What is known of an issuer.
@@ -26,9 +26,11 @@ pub struct Known {
     pub signings: BTreeMap<Thumbprint, Signings>,
     /// The key that signed the token at hand, if there is one; else the newest token decides.
     pub current: Option<Thumbprint>,
-    /// The time by the issuer's HTTP `Date` (plus `Age`), if it was heard just now.
-    pub server_time: Option<UnixTime>,
 }
+
+/// How far a clock's error may widen ages for a verdict. What is known of it comes from a served
+/// `Date`, which must not silence an alarm.
+const MAX_WIDENING: Duration = Duration::from_secs(3600);
 
 /// What is to be said of one key.
 #[derive(Clone, Debug, Serialize)]
@@ -69,7 +71,8 @@ pub struct KeyJudgement {
     pub evidence: Vec<Fact>,
     /// Facts that contradict each other, in pairs.
     pub conflicts: Vec<Conflict>,
-    /// OVERDUE on Proven or Attested facts that do not contradict each other: what enforcement asks.
+    /// OVERDUE on Proven or Attested facts that do not contradict each other, whatever the clock's
+    /// error: what enforcement asks.
     pub overdue_beyond_doubt: bool,
 }
 
@@ -83,20 +86,19 @@ pub struct Judgement {
     pub decides_at: Option<UnixTime>,
     /// There are no limits: ages are told and not judged.
     pub informs_only: bool,
-    /// How far this clock may be wrong.
+    /// How far this clock may be wrong. A verdict reckons with an hour of it at most.
     #[serde(serialize_with = "seconds::serialize", rename = "clockErrorSeconds")]
     pub clock_error: Duration,
     /// Its keys: those published, and the signer if it is not.
     pub keys: Vec<KeyJudgement>,
 }
 
-/// Judges an issuer's keys at `now`.
+/// Judges an issuer's keys at `now`, by a clock that may be wrong by as much as it says.
 ///
 /// Keys that are neither published nor signing are not judged: they are gone.
-pub fn judge(known: &Known, policy: &Policy, now: UnixTime) -> Judgement {
-    let clock_error =
-        known.server_time.map_or(Duration::ZERO, |at| at.distance(now)).max(policy.clock_error);
-    let case = Case::new(known, policy, clock_error, now);
+pub fn judge(known: &Known, policy: &Policy, now: Reading) -> Judgement {
+    let clock_error = now.error().max(policy.clock_error);
+    let case = Case::new(known, policy, clock_error, now.at());
     let keys: Vec<_> = case.keys.iter().map(|key| case.key(*key)).collect();
     let mut out = Judgement {
         verdict: Verdict::Unknown,
@@ -142,12 +144,18 @@ impl Judgement {
 /// Everything that the verdicts of an issuer's keys have in common.
 struct Case<'a> {
     known: &'a Known,
+    /// Of the keys that are judged.
+    facts: BTreeMap<Thumbprint, Vec<&'a Fact>>,
     policy: &'a Policy,
     bar: Option<Bar>,
+    /// The same with all of the clock's error, for those who act on a verdict.
+    lenient: Option<Bar>,
     error: Duration,
     now: UnixTime,
     signer: Option<Thumbprint>,
     keys: BTreeSet<Thumbprint>,
+    /// By when every published key is known to exist.
+    youngest: Option<UnixTime>,
     levels: Vec<Level<'a>>,
 }
 
@@ -162,12 +170,22 @@ impl<'a> Case<'a> {
     fn new(known: &'a Known, policy: &'a Policy, error: Duration, now: UnixTime) -> Self {
         let signer = role::signer(known.current, &known.signings);
         let keys: BTreeSet<_> = known.published.iter().copied().chain(signer).collect();
-        let bar = policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let bar = |error| policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let mut facts: BTreeMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for fact in &known.facts {
+            if let Some(on_key) = facts.get_mut(&fact.key) {
+                on_key.push(fact);
+            }
+        }
+        let lenient = bar(error);
+        let error = error.min(MAX_WIDENING.max(policy.clock_error));
+        let bar = bar(error);
         let levels = Grade::ALL.into_iter().map(|grade| {
             let needed = (policy.alarm_grade.max(grade), policy.ok_grade.max(grade));
-            let gather =
-                |key: &Thumbprint| (*key, Witnesses::gather(&known.facts, *key, needed, now));
-            let witnesses: BTreeMap<_, _> = keys.iter().map(gather).collect();
+            let gather = |(key, facts): (&Thumbprint, &Vec<_>)| {
+                (*key, Witnesses::gather(facts, needed, now))
+            };
+            let witnesses: BTreeMap<_, _> = facts.iter().map(gather).collect();
             let old = |key| {
                 let age = witnesses.get(key).map(|seen| seen.age(policy.basis, now));
                 bar.zip(age).is_some_and(|(bar, age)| bar.too_old_to_sign(age))
@@ -175,7 +193,12 @@ impl<'a> Case<'a> {
             let none_young = !known.published.is_empty() && known.published.iter().all(old);
             Level { grade, witnesses, none_young }
         });
-        Self { levels: levels.collect(), known, policy, bar, error, now, signer, keys }
+        let levels = levels.collect();
+        let youngest = None;
+        let case =
+            Self { levels, known, facts, policy, bar, lenient, error, now, signer, keys, youngest };
+        let all_by: Option<Vec<_>> = known.published.iter().map(|key| case.by(*key)).collect();
+        Self { youngest: all_by.and_then(|all| all.into_iter().max()), ..case }
     }
 
     fn witnesses(&self, level: &Level<'a>, key: Thumbprint) -> Witnesses<'a> {
@@ -218,9 +241,7 @@ impl<'a> Case<'a> {
         let (trusted_not_before, trusted_by) = seen.trusted_since();
         let by = self.by(key);
         let limit = self.policy.limits;
-        let all_by: Option<Vec<_>> = self.known.published.iter().map(|key| self.by(*key)).collect();
-        let youngest = all_by.and_then(|all| all.into_iter().max());
-        let undecided = |by| Some(self.bar?.decides(role, by, youngest));
+        let undecided = |by| Some(self.bar?.decides(role, by, self.youngest));
         KeyJudgement {
             key,
             role,
@@ -250,13 +271,17 @@ impl<'a> Case<'a> {
 
     fn conflicts(&self, key: Thumbprint, grade: Grade) -> Vec<Conflict> {
         let ever = UnixTime::from_secs(i64::MAX);
-        Witnesses::gather(&self.known.facts, key, (grade, grade), ever).conflicts(self.error)
+        let facts = self.facts.get(&key).map(Vec::as_slice).unwrap_or_default();
+        Witnesses::gather(facts, (grade, grade), ever).conflicts(self.error)
     }
 
     fn overdue_beyond_doubt(&self, key: Thumbprint, role: Role) -> bool {
         let attested = self.levels.iter().find(|level| level.grade == Grade::Attested);
-        attested.is_some_and(|level| self.at_level(level, key, role) == Verdict::Overdue)
-            && self.conflicts(key, Grade::Attested).is_empty()
+        let overdue = |level: &Level<'a>| {
+            let age = self.witnesses(level, key).age(self.policy.basis, self.now);
+            self.lenient.is_some_and(|bar| bar.judge(role, age, false) == Verdict::Overdue)
+        };
+        attested.is_some_and(overdue) && self.conflicts(key, Grade::Attested).is_empty()
     }
 }
 

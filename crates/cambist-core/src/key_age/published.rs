@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::UnixTime;
 use crate::json::{self, JsonError};
-use crate::jwks::{KeySetError, MAX_KEYS, Thumbprint};
+use crate::jwks::{Exposed, KeySetError, MAX_KEYS, SECRET_MEMBERS, Thumbprint};
 
 mod spki;
 
@@ -39,6 +39,8 @@ pub struct PublishedKey {
     pub secret_members: Vec<&'static str>,
     /// What it is known by; `None` for kinds whose SPKI this crate cannot make.
     pub thumbprint: Option<Thumbprint>,
+    /// How anybody can have its private half, if that is so.
+    pub exposed: Option<Exposed>,
     /// Modulus and exponent of an RSA key.
     pub rsa: Option<RsaNumbers>,
     /// When it was issued by its own word (`iat`, else `nbf`): not standard in a plain key set.
@@ -118,9 +120,6 @@ impl PublishedSet {
     }
 }
 
-/// The members of RFC 7518 section 6 that only private and symmetric keys have.
-const SECRET: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-
 impl PublishedKey {
     fn read(jwk: &Map<String, Value>) -> Self {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -144,14 +143,19 @@ impl PublishedKey {
             }
             _ => None,
         };
+        let thumbprint = der.map(|der| Thumbprint::of_spki(&der));
+        let secret_members: Vec<_> =
+            SECRET_MEMBERS.into_iter().filter(|name| jwk.contains_key(*name)).collect();
+        let modulus = rsa.as_ref().map(|rsa| rsa.n.as_slice());
         Self {
+            exposed: Exposed::find(&secret_members, thumbprint, modulus),
             kid: text("kid"),
             crv,
             alg: text("alg"),
             usage: text("use"),
             key_ops: jwk.get("key_ops").and_then(strings),
-            secret_members: SECRET.into_iter().filter(|name| jwk.contains_key(*name)).collect(),
-            thumbprint: der.map(|der| Thumbprint::of_spki(&der)),
+            secret_members,
+            thumbprint,
             rsa,
             issued: date("iat").or_else(|| date("nbf")),
             expires: date("exp"),

@@ -75,7 +75,7 @@ fn general(id: CheckId) -> &'static str {
             "Check that the other host is yours; then allow it, or move the key set beside the discovery document."
         }
         K405 => {
-            "Set this machine's clock (NTP). Intervals are widened by the difference meanwhile."
+            "Set this machine's clock (NTP), or see why the server's date is wrong. Beyond five minutes nothing is recorded meanwhile. What a history took by a wrong clock before that was looked at cannot be told from the truth: if it makes a key older than it can be, move it away and begin anew."
         }
         K406 => {
             "Publish exactly what kube-apiserver serves at /.well-known/openid-configuration and /openid/v1/jwks, as application/json."

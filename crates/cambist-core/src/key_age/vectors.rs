@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::history::tests::look;
 use super::role::Signings;
 use super::*;
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::jwks::{KeyId, Thumbprint};
 use crate::testing::{KEYS, NOW, Signer, header, payload, set};
 use crate::token::ProjectedToken;
@@ -31,6 +31,11 @@ pub(super) fn known(history: &History) -> Known {
     }
 }
 
+/// Judges by a clock that was held against no other.
+pub(super) fn judge(known: &Known, policy: &Policy, now: UnixTime) -> Judgement {
+    super::judge::judge(known, policy, Reading::alone(now))
+}
+
 /// Looks at public sets of `keys`, from `from` to `to`, each `step`.
 pub(super) fn watch(
     history: &mut History,
@@ -41,7 +46,7 @@ pub(super) fn watch(
 ) {
     let mut at = from;
     while at <= to {
-        history.observe(&look(Source::Public, at, keys));
+        history.observe(&look(Source::Public, at, keys)).unwrap();
         at = at + step;
     }
 }
@@ -53,7 +58,7 @@ fn issuer() -> History {
 #[test]
 fn vector_01_a_first_look_knows_nothing_and_says_when_it_will() {
     let mut history = issuer();
-    history.observe(&look(Source::Public, NOW, &[1]));
+    history.observe(&look(Source::Public, NOW, &[1])).unwrap();
     let out = judge(&known(&history), &Policy::default(), NOW);
     assert_eq!(out.verdict, Verdict::Unknown);
     assert_eq!((out.keys[0].age.at_least, out.keys[0].age.at_most), (Duration::ZERO, None));
@@ -71,7 +76,7 @@ fn vector_02_an_old_last_modified_proves_overdue_at_first_sight() {
     let mut sighting = look(Source::Public, NOW, &[1]);
     sighting.last_modified = Some(NOW - DAY * 120);
     let mut history = issuer();
-    history.observe(&sighting);
+    history.observe(&sighting).unwrap();
     let out = judge(&known(&history), &Policy::default(), NOW);
     assert_eq!((out.verdict, out.keys[0].grade), (Verdict::Overdue, Some(Grade::Asserted)));
     assert_eq!(out.keys[0].evidence[0].source, Evidence::E6);
@@ -98,7 +103,7 @@ fn vector_03_hourly_observation_proves_youth() {
 #[test]
 fn vector_04_an_api_server_up_for_long_proves_due_at_first_sight() {
     let mut history = issuer();
-    history.observe(&look(Source::Api, NOW, &[1]));
+    history.observe(&look(Source::Api, NOW, &[1])).unwrap();
     let mut known = known(&history);
     known.facts.push(Fact::loaded(key(1), NOW - DAY * 60, NOW));
     let out = judge(&known, &Policy::default(), NOW);
@@ -155,7 +160,7 @@ fn vector_08_a_change_within_a_long_pause_is_never_ok() {
     let mut history = issuer();
     let changed = NOW - DAY * 60;
     watch(&mut history, &[1], changed - DAY * 10, changed, HOUR);
-    history.observe(&look(Source::Public, NOW, &[2]));
+    history.observe(&look(Source::Public, NOW, &[2])).unwrap();
     let at = |days: u32| judge(&known(&history), &Policy::default(), NOW + DAY * days);
     for days in 0..=48 {
         assert_eq!(at(days).verdict, Verdict::Unknown, "{days}");
@@ -183,12 +188,16 @@ fn vector_09_a_key_that_vanishes_and_returns_is_suspect() {
 fn vector_10_a_kid_for_another_key_is_suspect() {
     let of = |signer: &Signer| PublishedSet::parse(set(&[&signer.jwk("same")]).as_bytes()).unwrap();
     let mut history = issuer();
-    history.observe(&Sighting::of(Source::Public, NOW - DAY, &of(&KEYS[0])).unwrap());
+    history
+        .observe(&Sighting::of(Source::Public, Reading::alone(NOW - DAY), &of(&KEYS[0])).unwrap())
+        .unwrap();
     assert!(checks::reused_kids(&history, &of(&KEYS[0])).is_empty());
     let findings = checks::reused_kids(&history, &of(&KEYS[1]));
     assert_eq!((findings[0].id, findings[0].severity), (CheckId::K110, Severity::Critical));
     // Also once the history has learned of the new key, and after a journey through its document.
-    history.observe(&Sighting::of(Source::Public, NOW, &of(&KEYS[1])).unwrap());
+    history
+        .observe(&Sighting::of(Source::Public, Reading::alone(NOW), &of(&KEYS[1])).unwrap())
+        .unwrap();
     let read = History::decode(&history.encode().unwrap()).unwrap();
     assert_eq!(checks::reused_kids(&read, &of(&KEYS[1])), findings);
 }
@@ -201,7 +210,7 @@ fn vector_11_servers_that_restart_one_by_one_make_one_rotation() {
     watch(&mut history, &[1], rollout - DAY * 30, rollout - minute, HOUR);
     for flip in 0..10 {
         let keys: &[u8] = if flip % 2 == 0 { &[1, 2] } else { &[1] };
-        history.observe(&look(Source::Public, rollout + minute * flip, keys));
+        history.observe(&look(Source::Public, rollout + minute * flip, keys)).unwrap();
     }
     watch(&mut history, &[1, 2], rollout + minute * 10, NOW, HOUR);
     assert!(history.runs().len() <= 3, "{:?}", history.runs());
@@ -218,7 +227,9 @@ fn vector_12_a_key_of_tomorrow_does_not_harm_the_others() {
     let set = PublishedSet::parse(set(&[of_tomorrow, &KEYS[0].jwk("rsa")]).as_bytes()).unwrap();
     let mut history = issuer();
     for day in 0..=60 {
-        history.observe(&Sighting::of(Source::Public, NOW - DAY * day, &set).unwrap());
+        history
+            .observe(&Sighting::of(Source::Public, Reading::alone(NOW - DAY * day), &set).unwrap())
+            .unwrap();
     }
     let out = judge(&known(&history), &Policy::default(), NOW);
     assert_eq!((out.keys.len(), out.verdict), (1, Verdict::Due));
@@ -230,17 +241,55 @@ fn vector_12_a_key_of_tomorrow_does_not_harm_the_others() {
 }
 
 #[test]
-fn vector_13_a_clock_that_is_off_widens_every_interval() {
+fn vector_13_a_clock_that_is_off_widens_every_interval_and_dates_nothing() {
     let mut history = issuer();
-    watch(&mut history, &[1], NOW - DAY * 10, NOW, DAY);
-    let known = Known { server_time: Some(NOW - HOUR), ..known(&history) };
-    let out = judge(&known, &Policy::default(), NOW);
-    assert_eq!(out.clock_error, HOUR);
-    assert_eq!(out.keys[0].age.at_least, DAY * 10 - HOUR);
+    watch(&mut history, &[1], NOW - DAY * 10, NOW - DAY, DAY);
+    let before = history.clone();
     let answer = checks::Answer { date: Some(NOW - HOUR), ..checks::transport::tests::answer() };
-    assert_eq!(answer.server_time(), known.server_time);
+    let now = Reading::against(NOW, Reading::alone(answer.server_time().unwrap()));
+    let mut seen = look(Source::Public, NOW, &[1]);
+    seen.at = now;
+    let left_out = history.observe(&seen).unwrap_err().to_string();
+    assert!(left_out.contains("1 h off"), "{left_out}");
+    assert_eq!(history, before);
+    let judged = |now| super::judge::judge(&known(&history), &Policy::default(), now);
+    assert_eq!(judged(now).clock_error, HOUR);
+    assert_eq!(judged(now).keys[0].age.at_least, DAY * 10 - HOUR);
+    // However wrong a server's date is, it makes nothing younger than that.
+    let far = Reading::new(NOW, DAY * 9);
+    assert_eq!(judged(far).clock_error, DAY * 9);
+    assert_eq!(judged(far).keys[0].age.at_least, DAY * 10 - HOUR);
     let finding = checks::clocks_differ(&answer, &Policy::default()).unwrap();
-    assert_eq!(finding.id, CheckId::K405);
+    assert_eq!((finding.id, finding.severity), (CheckId::K405, Severity::High));
+}
+
+#[test]
+fn a_sighting_keeps_the_error_of_the_clock_that_dated_it() {
+    let minutes = |n: u32| Duration::from_secs(60) * n;
+    let at = |day: u32, error| Reading::new(NOW + DAY * day, error);
+    let mut history = issuer();
+    for (day, error, names) in
+        [(0, minutes(2), &[1][..]), (1, minutes(1), &[1]), (2, minutes(4), &[1, 2])]
+    {
+        let mut seen = look(Source::Public, NOW, names);
+        seen.at = at(day, error);
+        history.observe(&seen).unwrap();
+    }
+    let read = History::decode(&history.encode().unwrap()).unwrap();
+    assert_eq!(read, history);
+    let facts = read.facts(Source::Public, Grade::Proven);
+    let bounds: Vec<_> = facts
+        .iter()
+        .filter(|fact| fact.subject == Subject::Trusted)
+        .map(|fact| (fact.key, fact.not_before, fact.not_after))
+        .collect();
+    let absent = NOW + DAY - HOUR - minutes(2);
+    let expected = [
+        (key(1), None, Some(NOW + minutes(2))),
+        (key(2), None, Some(NOW + DAY * 2 + minutes(4))),
+        (key(2), Some(absent), None),
+    ];
+    assert_eq!(bounds, expected);
 }
 
 #[test]
@@ -276,15 +325,15 @@ fn vector_15_weekly_rotation_is_ok_where_somebody_set_a_limit() {
 fn vector_16_a_published_private_half_is_a_compromise() {
     let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"d\":\"AQAB\",\"e\":");
     let set = PublishedSet::parse(set(&[&leaked]).as_bytes()).unwrap();
-    let findings = checks::secrets(&set);
+    let findings = checks::exposed_keys(&set);
     assert_eq!((findings[0].id, findings[0].severity), (CheckId::K101, Severity::Critical));
     let mut history = issuer();
-    history.observe(&Sighting::of(Source::Public, NOW, &set).unwrap());
+    history.observe(&Sighting::of(Source::Public, Reading::alone(NOW), &set).unwrap()).unwrap();
     let mut out = judge(&known(&history), &Policy::default(), NOW);
     out.suspect(&findings);
     assert_eq!(out.verdict, Verdict::Suspect);
     let signer = out.keys[0].key;
-    assert!(enforce::may_exchange(signer, &out, &findings, &[], NOW).is_err());
+    assert_eq!(enforce::refusals(&out, &findings)[0].key(), signer);
 }
 
 /// A judged issuer with one key, for tests of what comes after.

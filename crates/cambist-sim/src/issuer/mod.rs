@@ -82,7 +82,10 @@ pub struct Issuer(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     url: String,
+    /// What documents are dated by.
     clock: SimClock,
+    /// What tokens are dated by.
+    signs: SimClock,
     source: KeySource,
     state: Mutex<State>,
 }
@@ -95,8 +98,18 @@ impl Issuer {
     /// # Errors
     /// If the cryptography fails.
     pub fn new(url: &str, clock: SimClock, source: KeySource) -> Result<Self, KeyError> {
+        Self::with_clocks(url, clock.clone(), clock, source)
+    }
+
+    /// The same, where another machine's clock than the documents' dates the tokens.
+    pub(crate) fn with_clocks(
+        url: &str,
+        clock: SimClock,
+        signs: SimClock,
+        source: KeySource,
+    ) -> Result<Self, KeyError> {
         let state = State::new(source.take(1)?, clock.boot(), clock.wall());
-        let inner = Inner { url: url.to_owned(), clock, source, state: Mutex::new(state) };
+        let inner = Inner { url: url.to_owned(), clock, signs, source, state: Mutex::new(state) };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -302,7 +315,7 @@ impl Issuer {
 
     /// A normal token for `workload`, to be changed before [signing](Self::sign) or as it is.
     pub fn token_spec(&self, workload: &Workload, audience: &str, ttl: Duration) -> TokenSpec {
-        TokenSpec::projected(self.url(), workload, audience, self.0.clock.wall(), ttl)
+        TokenSpec::projected(self.url(), workload, audience, self.0.signs.wall(), ttl)
     }
 
     /// Signs with the current key.

@@ -21,7 +21,8 @@
 //! | `POST /sim/clear` `{"requests":false}` | removes all faults, and with `true` forgets the requests |
 //! | `POST /sim/advance` `{"seconds":n}` | moves the simulated time forward; before it answers, the schedule is kept and kubelet has renewed a token that is due |
 //! | `GET /sim/requests` | `counts` of the pod's requests, and all `requests` |
-//! | `GET /sim/now` | the simulated time |
+//! | `POST /sim/clock` `{"machine":"issuer","seconds":-600}` | from now on the clock of that machine (`pod`, which is its kubelet's here, `issuer`, `api` or `entra`) is wrong by so much; with 0 it is right again |
+//! | `GET /sim/now` | the simulated time, and what each machine takes for it |
 //!
 //! `POST /sim/publish` takes `key` or `jwk`: `key` is `new`, `short` (RSA of 1024 bits),
 //! `low-exponent` (e = 3), `example` (a published one), or the kid of any key there was, which

@@ -208,6 +208,10 @@ async fn the_admin_api_refuses_junk_and_keeps_time() {
         assert_eq!(status, want, "{path}");
         assert!(body["error"].is_string(), "{body}");
     }
+    let wrong = r#"{"machine":"issuer","seconds":-8640000}"#;
+    let (_, now) = world.admin("/sim/clock", Some(wrong)).await;
+    let machines = &now["machines"];
+    assert!(machines["issuer"].as_str() < machines["entra"].as_str(), "{now}");
     let (_, before) = world.admin("/sim/now", None).await;
     let (_, after) = world.admin("/sim/advance", Some(r#"{"seconds":86400}"#)).await;
     assert!(after["unix"].as_i64().unwrap() - before["unix"].as_i64().unwrap() >= 86_400);

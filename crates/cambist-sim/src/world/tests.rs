@@ -65,6 +65,38 @@ async fn a_granted_token_is_known_until_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_machine_goes_by_a_clock_of_its_own() {
+    let sim = Sim::new().unwrap();
+    sim.issuer().host(crate::issuer::Hosting::Blob);
+    for (machine, hours) in
+        [(Machine::Pod, -100), (Machine::Issuer, -3), (Machine::Api, -2), (Machine::Entra, 1)]
+    {
+        sim.clock_of(machine).skew(hours * 3600);
+    }
+    sim.issuer().upload();
+    let get = async |url: String| {
+        let request = http::Request::get(url).body(Bytes::new()).unwrap();
+        sim.service().oneshot(request).await.unwrap()
+    };
+    let jwks = get(sim.issuer().jwks_url()).await;
+    for name in ["date", "last-modified"] {
+        assert_eq!(jwks.headers()[name], "Mon, 23 Nov 2026 01:13:45 GMT", "{name}");
+    }
+    let api = get(format!("{}/openid/v1/jwks", sim.settings().api_server)).await;
+    assert_eq!(api.headers()["date"], "Mon, 23 Nov 2026 02:13:45 GMT");
+    // The API server dates the token, and Entra judges it.
+    let token = sim.token().unwrap();
+    assert_eq!(claims(&token)["iat"], sim.clock().wall().as_secs() - 2 * 3600);
+    let asked = sim.service().oneshot(request(&sim, &token, SCOPE)).await.unwrap();
+    assert_eq!(
+        (asked.status().as_u16(), &asked.headers()["date"]),
+        (401, &"Mon, 23 Nov 2026 05:13:45 GMT".parse().unwrap())
+    );
+    assert_eq!(refusal(&sim, &token).await, (401, 700_024));
+    assert_eq!(sim.journal().entries()[0].time, sim.clock().wall());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_good_assertion_earns_a_token() {
     let sim = Sim::new().unwrap();
     let scope = "https://management.azure.com//.default";

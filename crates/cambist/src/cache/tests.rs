@@ -238,7 +238,7 @@ async fn sleep_of_the_machine_counts_and_the_wall_clock_does_not() {
     bench.get("a").await.unwrap();
     bench.clock.skew(365 * 86_400);
     assert!(bench.peek("a").is_some());
-    bench.clock.skew(-2 * 365 * 86_400);
+    bench.clock.skew(-365 * 86_400);
     assert!(bench.peek("a").is_some());
     bench.clock.advance(secs(3601));
     assert!(bench.peek("a").is_none());

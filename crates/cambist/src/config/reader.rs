@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use cambist_core::admission::Exemption;
 use cambist_core::admission::Mode;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
-use cambist_core::key_age::enforce::Exemption;
 use cambist_core::key_age::{Grade, Limits};
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;

@@ -1,10 +1,13 @@
 //! The Azure token that is held.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, UnixTime};
+use cambist_core::key_age::Verdict;
 use cambist_core::secret::Secret;
 
 use crate::receipt::Receipt;
@@ -19,6 +22,8 @@ pub struct AccessToken {
     valid_for: Duration,
     refresh_in: Option<Duration>,
     receipt: Receipt,
+    /// Shared by clones: it is the same token.
+    used: Arc<AtomicBool>,
 }
 
 /// Whether a text can be a bearer token, see [`AccessToken::secret`].
@@ -34,7 +39,13 @@ impl AccessToken {
         refresh_in: Option<Duration>,
         receipt: Receipt,
     ) -> Self {
-        Self { secret, valid_for, refresh_in, receipt }
+        Self { secret, valid_for, refresh_in, receipt, used: Arc::default() }
+    }
+
+    /// The same, with what is to be said of the age of the key that vouched for it.
+    pub(crate) fn judged(mut self, verdict: Option<Verdict>) -> Self {
+        self.receipt.verdict = verdict;
+        self
     }
 
     /// The token itself, for an `Authorization: Bearer` header. It is opaque: never take it apart.
@@ -77,6 +88,13 @@ impl AccessToken {
     /// How it was had.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
+    }
+
+    /// Whether this is its first use: `true` once, for whoever says first that it is handing it out,
+    /// and `false` from then on. For telling of a token once and not of each use.
+    pub fn is_first_use(&self) -> bool {
+        // Read first: nearly always it is not, and then nothing is written that others read.
+        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
     }
 
     /// How long it is still valid; zero once it is not.

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cambist_core::admission::{Admission, Circumstances, Mode, Standing, Unchecked};
+use cambist_core::admission::{Admission, Circumstances, KeyVerdicts, Mode, Standing, Unchecked};
 use cambist_core::jwks::Alg;
 use cambist_core::refresh::Failure;
 use cambist_core::scope::Audience;
@@ -54,8 +54,12 @@ fn assertion() -> Assertion {
         max_lifetime: Duration::from_secs(86_400),
         default_account: DefaultAccount::Refused,
     };
-    let world =
-        Circumstances { keys: Err("none in this test"), now: NOW, upstream: None, key_age: None };
+    let world = Circumstances {
+        keys: Err("none in this test"),
+        now: NOW,
+        upstream: None,
+        verdicts: KeyVerdicts::default(),
+    };
     let token = ProjectedToken::parse(&token).unwrap();
     Admission::new(verifier, Mode::Audit).admit(token, world).unwrap()
 }

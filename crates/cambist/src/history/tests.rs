@@ -1,4 +1,4 @@
-use cambist_core::clock::UnixTime;
+use cambist_core::clock::{Reading, UnixTime};
 use cambist_core::key_age::{PublishedSet, Sighting, Source};
 use cambist_sim::keys::KeySource;
 use tempfile::TempDir;
@@ -15,11 +15,11 @@ fn place() -> (TempDir, HistoryFile) {
 fn look(file: &HistoryFile, key: usize, at: i64) -> Option<Damage> {
     let jwks = format!(r#"{{"keys":[{}]}}"#, KeySource::Pool.take(key).unwrap().jwk());
     let set = PublishedSet::parse(jwks.as_bytes()).unwrap();
-    let seen = Sighting::of(Source::Public, UnixTime::from_secs(at), &set).unwrap();
+    let seen = Sighting::of(Source::Public, Reading::alone(UnixTime::from_secs(at)), &set).unwrap();
     let update = file.update(|stored| {
         let damage = stored.as_ref().and_then(|stored| stored.damage.clone());
         let mut history = stored.map_or_else(|| History::new("https://i.test"), |s| s.history);
-        history.observe(&seen);
+        history.observe(&seen).unwrap();
         (history, damage)
     });
     update.unwrap()

@@ -1,8 +1,8 @@
 //! Which of the numbered checks can be answered from what one process saw.
 
-use cambist_core::clock::UnixTime;
+use cambist_core::clock::Reading;
 use cambist_core::key_age::checks::{
-    example_keys, returned_keys, reused_kids, secrets, shared_kids, unplanned_rotation,
+    clock_is_off, exposed_keys, returned_keys, reused_kids, shared_kids, unplanned_rotation,
 };
 use cambist_core::key_age::{Finding, Policy};
 
@@ -10,19 +10,18 @@ use super::Seen;
 
 /// What this process saw that is worth a word; only of the latest set and of its own history,
 /// because a ledger's keeper tells of the rest.
-pub(super) fn of(seen: &Seen, policy: &Policy, now: UnixTime) -> Vec<Finding> {
-    let source = seen.history.primary();
-    let mut out = Vec::new();
+pub(super) fn of(seen: &Seen, policy: &Policy, now: Reading) -> Vec<Finding> {
+    let source = seen.primary();
+    let mut out: Vec<_> = clock_is_off(now, seen.left_out, policy).into_iter().collect();
     if let Some(set) = &seen.set {
-        out.extend(secrets(set));
-        out.extend(example_keys(set));
+        out.extend(exposed_keys(set));
         out.extend(shared_kids(set));
         out.extend(reused_kids(&seen.history, set));
     }
     out.extend(returned_keys(&seen.history, source));
     if let Some(limits) = policy.limits {
         let cadence = limits.rotate_after();
-        out.extend(unplanned_rotation(&seen.history, source, cadence, policy, now));
+        out.extend(unplanned_rotation(&seen.history, source, cadence, policy, now.at()));
     }
     out
 }

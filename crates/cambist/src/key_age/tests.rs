@@ -1,7 +1,10 @@
-use cambist_core::key_age::{CheckId, PublishedSet, Sighting, Verdict};
+use cambist_core::admission::{Standing, Unchecked};
+use cambist_core::key_age::{CheckId, PublishedSet, Severity, Sighting, Verdict};
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use tokio::time::sleep;
 
+use super::judging::GOOD_FOR;
 use super::*;
 use crate::testing::{World, reason, scope};
 
@@ -18,8 +21,8 @@ async fn live(world: &World, days: u32, credential: &crate::Credential) {
     }
 }
 
-fn report(credential: &crate::Credential) -> Arc<Report> {
-    credential.issuer_keys().unwrap().key_age().unwrap().report().unwrap()
+async fn report(credential: &crate::Credential) -> Arc<Report> {
+    credential.issuer_keys().unwrap().key_age().unwrap().judged().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -28,13 +31,13 @@ async fn a_key_that_nobody_rotates_becomes_due_and_then_stops_renewal_where_enfo
     let credential = world.credential();
     let vault = scope("https://vault.azure.net");
     credential.token(&vault).await.unwrap();
-    assert_eq!(report(&credential).judgement.verdict, Verdict::Unknown);
+    assert_eq!(report(&credential).await.judgement.verdict, Verdict::Unknown);
     live(&world, 47, &credential).await;
-    assert_eq!(report(&credential).judgement.verdict, Verdict::Unknown);
+    assert_eq!(report(&credential).await.judgement.verdict, Verdict::Unknown);
     live(&world, 2, &credential).await;
-    assert_eq!(report(&credential).judgement.verdict, Verdict::Due);
+    assert_eq!(report(&credential).await.judgement.verdict, Verdict::Due);
     live(&world, 45, &credential).await;
-    assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
+    assert_eq!(report(&credential).await.judgement.verdict, Verdict::Overdue);
     let before = world.asked().0;
     let error = credential.token(&scope("api://new")).await.unwrap_err();
     assert_eq!(error.reason().as_str(), "key_overdue");
@@ -69,7 +72,7 @@ async fn audit_always_serves_and_says_so() {
     live(&world, 93, &credential).await;
     assert!(objections.0.lock().unwrap().is_empty());
     live(&world, 2, &credential).await;
-    assert_eq!(report(&credential).judgement.verdict, Verdict::Overdue);
+    assert_eq!(report(&credential).await.judgement.verdict, Verdict::Overdue);
     assert!(credential.entries().iter().any(|entry| entry.token.is_some()));
     assert_eq!(objections.0.lock().unwrap().last(), Some(&"key_overdue"));
 }
@@ -139,7 +142,8 @@ fn ledger(world: &World, issuer: &str, days: u32) -> (tempfile::TempDir, String)
     let mut history = History::new(issuer);
     for day in (0..=days).rev() {
         let at = world.context().clock.wall() - DAY * day;
-        history.observe(&Sighting::of(Source::Public, at, &set).unwrap());
+        let at = cambist_core::clock::Reading::alone(at);
+        history.observe(&Sighting::of(Source::Public, at, &set).unwrap()).unwrap();
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.json");
@@ -158,20 +162,20 @@ async fn a_ledger_tells_what_was_before_and_its_faults_are_told() {
     let vault = scope("https://vault.azure.net");
     let credential = world.credential();
     credential.token(&vault).await.unwrap();
-    let said = report(&credential);
+    let said = report(&credential).await;
     assert_eq!((said.judgement.verdict, &said.ledger_problem), (Verdict::Due, &None));
     assert!(said.findings.iter().any(|found| found.id == CheckId::K001), "{:?}", said.findings);
 
     // Torn: its backup serves, and that is told. Torn, too: what was read stays in use.
-    let again = || {
+    let again = async || {
         let key_age = credential.issuer_keys().unwrap().key_age().unwrap();
         world.sim.clock().advance(LEDGER_EVERY);
         key_age.read_ledger();
-        key_age.report().unwrap()
+        key_age.judged().await.unwrap()
     };
     for file in ["history.json", "history.json.bak"] {
         std::fs::write(dir.path().join(file), "{").unwrap();
-        let said = again();
+        let said = again().await;
         assert_eq!(said.judgement.verdict, Verdict::Due);
         assert!(said.ledger_problem.as_ref().unwrap().contains("damaged"), "{said:?}");
     }
@@ -180,9 +184,43 @@ async fn a_ledger_tells_what_was_before_and_its_faults_are_told() {
     let world = world.with("CAMBIST_LEDGER", &path);
     let credential = world.credential();
     credential.token(&vault).await.unwrap();
-    let said = report(&credential);
+    let said = report(&credential).await;
     assert_eq!(said.judgement.verdict, Verdict::Unknown);
     assert!(said.ledger_problem.as_ref().unwrap().contains("other.example"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_judged_once_for_everybody_and_nobody_who_reads_waits() {
+    #[derive(Debug, Default)]
+    struct Count(std::sync::atomic::AtomicU32);
+    impl crate::Observer for Count {
+        fn keys_judged(&self, _: &Report) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let mut world = World::new();
+    let count = Arc::new(Count::default());
+    world.observer = count.clone();
+    let judged = || count.0.load(std::sync::atomic::Ordering::SeqCst);
+    let credential = world.credential();
+    let key_age = credential.issuer_keys().unwrap().key_age().unwrap();
+    assert!(key_age.report().is_none() && key_age.judged().await.is_none(), "nothing is known yet");
+    credential.token(&scope("api://first")).await.unwrap();
+    let settled = key_age.judged().await.unwrap();
+    let before = judged();
+    for _ in 0..100 {
+        assert!(Arc::ptr_eq(&key_age.report().unwrap(), &settled));
+        assert!(Arc::ptr_eq(&key_age.judged().await.unwrap(), &settled));
+    }
+    assert_eq!(judged(), before);
+    // Its minute is over: the last one is told at once, and one new one is made.
+    sleep(GOOD_FOR).await;
+    for _ in 0..100 {
+        assert!(Arc::ptr_eq(&key_age.report().unwrap(), &settled));
+    }
+    let many = futures_util::future::join_all((0..100).map(|_| key_age.judged())).await;
+    assert_eq!(judged(), before + 1);
+    assert!(many.iter().flatten().all(|report| report.at == settled.at + GOOD_FOR));
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +239,7 @@ async fn a_resurrected_key_is_suspect_and_may_sign() {
         }
         live(&world, 3, &credential).await;
     }
-    let said = report(&credential);
+    let said = report(&credential).await;
     assert_eq!(said.judgement.verdict, Verdict::Suspect);
     assert!(said.findings.iter().any(|found| found.id == CheckId::K112), "{:?}", said.findings);
     assert_eq!(reason(&credential, &scope("api://new")).await, "");
@@ -218,7 +256,7 @@ fn a_body_that_cannot_be_read_is_no_sighting() {
         stale: Duration::ZERO,
         last_modified: None,
         etag: None,
-        server_time: None,
+        server_time: Some(world.context().clock.wall()),
     };
     let set = world.sim.issuer().jwks().to_string();
     key_age.observe_keys(&issuer, look(set.as_bytes()));
@@ -228,6 +266,77 @@ fn a_body_that_cannot_be_read_is_no_sighting() {
     assert_eq!(sequence(), before);
     key_age.observe_keys(&issuer, look(set.as_bytes()));
     assert_eq!(sequence(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_right_leaves_no_old_key_behind() {
+    for wrong in [-100, 100] {
+        let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+        let (credential, node) = (world.credential(), world.sim.clock_of(Machine::Pod));
+        node.skew(wrong * 86_400);
+        let first = credential.token(&scope("api://first")).await.unwrap();
+        assert_eq!(first.standing(), Some(Standing::Unchecked(Unchecked::ClockSkew)));
+        let said = report(&credential).await;
+        assert_eq!((said.looks_left_out, said.judgement.verdict), (1, Verdict::Unknown));
+        let off = said.findings.iter().find(|found| found.id == CheckId::K405).unwrap();
+        assert_eq!(off.severity, Severity::High);
+        assert!(off.evidence[0].contains("100 d off"), "{off}");
+        // NTP.
+        node.skew(0);
+        sleep(Duration::from_secs(61)).await;
+        assert_eq!(reason(&credential, &scope("api://second")).await, "");
+        let said = report(&credential).await;
+        assert_eq!(said.judgement.verdict, Verdict::Unknown);
+        assert!(said.findings.iter().all(|found| found.id != CheckId::K405));
+        live(&world, 3, &credential).await;
+        assert_eq!(reason(&credential, &scope("api://third")).await, "");
+        let said = report(&credential).await;
+        assert_eq!((said.looks_left_out, said.judgement.verdict), (1, Verdict::Unknown));
+        assert!(said.judgement.keys[0].age.at_least < DAY * 4, "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_runs_away_makes_no_key_old_and_silences_nothing() {
+    let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+    let credential = world.credential();
+    live(&world, 2, &credential).await;
+    world.sim.clock_of(Machine::Pod).skew(100 * 86_400);
+    // The alarm is raised by what this clock says, and nobody is stopped by it.
+    assert_eq!(reason(&credential, &scope("api://held")).await, "");
+    assert_eq!(report(&credential).await.judgement.verdict, Verdict::Overdue);
+    // Nor does a server's wrong date hide that a key is old.
+    world.sim.clock_of(Machine::Pod).skew(0);
+    live(&world, 100, &credential).await;
+    world.sim.clock_of(Machine::Issuer).skew(-60 * 86_400);
+    world.sim.clock().advance(Duration::from_secs(3700));
+    credential.issuer_keys().unwrap().tend();
+    sleep(Duration::from_secs(31)).await;
+    let said = report(&credential).await;
+    assert_eq!((said.judgement.verdict, said.looks_left_out), (Verdict::Overdue, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_from_a_file_are_dated_once_any_server_was_heard() {
+    let world = World::new();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jwks.json");
+    std::fs::write(&path, world.sim.issuer().jwks().to_string()).unwrap();
+    let sources = vec![crate::issuer_keys::Source::File(path)];
+    let credential = world
+        .config()
+        .trust
+        .open_over(world.transport(), sources, world.context())
+        .credential(&world.config().identity);
+    credential.token(&scope("api://first")).await.unwrap();
+    assert_eq!(report(&credential).await.looks_left_out, 1);
+    assert_eq!(report(&credential).await.judgement.keys.len(), 1);
+    sleep(Duration::from_secs(100)).await;
+    credential.token(&scope("api://second")).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let said = report(&credential).await;
+    assert_eq!(said.looks_left_out, 1);
+    assert!(said.judgement.keys[0].trusted_by.is_some(), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +373,7 @@ async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
         async move { credential.maintain().await }
     });
     let held = credential.token(&vault).await.unwrap();
-    assert_eq!(report(&credential).ledger_problem, None);
+    assert_eq!(report(&credential).await.ledger_problem, None);
     // While it runs; what was read before stays in use.
     make_fifo(&path);
     std::fs::remove_file(dir.path().join("history.json.bak")).unwrap();
@@ -272,7 +381,7 @@ async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
         world.kubelet.project().unwrap();
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    let said = report(&credential);
+    let said = report(&credential).await;
     assert!(said.ledger_problem.as_ref().unwrap().ends_with("is a FIFO, not a regular file"));
     assert_eq!(said.judgement.verdict, Verdict::Due);
     let now = credential.token(&vault).await.unwrap();
@@ -281,7 +390,7 @@ async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
     // From the start.
     let credential = world.credential();
     credential.token(&vault).await.unwrap();
-    assert!(report(&credential).ledger_problem.as_ref().unwrap().contains("is a FIFO"));
+    assert!(report(&credential).await.ledger_problem.as_ref().unwrap().contains("is a FIFO"));
 }
 
 #[test]

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use cambist::Credential;
-use http::Request;
 use serde_json::Value;
 
 use crate::admin::Admin;
 use crate::endpoint::Endpoint;
-use crate::testing::{Lines, World, ask, json, msi, text};
+use crate::testing::{Lines, World, ask, ask_admin, json, msi, text};
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
@@ -56,7 +55,7 @@ impl Days {
     }
 
     pub(super) async fn metrics(&self) -> String {
-        text(self.admin.answer(&Request::get("/metrics").body(()).unwrap())).await
+        text(ask_admin(&self.admin, "/metrics")).await
     }
 
     pub(super) async fn metric(&self, series: &str) -> Option<i64> {
@@ -66,8 +65,7 @@ impl Days {
     }
 
     pub(super) async fn key_age(&self) -> Value {
-        let request = Request::get("/status.json").body(()).unwrap();
-        json(self.admin.answer(&request)).await["key_age"].take()
+        json(ask_admin(&self.admin, "/status.json")).await["key_age"].take()
     }
 
     /// The verdict, which everybody must tell alike.
@@ -79,7 +77,7 @@ impl Days {
         assert!(metrics.lines().any(|line| line == hot), "{hot} is not in {metrics}");
         let one_hot = metrics.lines().filter(|l| l.starts_with("cambist_issuer_status{"));
         assert_eq!(one_hot.filter(|line| line.ends_with(" 1")).count(), 1, "{metrics}");
-        let ready = self.admin.answer(&Request::get("/ready").body(()).unwrap());
+        let ready = ask_admin(&self.admin, "/ready");
         assert_eq!(ready.status(), 200);
         assert_eq!(json(ready).await["key_age"]["verdict"], *verdict);
         verdict

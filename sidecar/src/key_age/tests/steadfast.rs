@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cambist::history::HistoryFile;
-use cambist_core::clock::Clock;
+use cambist_core::clock::{Clock, Reading};
 use cambist_core::key_age::{History, PublishedSet, Sighting, Source};
+use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,7 +21,8 @@ fn ledger(world: &World, days: u32) -> (TempDir, String) {
     let mut history = History::new(&world.sim.settings().issuer);
     for day in (0..=days).rev() {
         let at = world.sim.clock().wall() - DAY * day;
-        history.observe(&Sighting::of(Source::Public, at, &set).unwrap());
+        let seen = Sighting::of(Source::Public, Reading::alone(at), &set).unwrap();
+        history.observe(&seen).unwrap();
     }
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("history.json");
@@ -220,14 +222,12 @@ async fn what_enforcement_would_hold_is_counted_where_audited() {
 
 #[tokio::test(start_paused = true)]
 async fn a_skewed_clock_makes_no_key_old() {
-    for (https_disagrees, served) in [(true, 200), (false, 403)] {
+    let (pod, all) = ([Machine::Pod], Machine::ALL);
+    for (wrong, served) in [(&pod[..], 200), (&all[..], 403)] {
         let mut days = Days::new(World::new(), &[ENFORCE]);
         assert_eq!(days.token().await.0, 200);
         let skew = 100 * 86_400;
-        days.world.sim.clock().skew(skew);
-        if https_disagrees {
-            days.world.sim.faults().inject(Target::Jwks, Fault::DateSkew(-skew));
-        }
+        wrong.iter().for_each(|machine| days.world.sim.clock_of(*machine).skew(skew));
         // With the first fresh token the key set is read anew, too; by the second that is judged.
         days.day().await;
         let (status, body) = days.day().await;

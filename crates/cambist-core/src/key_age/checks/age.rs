@@ -156,8 +156,8 @@ mod tests {
     use super::*;
     use crate::key_age::fact::Fact;
     use crate::key_age::history::tests::look;
-    use crate::key_age::judge::{Known, judge};
-    use crate::key_age::vectors::{DAY, HOUR, key, known, signer_seen_since, watch};
+    use crate::key_age::judge::Known;
+    use crate::key_age::vectors::{DAY, HOUR, judge, key, known, signer_seen_since, watch};
     use crate::testing::{ISSUER, NOW};
 
     fn ids(findings: impl IntoIterator<Item = Finding>) -> Vec<(CheckId, Severity)> {
@@ -207,7 +207,7 @@ mod tests {
         assert!(never_rotated(&history, Source::Public).is_none());
         watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
         assert_eq!(never_rotated(&history, Source::Public).unwrap().id, CheckId::K004);
-        history.observe(&look(Source::Public, NOW + DAY * 2, &[1, 2]));
+        history.observe(&look(Source::Public, NOW + DAY * 2, &[1, 2])).unwrap();
         assert!(never_rotated(&history, Source::Public).is_none());
     }
 
@@ -238,7 +238,7 @@ mod tests {
         watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
         assert!(pauses(&history, Source::Public, &policy, NOW + DAY * 2).is_empty());
         assert_eq!(pauses(&history, Source::Public, &policy, NOW + DAY * 3).len(), 1);
-        history.observe(&look(Source::Public, NOW + DAY * 3, &[2]));
+        history.observe(&look(Source::Public, NOW + DAY * 3, &[2])).unwrap();
         let found = pauses(&history, Source::Public, &policy, NOW + DAY * 3);
         assert_eq!(found[0].key, Some(key(2)));
         // A pause during which nothing changed costs nothing once it is over.

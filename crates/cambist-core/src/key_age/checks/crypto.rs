@@ -43,9 +43,13 @@ pub fn odd_exponent(jwk: &PublishedKey) -> Option<Finding> {
     (e != [1, 0, 1]).then(|| key(CheckId::K302, jwk, text))
 }
 
-/// K303: a modulus that can be factored by itself: small factors, the ROCA fingerprint
-/// (CVE-2017-15361), or primes so close that Fermat's method finds them.
+/// K303: a modulus that can be factored with some work: factors that are not that small, or primes so
+/// close that Fermat's method finds them. What takes none is told by
+/// [`exposed_keys`](super::exposed_keys).
 pub fn weak_modulus(jwk: &PublishedKey) -> Option<Finding> {
+    if jwk.exposed.is_some() {
+        return None;
+    }
     let weakness = factor::weakness(&jwk.rsa.as_ref()?.n)?;
     Some(key(CheckId::K303, jwk, format!("{}: {weakness}", jwk.name())))
 }

@@ -1,30 +1,30 @@
 //! K101 to K111: signs of somebody else's hand in what is published now.
 
-use crate::jwks::{KeyId, Thumbprint};
+use crate::jwks::{Exposed, KeyId, Thumbprint};
 use crate::key_age::fact::Source;
 use crate::key_age::finding::{CheckId, Finding};
 use crate::key_age::history::History;
-use crate::key_age::published::PublishedSet;
+use crate::key_age::published::{PublishedKey, PublishedSet};
 use crate::text::quoted;
 
-/// Keys that stand in documentation or in public test data, by thumbprint, and where. Of the first
-/// two the private halves stand beside them.
-const EXAMPLES: [(&str, &str); 4] = [
-    ("JHJehTTTZlsspKHT-GaJxK7Kd1NQgZJu3fyK6K_QDYU", "the unit tests of Kubernetes (RSA)"),
-    ("SoABiieYuNx4UdqYvZRVeuC6SihxgLrhLy9peHMHpTc", "the unit tests of Kubernetes (EC)"),
-    ("Me5VC6i4_4mymFj7T5rcUftFjYX70YoCfSnZB6-nBY4", "the documentation of azwi"),
-    ("WnIHKRUdrHykaIfLLJgiuoMXzqTtUObEFwKh71GBRmU", "a published description of a laboratory"),
-];
-
-/// K101: members that only a private or shared key has.
-pub fn secrets(set: &PublishedSet) -> Vec<Finding> {
-    let secret = set.keys().iter().filter(|key| !key.secret_members.is_empty() || key.kty == "oct");
-    let finding = |key: &crate::key_age::published::PublishedKey| {
-        let members = key.secret_members.join(", ");
-        let text = format!("{} (kty {}) has members: {members}", key.name(), quoted(&key.kty));
-        Finding::new(CheckId::K101, key.thumbprint, text)
+/// K101, K103 and K303: keys whose private half anybody can have, because it is published, known or
+/// can be computed.
+pub fn exposed_keys(set: &PublishedSet) -> Vec<Finding> {
+    let finding = |key: &PublishedKey| {
+        let quote = || quoted(&key.kty);
+        let (id, text) = match (&key.exposed, key.kty.as_str()) {
+            (Some(Exposed::Published(members)), _) => {
+                let members = members.join(", ");
+                (CheckId::K101, format!("{} (kty {}) has members: {members}", key.name(), quote()))
+            }
+            (Some(how @ Exposed::Example(_)), _) => (CheckId::K103, how.to_string()),
+            (Some(how), _) => (CheckId::K303, format!("{}: {how}", key.name())),
+            (None, "oct") => (CheckId::K101, format!("{} (kty {})", key.name(), quote())),
+            (None, _) => return None,
+        };
+        Some(Finding::new(id, key.thumbprint, text))
     };
-    secret.map(finding).collect()
+    set.keys().iter().filter_map(finding).collect()
 }
 
 /// K102: a public key that the API server, asked since, never published. While a key is being
@@ -44,16 +44,6 @@ pub fn foreign_keys(history: &History) -> Vec<Finding> {
         Finding::new(CheckId::K102, Some(life.key), text)
     };
     foreign.map(finding).collect()
-}
-
-/// K103: keys that anybody may have.
-pub fn example_keys(set: &PublishedSet) -> Vec<Finding> {
-    let find = |key: Thumbprint| {
-        let name = key.to_string();
-        let (_, origin) = EXAMPLES.iter().find(|(example, _)| *example == name)?;
-        Some(Finding::new(CheckId::K103, Some(key), format!("it is the key of {origin}")))
-    };
-    set.thumbprints().filter_map(find).collect()
 }
 
 /// K104: a token names a published key, and its signature is not that key's. `verified` says
@@ -113,6 +103,7 @@ pub fn shared_kids(set: &PublishedSet) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Reading;
     use crate::key_age::history::Sighting;
     use crate::key_age::history::tests::look;
     use crate::key_age::published::tests::KUBERNETES_TEST_RSA;
@@ -126,11 +117,11 @@ mod tests {
     #[test]
     fn k101_sees_private_members_and_shared_secrets() {
         let leaked = KEYS[0].jwk("a").replace("\"e\":", "\"dq\":\"AQAB\",\"e\":");
-        let found = secrets(&parse(&[&leaked, r#"{"kty":"oct"}"#]));
+        let found = exposed_keys(&parse(&[&leaked, r#"{"kty":"oct"}"#]));
         assert_eq!(found.len(), 2);
         assert!(found[0].evidence[0].contains("dq") && !found[0].evidence[0].contains("AQAB"));
         assert!(found[0].key.is_some());
-        assert!(secrets(&parse(&[&KEYS[0].jwk("a"), &KEYS[1].jwk("b")])).is_empty());
+        assert!(exposed_keys(&parse(&[&KEYS[0].jwk("a"), &KEYS[1].jwk("b")])).is_empty());
     }
 
     #[test]
@@ -138,23 +129,22 @@ mod tests {
         let mut history = History::new(ISSUER);
         watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
         assert!(foreign_keys(&history).is_empty());
-        history.observe(&look(Source::Api, NOW - DAY, &[1]));
+        history.observe(&look(Source::Api, NOW - DAY, &[1])).unwrap();
         assert!(foreign_keys(&history).is_empty());
-        history.observe(&look(Source::Api, NOW + DAY, &[1]));
+        history.observe(&look(Source::Api, NOW + DAY, &[1])).unwrap();
         let found = foreign_keys(&history);
         assert_eq!((found.len(), found[0].key), (1, Some(key(2))));
         // A key that the API server had once is not foreign.
-        history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2]));
+        history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2])).unwrap();
         assert!(foreign_keys(&history).is_empty());
     }
 
     #[test]
     fn k103_knows_published_examples() {
-        let found = example_keys(&parse(&[KUBERNETES_TEST_RSA, &KEYS[0].jwk("a")]));
+        let found = exposed_keys(&parse(&[KUBERNETES_TEST_RSA, &KEYS[0].jwk("a")]));
         assert_eq!(found.len(), 1);
         assert!(found[0].evidence[0].contains("Kubernetes"));
-        assert!(example_keys(&parse(&[&KEYS[0].jwk("a")])).is_empty());
-        assert!(EXAMPLES.iter().all(|(name, _)| name.parse::<Thumbprint>().is_ok()));
+        assert!(exposed_keys(&parse(&[&KEYS[0].jwk("a")])).is_empty());
     }
 
     #[test]
@@ -178,7 +168,9 @@ mod tests {
     fn k110_remembers_what_a_kid_named() {
         let mut history = History::new(ISSUER);
         let before = parse(&[&KEYS[0].jwk("a")]);
-        history.observe(&Sighting::of(Source::Public, NOW, &before).unwrap());
+        history
+            .observe(&Sighting::of(Source::Public, Reading::alone(NOW), &before).unwrap())
+            .unwrap();
         assert!(reused_kids(&history, &before).is_empty());
         assert!(reused_kids(&history, &parse(&[&KEYS[1].jwk("b")])).is_empty());
         assert_eq!(reused_kids(&history, &parse(&[&KEYS[1].jwk("a")])).len(), 1);

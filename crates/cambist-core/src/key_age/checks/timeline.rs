@@ -161,7 +161,7 @@ mod tests {
     fn k112_is_a_key_that_comes_back() {
         let mut history = rotated(DAY * 2);
         assert!(returned_keys(&history, PUBLIC).is_empty());
-        history.observe(&look(PUBLIC, NOW + DAY * 4, &[1, 2]));
+        history.observe(&look(PUBLIC, NOW + DAY * 4, &[1, 2])).unwrap();
         let found = returned_keys(&history, PUBLIC);
         assert_eq!((found.len(), found[0].key), (1, Some(key(1))));
     }
@@ -222,13 +222,13 @@ mod tests {
         let policy = Policy::default();
         let mut history = History::new(ISSUER);
         watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
-        history.observe(&look(Source::Api, NOW, &[1]));
+        history.observe(&look(Source::Api, NOW, &[1])).unwrap();
         assert!(forgotten_upload(&history, &policy).is_none());
-        history.observe(&look(Source::Api, NOW + DAY, &[1, 2]));
+        history.observe(&look(Source::Api, NOW + DAY, &[1, 2])).unwrap();
         assert!(forgotten_upload(&history, &policy).is_none());
-        history.observe(&look(PUBLIC, NOW + DAY + HOUR, &[1]));
+        history.observe(&look(PUBLIC, NOW + DAY + HOUR, &[1])).unwrap();
         assert_eq!(forgotten_upload(&history, &policy).unwrap().id, CheckId::K210);
-        history.observe(&look(PUBLIC, NOW + DAY + HOUR * 2, &[1, 2]));
+        history.observe(&look(PUBLIC, NOW + DAY + HOUR * 2, &[1, 2])).unwrap();
         assert!(forgotten_upload(&history, &policy).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::UnixTime;
+use crate::clock::{Reading, UnixTime};
 use crate::issuer::MAX_DISCOVERY_BYTES;
 use crate::json;
 use crate::jwks::{KeySetError, MAX_JWKS_BYTES};
@@ -70,12 +70,32 @@ pub fn redirected(answer: &Answer) -> Option<Finding> {
     (!answer.redirects.is_empty()).then(|| Finding::new(CheckId::K403, None, text))
 }
 
-/// K405: the clocks differ.
+/// From here on a difference of the clocks is more than an untidy node.
+const FAR: Duration = Duration::from_secs(3600);
+
+/// K405: the clocks differ. By an hour and more, one of them makes evidence worthless.
 pub fn clocks_differ(answer: &Answer, policy: &Policy) -> Option<Finding> {
     let server = answer.server_time()?;
     let apart = server.distance(answer.at);
     let text = format!("here it is {}, there {server}: {} apart", answer.at, span(apart));
-    (apart > policy.clock_error).then(|| Finding::new(CheckId::K405, None, text))
+    differ(apart, text, policy)
+}
+
+/// K405 for somebody who has compared clocks already. `left_out` looks were not recorded for it.
+pub fn clock_is_off(now: Reading, left_out: u32, policy: &Policy) -> Option<Finding> {
+    let apart = now.error();
+    let text = format!(
+        "here it is {}, {} off what https servers say; {left_out} looks were not recorded for that",
+        now.at(),
+        span(apart)
+    );
+    differ(apart, text, policy)
+}
+
+fn differ(apart: Duration, text: String, policy: &Policy) -> Option<Finding> {
+    let finding = Finding::new(CheckId::K405, None, text);
+    let finding = if apart >= FAR { finding.severity(Severity::High) } else { finding };
+    (apart > policy.clock_error).then_some(finding)
 }
 
 /// K406: not a small, well-formed JSON document with status 200. An odd content type, as blob

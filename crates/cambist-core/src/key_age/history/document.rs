@@ -137,6 +137,8 @@ struct BodyRun {
     n: u32,
     #[serde(with = "seconds")]
     stale: Duration,
+    #[serde(with = "seconds", default, skip_serializing_if = "Duration::is_zero")]
+    error: Duration,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_modified: Option<UnixTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,8 +285,8 @@ impl Body {
                     keys.len()
                 )));
             }
-            let BodyRun { source, from, to, n, stale, last_modified, etag, .. } = run;
-            history.runs.push(Run { source, keys, from, to, n, stale, last_modified, etag });
+            let BodyRun { source, from, to, n, stale, error, last_modified, etag, .. } = run;
+            history.runs.push(Run { source, keys, from, to, n, stale, error, last_modified, etag });
         }
         for seen in self.signers {
             let signings =
@@ -307,6 +309,7 @@ impl BodyRun {
             to: run.to,
             n: run.n,
             stale: run.stale,
+            error: run.error,
             last_modified: run.last_modified,
             etag: run.etag.clone(),
         }

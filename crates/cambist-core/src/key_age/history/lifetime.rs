@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{FLAP, History, Run};
+use super::timeline::Timeline;
+use super::{History, Run};
 use crate::clock::UnixTime;
 use crate::jwks::Thumbprint;
 use crate::key_age::fact::{Fact, Grade, Source, Subject};
@@ -20,6 +21,8 @@ pub struct Lifetime {
     pub absent: Option<Absence>,
     /// The first observation with it.
     pub first: UnixTime,
+    /// How wrong the clock may have been that dated the first.
+    pub error: Duration,
     /// The last observation with it.
     pub last: UnixTime,
     /// The first observation without it after the last with it, once that is confirmed.
@@ -35,32 +38,26 @@ pub struct Absence {
     pub at: UnixTime,
     /// How far out of date the set may have been.
     pub stale: Duration,
+    /// How wrong the clock may have been.
+    pub error: Duration,
 }
 
 impl History {
     /// The lifetimes of the keys that `source` ever published, the earliest first.
     pub fn lifetimes(&self, source: Source) -> Vec<Lifetime> {
-        let runs: Vec<_> = self.runs.iter().filter(|run| run.source == source).collect();
-        let mut of: BTreeMap<Thumbprint, Vec<&Run>> = BTreeMap::new();
-        for run in &runs {
-            for key in &run.keys {
-                of.entry(*key).or_default().push(run);
-            }
-        }
-        let mut out: Vec<_> = of
-            .into_iter()
-            .filter_map(|(key, mut with)| {
-                with.sort_by_key(|run| (run.from, run.to));
-                let without: Vec<_> =
-                    runs.iter().copied().filter(|run| !run.keys.contains(&key)).collect();
-                let first = with.first()?.from;
+        let timeline = Timeline::of(&self.runs, source);
+        let mut out: Vec<_> = timeline
+            .keys()
+            .map(|(key, with)| {
+                let (first, error) = with.first().map(|run| (run.from, run.error))?;
                 let last = with.iter().map(|run| run.to).max()?;
-                let absent = self.absence(key, source, &without, first);
-                let (gone, returned) = (gone(&without, last), returned(&with, &without));
-                Some(Lifetime { key, absent, first, last, gone, returned })
+                let absent = self.absence(*key, source, &timeline, first);
+                let (gone, returned) = (timeline.gone(last), timeline.returned(with));
+                Some(Lifetime { key: *key, absent, first, error, last, gone, returned })
             })
-            .collect();
-        out.sort_by_key(|life| (life.first, life.key));
+            .collect::<Option<_>>()
+            .unwrap_or_default();
+        out.sort_by_key(|life: &Lifetime| (life.first, life.key));
         out
     }
 
@@ -70,23 +67,17 @@ impl History {
         &self,
         key: Thumbprint,
         source: Source,
-        without: &[&Run],
+        timeline: &Timeline<'_>,
         first: UnixTime,
     ) -> Option<Absence> {
-        // Of a run that goes on beyond `first`, only its start is known to be before.
-        let points = without.iter().filter(|run| run.from < first).map(|run| {
-            if run.to < first { (run.to, run.n, run.stale) } else { (run.from, 1, run.stale) }
-        });
-        let points: Vec<_> = points.collect();
-        let seen = points.iter().fold(0u32, |sum, (_, n, _)| sum.saturating_add(*n));
-        let (at, _, stale) = points.into_iter().max_by_key(|(at, ..)| *at)?;
+        let (absence, seen) = timeline.before(first)?;
         let agrees = |run: &Run| {
             run.source != source
+                && run.from <= absence.at + AGREE
+                && run.to + AGREE >= absence.at
                 && !run.keys.contains(&key)
-                && run.from <= at + AGREE
-                && run.to + AGREE >= at
         };
-        (seen >= 2 || self.runs.iter().any(agrees)).then_some(Absence { at, stale })
+        (seen >= 2 || self.runs.iter().any(agrees)).then_some(absence)
     }
 
     /// The facts that this history proves, none of them known better than `trust`: Proven for one's
@@ -96,61 +87,53 @@ impl History {
     /// of the other sources a key is only known to exist. See [`History::primary`].
     pub fn facts(&self, primary: Source, trust: Grade) -> Vec<Fact> {
         let mut out = Vec::new();
+        let modified = self.modified(primary);
         for life in self.lifetimes(primary) {
-            out.push(Fact::published(life.key, life.first, primary));
-            out.extend(
-                life.absent
-                    .map(|absence| Fact::absent(life.key, absence.at, absence.stale, primary)),
-            );
-            out.extend(self.unmodified(life.key, primary));
+            out.push(Fact::published(life.key, life.first, primary).give_or_take(life.error));
+            out.extend(life.absent.map(|Absence { at, stale, error }| {
+                Fact::absent(life.key, at, stale, primary).give_or_take(error)
+            }));
+            let unmodified = modified.get(&life.key);
+            out.extend(unmodified.and_then(|(modified, at)| {
+                Fact::unmodified(life.key, *modified, (*at).max(*modified))
+            }));
             out.extend(life.gone.map(|gone| retired(&life, gone)));
         }
         for source in [Source::Public, Source::Api, Source::File] {
             if source != primary {
                 let lives = self.lifetimes(source);
-                out.extend(lives.iter().map(|life| Fact::held(life.key, life.first, source)));
+                out.extend(
+                    lives.iter().map(|life| {
+                        Fact::held(life.key, life.first, source).give_or_take(life.error)
+                    }),
+                );
             }
         }
+        let mut ends: Vec<_> = self.signings.values().map(|seen| seen.last).collect();
+        ends.sort_unstable();
         for (key, seen) in &self.signings {
             out.push(Fact::signed(*key, seen.first));
-            let others = self.signings.iter().filter(|(other, _)| *other != key);
-            let before = others.map(|(_, other)| other.last).filter(|last| *last < seen.first);
-            out.extend(before.max().map(|still| Fact::not_yet_signing(*key, still)));
+            // Its own end is not among those before its beginning.
+            let before = ends.partition_point(|last| *last < seen.first);
+            let still = before.checked_sub(1).and_then(|place| ends.get(place));
+            out.extend(still.map(|still| Fact::not_yet_signing(*key, *still)));
         }
         out.into_iter().map(|fact| fact.at_most(trust)).collect()
     }
 
-    /// The earliest `Last-Modified` of a set with the key: it did not change since, so it was there.
-    fn unmodified(&self, key: Thumbprint, source: Source) -> Option<Fact> {
-        let runs = self.runs.iter().filter(|run| run.source == source && run.keys.contains(&key));
-        let (modified, at) = runs.filter_map(|run| Some((run.last_modified?, run.from))).min()?;
-        Fact::unmodified(key, modified, at.max(modified))
-    }
-}
-
-/// When a key was first seen to be gone, if two observations agree.
-fn gone(without: &[&Run], last: UnixTime) -> Option<UnixTime> {
-    let after = without.iter().filter(|run| run.to > last);
-    let points = after.map(|run| if run.from > last { (run.from, run.n) } else { (run.to, 1) });
-    let points: Vec<_> = points.collect();
-    let seen = points.iter().fold(0u32, |sum, (_, n)| sum.saturating_add(*n));
-    points.iter().map(|(at, _)| *at).min().filter(|_| seen >= 2)
-}
-
-/// The latest return of a key that was gone by at least two observations and for longer than sets
-/// flap.
-fn returned(with: &[&Run], without: &[&Run]) -> Option<(UnixTime, UnixTime)> {
-    let mut out = None;
-    let mut last = with.first()?.to;
-    for run in with {
-        let between = without.iter().filter(|other| other.from > last && other.to < run.from);
-        let seen = between.fold(0u32, |sum, other| sum.saturating_add(other.n));
-        if run.from.since(last) > FLAP && seen >= 2 {
-            out = Some((last, run.from));
+    /// The earliest `Last-Modified` of a set with each key, and when that was seen: the set did not
+    /// change since, so the key was there.
+    fn modified(&self, source: Source) -> BTreeMap<Thumbprint, (UnixTime, UnixTime)> {
+        let mut out = BTreeMap::new();
+        for run in self.runs.iter().filter(|run| run.source == source) {
+            let Some(modified) = run.last_modified else { continue };
+            for key in &run.keys {
+                let earliest = out.entry(*key).or_insert((modified, run.from));
+                *earliest = (*earliest).min((modified, run.from));
+            }
         }
-        last = last.max(run.to);
+        out
     }
-    out
 }
 
 fn retired(life: &Lifetime, gone: UnixTime) -> Fact {

@@ -75,6 +75,7 @@ impl Run {
         self.to = self.to.max(other.to);
         self.n = self.n.max(other.n);
         self.stale = self.stale.max(other.stale);
+        self.error = self.error.max(other.error);
         self.last_modified = match (self.last_modified, other.last_modified) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

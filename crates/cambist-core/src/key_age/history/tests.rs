@@ -1,18 +1,18 @@
 use proptest::prelude::*;
 
+use super::lifetime::Absence;
 use super::*;
 use crate::key_age::fact::{Evidence, Grade};
 use crate::key_age::finding::CheckId;
-use crate::key_age::judge::judge;
 use crate::key_age::policy::Policy;
-use crate::key_age::vectors::{DAY, HOUR, key, known, watch};
+use crate::key_age::vectors::{DAY, HOUR, judge, key, known, watch};
 use crate::testing::{ISSUER, KEYS, NOW, set};
 
 /// A look at a set of these keys.
 pub(in crate::key_age) fn look(source: Source, at: UnixTime, names: &[u8]) -> Sighting {
     Sighting {
         source,
-        at,
+        at: Reading::alone(at),
         stale: HOUR,
         last_modified: None,
         etag: None,
@@ -28,19 +28,25 @@ fn public(at: UnixTime, names: &[u8]) -> Sighting {
 #[test]
 fn a_sighting_is_of_keys_that_can_be_told_apart() {
     let parse = |jwks: &[&str]| PublishedSet::parse(set(jwks).as_bytes()).unwrap();
-    let seen = Sighting::of(Source::Api, NOW, &parse(&[&KEYS[0].jwk("a"), r#"{"kty":"AKP"}"#]));
+    let seen = Sighting::of(
+        Source::Api,
+        Reading::alone(NOW),
+        &parse(&[&KEYS[0].jwk("a"), r#"{"kty":"AKP"}"#]),
+    );
     assert_eq!(seen.unwrap().keys().len(), 1);
-    assert!(Sighting::of(Source::Api, NOW, &parse(&[r#"{"kty":"AKP"}"#])).is_none());
+    assert!(
+        Sighting::of(Source::Api, Reading::alone(NOW), &parse(&[r#"{"kty":"AKP"}"#])).is_none()
+    );
 }
 
 #[test]
 fn a_single_absence_may_be_a_server_that_lags() {
     let mut history = History::new(ISSUER);
-    history.observe(&public(NOW, &[1]));
-    history.observe(&public(NOW + HOUR, &[1, 2]));
+    history.observe(&public(NOW, &[1])).unwrap();
+    history.observe(&public(NOW + HOUR, &[1, 2])).unwrap();
     assert_eq!(history.lifetimes(Source::Public)[1].absent, None);
     // The API server agrees: then it is none.
-    history.observe(&look(Source::Api, NOW, &[1]));
+    history.observe(&look(Source::Api, NOW, &[1])).unwrap();
     let absent = history.lifetimes(Source::Public)[1].absent.unwrap();
     assert_eq!((absent.at, absent.stale), (NOW, HOUR));
 }
@@ -60,8 +66,8 @@ fn an_answer_without_keys_is_no_absence() {
 fn the_api_servers_keys_exist_and_the_public_ones_are_trusted() {
     let mut history = History::new(ISSUER);
     watch(&mut history, &[1], NOW, NOW + DAY * 9, DAY);
-    history.observe(&look(Source::Api, NOW + DAY, &[1, 2]));
-    history.observe(&public(NOW + DAY * 10, &[1, 2]));
+    history.observe(&look(Source::Api, NOW + DAY, &[1, 2])).unwrap();
+    history.observe(&public(NOW + DAY * 10, &[1, 2])).unwrap();
     let out = judge(&known(&history), &Policy::default(), NOW + DAY * 10);
     let new = out.key(key(2)).unwrap();
     assert_eq!(new.material_age.at_least, DAY * 9);
@@ -90,17 +96,18 @@ fn a_set_that_has_not_changed_is_seen_again() {
     let mut history = History::new(ISSUER);
     for (hour, names, etag) in [(0, &[1][..], "a"), (1, &[1, 2], "b"), (2, &[1, 2], "b")] {
         let etag = Some(etag.to_owned());
-        history.observe(&Sighting { etag, ..public(NOW + HOUR * hour, names) });
+        history.observe(&Sighting { etag, ..public(NOW + HOUR * hour, names) }).unwrap();
     }
     let mut read = history.clone();
-    let again = history.unchanged(Source::Public, NOW + HOUR * 3, "b").unwrap();
-    history.observe(&again);
+    let again = history.unchanged(Source::Public, Reading::alone(NOW + HOUR * 3), "b").unwrap();
+    history.observe(&again).unwrap();
     // As if it had been read whole.
     let etag = Some("b".to_owned());
-    read.observe(&Sighting { etag, ..public(NOW + HOUR * 3, &[1, 2]) });
+    read.observe(&Sighting { etag, ..public(NOW + HOUR * 3, &[1, 2]) }).unwrap();
     assert_eq!(history, read);
-    assert!(history.unchanged(Source::Public, NOW + HOUR * 4, "c").is_none());
-    assert!(history.unchanged(Source::Api, NOW + HOUR * 4, "b").is_none());
+    let later = Reading::alone(NOW + HOUR * 4);
+    assert!(history.unchanged(Source::Public, later, "c").is_none());
+    assert!(history.unchanged(Source::Api, later, "b").is_none());
 }
 
 #[test]
@@ -108,7 +115,7 @@ fn servers_that_never_agree_do_not_fill_the_history() {
     let mut history = History::new(ISSUER);
     for hour in 0..24 * 365 {
         let names: &[u8] = if hour % 2 == 0 { &[1] } else { &[2, 3] };
-        history.observe(&public(NOW + HOUR * hour, names));
+        history.observe(&public(NOW + HOUR * hour, names)).unwrap();
     }
     assert!(history.runs().len() <= 3, "{}", history.runs().len());
 }
@@ -119,11 +126,48 @@ fn an_issuer_that_shows_other_keys_at_each_look_does_not_fill_the_memory() {
     for look in 0..3000u32 {
         let mut seen = public(NOW + HOUR * look, &[1]);
         seen.keys.insert(Thumbprint::of_spki(&look.to_be_bytes()));
-        history.observe(&seen);
+        history.observe(&seen).unwrap();
     }
     assert!(history.runs().len() <= 1024);
     let lives = history.lifetimes(Source::Public);
     assert_eq!(lives.iter().find(|life| life.key == key(1)).unwrap().first, NOW);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is about how long that takes")]
+fn a_hostile_issuer_costs_no_more_than_it_shows() {
+    use crate::key_age::judge::Known;
+    let set = |look: u32| -> BTreeSet<_> {
+        (0..100u32).map(|n| Thumbprint::of_spki(&(look * 1000 + n).to_be_bytes())).collect()
+    };
+    // As much as memory could hold before anything is forgotten.
+    let mut history = History::new(ISSUER);
+    for look in 0..512 {
+        let at = NOW + Duration::from_secs(60) * look;
+        let run = Run { keys: set(look), ..run(at) };
+        history.runs.push(run);
+    }
+    history.normalise();
+    let started = std::time::Instant::now();
+    let facts = history.facts(Source::Public, Grade::Proven);
+    let known = Known { facts, published: set(511), ..Known::default() };
+    drop(judge(&known, &Policy::default(), NOW + DAY));
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // And as much as is held of it in truth.
+    let mut history = History::new(ISSUER);
+    for look in 0..300 {
+        let mut seen = public(NOW + Duration::from_secs(60) * look, &[]);
+        seen.keys = set(look);
+        history.observe(&seen).unwrap();
+    }
+    assert!(history.ever(Source::Public).len() <= 1024 + 100);
+}
+
+fn run(at: UnixTime) -> Run {
+    let (source, keys, stale) = (Source::Public, BTreeSet::new(), Duration::ZERO);
+    let (last_modified, etag, error) = (None, None, Duration::ZERO);
+    Run { source, keys, from: at, to: at, n: 1, stale, error, last_modified, etag }
 }
 
 #[test]
@@ -142,7 +186,7 @@ fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
             sighting.keys = keys.iter().map(|k| Thumbprint::of_spki(&k.to_be_bytes())).collect();
             sighting.etag = Some(format!("\"0x8DC{generation:012X}\""));
             sighting.last_modified = Some(NOW + HOUR * (generation * 24 * rotation));
-            history.observe(&sighting);
+            history.observe(&sighting).unwrap();
             let signer = Thumbprint::of_spki(&generation.to_be_bytes());
             history.observe_token(signer, at, at + HOUR);
         }
@@ -204,7 +248,7 @@ fn other_versions_and_impossible_contents_are_told_apart() {
     let edited = text.replace(r#""n":25"#, r#""n":26"#);
     assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
     assert!(matches!(History::decode(b"null"), Err(HistoryError::Json(_))));
-    let huge = vec![b' '; 1024 * 1024 + 1];
+    let huge = vec![b' '; MAX_HISTORY_BYTES + 1];
     assert!(matches!(History::decode(&huge), Err(HistoryError::TooLarge { .. })));
 }
 
@@ -260,7 +304,7 @@ fn history() -> impl Strategy<Value = History> {
             seen.stale = HOUR * u32::from(bits);
             seen.kids.insert(key(1), etag.iter().cloned().collect());
             seen.etag = etag;
-            history.observe(&seen);
+            history.observe(&seen).unwrap();
         }
         for (name, at) in tokens {
             let at = UnixTime::from_secs(at * 3600);
@@ -268,6 +312,51 @@ fn history() -> impl Strategy<Value = History> {
         }
         history
     })
+}
+
+/// Lifetimes as they are defined, one key after the other; of absences at one moment any will do.
+fn by_definition(history: &History) -> Vec<Lifetime> {
+    let of_source = |run: &&Run| run.source == Source::Public;
+    let runs: Vec<&Run> = history.runs.iter().filter(of_source).collect();
+    let life = |key: Thumbprint| {
+        let (mut with, without): (Vec<&Run>, Vec<&Run>) =
+            runs.iter().partition(|run| run.keys.contains(&key));
+        with.sort_by_key(|run| (run.from, run.to));
+        let (first, last) = (with[0].from, with.iter().map(|run| run.to).max().unwrap());
+        let before = without.iter().filter(|run| run.from < first);
+        let before: Vec<_> = before
+            .map(|run| if run.to < first { (run.to, run.n, *run) } else { (run.from, 1, *run) })
+            .collect();
+        let at = before.iter().map(|(at, ..)| *at).max();
+        let agrees = |run: &Run| {
+            let near = at.is_some_and(|at| run.from <= at + HOUR && run.to + HOUR >= at);
+            run.source != Source::Public && near && !run.keys.contains(&key)
+        };
+        let seen = before.iter().map(|(_, n, _)| n).sum::<u32>();
+        let confirmed = seen >= 2 || history.runs.iter().any(agrees);
+        let worst = before.iter().filter(|(then, ..)| Some(*then) == at);
+        let stale = worst.map(|(.., run)| run.stale).max();
+        let absent = at.zip(stale).filter(|_| confirmed);
+        let absent = absent.map(|(at, stale)| Absence { at, stale, error: Duration::ZERO });
+        let after = without.iter().filter(|run| run.to > last);
+        let after: Vec<_> = after
+            .map(|run| if run.from > last { (run.from, run.n) } else { (run.to, 1) })
+            .collect();
+        let gone = after.iter().map(|(at, _)| *at).min();
+        let gone = gone.filter(|_| after.iter().map(|(_, n)| n).sum::<u32>() >= 2);
+        let (mut returned, mut so_far) = (None, with[0].to);
+        for run in with {
+            let between = without.iter().filter(|it| it.from > so_far && it.to < run.from);
+            if run.from.since(so_far) > FLAP && between.map(|it| it.n).sum::<u32>() >= 2 {
+                returned = Some((so_far, run.from));
+            }
+            so_far = so_far.max(run.to);
+        }
+        Lifetime { key, absent, first, error: Duration::ZERO, last, gone, returned }
+    };
+    let mut out: Vec<_> = history.ever(Source::Public).into_iter().map(life).collect();
+    out.sort_by_key(|life| (life.first, life.key));
+    out
 }
 
 fn join(a: &History, b: &History) -> History {
@@ -283,6 +372,13 @@ proptest! {
         prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
         prop_assert_eq!(join(&a, &a), a.clone());
         prop_assert_eq!(join(&join(&a, &b), &b), join(&a, &b));
+    }
+
+    #[test]
+    fn lifetimes_are_as_they_are_defined(a in history(), b in history()) {
+        prop_assert_eq!(a.lifetimes(Source::Public), by_definition(&a));
+        let both = join(&a, &b);
+        prop_assert_eq!(both.lifetimes(Source::Public), by_definition(&both));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::key_age::fact::{Evidence, Source, Subject};
 use crate::key_age::finding::CheckId;
 use crate::key_age::policy::AgeBasis;
-use crate::key_age::vectors::{DAY, HOUR, key, signer_seen_since};
+use crate::key_age::vectors::{DAY, HOUR, judge, key, signer_seen_since};
 use crate::testing::NOW;
 
 #[test]
@@ -216,14 +216,10 @@ proptest! {
         let policy = Policy { basis, ..Policy::default() };
         let at = |facts: Vec<Fact>, now: i64, off: i64, current: Option<u8>| {
             let now = UnixTime::from_secs(now * 86_400);
-            let known = Known {
-                facts,
-                published: published.clone(),
-                current: current.map(key),
-                server_time: Some(now - DAY * u32::try_from(off).unwrap()),
-                ..Known::default()
-            };
-            judge(&known, &policy, now)
+            let now = Reading::new(now, DAY * u32::try_from(off).unwrap());
+            let (published, current) = (published.clone(), current.map(key));
+            let known = Known { facts, published, current, ..Known::default() };
+            super::super::judge(&known, &policy, now)
         };
         let before = at(some.clone(), now, off, current);
         let after = at([some, more].concat(), now + later, off_later, current_later);

@@ -52,6 +52,7 @@ impl Admin {
             .route("/sim/requests", get(requests))
             .route("/sim/now", get(time::now))
             .route("/sim/advance", post(time::advance))
+            .route("/sim/clock", post(time::clock))
             .route("/sim/schedule", post(time::schedule))
             .route("/sim/rollout", post(time::roll_out))
             .fallback(|| async { Refused(StatusCode::NOT_FOUND, "no such address".to_owned()) })

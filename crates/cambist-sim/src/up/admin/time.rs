@@ -1,5 +1,6 @@
 //! The clock, and what goes by it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Admin, Refused, failed, parse};
+use crate::clock::Machine;
 use crate::issuer::Schedule;
 use crate::up::duration::{in_json, in_json_or_null};
 use crate::world::Sim;
@@ -23,7 +25,9 @@ pub(super) async fn now(State(admin): State<Admin>) -> Json<Value> {
 
 fn moment(sim: &Sim) -> Value {
     let now = sim.clock().wall();
-    json!({ "unix": now, "rfc3339": now.to_string() })
+    let of = |machine: Machine| (machine.as_str(), sim.clock_of(machine).wall().to_string());
+    let machines: BTreeMap<_, _> = Machine::ALL.map(of).into();
+    json!({ "unix": now, "rfc3339": now.to_string(), "machines": machines })
 }
 
 #[derive(Deserialize)]
@@ -38,6 +42,20 @@ pub(super) async fn advance(
 ) -> Result<Json<Value>, Refused> {
     let Advance { seconds } = parse(&body)?;
     admin.sim.clock().advance(Duration::from_secs(seconds));
+    admin.catch_up().await.map_err(failed)?;
+    Ok(Json(moment(&admin.sim)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wrong {
+    machine: Machine,
+    seconds: i64,
+}
+
+pub(super) async fn clock(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, Refused> {
+    let Wrong { machine, seconds } = parse(&body)?;
+    admin.sim.clock_of(machine).skew(seconds);
     admin.catch_up().await.map_err(failed)?;
     Ok(Json(moment(&admin.sim)))
 }

@@ -1,4 +1,7 @@
+use http::Version;
+
 use super::*;
+use crate::testing::LOOPBACK;
 
 const SECRET: &str = "0123456789abcdef";
 const CLIENT: &str = "00000000-0000-0000-0000-00000000000A";
@@ -7,13 +10,13 @@ const IMDS: &str =
     "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
 const NATIVE: &str = "/v1/token?scope=https://vault.azure.net/.default";
 
+fn of(protocols: &[Protocol], secret: Option<&str>, identity: Identity) -> Policy {
+    Policy::of_one(Door::tokens(8421), protocols.to_vec(), secret.map(Secret::new), identity)
+}
+
 fn policy() -> Policy {
-    Policy {
-        protocols: Protocol::ALL.to_vec(),
-        header_secret: Some(Secret::new(SECRET)),
-        port: 8421,
-        identity: Identity { client_id: CLIENT.to_owned(), ..Identity::default() },
-    }
+    let identity = Identity { client_id: CLIENT.to_owned(), ..Identity::default() };
+    of(&Protocol::ALL, Some(SECRET), identity)
 }
 
 /// The one request that yields a token by App Service, IMDS or the native protocol.
@@ -28,7 +31,7 @@ fn good(target: &str) -> http::request::Builder {
 
 fn verdict(request: http::request::Builder) -> Result<(Protocol, String), Reason> {
     let request = request.body(()).expect("the test's request is a request");
-    parse(&policy(), &request)
+    decide(&policy(), LOOPBACK, &request)
         .map(|asked| (asked.protocol, asked.resource.as_str().to_owned()))
         .map_err(|rejection| rejection.reason())
 }
@@ -127,7 +130,7 @@ fn the_host_must_be_this_listener() {
         "user@localhost:8421",
         "localhost:8421@evil.example",
     ] {
-        refused(with(host), Reason::Host);
+        refused(with(host), Reason::HostNotAllowed);
     }
     refused(Request::get(MSI).header("X-IDENTITY-HEADER", SECRET), Reason::Host);
     refused(good(MSI).header("Host", "127.0.0.1:8421"), Reason::Host);
@@ -227,7 +230,7 @@ fn the_list_of_paths_is_closed() {
     refused(good("*"), Reason::Path);
     // CVE-2022-23551: `\` taken for `/` by one of two parsers.
     if let Ok(request) = good("/metadata/identity\\oauth2\\token/").body(()) {
-        assert_eq!(parse(&policy(), &request).unwrap_err().reason(), Reason::Path);
+        assert_eq!(decide(&policy(), LOOPBACK, &request).unwrap_err().reason(), Reason::Path);
     }
 }
 
@@ -240,8 +243,8 @@ fn only_get_is_answered() {
 
 #[test]
 fn what_is_closed_yields_nothing() {
-    let closed = Policy { protocols: vec![Protocol::AppService], ..policy() };
-    let bare = Policy { header_secret: None, ..policy() };
+    let closed = of(&[Protocol::AppService], Some(SECRET), Identity::default());
+    let bare = of(&Protocol::ALL, None, Identity::default());
     for (policy, target, open) in [
         (&closed, MSI, true),
         (&closed, IMDS, false),
@@ -251,7 +254,7 @@ fn what_is_closed_yields_nothing() {
         (&bare, IMDS, true),
     ] {
         let request = good(target).body(()).unwrap();
-        let verdict = parse(policy, &request).map_err(|r| r.reason());
+        let verdict = decide(policy, LOOPBACK, &request).map_err(|r| r.reason());
         assert_eq!(verdict.is_ok(), open, "{target}");
         assert!(open || verdict == Err(Reason::ProtocolClosed));
     }
@@ -332,7 +335,7 @@ fn the_query_must_mean_one_thing() {
 fn the_native_protocol_takes_a_least_lifetime() {
     let ttl = |text: &str| {
         let request = good(&format!("{NATIVE}&min_ttl={text}")).body(()).unwrap();
-        parse(&policy(), &request).map(|asked| asked.min_ttl).map_err(|r| r.reason())
+        decide(&policy(), LOOPBACK, &request).map(|asked| asked.min_ttl).map_err(|r| r.reason())
     };
     assert_eq!(ttl("600"), Ok(Some(Duration::from_secs(600))));
     assert_eq!(ttl("0"), Ok(Some(Duration::ZERO)));
@@ -346,11 +349,11 @@ fn the_native_protocol_takes_a_least_lifetime() {
 #[test]
 fn an_identity_may_be_selected_by_any_of_its_names() {
     let mut policy = policy();
-    policy.identity.object_id = Some("object".to_owned());
-    policy.identity.resource_id = Some("/subscriptions/s/x".to_owned());
+    policy.identities[0].object_id = Some("object".to_owned());
+    policy.identities[0].resource_id = Some("/subscriptions/s/x".to_owned());
     let ask = |policy: &Policy, selectors: &str| {
         let request = good(&format!("{MSI}&{selectors}")).body(()).unwrap();
-        parse(policy, &request).map(drop).map_err(|r| r.reason())
+        decide(policy, LOOPBACK, &request).map(drop).map_err(|r| r.reason())
     };
     let mine = CLIENT.to_lowercase();
     for (names, value) in [
@@ -372,7 +375,7 @@ fn an_identity_may_be_selected_by_any_of_its_names() {
     ] {
         assert_eq!(ask(&policy, &two), Err(Reason::IdentityConflict), "{two}");
     }
-    policy.identity.any = true;
+    policy.identities[0].any = true;
     assert_eq!(ask(&policy, "client_id=whoever"), Ok(()));
     assert_eq!(ask(&policy, "client_id=a&object_id=b"), Err(Reason::IdentityConflict));
     // Unknown here: it cannot be told to be ours.
@@ -385,7 +388,7 @@ fn an_identity_may_be_selected_by_any_of_its_names() {
 fn the_secret_is_in_no_verdict() {
     let policy = policy();
     let request = good("/msi/token").body(()).unwrap();
-    let rejection = parse(&policy, &request).unwrap_err();
+    let rejection = decide(&policy, LOOPBACK, &request).unwrap_err();
     let text = format!("{rejection} {rejection:?} {policy:?}");
     assert!(!text.contains(SECRET), "{text}");
     for wrong in ["hunter2hunter2hunter2", ""] {
@@ -394,7 +397,7 @@ fn the_secret_is_in_no_verdict() {
             .header("x-identity-header", wrong)
             .body(())
             .unwrap();
-        let text = parse(&policy, &request).unwrap_err().to_string();
+        let text = decide(&policy, LOOPBACK, &request).unwrap_err().to_string();
         assert!(!text.contains("hunter2"), "what was presented may be a neighbour's: {text}");
     }
 }

@@ -1,0 +1,197 @@
+//! Judging, off the workers: at most one judgement at a time, each kept until what it rests on changes
+//! or its minute is over. Who only reads gets the last one at once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::{Inner, KeyAge, Report, Seen, findings};
+use crate::flight::{Flight, Joined};
+use arc_swap::ArcSwapOption;
+use cambist_core::clock::Reading;
+use cambist_core::key_age::checks::ages;
+use cambist_core::key_age::enforce::refusals;
+use cambist_core::key_age::{Grade, History, Known, Source, judge};
+
+/// How long a judgement is good for; ages are counted in days.
+pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// How long somebody waits for a judgement before he goes by the last one: blocking threads are few,
+/// and a dead file system may hold them.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often one flight judges anew because something changed meanwhile.
+const ROUNDS: u32 = 3;
+
+/// The last judgement, and the one under way.
+pub(super) struct Judging {
+    /// How often anything changed that a judgement rests on.
+    changes: AtomicU64,
+    last: ArcSwapOption<Judged>,
+    flight: Arc<Flight<Option<Arc<Report>>>>,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        let (changes, last) = (AtomicU64::new(0), ArcSwapOption::empty());
+        Self { changes, last, flight: Arc::new(Flight::new()) }
+    }
+}
+
+/// A judgement, and what had changed by then.
+struct Judged {
+    changes: u64,
+    report: Arc<Report>,
+}
+
+impl KeyAge {
+    /// What was last said of the keys, at once; `None` if nothing was yet. If it may be out of date,
+    /// that is looked into in the background.
+    ///
+    /// Outside of a tokio runtime the keys are judged here and now.
+    pub fn report(&self) -> Option<Arc<Report>> {
+        if self.current().is_none() {
+            self.start();
+        }
+        self.last()
+    }
+
+    /// What is to be said of the keys by all that is known now; `None` if that is nothing. Must be
+    /// called within a tokio runtime.
+    pub async fn judged(&self) -> Option<Arc<Report>> {
+        // Twice, since the judgement under way may have begun before the last change.
+        for _ in 0..2 {
+            let judged = tokio::time::timeout(PATIENCE, self.join().outcome()).await;
+            if judged.is_err() || self.current().is_some() {
+                break;
+            }
+        }
+        self.last()
+    }
+
+    /// Something changed that the last judgement rests on.
+    pub(super) fn judge_anew(&self) {
+        self.0.judging.changes.fetch_add(1, Ordering::SeqCst);
+        self.start();
+    }
+
+    fn start(&self) {
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => drop(self.join()),
+            Err(_) => drop(self.judge().map(|judged| self.keep(judged))),
+        }
+    }
+
+    fn join(&self) -> Joined<Option<Arc<Report>>> {
+        let (now, known) = (self.0.context.clock.boot(), || self.current().map(Some));
+        self.0.judging.flight.join(now, known, || self.clone().fly())
+    }
+
+    /// Judges on a thread that may take its time.
+    async fn fly(self) -> Option<Arc<Report>> {
+        let mut report = None;
+        for _ in 0..ROUNDS {
+            let judge = self.clone();
+            let judged = tokio::task::spawn_blocking(move || judge.judge()).await;
+            report = Some(self.keep(judged.ok().flatten()?));
+            // What changed meanwhile found this flight under way and began none of its own.
+            if self.current().is_some() {
+                break;
+            }
+        }
+        report
+    }
+
+    fn keep(&self, judged: Judged) -> Arc<Report> {
+        let report = judged.report.clone();
+        self.0.judging.last.store(Some(Arc::new(judged)));
+        self.0.context.observer.keys_judged(&report);
+        report
+    }
+
+    fn last(&self) -> Option<Arc<Report>> {
+        self.0.judging.last.load().as_ref().map(|judged| judged.report.clone())
+    }
+
+    /// The last judgement, if nothing has changed since.
+    fn current(&self) -> Option<Arc<Report>> {
+        let last = self.0.judging.last.load();
+        let judged = last.as_ref()?;
+        let now = self.0.context.clock.wall();
+        let unchanged = judged.changes == self.0.judging.changes.load(Ordering::SeqCst);
+        (unchanged && judged.report.at.distance(now) < GOOD_FOR).then(|| judged.report.clone())
+    }
+
+    /// Judges; `None` if nothing is known yet.
+    fn judge(&self) -> Option<Judged> {
+        let Inner { settings, context, .. } = &*self.0;
+        let changes = self.0.judging.changes.load(Ordering::SeqCst);
+        let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let seen = seen?;
+        let ledger = self.0.ledger.load_full();
+        let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
+        let now = self.0.heard.wall(&*context.clock);
+        let now = now.unwrap_or_else(|| Reading::alone(context.clock.wall()));
+        let platform = settings.platform_of(seen.history.issuer());
+        let policy = settings.policy_on(platform);
+        let primary = seen.primary();
+        let mut known = Known {
+            facts: seen.history.facts(primary, Grade::Proven),
+            published: seen.published.get(&primary).cloned().unwrap_or_default(),
+            signings: seen.history.signings().clone(),
+            ..Known::default()
+        };
+        if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref())
+            && let Err(problem) = self.add_ledger(history, &mut known, &seen, primary)
+        {
+            ledger_problem = Some(problem);
+        }
+        let mut findings = findings::of(&seen, &policy, now);
+        let mut judgement = judge(&known, &policy, now);
+        judgement.suspect(&findings);
+        findings.extend(ages(&judgement, &policy, now.at()));
+        let report = Arc::new(Report {
+            at: now.at(),
+            platform,
+            policy,
+            refused: refusals(&judgement, &findings),
+            judgement,
+            findings,
+            ledger_problem,
+            looks_left_out: seen.left_out,
+        });
+        Some(Judged { changes, report })
+    }
+
+    /// Adds what the ledger says, believed no further than is configured; or says why not.
+    fn add_ledger(
+        &self,
+        ledger: &History,
+        known: &mut Known,
+        seen: &Seen,
+        primary: Source,
+    ) -> Result<(), String> {
+        let issuer = seen.history.issuer();
+        if ledger.issuer() != issuer {
+            return Err(format!(
+                "the ledger is about {}, but the projected token is {issuer}'s: observe that issuer instead",
+                ledger.issuer()
+            ));
+        }
+        let trust = self.0.settings.ledger_trust.min(Grade::Attested);
+        known.facts.extend(ledger.facts(primary, trust));
+        let merged: &mut BTreeMap<_, _> = &mut known.signings;
+        for (key, theirs) in ledger.signings() {
+            merged
+                .entry(*key)
+                .and_modify(|ours| {
+                    ours.first = ours.first.min(theirs.first);
+                    ours.last = ours.last.max(theirs.last);
+                    ours.expires = ours.expires.max(theirs.expires);
+                })
+                .or_insert(*theirs);
+        }
+        Ok(())
+    }
+}
