@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use cambist_core::clock::UnixTime;
+use cambist_core::foreign::Foreign;
 use cambist_core::json::{self, JsonError};
 use cambist_core::jwks::{Exposed, KeySetError, MAX_KEYS, SECRET_MEMBERS, Thumbprint};
 
@@ -123,12 +124,14 @@ impl PublishedSet {
 impl PublishedKey {
     fn read(jwk: &Map<String, Value>) -> Self {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
+        // Words of a closed list, as a rule; whatever else stands there is shown and cut.
+        let word = |name: &str| text(name).map(|text| Foreign::new(text).as_str().to_owned());
         let bytes = |name: &str| number(jwk, name);
         let date = |name: &str| jwk.get(name).and_then(Value::as_i64).map(UnixTime::from_secs);
         let strings = |value: &Value| {
             Some(value.as_array()?.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect())
         };
-        let (kty, crv) = (text("kty").unwrap_or_default(), text("crv"));
+        let (kty, crv) = (word("kty").unwrap_or_default(), word("crv"));
         let rsa = match (kty.as_str(), bytes("n"), bytes("e")) {
             ("RSA", Some(n), Some(e)) => Some(RsaNumbers { n, e }),
             _ => None,
@@ -151,8 +154,8 @@ impl PublishedKey {
             exposed: Exposed::find(&secret_members, thumbprint, modulus),
             kid: text("kid"),
             crv,
-            alg: text("alg"),
-            usage: text("use"),
+            alg: word("alg"),
+            usage: word("use"),
             key_ops: jwk.get("key_ops").and_then(strings),
             secret_members,
             thumbprint,
