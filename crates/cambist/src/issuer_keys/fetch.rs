@@ -10,7 +10,7 @@ use cambist_core::issuer::{
     DISCOVERY_ACCEPT, Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES,
 };
 use cambist_core::jwks::{JWKS_ACCEPT, KeyError, KeySet, KeySetError, MAX_JWKS_BYTES};
-use cambist_core::key_age;
+use cambist_key_age as key_age;
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
 };
