@@ -55,14 +55,6 @@ struct Inner {
     begun: Mutex<Vec<BootTime>>,
 }
 
-/// What was found, see [`IssuerKeys::find`].
-pub(crate) struct Found {
-    /// The set.
-    pub(crate) keys: Arc<KeySet>,
-    /// Whether it has the key that was asked for, or was read because it did not.
-    pub(crate) settled: bool,
-}
-
 impl IssuerKeys {
     /// Looks in these places, in this order, until one has a usable set.
     pub fn new(sources: Vec<Source>, context: Context) -> Self {
@@ -88,39 +80,15 @@ impl IssuerKeys {
         issuer: &IssuerUrl,
         kid: Option<&KeyId>,
     ) -> Result<Arc<KeySet>, KeysError> {
-        self.find(issuer, kid).await.map(|found| found.keys)
-    }
-
-    /// The same, with the word whether more is to be learnt by looking again.
-    pub(crate) async fn find(
-        &self,
-        issuer: &IssuerUrl,
-        kid: Option<&KeyId>,
-    ) -> Result<Found, KeysError> {
-        let (place, asked) = (self.place(issuer), self.now());
-        let has = |held: &Held| !matches!(held.keys.choose(kid), Choice::Unknown);
+        let place = self.place(issuer);
         if let Some(held) = place.held()
-            && has(&held)
+            && !matches!(held.keys.choose(kid), Choice::Unknown)
         {
             self.renew(&place);
-            return Ok(Found { keys: held.keys.clone(), settled: true });
+            return Ok(held.keys.clone());
         }
         self.look(&place).await;
-        match place.held() {
-            Some(held) => {
-                let settled = has(&held) || held.asked_at >= asked;
-                Ok(Found { keys: held.keys.clone(), settled })
-            }
-            None => Err(place.problem()),
-        }
-    }
-
-    /// Looks again because a held key did not verify what it should have: an issuer may have put
-    /// another key under the same name. The set, if it was read anew just now.
-    pub(crate) async fn again(&self, issuer: &IssuerUrl) -> Option<Arc<KeySet>> {
-        let (place, asked) = (self.place(issuer), self.now());
-        self.look(&place).await;
-        place.held().filter(|held| held.asked_at >= asked).map(|held| held.keys.clone())
+        place.held().map(|held| held.keys.clone()).ok_or_else(|| place.problem())
     }
 
     /// How long it is of no use to ask for this issuer's keys again; zero if a look may begin now.
@@ -227,7 +195,6 @@ impl IssuerKeys {
     /// One look at one source after the other.
     async fn fly(&self, place: &Place) {
         let Inner { sources, context, .. } = &*self.0;
-        let asked_at = self.now();
         let mut problems = Vec::new();
         for source in sources {
             let kind = source.kind();
@@ -237,7 +204,7 @@ impl IssuerKeys {
             match fetched.unwrap_or(Err(FetchError::Timeout(source::PATIENCE))) {
                 Ok(fetched) => {
                     context.observer.keys_fetched(kind, KeysOutcome::Read, "");
-                    return self.keep(place, kind, asked_at, fetched);
+                    return self.keep(place, kind, fetched);
                 }
                 Err(error) => {
                     let detail = error.to_string();
@@ -249,7 +216,7 @@ impl IssuerKeys {
         place.failed(problems.join("; "), context.jitter);
     }
 
-    fn keep(&self, place: &Place, source: KeySource, asked_at: BootTime, fetched: fetch::Fetched) {
+    fn keep(&self, place: &Place, source: KeySource, fetched: fetch::Fetched) {
         let read_at = self.now();
         if let Some(date) = fetched.date {
             self.0.heard.hear(date, &*self.0.context.clock);
@@ -266,7 +233,7 @@ impl IssuerKeys {
             },
         };
         let (etag, fresh_for) = (fetched.etag, fetched.fresh_for);
-        place.read(Held { keys, etag, asked_at, read_at, fresh_for });
+        place.read(Held { keys, etag, read_at, fresh_for });
     }
 }
 

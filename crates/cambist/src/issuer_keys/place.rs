@@ -40,8 +40,6 @@ pub(super) struct Place {
 pub(super) struct Held {
     pub(super) keys: Arc<KeySet>,
     pub(super) etag: Option<String>,
-    /// When the look began that brought it.
-    pub(super) asked_at: BootTime,
     pub(super) read_at: BootTime,
     pub(super) fresh_for: Duration,
 }
