@@ -21,6 +21,12 @@ pub(crate) struct Args {
     /// Only this part
     #[arg(long)]
     pub(crate) only: Option<Part>,
+    /// Measure beside this sidecar, of an earlier build, and nothing else
+    #[arg(long, value_name = "PATH", conflicts_with = "only")]
+    pub(crate) against: Option<PathBuf>,
+    /// Count a request's instructions under valgrind, and measure nothing else
+    #[arg(long, conflicts_with = "only")]
+    pub(crate) instructions: bool,
     /// Measure this sidecar instead of building one
     #[arg(long, value_name = "PATH")]
     pub(crate) sidecar: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! The sidecar's cached answer over TCP, against a bare hyper responder that answers alike.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,21 +19,22 @@ use crate::sidecar;
 use crate::stats::{median, percentile};
 
 /// An app's busy client, and one that asks now and then.
-const CONNECTIONS: [usize; 2] = [32, 1];
+pub(crate) const CONNECTIONS: [usize; 2] = [32, 1];
 
 /// A server under load, in one round.
 #[derive(Clone, Copy, Debug)]
-struct Phase {
-    cpu_us: f64,
-    rps: f64,
-    p50_us: f64,
-    p99_us: f64,
+pub(crate) struct Phase {
+    pub(crate) cpu_us: f64,
+    pub(crate) rps: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
 }
 
+/// A server that is measured, and what was found so far.
 #[derive(Debug)]
-struct Contender {
-    name: &'static str,
-    server: Server,
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) server: Server,
     target: Target,
     /// By [`CONNECTIONS`], then by round.
     phases: [Vec<Phase>; 2],
@@ -65,8 +67,7 @@ pub(crate) fn compare(args: &Args, it: &Prepared, hyper: &Path) -> anyhow::Resul
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let world = runtime.block_on(up::start(up::Options::new(dir.path().join("world"))))?;
     let log = dir.path().join("sidecar.log");
-    let (server, target) = sidecar::start(&it.program, world.env(), &log, it.cpus)?;
-    let sidecar = Contender { name: "cambist", server, target, phases: Default::default() };
+    let sidecar = Contender::sidecar("cambist", &it.program, world.env(), &log, it.cpus)?;
     let hyper = reference(hyper, &sidecar.target, it.cpus)?;
     let mut contenders = [sidecar, hyper];
     for round in 1..=args.rounds {
@@ -113,7 +114,20 @@ fn reference(program: &Path, like: &Target, cpus: Option<Cpus>) -> anyhow::Resul
 }
 
 impl Contender {
-    fn measure(&mut self, seconds: f64) -> anyhow::Result<()> {
+    /// A sidecar that holds a token.
+    pub(crate) fn sidecar(
+        name: &'static str,
+        program: &Path,
+        world: &BTreeMap<String, String>,
+        log: &Path,
+        cpus: Option<Cpus>,
+    ) -> anyhow::Result<Self> {
+        let (server, target) = sidecar::start(program, world, log, cpus)?;
+        Ok(Self { name, server, target, phases: Default::default() })
+    }
+
+    /// One round.
+    pub(crate) fn measure(&mut self, seconds: f64) -> anyhow::Result<()> {
         for (phases, connections) in self.phases.iter_mut().zip(CONNECTIONS) {
             let mut load = Load::open(&self.target, connections)?;
             load.run(Duration::from_secs_f64(seconds / 10.0))?;
@@ -131,6 +145,25 @@ impl Contender {
         Ok(())
     }
 
+    /// Leaves the rounds so far out.
+    pub(crate) fn forget(&mut self) {
+        self.phases = Default::default();
+    }
+
+    /// Leaves the last round out.
+    pub(crate) fn forget_last(&mut self) {
+        for rounds in &mut self.phases {
+            rounds.pop();
+        }
+    }
+
+    /// A figure over another's, for each round.
+    pub(crate) fn ratios(&self, other: &Self, index: usize, value: fn(&Phase) -> f64) -> Vec<f64> {
+        let pairs = self.phases.iter().zip(&other.phases).nth(index);
+        let pairs = pairs.into_iter().flat_map(|(ours, theirs)| ours.iter().zip(theirs));
+        pairs.map(|(ours, theirs)| value(ours) / value(theirs)).collect()
+    }
+
     /// The median over the rounds.
     fn median(&self, index: usize, value: fn(&Phase) -> f64) -> f64 {
         let phases = self.phases.get(index).map(Vec::as_slice).unwrap_or_default();
@@ -138,7 +171,7 @@ impl Contender {
     }
 }
 
-fn progress(round: u32, rounds: u32, contenders: &[Contender; 2]) {
+pub(crate) fn progress(round: u32, rounds: u32, contenders: &[Contender; 2]) {
     print!("http: round {round} of {rounds}:");
     for contender in contenders {
         let [many, one] = &contender.phases;
@@ -171,11 +204,7 @@ fn rows([cambist, hyper]: &[Contender; 2]) -> anyhow::Result<Vec<Row>> {
             );
         }
     }
-    let ratios = |index: usize, value: fn(&Phase) -> f64| {
-        let pairs = cambist.phases.iter().zip(&hyper.phases).nth(index);
-        let pairs = pairs.into_iter().flat_map(|(ours, theirs)| ours.iter().zip(theirs));
-        pairs.map(|(ours, theirs)| value(ours) / value(theirs)).collect()
-    };
+    let ratios = |index: usize, value: fn(&Phase) -> f64| cambist.ratios(hyper, index, value);
     let memory = cambist.server.resident()? as f64 / hyper.server.resident()? as f64;
     Ok(vec![
         Row::new("P1 CPU a request, 32 connections", ratios(0, |p| p.cpu_us))

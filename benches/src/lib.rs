@@ -11,7 +11,11 @@ mod azure;
 mod http;
 mod in_process;
 #[cfg(target_os = "linux")]
+mod instructions;
+#[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
+mod machine;
 mod report;
 #[cfg(target_os = "linux")]
 mod response;
@@ -23,6 +27,8 @@ mod sidecar;
 mod start;
 mod stats;
 mod stopwatch;
+#[cfg(target_os = "linux")]
+mod versions;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,6 +57,9 @@ pub fn main(hyper: &Path) -> ExitCode {
 
 /// Whether every floor holds.
 fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
+    if args.against.is_some() || args.instructions {
+        return Ok(judge(&versions::compare(args, &http::prepare(args)?)?));
+    }
     let serves = args.wants(Part::Http) || args.wants(Part::Start);
     let served = serves.then(|| http::prepare(args)).transpose()?;
     let mut rows = Vec::new();
@@ -65,11 +74,16 @@ fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
             rows.extend(http::compare(args, &prepared, hyper)?);
         }
     }
+    Ok(judge(&rows))
+}
+
+/// Prints the rows; whether every floor holds.
+fn judge(rows: &[Row]) -> bool {
     println!("\n{}", heading());
-    for row in &rows {
+    for row in rows {
         println!("{row}");
     }
-    Ok(rows.iter().all(Row::holds))
+    rows.iter().all(Row::holds)
 }
 
 /// Elsewhere than on Linux a process' CPU time is told otherwise, so there is nothing to compare.
@@ -96,6 +110,16 @@ mod start {
     use crate::report::Row;
 
     pub(crate) fn measure(_: &Args, _: &()) -> anyhow::Result<Vec<Row>> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod versions {
+    use crate::args::Args;
+    use crate::report::Row;
+
+    pub(crate) fn compare(_: &Args, _: &()) -> anyhow::Result<Vec<Row>> {
         Ok(Vec::new())
     }
 }

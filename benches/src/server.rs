@@ -112,7 +112,7 @@ impl Drop for Server {
 
 /// utime and stime of `/proc/PID/stat` (proc(5)): the 14th and 15th fields, of which the second, in
 /// parentheses, may hold anything.
-fn cpu_ticks(stat: &str) -> Option<u64> {
+pub(crate) fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut fields = rest.split(' ').skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)

@@ -16,8 +16,14 @@ use crate::affinity::Cpus;
 use crate::load::Target;
 use crate::response::Head;
 use crate::server::Server;
+use crate::stopwatch::now;
 
 const RESOURCE: &str = "https://vault.azure.net";
+/// As all SDKs but one ask for it.
+const ENCODED: &str = "https%3A%2F%2Fvault.azure.net";
+
+/// How long a sidecar may take to hold a token.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Builds the sidecar as a release is built. In a build of its own: beside the benches, Cargo would
 /// give it their features, too.
@@ -56,8 +62,16 @@ impl Setup {
         world: &BTreeMap<String, String>,
         log: &Path,
     ) -> anyhow::Result<Self> {
+        Self::of(Command::new(program), world, log)
+    }
+
+    /// The same by a command that ends in the program.
+    pub(crate) fn of(
+        mut command: Command,
+        world: &BTreeMap<String, String>,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let (tokens, admin) = (free_port()?, free_port()?);
-        let mut command = Command::new(program);
         command
             .env_clear()
             .envs(world)
@@ -69,7 +83,7 @@ impl Setup {
             .stderr(File::create(log)?);
         let secret = world.get("IDENTITY_HEADER").context("the world has no header secret")?;
         let token = format!(
-            "GET /msi/token?api-version=2019-08-01&resource={RESOURCE} HTTP/1.1\r\n\
+            "GET /msi/token?api-version=2019-08-01&resource={ENCODED} HTTP/1.1\r\n\
              host: {tokens}\r\nx-identity-header: {secret}\r\naccept: application/json\r\n\r\n"
         );
         let ready = format!("GET /ready?tokens=1 HTTP/1.1\r\nhost: {admin}\r\n\r\n");
@@ -97,7 +111,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<(Server, Target)> {
     let Setup { command, mut token, ready } = Setup::new(program, world, log)?.prefetching();
     let mut server = Server::spawn(command, cpus)?;
-    wait_for_token(&mut server, &ready).with_context(|| {
+    wait_for_token(&mut server, &ready, PATIENCE).with_context(|| {
         format!("the sidecar's log: {}", std::fs::read_to_string(log).unwrap_or_default())
     })?;
     server.check_owns(token.address)?;
@@ -109,8 +123,14 @@ fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn wait_for_token(server: &mut Server, ready: &Target) -> anyhow::Result<()> {
-    for _ in 0..200 {
+/// Waits for so long until it holds a token.
+pub(crate) fn wait_for_token(
+    server: &mut Server,
+    ready: &Target,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let begun = now();
+    while begun.elapsed() < patience {
         if let Some(status) = server.child.try_wait()? {
             bail!("the sidecar ended: {status}");
         }
@@ -119,7 +139,7 @@ fn wait_for_token(server: &mut Server, ready: &Target) -> anyhow::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    bail!("the sidecar held no token within 10 s")
+    bail!("the sidecar held no token within {} s", patience.as_secs())
 }
 
 /// One response, whole, and its status.

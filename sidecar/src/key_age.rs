@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist::key_age::Settings;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{Limits, Platform, Policy};
+use cambist_key_age::{Limits, Platform, Policy};
 
 mod changes;
 mod gauges;

@@ -15,6 +15,7 @@ use crate::reply::Body;
 mod accept;
 mod bind;
 mod connections;
+mod drain;
 mod peer;
 mod phase;
 mod places;

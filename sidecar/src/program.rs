@@ -74,7 +74,7 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
         return check(&config);
     }
     let files = raise_open_files();
-    // Threads begin here: whatever this process gives up for good, it gives up before.
+    // Threads that stay begin here: whatever this process gives up for good, it gives up before.
     let log = match start_log(&config) {
         Ok(log) => log,
         Err(error) => return complain(error, FAILED),

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use cambist_core::foreign::Foreign;
 use cambist_core::scope::{Resource, Scope};
 
 mod identity;
@@ -155,9 +156,7 @@ fn min_ttl(text: &str) -> Result<Duration, Rejection> {
     }
 }
 
-/// Foreign text in a message: quoted, without control characters, not too long.
+/// Foreign text in a message.
 pub(crate) fn shown(text: &str) -> String {
-    let head: String = text.chars().take(100).collect();
-    let cut = if head.len() < text.len() { "…" } else { "" };
-    format!("{head:?}{cut}")
+    Foreign::new(text).to_string()
 }

@@ -10,9 +10,9 @@ use cambist::{AccessToken, Error};
 use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::clock::{BootTime, Clock, UnixTime};
 use cambist_core::foreign::{Foreign, brief};
-use cambist_core::key_age::Verdict;
-use cambist_core::key_age::enforce::remediation;
 use cambist_core::scope::Scope;
+use cambist_key_age::Verdict;
+use cambist_key_age::enforce::remediation;
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 

@@ -1,6 +1,6 @@
 //! From a verdict to an exit code.
 
-use cambist_core::key_age::Verdict;
+use cambist_key_age::Verdict;
 
 use crate::cli::issuer::{ExitArgs, Unknown};
 
@@ -28,7 +28,7 @@ pub(crate) fn code(verdict: Verdict, blind: bool, args: &ExitArgs) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use cambist_core::key_age::Severity;
+    use cambist_key_age::Severity;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The `cambist` command: looks at tokens and issuers.
 //!
 //! How old is the key that signs a cluster's service-account tokens, and what proves it? The model is
-//! `cambist_core::key_age`; here are the collectors of evidence, the stores of its history, and the
+//! `cambist_key_age`; here are the collectors of evidence, the stores of its history, and the
 //! reports. Each command is a function of its arguments and a world (environment, clock, network)
 //! that returns what to print and the exit code.
 #![forbid(unsafe_code)]

@@ -1,8 +1,8 @@
 //! The policy that the flags ask for.
 
 use cambist_core::issuer::IssuerUrl;
-use cambist_core::key_age::policy::LimitsError;
-use cambist_core::key_age::{Limits, Platform, Policy};
+use cambist_key_age::policy::LimitsError;
+use cambist_key_age::{Limits, Platform, Policy};
 
 use crate::cli::issuer::{PolicyArgs, Profile};
 

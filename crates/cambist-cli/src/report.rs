@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::{
+use cambist_key_age::{
     Fact, Finding, Judgement, KeyJudgement, Platform, Policy, Severity, Verdict,
 };
 use serde::Serialize;

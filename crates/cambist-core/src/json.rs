@@ -107,7 +107,10 @@ impl fmt::Display for Found {
 }
 
 /// Parses one JSON object in which no object, at any depth, says a name twice.
-pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+///
+/// # Errors
+/// If the bytes are anything else.
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     if bytes.trim_ascii().is_empty() {
         return Err(JsonError::Empty);
     }
@@ -123,7 +126,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
 }
 
 /// The name of a JSON value's kind, for messages that must not repeat the value.
-pub(crate) fn kind(value: &Value) -> &'static str {
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -16,17 +16,15 @@ pub mod admission;
 pub mod clock;
 pub mod foreign;
 pub mod issuer;
-mod json;
+pub mod json;
 pub mod jwks;
 pub mod jws;
-pub mod key_age;
 pub mod refresh;
 pub mod scope;
 pub mod secret;
 pub mod subject;
 #[cfg(test)]
 mod testing;
-mod text;
 pub mod token;
 pub mod verify;
 

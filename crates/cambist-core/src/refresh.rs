@@ -111,6 +111,9 @@ pub enum Failure {
     /// set for 20 to 45 minutes. A fleet waits for it, so the tries are a minute apart at most for
     /// the first hour; after that it is something else than a rotation.
     Learning,
+    /// It works once the issuer's keys can be had: nothing is sent meanwhile, and whoever has none
+    /// waits, so the tries are five seconds apart at most.
+    Looking,
     /// It works once somebody has changed something.
     Permanent,
     /// Entra found us asking too often (AADSTS50196): asking again makes it worse.
@@ -156,6 +159,7 @@ pub fn wait(
             // An app is waiting; four calls a minute hurt nobody.
             Holding::Nothing => (1, 15),
         },
+        Failure::Looking => (1, 5),
         Failure::Learning if failures <= LEARNING_TRIES => (30, 60),
         Failure::Replicating | Failure::Learning => (30, 300),
         Failure::Permanent => (60, 600),
@@ -197,6 +201,7 @@ mod tests {
         let wait = |failure, n| wait(failure, n, Holding::Nothing, None, Jitter(0.0)).as_secs();
         assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 15, 15]);
         assert_eq!([1, 2, 5, u32::MAX].map(|n| wait(Failure::Replicating, n)), [30, 60, 300, 300]);
+        assert_eq!([1, 2, 3, 4, 99].map(|n| wait(Failure::Looking, n)), [1, 2, 4, 5, 5]);
         assert_eq!(wait(Failure::Looping, 1), 300);
         assert_eq!([1, 2, 3, 80, 81].map(|n| wait(Failure::Learning, n)), [30, 60, 60, 60, 300]);
         let hurried = |n| super::wait(Failure::Learning, n, Holding::Nothing, None, Jitter(0.9999));

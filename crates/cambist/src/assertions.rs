@@ -7,8 +7,8 @@ use cambist_core::admission::{
 };
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{KeySet, Thumbprint};
-use cambist_core::key_age::Verdict;
 use cambist_core::token::ProjectedToken;
+use cambist_key_age::Verdict;
 
 use crate::context::Context;
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! The history of an issuer's keys, in a file.
 //!
-//! The document itself, its checksum and its merging are [`cambist_core::key_age::history`]'s. Here
+//! The document itself, its checksum and its merging are [`cambist_key_age::history`]'s. Here
 //! is how it stays whole on a disk: one writer at a time, a new generation beside the old one, and
 //! only then a rename. Whatever moment a machine stops at, one of the two generations is whole.
 
@@ -11,8 +11,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cambist_core::key_age::History;
-use cambist_core::key_age::history::{HistoryError, MAX_HISTORY_BYTES};
+use cambist_key_age::History;
+use cambist_key_age::history::{HistoryError, MAX_HISTORY_BYTES};
 
 use crate::files::{self, FileFault, Need};
 

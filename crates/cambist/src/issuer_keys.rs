@@ -1,63 +1,43 @@
 //! The issuer's keys: fetched as seldom as can be, kept when fetching fails.
+//!
+//! A look for keys is a [flight](crate::flight): whoever needs it waits for the same one, and a caller that
+//! hangs up changes nothing. After a good look the next may come after [`COOLDOWN`]; after a failed one
+//! sooner, as long as somebody asks.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use cambist_core::clock::{BootTime, Reading};
-use cambist_core::foreign::Foreign;
-use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{Choice, KeyId, KeySet};
-use http::HeaderMap;
-use tokio::sync::Mutex;
 
 use crate::clock::Heard;
 use crate::context::Context;
 use crate::key_age::KeyAge;
 use crate::observer::{KeySource, KeysOutcome};
-use crate::transport::Transport;
 
 mod fetch;
+mod freshness;
+mod place;
+mod source;
+
+use place::{Held, Place};
 
 pub use fetch::FetchError;
+pub use place::{COOLDOWN, KeysError};
+pub use source::Source;
 
-/// Least time between two looks for keys, whatever asks for them: a flood of made-up `kid`s costs
-/// the issuer one request in this time, and a genuine rotation is seen within it.
-pub const COOLDOWN: Duration = Duration::from_secs(30);
+/// So many issuers' keys are kept. There is one as a rule; a token that names its own may name others.
+const MOST_ISSUERS: usize = 8;
 
-/// How long one look at one source may take. Whoever waits for it is an app's first request.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// So many looks may begin within [`COOLDOWN`], whoever's keys are looked for: as many as one issuer
+/// that is down is looked at.
+const MOST_LOOKS: usize = 8;
 
-/// Bounds on how long a set counts as fresh, whatever its `Cache-Control` says.
-const FRESH: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(60)..=Duration::from_secs(3600);
-
-/// A place to look for keys.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Source {
-    /// The issuer's discovery document and the key set it names.
-    Public {
-        /// Reaches the issuer.
-        transport: Transport,
-        /// Whether the key set may live elsewhere.
-        host: JwksHost,
-    },
-    /// The cluster's API server, which publishes its keys at `/openid/v1/jwks`. Its discovery
-    /// document is not read: on managed clusters that names an address nobody outside can use.
-    Api {
-        /// Reaches the API server: the cluster's CA alone, never a proxy.
-        transport: Transport,
-        /// `https://host:port` of the API server.
-        server: String,
-        /// A projected token whose audience is the API server's.
-        token_file: PathBuf,
-    },
-    /// A file with a key set, such as a mounted ConfigMap.
-    File(PathBuf),
-}
+/// Keys that nobody asked for in this time are not looked after.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// The keys of one issuer, or of whichever issuer the token names if none is configured. Cheap to
 /// clone; clones share what they hold.
@@ -68,32 +48,11 @@ struct Inner {
     sources: Vec<Source>,
     key_age: Option<KeyAge>,
     context: Context,
-    held: ArcSwapOption<Held>,
     heard: Heard,
-    // One look at a time; its content says when the last began and how it ended.
-    gate: Mutex<Gate>,
-}
-
-#[derive(Default)]
-struct Gate {
-    last: Option<(BootTime, IssuerUrl)>,
-    problem: Option<KeysError>,
-}
-
-struct Held {
-    issuer: IssuerUrl,
-    keys: Arc<KeySet>,
-    etag: Option<String>,
-    read_at: BootTime,
-    fresh_for: Duration,
-}
-
-/// No source gave a usable key set, and none is held: what each of them said.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("no keys of the issuer {} could be had: {problems}", Foreign::new(.issuer.as_str()))]
-pub struct KeysError {
-    issuer: IssuerUrl,
-    problems: String,
+    // Copied on insert; readers take no lock.
+    places: ArcSwap<Vec<Arc<Place>>>,
+    // Held while the list is copied, and says when the last looks began.
+    begun: Mutex<Vec<BootTime>>,
 }
 
 impl IssuerKeys {
@@ -105,20 +64,14 @@ impl IssuerKeys {
     /// The same, telling what is seen to `key_age`, if ages are to be judged.
     pub fn judged(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
         let heard = key_age.as_ref().map(|key_age| key_age.heard().clone()).unwrap_or_default();
-        Self(Arc::new(Inner {
-            sources,
-            key_age,
-            context,
-            held: ArcSwapOption::empty(),
-            heard,
-            gate: Mutex::default(),
-        }))
+        let (places, begun) = (ArcSwap::default(), Mutex::default());
+        Self(Arc::new(Inner { sources, key_age, context, heard, places, begun }))
     }
 
     /// The issuer's keys, preferably with the one named `kid`.
     ///
     /// A held set that has the key is returned at once. Otherwise somebody looks again, at most once
-    /// in [`COOLDOWN`]; what is held stays in use if that fails.
+    /// in [`COOLDOWN`]; what is held stays in use if that fails. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// If nothing is held and nothing could be fetched.
@@ -127,27 +80,28 @@ impl IssuerKeys {
         issuer: &IssuerUrl,
         kid: Option<&KeyId>,
     ) -> Result<Arc<KeySet>, KeysError> {
-        if let Some(held) = self.held(issuer)
+        let place = self.place(issuer);
+        if let Some(held) = place.held()
             && !matches!(held.keys.choose(kid), Choice::Unknown)
         {
-            self.tend();
+            self.renew(&place);
             return Ok(held.keys.clone());
         }
-        let problem = self.look(issuer).await;
-        match (self.held(issuer), problem) {
-            (Some(held), _) => Ok(held.keys.clone()),
-            (None, Some(problem)) => Err(problem),
-            (None, None) => Err(KeysError {
-                issuer: issuer.clone(),
-                problems: "another issuer was looked up a moment ago".to_owned(),
-            }),
-        }
+        self.look(&place).await;
+        place.held().map(|held| held.keys.clone()).ok_or_else(|| place.problem())
+    }
+
+    /// How long it is of no use to ask for this issuer's keys again; zero if a look may begin now.
+    pub fn next_look_in(&self, issuer: &IssuerUrl) -> Duration {
+        self.place(issuer).next_look().since(self.now())
     }
 
     /// The held keys, fetched or not; for reports.
     pub fn peek(&self) -> Option<(IssuerUrl, Arc<KeySet>, BootTime)> {
-        let held = self.0.held.load_full()?;
-        Some((held.issuer.clone(), held.keys.clone(), held.read_at))
+        let places = self.0.places.load();
+        let held = places.iter().filter_map(|place| Some((place.issuer(), place.held()?)));
+        let (issuer, held) = held.max_by_key(|(_, held)| held.read_at)?;
+        Some((issuer.clone(), held.keys.clone(), held.read_at))
     }
 
     /// What is known of the keys' age, if that is judged.
@@ -158,11 +112,9 @@ impl IssuerKeys {
     /// Looks again in the background if what is held is no longer fresh. Must be called within a
     /// tokio runtime.
     pub fn tend(&self) {
-        let now = self.0.context.clock.boot();
-        let held = self.0.held.load_full();
-        if let Some(held) = held.filter(|held| now.since(held.read_at) > held.fresh_for) {
-            let keys = self.clone();
-            tokio::spawn(async move { keys.look(&held.issuer).await });
+        let now = self.now();
+        for place in self.0.places.load().iter().filter(|place| place.idle(now) < IDLE) {
+            self.renew(place);
         }
     }
 
@@ -177,71 +129,111 @@ impl IssuerKeys {
         &self.0.heard
     }
 
-    fn held(&self, issuer: &IssuerUrl) -> Option<Arc<Held>> {
-        self.0.held.load_full().filter(|held| held.issuer == *issuer)
+    fn now(&self) -> BootTime {
+        self.0.context.clock.boot()
     }
 
-    /// Looks for the keys unless somebody did within the cooldown. Returns the last problem.
-    async fn look(&self, issuer: &IssuerUrl) -> Option<KeysError> {
-        let asked = self.0.context.clock.boot();
-        let mut gate = self.0.gate.lock().await;
-        let cooling = |(began, of): &(BootTime, IssuerUrl)| {
-            // Whoever waited for the gate while the look it needed went on need not look again.
-            *of == *issuer && (*began >= asked || asked.since(*began) < COOLDOWN)
-        };
-        if gate.last.as_ref().is_some_and(cooling) {
-            return gate.problem.clone();
+    /// The place of an issuer's keys; a new one takes that of whom nobody asked for longest.
+    fn place(&self, issuer: &IssuerUrl) -> Arc<Place> {
+        let (now, of) = (self.now(), |place: &&Arc<Place>| place.issuer() == issuer);
+        if let Some(place) = self.0.places.load().iter().find(of) {
+            place.touch(now);
+            return place.clone();
         }
-        // Noted before looking: a caller that gives up does not buy the next one another look.
-        gate.last = Some((asked, issuer.clone()));
+        let _inserting = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = Vec::clone(&self.0.places.load());
+        if let Some(place) = places.iter().find(of) {
+            return place.clone();
+        }
+        if places.len() >= MOST_ISSUERS {
+            let idlest = places.iter().enumerate().max_by_key(|(_, place)| place.idle(now));
+            if let Some((at, _)) = idlest {
+                places.remove(at);
+            }
+        }
+        let place = Arc::new(Place::new(issuer.clone(), now));
+        places.push(place.clone());
+        self.0.places.store(Arc::new(places));
+        place
+    }
+
+    /// Has what is no longer fresh read anew behind the reader's back.
+    fn renew(&self, place: &Arc<Place>) {
+        let now = self.now();
+        if place.held().is_some_and(|held| now.since(held.read_at) > held.fresh_for) {
+            drop(self.board(place));
+        }
+    }
+
+    /// Waits for the look under way, or for the next one if it may begin now.
+    async fn look(&self, place: &Arc<Place>) {
+        // Without an outcome the flight was lost, and nothing was learnt.
+        let _ = self.board(place).outcome().await;
+    }
+
+    fn board(&self, place: &Arc<Place>) -> crate::flight::Joined<()> {
+        let now = self.now();
+        let cooling = || (now < place.next_look() || !self.may_begin(now)).then_some(());
+        place.flight().join(now, cooling, || {
+            place.begin(now);
+            let (keys, place) = (self.clone(), place.clone());
+            async move { keys.fly(&place).await }
+        })
+    }
+
+    /// Whether one more look may begin now, over all issuers; if so, it is counted.
+    fn may_begin(&self, now: BootTime) -> bool {
+        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.retain(|at| now.since(*at) < COOLDOWN);
+        if begun.len() >= MOST_LOOKS {
+            return false;
+        }
+        begun.push(now);
+        true
+    }
+
+    /// One look at one source after the other.
+    async fn fly(&self, place: &Place) {
+        let Inner { sources, context, .. } = &*self.0;
         let mut problems = Vec::new();
-        for source in &self.0.sources {
+        for source in sources {
             let kind = source.kind();
-            let etag = self.held(issuer).and_then(|held| held.etag.clone());
-            let fetched = tokio::time::timeout(PATIENCE, source.fetch(issuer, etag.as_deref()));
-            let fetched = fetched.await.unwrap_or(Err(FetchError::Timeout(PATIENCE)));
-            match fetched {
+            let etag = place.held().and_then(|held| held.etag.clone());
+            let fetch = source.fetch(place.issuer(), etag.as_deref());
+            let fetched = tokio::time::timeout(source::PATIENCE, fetch).await;
+            match fetched.unwrap_or(Err(FetchError::Timeout(source::PATIENCE))) {
                 Ok(fetched) => {
-                    self.0.context.observer.keys_fetched(kind, KeysOutcome::Read, "");
-                    self.keep(issuer, kind, fetched);
-                    gate.problem = None;
-                    return None;
+                    context.observer.keys_fetched(kind, KeysOutcome::Read, "");
+                    return self.keep(place, kind, fetched);
                 }
                 Err(error) => {
                     let detail = error.to_string();
-                    self.0.context.observer.keys_fetched(kind, KeysOutcome::Failed, &detail);
+                    context.observer.keys_fetched(kind, KeysOutcome::Failed, &detail);
                     problems.push(format!("{}: {detail}", kind.as_str()));
                 }
             }
         }
-        let problems = problems.join("; ");
-        gate.problem = Some(KeysError { issuer: issuer.clone(), problems });
-        gate.problem.clone()
+        place.failed(problems.join("; "), context.jitter);
     }
 
-    fn keep(&self, issuer: &IssuerUrl, source: KeySource, fetched: fetch::Fetched) {
-        let now = self.0.context.clock.boot();
+    fn keep(&self, place: &Place, source: KeySource, fetched: fetch::Fetched) {
+        let read_at = self.now();
         if let Some(date) = fetched.date {
             self.0.heard.hear(date, &*self.0.context.clock);
         }
         if let Some(key_age) = &self.0.key_age {
-            key_age.observe_keys(issuer, fetched.look(source));
+            key_age.observe_keys(place.issuer(), fetched.look(source));
         }
         let keys = match fetched.keys {
             Some(keys) => Arc::new(keys),
             // Not modified: what is held was read anew, so to speak.
-            None => match self.held(issuer) {
+            None => match place.held() {
                 Some(held) => held.keys.clone(),
                 None => return,
             },
         };
-        self.0.held.store(Some(Arc::new(Held {
-            issuer: issuer.clone(),
-            keys,
-            etag: fetched.etag,
-            read_at: now,
-            fresh_for: fetched.fresh_for,
-        })));
+        let (etag, fresh_for) = (fetched.etag, fetched.fresh_for);
+        place.read(Held { keys, etag, read_at, fresh_for });
     }
 }
 
@@ -250,19 +242,6 @@ impl fmt::Debug for IssuerKeys {
         let mut out = f.debug_struct("IssuerKeys");
         out.field("sources", &self.0.sources).finish_non_exhaustive()
     }
-}
-
-/// For how long the reply says it may be used, within bounds; nothing said means the least.
-fn fresh_for(headers: &HeaderMap) -> Duration {
-    max_age(headers).unwrap_or_default().clamp(*FRESH.start(), *FRESH.end())
-}
-
-/// The `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1).
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(http::header::CACHE_CONTROL)?.to_str().ok()?;
-    let mut directives = value.split(',').filter_map(|directive| directive.trim().split_once('='));
-    let (_, secs) = directives.find(|(name, _)| name.eq_ignore_ascii_case("max-age"))?;
-    secs.trim_matches('"').parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

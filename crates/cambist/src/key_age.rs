@@ -1,6 +1,6 @@
 //! How old the issuer's keys are, by what this process saw and what a ledger told it.
 //!
-//! The rules are [`cambist_core::key_age`]'s. Here is what feeds them: each key set that is fetched,
+//! The rules are [`cambist_key_age`]'s. Here is what feeds them: each key set that is fetched,
 //! each projected token that is verified, and a history that somebody else keeps (`cambist issuer
 //! observe`) and mounts here to be read.
 
@@ -14,7 +14,7 @@ use cambist_core::admission::{Exemption, KeyVerdicts, Refused};
 use cambist_core::clock::{BootTime, Reading, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::{
+use cambist_key_age::{
     Finding, Grade, History, Judgement, Limits, Platform, Policy, PublishedSet, Sighting, Source,
 };
 

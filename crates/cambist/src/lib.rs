@@ -47,6 +47,7 @@ pub mod transport;
 mod trust;
 
 pub use cambist_core as core;
+pub use cambist_key_age;
 pub use clock::SystemClock;
 pub use config::Config;
 pub use context::Context;

@@ -7,7 +7,7 @@ use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, UnixTime};
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::Verdict;
+use cambist_key_age::Verdict;
 
 /// The id that one exchange goes by, here and in the tenant's sign-in log: it is sent along as
 /// `client-request-id`, and Entra takes it for the correlation id. A random GUID (RFC 9562 section

@@ -27,8 +27,9 @@ use crate::transport::Transport;
 /// let trust = config.trust.open(Context::system("pod-name"))?;
 /// let orders = trust.credential(&config.identity);
 /// // Another identity, with the same projected token: nothing is fetched twice.
+/// let Identity { tenant_id, token_file, .. } = config.identity;
 /// let other = "00000000-0000-0000-0000-000000000002";
-/// let billing = trust.credential(&Identity { client_id: other.to_owned(), ..config.identity });
+/// let billing = trust.credential(&Identity::new(tenant_id, other, token_file));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]

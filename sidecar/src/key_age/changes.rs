@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use cambist::key_age::Report;
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::{CheckId, Finding, KeyJudgement, Platform, Role, Verdict};
+use cambist_key_age::{CheckId, Finding, KeyJudgement, Platform, Role, Verdict};
 
 use crate::telemetry::AUDIT;
 
@@ -139,7 +139,7 @@ fn text(moment: Option<UnixTime>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use cambist_core::key_age::{Fact, Known, Policy, Source, judge};
+    use cambist_key_age::{Fact, Known, Policy, Source, judge};
 
     use super::*;
     use crate::testing::Lines;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cambist::key_age::Report;
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{KeyJudgement, Role, Verdict};
+use cambist_key_age::{KeyJudgement, Role, Verdict};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -156,7 +156,7 @@ fn whole(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use cambist_core::jwks::Thumbprint;
-    use cambist_core::key_age::{Fact, Known, Platform, Policy, Source, judge};
+    use cambist_key_age::{Fact, Known, Platform, Policy, Source, judge};
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
 

@@ -4,7 +4,7 @@ use cambist::key_age::Report;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::brief;
-use cambist_core::key_age::{Finding, KeyJudgement, Platform};
+use cambist_key_age::{Finding, KeyJudgement, Platform};
 use serde_json::{Value, json};
 
 use super::Rules;

@@ -19,10 +19,7 @@ use super::places::{Held, Patience, Room};
 
 /// How long to wait at most before looking again: what a connection is doing changes without a
 /// notice.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
-
-/// How long the last answers may take to be on their way, at the end.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// What is counted; shared with the metrics.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +33,13 @@ pub struct Gauges {
 /// The connections of one server.
 #[derive(Debug)]
 pub(super) struct Connections {
-    limits: Limits,
+    pub(super) limits: Limits,
     gauges: Gauges,
     born: Instant,
     list: Mutex<List>,
     next: AtomicU64,
     /// Told when a connection ends, and when the first one begins.
-    changed: Notify,
+    pub(super) changed: Notify,
     /// For how many reasons every connection must end with its next answer: somebody waits for a
     /// place, or the server is to stop.
     closing: AtomicUsize,
@@ -51,15 +48,15 @@ pub(super) struct Connections {
 }
 
 #[derive(Debug)]
-struct List {
-    open: HashMap<u64, Open>,
+pub(super) struct List {
+    pub(super) open: HashMap<u64, Open>,
     patience: Patience,
 }
 
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     peer: Peer,
-    phase: Arc<Phase>,
+    pub(super) phase: Arc<Phase>,
     /// None for the moment before it runs, in which nobody has a reason to end it.
     task: Option<AbortHandle>,
     /// Whether it has been told to end.
@@ -82,7 +79,7 @@ impl Drop for Listed {
 }
 
 /// While it lives, every answer is its connection's last.
-struct Closing<'a>(&'a Connections);
+pub(super) struct Closing<'a>(&'a Connections);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
@@ -124,12 +121,12 @@ impl Connections {
         self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn closing(&self) -> Closing<'_> {
+    pub(super) fn closing(&self) -> Closing<'_> {
         self.closing.fetch_add(1, Ordering::Relaxed);
         Closing(self)
     }
 
-    fn list(&self) -> MutexGuard<'_, List> {
+    pub(super) fn list(&self) -> MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -217,7 +214,7 @@ impl Connections {
     }
 
     /// Ends those that are not told to end already. How many.
-    fn close(&self, list: &mut List, mut which: impl FnMut(&Open) -> bool) -> usize {
+    pub(super) fn close(&self, list: &mut List, mut which: impl FnMut(&Open) -> bool) -> usize {
         let mut count = 0;
         for one in list.open.values_mut().filter(|one| !one.ending) {
             if let Some(task) = one.task.clone().filter(|_| which(one)) {
@@ -228,60 +225,6 @@ impl Connections {
         }
         self.gauges.evicted.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
         count
-    }
-
-    /// Closes, for ever, whatever is idle or slow beyond its limit.
-    pub(super) async fn sweep_for_ever(&self) {
-        let pace = self.limits.head.min(self.limits.idle) / 5;
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
-            if self.list().open.is_empty() {
-                // No connection, no timer: an idle sidecar sleeps.
-                changed.await;
-                continue;
-            }
-            tokio::time::sleep(pace).await;
-            self.close(&mut self.list(), |one| match one.phase.doing() {
-                Doing::Ours => false,
-                Doing::Nothing(since) | Doing::Head(since) => since > self.limits.head,
-                Doing::Idle(since) => since > self.limits.idle,
-            });
-        }
-    }
-
-    /// Ends all connections: idle ones now, the others with their answer, for which `last_call` is
-    /// given when the time is over, and those that take too long even so by force. How many that were.
-    pub(super) async fn drain(&self, last_call: impl FnOnce()) -> usize {
-        let _closing = self.closing();
-        let end = Instant::now() + self.limits.drain;
-        if self.emptied_by(end).await {
-            return 0;
-        }
-        last_call();
-        if self.emptied_by(end + LAST_WORDS).await {
-            return 0;
-        }
-        self.close(&mut self.list(), |_| true)
-    }
-
-    /// Closes idle connections until there is none left, or until `end`. Whether there is none.
-    async fn emptied_by(&self, end: Instant) -> bool {
-        // A moment for the request that is on its way in, and for the answer that is on its way out.
-        let moment = self.limits.grace.min(Duration::from_millis(100));
-        while Instant::now() < end {
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
-            {
-                let mut list = self.list();
-                self.close(&mut list, |one| one.phase.unused_for().is_some_and(|it| it >= moment));
-                if list.open.is_empty() {
-                    return true;
-                }
-            }
-            let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
-        }
-        false
     }
 }
 

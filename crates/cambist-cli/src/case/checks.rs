@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::{KeyId, Thumbprint};
-use cambist_core::key_age::checks::{
+use cambist_key_age::checks::{
     self, Answer, DiscoveryAccess, Document, ExternalSigner, FileKind as Kind, Flags, KeyFile, Tls,
 };
-use cambist_core::key_age::{Finding, History, PublishedSet};
+use cambist_key_age::{Finding, History, PublishedSet};
 
 use super::{Case, jwks_uri, set};
 use crate::collect::look::{FileKind, Look, NodeSeen, Reply, Signature, TokenSeen};

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::evidence::FileTime;
-use cambist_core::key_age::published::PublishedKey;
-use cambist_core::key_age::{Fact, Grade, PublishedSet};
+use cambist_key_age::evidence::FileTime;
+use cambist_key_age::published::PublishedKey;
+use cambist_key_age::{Fact, Grade, PublishedSet};
 
 use crate::collect::look::{FileKind, FileSeen, Look, NodeSeen};
 use crate::key::der::Certificate;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cambist::history::HistoryFileError;
 use cambist_core::clock::Clock;
-use cambist_core::key_age::history::HistoryError;
-use cambist_core::key_age::{Finding, Grade, History};
+use cambist_key_age::history::HistoryError;
+use cambist_key_age::{Finding, Grade, History};
 
 use super::{CaseError, Remembered, remember};
 use crate::cli::issuer::{Sources, State};

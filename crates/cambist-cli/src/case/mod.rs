@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cambist_core::clock::{Clock, Reading, UnixTime};
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::history::LeftOut;
-use cambist_core::key_age::{
+use cambist_key_age::history::LeftOut;
+use cambist_key_age::{
     Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
     Source, judge,
 };
@@ -60,7 +60,7 @@ pub(crate) enum CaseError {
     #[error(transparent)]
     Collect(#[from] CollectError),
     #[error(transparent)]
-    Policy(#[from] cambist_core::key_age::policy::LimitsError),
+    Policy(#[from] cambist_key_age::policy::LimitsError),
     #[error("the state: {0}")]
     Access(#[from] crate::kubernetes::AccessError),
     #[error(transparent)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{AgeBasis, Grade, Severity};
+use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Plain;

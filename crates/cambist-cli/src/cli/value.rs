@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{AgeBasis, Grade, Platform, Severity};
+use cambist_key_age::{AgeBasis, Grade, Platform, Severity};
 
 use crate::time::{duration, moment};
 

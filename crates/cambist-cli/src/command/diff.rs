@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::{PublishedSet, Source};
+use cambist_key_age::{PublishedSet, Source};
 use serde_json::json;
 
 use crate::case::{CaseError, Ledger, set};

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::interval::Age;
-use cambist_core::key_age::{Fact, Severity};
+use cambist_key_age::interval::Age;
+use cambist_key_age::{Fact, Severity};
 
 use crate::case;
 use crate::cli::Plain;

@@ -1,6 +1,6 @@
 //! `cambist issuer history`: what the history holds.
 
-use cambist_core::key_age::{History, Source};
+use cambist_key_age::{History, Source};
 use serde_json::json;
 
 use crate::case::{CaseError, store};

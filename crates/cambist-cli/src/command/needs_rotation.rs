@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{KeyJudgement, Role, Verdict};
+use cambist_key_age::{KeyJudgement, Role, Verdict};
 
 use crate::case::{self, Case, CaseError};
 use crate::cli::issuer::{NeedsRotation, Within};

@@ -1,7 +1,7 @@
 //! `cambist issuer observe`: one look, or a loop of them.
 
 use cambist_core::clock::{Clock, Reading, UnixTime};
-use cambist_core::key_age::{History, Source};
+use cambist_key_age::{History, Source};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

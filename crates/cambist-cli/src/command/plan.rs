@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{CheckId, Platform};
+use cambist_key_age::{CheckId, Platform};
 use serde::Serialize;
 
 use crate::cli::Plain;

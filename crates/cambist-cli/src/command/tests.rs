@@ -320,7 +320,7 @@ async fn an_unchanged_set_is_not_fetched_again_and_seen_all_the_same() {
     };
     assert_eq!(statuses(), [200, 304, 304]);
     let held = std::fs::read(pod.path("history.json")).unwrap();
-    let history = cambist_core::key_age::History::decode(&held).unwrap();
+    let history = cambist_key_age::History::decode(&held).unwrap();
     assert_eq!((history.runs().len(), history.runs()[0].n), (1, 3));
     // A token is verified with the whole set, and another set is fetched.
     assert_eq!(pod.run(&format!("issuer observe {TOKEN} {STATE}")).await.code, 0);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cambist_core::key_age::{CheckId, Severity};
+use cambist_key_age::{CheckId, Severity};
 
 use crate::report::{Report, ReportedFinding};
 use crate::text::plain;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{Role, Verdict};
+use cambist_key_age::{Role, Verdict};
 
 use crate::report::{Report, ReportedKey};
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use cambist_core::jwks::Thumbprint;
-use cambist_core::key_age::{CheckId, Severity};
+use cambist_key_age::{CheckId, Severity};
 use serde_json::{Value, json};
 
 use crate::report::{Report, ReportedFinding};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
-use cambist_core::key_age::{Severity, Verdict};
+use cambist_key_age::{Severity, Verdict};
 
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cambist_core::key_age::CheckId;
+use cambist_key_age::CheckId;
 use serde_json::Value;
 
 use crate::testing::{Pod, STATE, TOKEN};

@@ -2,8 +2,8 @@
 //! of two writers one is told to read again.
 
 use bytes::Bytes;
-use cambist_core::key_age::History;
-use cambist_core::key_age::history::HistoryError;
+use cambist_key_age::History;
+use cambist_key_age::history::HistoryError;
 use http::Method;
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use cambist::history::{Damage, HistoryFile, HistoryFileError};
 use cambist_core::foreign::Foreign;
-use cambist_core::key_age::history::HistoryError;
-use cambist_core::key_age::{Grade, History};
+use cambist_key_age::history::HistoryError;
+use cambist_key_age::{Grade, History};
 
 use crate::kubernetes::ApiServer;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use cambist_core::admission::Exemption;
 use cambist_core::admission::Mode;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
-use cambist_core::key_age::{Grade, Limits};
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{self, DefaultAccount};
+use cambist_key_age::{Grade, Limits};
 use jiff::SignedDuration;
 
 use super::{Fault, KeyPlace, TrustConfig};

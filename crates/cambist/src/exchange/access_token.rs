@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, UnixTime};
-use cambist_core::key_age::Verdict;
 use cambist_core::secret::Secret;
+use cambist_key_age::Verdict;
 
 use crate::receipt::Receipt;
 

@@ -1,5 +1,5 @@
 use cambist_core::clock::{Reading, UnixTime};
-use cambist_core::key_age::{PublishedSet, Sighting, Source};
+use cambist_key_age::{PublishedSet, Sighting, Source};
 use cambist_sim::keys::KeySource;
 use tempfile::TempDir;
 

@@ -10,13 +10,14 @@ use cambist_core::issuer::{
     DISCOVERY_ACCEPT, Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES,
 };
 use cambist_core::jwks::{JWKS_ACCEPT, KeyError, KeySet, KeySetError, MAX_JWKS_BYTES};
-use cambist_core::key_age;
+use cambist_key_age as key_age;
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::{FRESH, PATIENCE, Source, fresh_for, max_age};
+use super::freshness::{FRESH, fresh_for, max_age};
+use super::source::{PATIENCE, Source};
 use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
 use crate::observer::KeySource;
@@ -110,14 +111,6 @@ impl Fetched {
 }
 
 impl Source {
-    pub(super) fn kind(&self) -> KeySource {
-        match self {
-            Self::Public { .. } => KeySource::Public,
-            Self::Api { .. } => KeySource::Api,
-            Self::File(_) => KeySource::File,
-        }
-    }
-
     pub(super) async fn fetch(
         &self,
         issuer: &IssuerUrl,

@@ -1,5 +1,5 @@
 use cambist_sim::fault::{Fault, Target};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use tokio::time::sleep;
 
 use super::*;
@@ -148,19 +148,97 @@ async fn the_api_server_is_asked_with_its_own_token_and_without_discovery() {
     assert!(keys.upstream_time(world.context().clock.boot()).is_some());
 }
 
-#[test]
-fn freshness_is_clamped() {
-    for (value, secs) in [
-        ("public, max-age=3600", 3600),
-        ("max-age=0", 60),
-        ("max-age=315360000", 3600),
-        ("Max-Age=\"600\"", 600),
-        ("no-store", 60),
-        ("max-age=-1", 60),
-    ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static(value));
-        assert_eq!(fresh_for(&headers), Duration::from_secs(secs), "{value}");
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_leaves_costs_nobody_anything() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Jwks, Fault::Latency(Duration::from_secs(1)));
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    let leaves = keys.with(&issuer, Some(&signer));
+    assert!(tokio::time::timeout(Duration::from_millis(100), leaves).await.is_err());
+    assert!(keys.with(&issuer, Some(&signer)).await.is_ok());
+    assert_eq!(world.asked(), (0, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_is_seen_while_somebody_keeps_leaving() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    keys.with(&issuer, Some(&signer)).await.unwrap();
+    world.sim.faults().inject(Target::Jwks, Fault::Latency(Duration::from_millis(200)));
+    let fresh = kid(world.sim.issuer().rotate(true).unwrap().kid());
+    let mut seen_after = None;
+    for round in 1..20u32 {
+        sleep(COOLDOWN).await;
+        let made_up = kid("made-up");
+        let gone = keys.with(&issuer, Some(&made_up));
+        let _ = tokio::time::timeout(Duration::from_millis(50), gone).await;
+        let set = keys.with(&issuer, Some(&fresh)).await.unwrap();
+        if matches!(set.choose(Some(&fresh)), Choice::Key(_)) {
+            seen_after = Some(round * 30);
+            break;
+        }
     }
-    assert_eq!(fresh_for(&HeaderMap::new()), *FRESH.start());
+    assert!(seen_after.is_some_and(|secs| secs <= 60), "{seen_after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_of_a_stale_set_start_nothing_but_the_one_look() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    keys.with(&issuer, Some(&signer)).await.unwrap();
+    world.sim.faults().inject(Target::Discovery, Fault::Hang);
+    sleep(Duration::from_secs(3601)).await;
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for _ in 0..10_000 {
+        keys.with(&issuer, Some(&signer)).await.unwrap();
+    }
+    let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks() - before;
+    assert!(alive < 10, "{alive}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_an_issuer_is_down_it_is_looked_at_every_five_seconds_and_found_when_it_is_back() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    let mut error_hint = Duration::ZERO;
+    for _ in 0..600 {
+        assert!(keys.with(&issuer, None).await.is_err());
+        error_hint = error_hint.max(keys.next_look_in(&issuer));
+        sleep(Duration::from_millis(100)).await;
+    }
+    let looks = world.asked().1;
+    assert!((12..=19).contains(&looks), "{looks} in a minute");
+    assert!(error_hint <= Duration::from_secs(5), "{error_hint:?}");
+    world.sim.faults().clear();
+    sleep(Duration::from_secs(5)).await;
+    assert!(keys.with(&issuer, None).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_issuers_in_turn_do_not_lift_the_cooldown() {
+    let world = World::new();
+    let (keys, ours) = keys(&world);
+    let other = IssuerUrl::parse("https://other.test/").unwrap();
+    for n in 0..40 {
+        let issuer = if n % 2 == 0 { &ours } else { &other };
+        drop(keys.with(issuer, Some(&kid(&format!("made-up-{n}")))).await);
+    }
+    assert_eq!(world.asked(), (0, 1, 1));
+    assert_eq!(keys.peek().unwrap().0, ours, "a stranger displaces nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_issuers_cost_no_more_looks_and_no_more_memory() {
+    let world = World::new();
+    let (keys, _) = keys(&world);
+    for n in 0..100 {
+        let issuer = IssuerUrl::parse(&format!("https://issuer-{n}.test/")).unwrap();
+        drop(keys.with(&issuer, None).await);
+    }
+    assert_eq!(keys.0.places.load().len(), MOST_ISSUERS);
+    assert_eq!(keys.0.begun.lock().unwrap().len(), MOST_LOOKS);
 }

@@ -1,10 +1,10 @@
 //! Which of the numbered checks can be answered from what one process saw.
 
 use cambist_core::clock::Reading;
-use cambist_core::key_age::checks::{
+use cambist_key_age::checks::{
     clock_is_off, exposed_keys, returned_keys, reused_kids, shared_kids, unplanned_rotation,
 };
-use cambist_core::key_age::{Finding, Policy};
+use cambist_key_age::{Finding, Policy};
 
 use super::Seen;
 

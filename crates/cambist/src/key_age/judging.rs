@@ -10,9 +10,9 @@ use super::{Inner, KeyAge, Report, Seen, findings};
 use crate::flight::{Flight, Joined};
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::Reading;
-use cambist_core::key_age::checks::ages;
-use cambist_core::key_age::enforce::refusals;
-use cambist_core::key_age::{Grade, History, Known, Source, judge};
+use cambist_key_age::checks::ages;
+use cambist_key_age::enforce::refusals;
+use cambist_key_age::{Grade, History, Known, Source, judge};
 
 /// How long a judgement is good for; ages are counted in days.
 pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);

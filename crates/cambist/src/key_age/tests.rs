@@ -1,5 +1,5 @@
 use cambist_core::admission::{Standing, Unchecked};
-use cambist_core::key_age::{CheckId, PublishedSet, Severity, Sighting, Verdict};
+use cambist_key_age::{CheckId, PublishedSet, Severity, Sighting, Verdict};
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use tokio::time::sleep;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cambist::history::HistoryFile;
 use cambist_core::clock::{Clock, Reading};
-use cambist_core::key_age::{History, PublishedSet, Sighting, Source};
+use cambist_key_age::{History, PublishedSet, Sighting, Source};
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use serde_json::Value;

@@ -1,0 +1,234 @@
+//! K112, K113, K203 to K205 and K210: what the history shows of rotations.
+
+use std::time::Duration;
+
+use crate::fact::Source;
+use crate::finding::{CheckId, Finding};
+use crate::history::{History, Lifetime};
+use crate::policy::Policy;
+use crate::words::span;
+use cambist_core::clock::UnixTime;
+
+/// For how long after it a rotation is still worth a word.
+const MEMORY: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// K112: a key that was gone is published again.
+pub fn returned_keys(history: &History, source: Source) -> Vec<Finding> {
+    let now_published = history.published(source);
+    let lives = history.lifetimes(source);
+    let back = lives.iter().filter(|life| now_published.contains(&life.key));
+    let finding = |life: &Lifetime| {
+        let (last, again) = life.returned?;
+        let text =
+            format!("gone from the {source} key set after {last}, published again at {again}");
+        Some(Finding::new(CheckId::K112, Some(life.key), text))
+    };
+    back.filter_map(finding).collect()
+}
+
+/// K113: the newest key appeared before its predecessor had lived half of `cadence`. Told for
+/// `policy.warn_before` after it appeared.
+pub fn unplanned_rotation(
+    history: &History,
+    source: Source,
+    cadence: Duration,
+    policy: &Policy,
+    now: UnixTime,
+) -> Option<Finding> {
+    let lives = history.lifetimes(source);
+    let (newest, older) = lives.split_last()?;
+    let appeared = newest.absent?;
+    let before = older.iter().rev().find(|life| life.first <= appeared.at)?;
+    let since = before.absent?;
+    // The longest that the predecessor can have been the newest.
+    let longest = newest.first.since(since.at - since.stale);
+    let early = longest < cadence / 2 && now.since(newest.first) <= policy.warn_before;
+    let text = format!(
+        "first seen at {}, at most {} after the key before it; a rotation is expected every {}",
+        newest.first,
+        span(longest),
+        span(cadence)
+    );
+    early.then(|| Finding::new(CheckId::K113, Some(newest.key), text))
+}
+
+/// K203: a key is gone while tokens that it signed may still be valid.
+pub fn removed_too_soon(
+    history: &History,
+    source: Source,
+    policy: &Policy,
+    now: UnixTime,
+) -> Vec<Finding> {
+    let finding = |life: &Lifetime| {
+        let (gone, seen) = (life.gone?, history.signings().get(&life.key)?);
+        let valid_until = seen.expires.max(seen.last + policy.max_token_life);
+        let text = format!(
+            "gone since {gone}; it signed at {}, and such tokens may be valid until {valid_until}",
+            seen.last
+        );
+        (now < valid_until).then(|| Finding::new(CheckId::K203, Some(life.key), text))
+    };
+    history.lifetimes(source).iter().filter_map(finding).collect()
+}
+
+/// K204: two keys were published together for less than tokens live and caches last.
+pub fn short_overlap(
+    history: &History,
+    source: Source,
+    policy: &Policy,
+    now: UnixTime,
+) -> Vec<Finding> {
+    let needed = policy.max_token_life + policy.cache_life;
+    let lives = history.lifetimes(source);
+    let finding = |old: &Lifetime| {
+        let gone = old.gone.filter(|gone| now.since(*gone) <= MEMORY)?;
+        // The longest that each remaining key can have stood beside it; unknown if any is.
+        let remaining = lives.iter().filter(|life| life.key != old.key && life.last >= gone);
+        let together = remaining.map(|life| {
+            if life.first <= old.first {
+                return Some(gone.since(old.first));
+            }
+            life.absent.map(|absent| gone.since((absent.at - absent.stale).max(old.first)))
+        });
+        let together: Option<Vec<_>> = together.collect();
+        let longest = together?.into_iter().max()?;
+        let text = format!(
+            "it was beside its successor for at most {}; tokens and caches together last {}",
+            span(longest),
+            span(needed)
+        );
+        (longest < needed).then(|| Finding::new(CheckId::K204, Some(old.key), text))
+    };
+    lives.iter().filter_map(finding).collect()
+}
+
+/// K205: a key signed while a key set without it could still be in caches. Kubernetes promises to
+/// publish a key for at least the cache life before it signs.
+pub fn signed_too_soon(history: &History, source: Source, policy: &Policy) -> Vec<Finding> {
+    let finding = |life: &Lifetime| {
+        let (absent, seen) = (life.absent?, history.signings().get(&life.key)?);
+        let cached_until = absent.at + policy.cache_life;
+        let text = format!(
+            "it signed at {}; a set without it, served at {}, was good until {cached_until}",
+            seen.first, absent.at
+        );
+        (seen.first < cached_until).then(|| Finding::new(CheckId::K205, Some(life.key), text))
+    };
+    history.lifetimes(source).iter().filter_map(finding).collect()
+}
+
+/// K210: the API server's keys changed, and the public set, looked at more than a cache life later,
+/// has not.
+pub fn forgotten_upload(history: &History, policy: &Policy) -> Option<Finding> {
+    let (public, api) = (history.latest(Source::Public)?, history.latest(Source::Api)?);
+    let changed = history
+        .runs()
+        .iter()
+        .any(|run| run.source == Source::Api && run.keys != api.keys && run.from < api.from);
+    let late = public.to >= api.from + policy.cache_life;
+    let stood_still = public.from < api.from && public.keys != api.keys;
+    let modified =
+        public.last_modified.map_or_else(String::new, |at| format!(" (Last-Modified {at})"));
+    let text = format!(
+        "the API server's set changed by {}; the public one is as it was at {}{modified}",
+        api.from, public.from
+    );
+    (changed && late && stood_still).then(|| Finding::new(CheckId::K210, None, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::tests::look;
+    use crate::testing::{ISSUER, NOW};
+    use crate::vectors::{DAY, HOUR, key, watch};
+
+    const PUBLIC: Source = Source::Public;
+
+    /// Key 1, then both for `overlap`, then key 2 until a day after.
+    fn rotated(overlap: Duration) -> History {
+        let mut history = History::new(ISSUER);
+        watch(&mut history, &[1], NOW - DAY * 45, NOW, HOUR);
+        let end = NOW + overlap;
+        if !overlap.is_zero() {
+            watch(&mut history, &[1, 2], NOW + HOUR, end, HOUR);
+        }
+        watch(&mut history, &[2], end + HOUR, end + DAY, HOUR);
+        history
+    }
+
+    #[test]
+    fn k112_is_a_key_that_comes_back() {
+        let mut history = rotated(DAY * 2);
+        assert!(returned_keys(&history, PUBLIC).is_empty());
+        history.observe(&look(PUBLIC, NOW + DAY * 4, &[1, 2])).unwrap();
+        let found = returned_keys(&history, PUBLIC);
+        assert_eq!((found.len(), found[0].key), (1, Some(key(1))));
+    }
+
+    #[test]
+    fn k113_is_a_key_well_ahead_of_schedule() {
+        let policy = Policy::default();
+        let mut history = rotated(DAY * 2);
+        let ask =
+            |history: &History, now| unplanned_rotation(history, PUBLIC, DAY * 45, &policy, now);
+        // Of the first key nobody knows since when it was there.
+        assert!(ask(&history, NOW + DAY * 3).is_none());
+        let early = NOW + DAY * 10;
+        watch(&mut history, &[2], NOW + DAY * 3 + HOUR, early - HOUR, HOUR);
+        watch(&mut history, &[2, 3], early, early + DAY, HOUR);
+        assert_eq!(ask(&history, early + DAY).unwrap().key, Some(key(3)));
+        assert!(ask(&history, early + DAY * 8).is_none());
+        assert!(unplanned_rotation(&history, PUBLIC, DAY * 7, &policy, early + DAY).is_none());
+    }
+
+    #[test]
+    fn k203_counts_from_the_last_token() {
+        let policy = Policy::default();
+        let mut history = rotated(DAY * 2);
+        let gone = NOW + DAY * 2 + HOUR;
+        let ask = |history: &History, now| removed_too_soon(history, PUBLIC, &policy, now);
+        assert!(ask(&history, gone + HOUR).is_empty());
+        history.observe_token(key(1), gone - HOUR * 2, gone - HOUR);
+        assert_eq!(ask(&history, gone + HOUR).len(), 1);
+        assert!(ask(&history, gone + DAY).is_empty());
+    }
+
+    #[test]
+    fn k204_compares_overlap_with_token_and_cache_life() {
+        let policy = Policy::default();
+        let ask = |overlap| {
+            let history = rotated(overlap);
+            short_overlap(&history, PUBLIC, &policy, NOW + overlap + DAY).len()
+        };
+        assert_eq!((ask(Duration::ZERO), ask(HOUR * 12), ask(DAY * 2)), (1, 1, 0));
+        let old = rotated(HOUR * 12);
+        assert!(short_overlap(&old, PUBLIC, &policy, NOW + DAY * 200).is_empty());
+    }
+
+    #[test]
+    fn k205_compares_the_first_token_with_the_last_set_without_the_key() {
+        let policy = Policy::default();
+        for (lead, expected) in [(Duration::from_secs(1800), 1), (HOUR * 2, 0)] {
+            let mut history = rotated(DAY * 2);
+            // The last set without it was served at NOW.
+            history.observe_token(key(2), NOW + lead, NOW + lead + HOUR);
+            assert_eq!(signed_too_soon(&history, PUBLIC, &policy).len(), expected);
+        }
+    }
+
+    #[test]
+    fn k210_is_an_upload_that_did_not_happen() {
+        let policy = Policy::default();
+        let mut history = History::new(ISSUER);
+        watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
+        history.observe(&look(Source::Api, NOW, &[1])).unwrap();
+        assert!(forgotten_upload(&history, &policy).is_none());
+        history.observe(&look(Source::Api, NOW + DAY, &[1, 2])).unwrap();
+        assert!(forgotten_upload(&history, &policy).is_none());
+        history.observe(&look(PUBLIC, NOW + DAY + HOUR, &[1])).unwrap();
+        assert_eq!(forgotten_upload(&history, &policy).unwrap().id, CheckId::K210);
+        history.observe(&look(PUBLIC, NOW + DAY + HOUR * 2, &[1, 2])).unwrap();
+        assert!(forgotten_upload(&history, &policy).is_none());
+    }
+}

@@ -1,0 +1,209 @@
+//! History: which keys were published when, as a small document that merges without coordination.
+//!
+//! It is run-length encoded: a key set that does not change takes one [`Run`] however often it is
+//! seen. Two histories of one issuer merge into one, in any order and as often as one likes, with
+//! the same result; so replicas need no coordination. Every fact is computed from it anew.
+//!
+//! The checksum in the document detects corruption, not tampering: whoever may write the document
+//! can write a matching checksum. What comes from a history that others write is therefore capped
+//! at a grade (see [`History::facts`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::fact::Source;
+use super::published::PublishedSet;
+use super::role::Signings;
+use cambist_core::clock::{Reading, UnixTime};
+use cambist_core::jwks::Thumbprint;
+
+mod compact;
+mod document;
+mod lifetime;
+mod merge;
+mod observe;
+mod timeline;
+
+pub use document::{HistoryError, MAX_HISTORY_BYTES};
+pub use lifetime::Lifetime;
+pub use merge::AnotherIssuer;
+pub use observe::{LeftOut, MAX_CLOCK_ERROR};
+
+/// Servers that restart one by one show a new key set by turns. What changes and changes back
+/// within this time is no change.
+pub const FLAP: Duration = Duration::from_secs(6 * 3600);
+
+/// What was seen of an issuer's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    issuer: String,
+    sequence: u64,
+    endpoint: Option<Endpoint>,
+    /// For each source and key set, intervals that do not touch; sorted.
+    runs: Vec<Run>,
+    kids: BTreeMap<Thumbprint, BTreeSet<String>>,
+    signings: BTreeMap<Thumbprint, Signings>,
+}
+
+/// Observations of one key set, with none of another between them by the same observer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where it was seen.
+    pub source: Source,
+    /// The keys in it.
+    pub keys: BTreeSet<Thumbprint>,
+    /// The first observation.
+    pub from: UnixTime,
+    /// The last observation.
+    pub to: UnixTime,
+    /// How many observations there were; of observers that overlap, the most that one made.
+    pub n: u32,
+    /// How far out of date an observation may have been: `Age` and `max-age` together.
+    pub stale: Duration,
+    /// How wrong the clock may have been, at worst, that dated an observation.
+    pub error: Duration,
+    /// The earliest `Last-Modified` it came with.
+    pub last_modified: Option<UnixTime>,
+    /// The `ETag` of the last observation.
+    pub etag: Option<String>,
+}
+
+/// Where the discovery document last said that the key set is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// When it said so.
+    pub at: UnixTime,
+    /// The `jwks_uri`.
+    pub uri: String,
+}
+
+/// One look at a complete key set that came with HTTP 200 (or was confirmed by a 304).
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Where.
+    pub source: Source,
+    /// When.
+    pub at: Reading,
+    /// How far out of date it may be: `Age` and `max-age` together.
+    pub stale: Duration,
+    /// Its `Last-Modified`.
+    pub last_modified: Option<UnixTime>,
+    /// Its `ETag`.
+    pub etag: Option<String>,
+    keys: BTreeSet<Thumbprint>,
+    kids: BTreeMap<Thumbprint, BTreeSet<String>>,
+}
+
+impl Sighting {
+    /// A look at `set`, as fresh as kube-apiserver's `max-age=3600` makes it.
+    ///
+    /// `None` if no key of it can be told apart from others: that says nothing of any key.
+    pub fn of(source: Source, at: Reading, set: &PublishedSet) -> Option<Self> {
+        let mut kids: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        for (key, kid) in set.keys().iter().filter_map(|key| Some((key.thumbprint?, &key.kid))) {
+            kids.entry(key).or_default().extend(kid.clone());
+        }
+        let keys: BTreeSet<_> = kids.keys().copied().collect();
+        let stale = Duration::from_secs(3600);
+        let sighting = Self { source, at, stale, last_modified: None, etag: None, keys, kids };
+        (!sighting.keys.is_empty()).then_some(sighting)
+    }
+
+    /// The keys seen.
+    pub fn keys(&self) -> &BTreeSet<Thumbprint> {
+        &self.keys
+    }
+}
+
+impl History {
+    /// Nothing is known yet of `issuer`.
+    ///
+    /// ```
+    /// use cambist_core::clock::{Reading, UnixTime};
+    /// use cambist_key_age::{History, PublishedSet, Sighting, Source};
+    ///
+    /// let body = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+    /// let set = PublishedSet::parse(body)?;
+    /// let mut history = History::new("https://issuer.example/");
+    /// for hour in 0..1000 {
+    ///     let at = UnixTime::from_secs(1_795_407_225 + hour * 3600);
+    ///     history.observe(&Sighting::of(Source::Public, Reading::alone(at), &set).unwrap())?;
+    /// }
+    /// assert_eq!(history.runs().len(), 1);
+    /// let bytes = history.encode()?;
+    /// assert_eq!(History::decode(&bytes)?, history);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            sequence: 0,
+            endpoint: None,
+            runs: Vec::new(),
+            kids: BTreeMap::new(),
+            signings: BTreeMap::new(),
+        }
+    }
+
+    /// The issuer it is about, byte for byte.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// How many times something was added: grows by one each time; of two histories that merge, the
+    /// larger counts. A store that comes back with a smaller one was rolled back.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The runs, by source and key set.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// What was seen of the tokens each key signed.
+    pub fn signings(&self) -> &BTreeMap<Thumbprint, Signings> {
+        &self.signings
+    }
+
+    /// The names a key was published by, where the history remembers them.
+    pub fn kids(&self, key: Thumbprint) -> impl Iterator<Item = &str> {
+        self.kids.get(&key).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Where the key set was, by the latest discovery document.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
+    /// The latest moment that anything in it is of.
+    pub fn last(&self) -> Option<UnixTime> {
+        let runs = self.runs.iter().map(|run| run.to);
+        runs.chain(self.signings.values().map(|seen| seen.last)).max()
+    }
+
+    /// The source whose sets decide what is trusted: the best that was ever seen.
+    pub fn primary(&self) -> Source {
+        self.runs.iter().map(|run| run.source).min().unwrap_or(Source::Public)
+    }
+
+    /// The run of the latest observation of `source`.
+    pub fn latest(&self, source: Source) -> Option<&Run> {
+        let runs = self.runs.iter().filter(|run| run.source == source);
+        runs.max_by_key(|run| (run.to, run.from))
+    }
+
+    /// The keys published at the latest observation of `source`.
+    pub fn published(&self, source: Source) -> BTreeSet<Thumbprint> {
+        self.latest(source).map(|run| run.keys.clone()).unwrap_or_default()
+    }
+
+    /// Every key that `source` ever published.
+    pub fn ever(&self, source: Source) -> BTreeSet<Thumbprint> {
+        let runs = self.runs.iter().filter(|run| run.source == source);
+        runs.flat_map(|run| run.keys.iter().copied()).collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,402 @@
+use proptest::prelude::*;
+
+use super::lifetime::Absence;
+use super::*;
+use crate::fact::{Evidence, Grade};
+use crate::finding::CheckId;
+use crate::policy::Policy;
+use crate::testing::{ISSUER, KEYS, NOW, set};
+use crate::vectors::{DAY, HOUR, judge, key, known, watch};
+
+/// A look at a set of these keys.
+pub(crate) fn look(source: Source, at: UnixTime, names: &[u8]) -> Sighting {
+    Sighting {
+        source,
+        at: Reading::alone(at),
+        stale: HOUR,
+        last_modified: None,
+        etag: None,
+        keys: names.iter().map(|name| key(*name)).collect(),
+        kids: names.iter().map(|name| (key(*name), BTreeSet::new())).collect(),
+    }
+}
+
+fn public(at: UnixTime, names: &[u8]) -> Sighting {
+    look(Source::Public, at, names)
+}
+
+#[test]
+fn a_sighting_is_of_keys_that_can_be_told_apart() {
+    let parse = |jwks: &[&str]| PublishedSet::parse(set(jwks).as_bytes()).unwrap();
+    let seen = Sighting::of(
+        Source::Api,
+        Reading::alone(NOW),
+        &parse(&[&KEYS[0].jwk("a"), r#"{"kty":"AKP"}"#]),
+    );
+    assert_eq!(seen.unwrap().keys().len(), 1);
+    assert!(
+        Sighting::of(Source::Api, Reading::alone(NOW), &parse(&[r#"{"kty":"AKP"}"#])).is_none()
+    );
+}
+
+#[test]
+fn a_single_absence_may_be_a_server_that_lags() {
+    let mut history = History::new(ISSUER);
+    history.observe(&public(NOW, &[1])).unwrap();
+    history.observe(&public(NOW + HOUR, &[1, 2])).unwrap();
+    assert_eq!(history.lifetimes(Source::Public)[1].absent, None);
+    // The API server agrees: then it is none.
+    history.observe(&look(Source::Api, NOW, &[1])).unwrap();
+    let absent = history.lifetimes(Source::Public)[1].absent.unwrap();
+    assert_eq!((absent.at, absent.stale), (NOW, HOUR));
+}
+
+#[test]
+fn an_answer_without_keys_is_no_absence() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + HOUR * 5, HOUR);
+    // An empty, broken or redirected answer makes no sighting, so the record just has a pause.
+    assert!(PublishedSet::parse(br#"{"keys":[]}"#).is_err());
+    watch(&mut history, &[1], NOW + HOUR * 8, NOW + HOUR * 9, HOUR);
+    assert_eq!(history.runs().len(), 1);
+    assert_eq!(history.lifetimes(Source::Public)[0].gone, None);
+}
+
+#[test]
+fn the_api_servers_keys_exist_and_the_public_ones_are_trusted() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + DAY * 9, DAY);
+    history.observe(&look(Source::Api, NOW + DAY, &[1, 2])).unwrap();
+    history.observe(&public(NOW + DAY * 10, &[1, 2])).unwrap();
+    let out = judge(&known(&history), &Policy::default(), NOW + DAY * 10);
+    let new = out.key(key(2)).unwrap();
+    assert_eq!(new.material_age.at_least, DAY * 9);
+    assert_eq!(new.trust_age.at_most, Some(DAY + HOUR));
+    assert!(new.made_ahead && new.conflicts.is_empty());
+}
+
+#[test]
+fn a_key_that_goes_and_comes_back_is_noticed() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
+    watch(&mut history, &[2], NOW + DAY + HOUR, NOW + DAY * 3, HOUR);
+    let find = |history: &History| {
+        let mut lives = history.lifetimes(Source::Public).into_iter();
+        lives.find(|life| life.key == key(1)).unwrap()
+    };
+    assert_eq!(find(&history).gone, Some(NOW + DAY + HOUR));
+    assert_eq!(find(&history).returned, None);
+    watch(&mut history, &[1, 2], NOW + DAY * 3 + HOUR, NOW + DAY * 4, HOUR);
+    assert_eq!(find(&history).gone, None);
+    assert_eq!(find(&history).returned, Some((NOW + DAY, NOW + DAY * 3 + HOUR)));
+}
+
+#[test]
+fn a_set_that_has_not_changed_is_seen_again() {
+    let mut history = History::new(ISSUER);
+    for (hour, names, etag) in [(0, &[1][..], "a"), (1, &[1, 2], "b"), (2, &[1, 2], "b")] {
+        let etag = Some(etag.to_owned());
+        history.observe(&Sighting { etag, ..public(NOW + HOUR * hour, names) }).unwrap();
+    }
+    let mut read = history.clone();
+    let again = history.unchanged(Source::Public, Reading::alone(NOW + HOUR * 3), "b").unwrap();
+    history.observe(&again).unwrap();
+    // As if it had been read whole.
+    let etag = Some("b".to_owned());
+    read.observe(&Sighting { etag, ..public(NOW + HOUR * 3, &[1, 2]) }).unwrap();
+    assert_eq!(history, read);
+    let later = Reading::alone(NOW + HOUR * 4);
+    assert!(history.unchanged(Source::Public, later, "c").is_none());
+    assert!(history.unchanged(Source::Api, later, "b").is_none());
+}
+
+#[test]
+fn servers_that_never_agree_do_not_fill_the_history() {
+    let mut history = History::new(ISSUER);
+    for hour in 0..24 * 365 {
+        let names: &[u8] = if hour % 2 == 0 { &[1] } else { &[2, 3] };
+        history.observe(&public(NOW + HOUR * hour, names)).unwrap();
+    }
+    assert!(history.runs().len() <= 3, "{}", history.runs().len());
+}
+
+#[test]
+fn an_issuer_that_shows_other_keys_at_each_look_does_not_fill_the_memory() {
+    let mut history = History::new(ISSUER);
+    for look in 0..3000u32 {
+        let mut seen = public(NOW + HOUR * look, &[1]);
+        seen.keys.insert(Thumbprint::of_spki(&look.to_be_bytes()));
+        history.observe(&seen).unwrap();
+    }
+    assert!(history.runs().len() <= 1024);
+    let lives = history.lifetimes(Source::Public);
+    assert_eq!(lives.iter().find(|life| life.key == key(1)).unwrap().first, NOW);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is about how long that takes")]
+fn a_hostile_issuer_costs_no_more_than_it_shows() {
+    use crate::judge::Known;
+    let set = |look: u32| -> BTreeSet<_> {
+        (0..100u32).map(|n| Thumbprint::of_spki(&(look * 1000 + n).to_be_bytes())).collect()
+    };
+    // As much as memory could hold before anything is forgotten.
+    let mut history = History::new(ISSUER);
+    for look in 0..512 {
+        let at = NOW + Duration::from_secs(60) * look;
+        let run = Run { keys: set(look), ..run(at) };
+        history.runs.push(run);
+    }
+    history.normalise();
+    let started = std::time::Instant::now();
+    let facts = history.facts(Source::Public, Grade::Proven);
+    let known = Known { facts, published: set(511), ..Known::default() };
+    drop(judge(&known, &Policy::default(), NOW + DAY));
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // And as much as is held of it in truth.
+    let mut history = History::new(ISSUER);
+    for look in 0..300 {
+        let mut seen = public(NOW + Duration::from_secs(60) * look, &[]);
+        seen.keys = set(look);
+        history.observe(&seen).unwrap();
+    }
+    assert!(history.ever(Source::Public).len() <= 1024 + 100);
+}
+
+fn run(at: UnixTime) -> Run {
+    let (source, keys, stale) = (Source::Public, BTreeSet::new(), Duration::ZERO);
+    let (last_modified, etag, error) = (None, None, Duration::ZERO);
+    Run { source, keys, from: at, to: at, n: 1, stale, error, last_modified, etag }
+}
+
+#[test]
+fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
+    for (rotation, overlap) in [(45, 45), (7, 2)] {
+        let mut history = History::new(ISSUER);
+        let (hours, mut at) = (5 * 365 * 24u32, NOW);
+        for hour in 0..hours {
+            at = NOW + HOUR * hour;
+            let generation = hour / (24 * rotation);
+            let mut sighting = public(at, &[]);
+            let mut keys = vec![generation];
+            if hour % (24 * rotation) < 24 * overlap {
+                keys.extend(generation.checked_sub(1));
+            }
+            sighting.keys = keys.iter().map(|k| Thumbprint::of_spki(&k.to_be_bytes())).collect();
+            sighting.etag = Some(format!("\"0x8DC{generation:012X}\""));
+            sighting.last_modified = Some(NOW + HOUR * (generation * 24 * rotation));
+            history.observe(&sighting).unwrap();
+            let signer = Thumbprint::of_spki(&generation.to_be_bytes());
+            history.observe_token(signer, at, at + HOUR);
+        }
+        let bytes = history.encode().unwrap();
+        assert!(bytes.len() <= MAX_HISTORY_BYTES, "{}", bytes.len());
+        let read = History::decode(&bytes).unwrap();
+        // What was forgotten changes no verdict.
+        let (all, kept) = (known(&history), known(&read));
+        let policy = Policy::default();
+        let verdicts = |known| {
+            let out = judge(known, &policy, at);
+            out.keys.iter().map(|j| (j.key, j.verdict, j.age, j.decides_at)).collect::<Vec<_>>()
+        };
+        assert_eq!(verdicts(&all), verdicts(&kept));
+    }
+}
+
+fn sample() -> History {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
+    watch(&mut history, &[1, 2], NOW + DAY * 2, NOW + DAY * 3, HOUR);
+    history.observe_token(key(1), NOW, NOW + HOUR);
+    history.observe_endpoint(NOW, "https://issuer.example/jwks");
+    history
+}
+
+#[test]
+fn a_document_cut_anywhere_is_refused() {
+    let bytes = sample().encode().unwrap();
+    for end in 0..bytes.len() {
+        assert!(History::decode(&bytes[..end]).is_err(), "{end}");
+    }
+    assert_eq!(History::decode(&bytes), Ok(sample()));
+}
+
+#[test]
+fn a_document_with_any_digit_changed_is_refused() {
+    let bytes = sample().encode().unwrap();
+    for place in (0..bytes.len()).filter(|place| bytes[*place].is_ascii_digit()) {
+        let mut changed = bytes.clone();
+        changed[place] = if bytes[place] == b'7' { b'8' } else { b'7' };
+        assert!(History::decode(&changed).is_err(), "{place}");
+    }
+}
+
+#[test]
+fn white_space_is_no_damage() {
+    let value: serde_json::Value = serde_json::from_slice(&sample().encode().unwrap()).unwrap();
+    let pretty = serde_json::to_vec_pretty(&value).unwrap();
+    // (A map sorts its names; the checksum is over the content as this program writes it.)
+    assert_eq!(History::decode(&pretty), Ok(sample()));
+}
+
+#[test]
+fn other_versions_and_impossible_contents_are_told_apart() {
+    let text = String::from_utf8(sample().encode().unwrap()).unwrap();
+    let newer = text.replace(r#""schemaVersion":1"#, r#""schemaVersion":2,"more":true"#);
+    assert_eq!(History::decode(newer.as_bytes()), Err(HistoryError::Version { found: 2 }));
+    let edited = text.replace(r#""n":25"#, r#""n":26"#);
+    assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
+    assert!(matches!(History::decode(b"null"), Err(HistoryError::Json(_))));
+    let huge = vec![b' '; MAX_HISTORY_BYTES + 1];
+    assert!(matches!(History::decode(&huge), Err(HistoryError::TooLarge { .. })));
+}
+
+#[test]
+fn a_state_of_the_past_or_the_future_is_refused() {
+    let history = sample();
+    let (now, slack) = (NOW + DAY * 3, HOUR);
+    assert_eq!(history.check(now, slack, Some(history.sequence())), Ok(()));
+    assert_eq!(history.check(now, slack, None), Ok(()));
+    let back = history.check(now, slack, Some(history.sequence() + 1)).unwrap_err();
+    assert!(matches!(back, HistoryError::RolledBack { .. }));
+    let future = history.check(now - DAY, slack, None).unwrap_err();
+    assert!(matches!(future, HistoryError::Future { .. }));
+    assert_eq!(future.finding().id, CheckId::K190);
+}
+
+#[test]
+fn other_issuers_do_not_mix() {
+    let mut history = sample();
+    let other = History::new("https://issuer.example/cluster");
+    assert!(history.merge(&other).unwrap_err().to_string().contains("trailing slash"));
+}
+
+#[test]
+fn facts_know_the_switch_of_signers() {
+    let mut history = sample();
+    history.observe_token(key(1), NOW + DAY, NOW + DAY + HOUR);
+    history.observe_token(key(2), NOW + DAY * 3, NOW + DAY * 3 + HOUR);
+    let facts = history.facts(Source::Public, Grade::Proven);
+    let signing: Vec<_> = facts
+        .iter()
+        .filter(|fact| fact.source == Evidence::E3 && fact.key == key(2))
+        .map(|fact| (fact.not_before, fact.not_after))
+        .collect();
+    assert_eq!(signing, [(None, Some(NOW + DAY * 3)), (Some(NOW + DAY), None)]);
+}
+
+fn step() -> impl Strategy<Value = (u8, i64, u8, Option<i64>, Option<String>)> {
+    let etag = proptest::option::of("[ab]");
+    (0u8..2, 0i64..40, 1u8..8, proptest::option::of(0i64..40), etag)
+}
+
+/// Any history over three keys and two sources.
+fn history() -> impl Strategy<Value = History> {
+    let tokens = proptest::collection::vec((1u8..4, 0i64..40), 0..3);
+    (proptest::collection::vec(step(), 0..12), tokens).prop_map(|(steps, tokens)| {
+        let mut history = History::new(ISSUER);
+        for (source, at, bits, modified, etag) in steps {
+            let source = if source == 0 { Source::Public } else { Source::Api };
+            let names: Vec<u8> = (1..4).filter(|name| bits & (1 << (name - 1)) != 0).collect();
+            let mut seen = look(source, UnixTime::from_secs(at * 3600), &names);
+            seen.last_modified = modified.map(|hours| UnixTime::from_secs(hours * 3600));
+            seen.stale = HOUR * u32::from(bits);
+            seen.kids.insert(key(1), etag.iter().cloned().collect());
+            seen.etag = etag;
+            history.observe(&seen).unwrap();
+        }
+        for (name, at) in tokens {
+            let at = UnixTime::from_secs(at * 3600);
+            history.observe_token(key(name), at, at + HOUR);
+        }
+        history
+    })
+}
+
+/// Lifetimes as they are defined, one key after the other; of absences at one moment any will do.
+fn by_definition(history: &History) -> Vec<Lifetime> {
+    let of_source = |run: &&Run| run.source == Source::Public;
+    let runs: Vec<&Run> = history.runs.iter().filter(of_source).collect();
+    let life = |key: Thumbprint| {
+        let (mut with, without): (Vec<&Run>, Vec<&Run>) =
+            runs.iter().partition(|run| run.keys.contains(&key));
+        with.sort_by_key(|run| (run.from, run.to));
+        let (first, last) = (with[0].from, with.iter().map(|run| run.to).max().unwrap());
+        let before = without.iter().filter(|run| run.from < first);
+        let before: Vec<_> = before
+            .map(|run| if run.to < first { (run.to, run.n, *run) } else { (run.from, 1, *run) })
+            .collect();
+        let at = before.iter().map(|(at, ..)| *at).max();
+        let agrees = |run: &Run| {
+            let near = at.is_some_and(|at| run.from <= at + HOUR && run.to + HOUR >= at);
+            run.source != Source::Public && near && !run.keys.contains(&key)
+        };
+        let seen = before.iter().map(|(_, n, _)| n).sum::<u32>();
+        let confirmed = seen >= 2 || history.runs.iter().any(agrees);
+        let worst = before.iter().filter(|(then, ..)| Some(*then) == at);
+        let stale = worst.map(|(.., run)| run.stale).max();
+        let absent = at.zip(stale).filter(|_| confirmed);
+        let absent = absent.map(|(at, stale)| Absence { at, stale, error: Duration::ZERO });
+        let after = without.iter().filter(|run| run.to > last);
+        let after: Vec<_> = after
+            .map(|run| if run.from > last { (run.from, run.n) } else { (run.to, 1) })
+            .collect();
+        let gone = after.iter().map(|(at, _)| *at).min();
+        let gone = gone.filter(|_| after.iter().map(|(_, n)| n).sum::<u32>() >= 2);
+        let (mut returned, mut so_far) = (None, with[0].to);
+        for run in with {
+            let between = without.iter().filter(|it| it.from > so_far && it.to < run.from);
+            if run.from.since(so_far) > FLAP && between.map(|it| it.n).sum::<u32>() >= 2 {
+                returned = Some((so_far, run.from));
+            }
+            so_far = so_far.max(run.to);
+        }
+        Lifetime { key, absent, first, error: Duration::ZERO, last, gone, returned }
+    };
+    let mut out: Vec<_> = history.ever(Source::Public).into_iter().map(life).collect();
+    out.sort_by_key(|life| (life.first, life.key));
+    out
+}
+
+fn join(a: &History, b: &History) -> History {
+    let mut out = a.clone();
+    out.merge(b).unwrap();
+    out
+}
+
+proptest! {
+    #[test]
+    fn merging_is_a_join(a in history(), b in history(), c in history()) {
+        prop_assert_eq!(join(&a, &b), join(&b, &a));
+        prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+        prop_assert_eq!(join(&a, &a), a.clone());
+        prop_assert_eq!(join(&join(&a, &b), &b), join(&a, &b));
+    }
+
+    #[test]
+    fn lifetimes_are_as_they_are_defined(a in history(), b in history()) {
+        prop_assert_eq!(a.lifetimes(Source::Public), by_definition(&a));
+        let both = join(&a, &b);
+        prop_assert_eq!(both.lifetimes(Source::Public), by_definition(&both));
+    }
+
+    #[test]
+    fn documents_keep_everything(a in history()) {
+        prop_assert_eq!(History::decode(&a.encode().unwrap()), Ok(a));
+    }
+
+    #[test]
+    fn merging_never_makes_a_key_younger(a in history(), b in history()) {
+        let (before, after) = (a.lifetimes(Source::Public), join(&a, &b).lifetimes(Source::Public));
+        for life in before {
+            let merged = after.iter().find(|other| other.key == life.key).unwrap();
+            prop_assert!(merged.first <= life.first && merged.last >= life.last);
+        }
+    }
+
+    #[test]
+    fn no_document_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        drop(History::decode(&bytes));
+    }
+}

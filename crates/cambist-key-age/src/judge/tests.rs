@@ -1,0 +1,230 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::fact::{Evidence, Source, Subject};
+use crate::finding::CheckId;
+use crate::policy::AgeBasis;
+use crate::testing::NOW;
+use crate::vectors::{DAY, HOUR, judge, key, signer_seen_since};
+
+#[test]
+fn an_assumption_is_no_proof_unless_somebody_accepts_it() {
+    let facts = vec![
+        Fact::published(key(1), NOW, Source::Public),
+        Fact::installed(key(1), NOW - DAY * 2, NOW),
+    ];
+    let known = Known { facts, published: BTreeSet::from([key(1)]), ..Known::default() };
+    assert_eq!(judge(&known, &Policy::default(), NOW).verdict, Verdict::Unknown);
+    let accepted = judge(&known, &Policy::default().accepting_assumptions(), NOW);
+    assert_eq!((accepted.verdict, accepted.keys[0].grade), (Verdict::Ok, Some(Grade::Assumed)));
+}
+
+#[test]
+fn a_verdict_rests_on_the_best_facts_that_suffice() {
+    let (_, mut known) = signer_seen_since(NOW - DAY * 100);
+    known.facts.push(Fact::certified(key(1), NOW - DAY * 400, NOW));
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!((out.verdict, out.keys[0].grade), (Verdict::Overdue, Some(Grade::Proven)));
+    assert_eq!(out.keys[0].evidence[0].source, Evidence::E1);
+    assert!(out.keys[0].overdue_beyond_doubt);
+}
+
+#[test]
+fn a_ledger_is_worth_what_it_is_trusted_with() {
+    let (history, known) = signer_seen_since(NOW - DAY * 100);
+    for (trust, beyond_doubt) in
+        [(Grade::Proven, true), (Grade::Attested, true), (Grade::Asserted, false)]
+    {
+        let facts = history.facts(Source::Public, trust);
+        let out = judge(&Known { facts, ..known.clone() }, &Policy::default(), NOW);
+        assert_eq!((out.verdict, out.keys[0].grade), (Verdict::Overdue, Some(trust)));
+        assert_eq!(out.keys[0].overdue_beyond_doubt, beyond_doubt);
+    }
+}
+
+#[test]
+fn contradicting_facts_are_a_doubt() {
+    let (_, mut known) = signer_seen_since(NOW - DAY * 100);
+    let record = (NOW - DAY * 6, NOW - DAY * 5);
+    known.facts.push(Fact::rotated(key(1), record, NOW, "the activity log"));
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!((out.verdict, out.keys[0].age_verdict), (Verdict::Suspect, Verdict::Overdue));
+    assert!(!out.keys[0].overdue_beyond_doubt);
+    // A contradiction with mere metadata is told, but is no doubt.
+    known.facts.pop();
+    known.facts.push(Fact::dated(key(1), NOW - DAY * 5, NOW));
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!(out.verdict, Verdict::Suspect);
+    assert!(out.keys[0].overdue_beyond_doubt);
+}
+
+#[test]
+fn roles_come_from_tokens() {
+    let day = |days: u32| NOW - DAY * days;
+    let seen = |at| Signings { first: at, last: at, expires: at + HOUR };
+    let known = Known {
+        facts: vec![
+            Fact::published(key(1), day(50), Source::Public),
+            Fact::published(key(2), day(10), Source::Public),
+            Fact::published(key(3), day(1), Source::Public),
+        ],
+        published: BTreeSet::from([key(1), key(2), key(3)]),
+        signings: BTreeMap::from([(key(1), seen(day(11))), (key(2), seen(day(0)))]),
+        ..Known::default()
+    };
+    let roles = |known: &Known| {
+        let out = judge(known, &Policy::default(), NOW);
+        let role = |name| out.key(key(name)).map(|judged| judged.role);
+        (role(1), role(2), role(3), role(4))
+    };
+    let (signer, verifier, next) = (Some(Role::Signer), Some(Role::Verifier), Some(Role::Next));
+    assert_eq!(roles(&known), (verifier, signer, next, None));
+    let at_hand = Known { current: Some(key(4)), ..known.clone() };
+    assert_eq!(roles(&at_hand), (verifier, verifier, verifier, Some(Role::Ghost)));
+    let no_token = Known { signings: BTreeMap::new(), ..known };
+    let unknown = Some(Role::Unknown);
+    assert_eq!(roles(&no_token), (unknown, unknown, unknown, None));
+}
+
+#[test]
+fn without_a_token_only_the_youngest_key_can_make_it_due() {
+    let facts = |young: u32| {
+        vec![
+            Fact::published(key(1), NOW - DAY * 80, Source::Public),
+            Fact::published(key(2), NOW - DAY * young, Source::Public),
+        ]
+    };
+    let published = BTreeSet::from([key(1), key(2)]);
+    let verdict = |young| {
+        let known = Known { facts: facts(young), published: published.clone(), ..Known::default() };
+        judge(&known, &Policy::default(), NOW)
+    };
+    assert_eq!(verdict(60).verdict, Verdict::Due);
+    let open = verdict(20);
+    assert_eq!(open.verdict, Verdict::Unknown);
+    // The older key expires before the younger is due.
+    assert_eq!(open.decides_at, Some(NOW + DAY * 13 + Policy::default().clock_error));
+}
+
+#[test]
+fn a_key_made_ahead_is_judged_by_its_making() {
+    let facts = vec![
+        Fact::stored(key(1), NOW - DAY * 200, NOW, "Secret next-key"),
+        Fact::absent(key(1), NOW - DAY * 3, HOUR, Source::Public),
+        Fact::published(key(1), NOW - DAY * 2, Source::Public),
+    ];
+    let known = Known { facts, published: BTreeSet::from([key(1)]), ..Known::default() };
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!(out.verdict, Verdict::Overdue);
+    assert!(out.keys[0].made_ahead && out.keys[0].conflicts.is_empty());
+    let trust = Policy { basis: AgeBasis::Trust, ..Policy::default() };
+    assert_eq!(judge(&known, &trust, NOW).verdict, Verdict::Ok);
+    let material = Policy { basis: AgeBasis::Material, ..Policy::default() };
+    assert_eq!(judge(&known, &material, NOW).verdict, Verdict::Overdue);
+}
+
+#[test]
+fn a_suspicion_is_its_keys_or_everybodys() {
+    let (_, known) = signer_seen_since(NOW - DAY);
+    let mut out = judge(&known, &Policy::default(), NOW);
+    let finding = |id, key| Finding::new(id, key, String::new());
+    out.suspect(&[finding(CheckId::K201, Some(key(1)))]);
+    assert_eq!(out.verdict, Verdict::Unknown);
+    out.suspect(&[finding(CheckId::K112, Some(key(1)))]);
+    assert_eq!((out.verdict, out.keys[0].verdict), (Verdict::Suspect, Verdict::Suspect));
+    let mut out = judge(&known, &Policy::default(), NOW);
+    out.suspect(&[finding(CheckId::K190, None)]);
+    assert_eq!((out.verdict, out.keys[0].verdict), (Verdict::Suspect, Verdict::Unknown));
+}
+
+#[test]
+fn what_is_said_of_tomorrow_says_nothing_of_today() {
+    let facts = vec![
+        Fact::published(key(1), NOW - DAY, Source::Public),
+        Fact::absent(key(1), NOW + DAY * 9, HOUR, Source::Public),
+    ];
+    let known = Known { facts, published: BTreeSet::from([key(1)]), ..Known::default() };
+    let out = judge(&known, &Policy::default(), NOW);
+    assert_eq!((out.verdict, out.keys[0].age_verdict), (Verdict::Suspect, Verdict::Unknown));
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let subject = prop_oneof![
+        Just(Subject::Born),
+        Just(Subject::Trusted),
+        Just(Subject::Signing),
+        Just(Subject::Retired)
+    ];
+    let grade = proptest::sample::select(Grade::ALL.to_vec());
+    let moment = || proptest::option::of(0i64..200);
+    (1u8..3, subject, grade, moment(), moment()).prop_map(|(name, subject, grade, lo, hi)| Fact {
+        key: key(name),
+        subject,
+        not_before: lo.map(|days| UnixTime::from_secs(days * 86_400)),
+        not_after: hi.map(|days| UnixTime::from_secs(days * 86_400)),
+        grade,
+        source: Evidence::E1,
+        at: UnixTime::from_secs(0),
+        detail: String::new(),
+    })
+}
+
+fn basis() -> impl Strategy<Value = AgeBasis> {
+    proptest::sample::select(vec![
+        AgeBasis::Conservative,
+        AgeBasis::Trust,
+        AgeBasis::Material,
+        AgeBasis::Activation,
+    ])
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    proptest::collection::vec(fact(), 0..8)
+}
+
+proptest! {
+    #[test]
+    fn more_evidence_never_widens_an_interval(some in facts(), more in facts(), basis in basis(), now in 0i64..200) {
+        let published = BTreeSet::from([key(1), key(2)]);
+        let policy = Policy { basis, ..Policy::default() };
+        let at = |facts: Vec<Fact>| {
+            let known = Known { facts, published: published.clone(), ..Known::default() };
+            judge(&known, &policy, UnixTime::from_secs(now * 86_400))
+        };
+        let before = at(some.clone());
+        let after = at([some, more].concat());
+        for (before, after) in before.keys.iter().zip(&after.keys) {
+            for (wide, narrow) in [
+                (before.age, after.age),
+                (before.trust_age, after.trust_age),
+                (before.material_age, after.material_age),
+            ] {
+                prop_assert!(narrow.at_least >= wide.at_least);
+                prop_assert!(wide.at_most.is_none_or(|most| narrow.at_most.is_some_and(|n| n <= most)));
+            }
+        }
+    }
+
+    #[test]
+    fn overdue_never_turns_into_ok(
+        some in facts(), more in facts(), basis in basis(),
+        now in 100i64..400, later in 0i64..100,
+        off in 0i64..100, off_later in 0i64..100,
+        current in proptest::option::of(1u8..3), current_later in proptest::option::of(1u8..3),
+    ) {
+        let published = BTreeSet::from([key(1), key(2)]);
+        let policy = Policy { basis, ..Policy::default() };
+        let at = |facts: Vec<Fact>, now: i64, off: i64, current: Option<u8>| {
+            let now = UnixTime::from_secs(now * 86_400);
+            let now = Reading::new(now, DAY * u32::try_from(off).unwrap());
+            let (published, current) = (published.clone(), current.map(key));
+            let known = Known { facts, published, current, ..Known::default() };
+            super::super::judge(&known, &policy, now)
+        };
+        let before = at(some.clone(), now, off, current);
+        let after = at([some, more].concat(), now + later, off_later, current_later);
+        for (before, after) in before.keys.iter().zip(&after.keys) {
+            prop_assert!(before.age_verdict != Verdict::Overdue || after.verdict != Verdict::Ok);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How old a key is that signs a cluster's tokens: evidence, history, verdict.
+//!
+//! A key set carries no date, so an age can only be inferred. A [`fact::Fact`] says that something
+//! about a key had happened by one moment, or had not happened before another. Facts give
+//! intervals, intervals give a [`verdict::Verdict`], and what cannot be decided is UNKNOWN together
+//! with the moment at which it will be decided. Nothing here reads a clock, a file or the network.
+//!
+//! - [`fact`], [`evidence`]: what is known, how well, and what each source may prove at most.
+//! - [`judge()`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
+//! - [`history`]: what was seen so far, as a small document that merges without coordination.
+//! - [`checks`]: the numbered checks, each a function of what was collected.
+//! - [`enforce`]: the few findings that may stop an exchange.
+//!
+//! ```
+//! use std::collections::BTreeSet;
+//!
+//! use cambist_core::clock::{Reading, UnixTime};
+//! use cambist_core::jwks::Thumbprint;
+//! use cambist_key_age::{Fact, Known, Policy, Source, Verdict, judge};
+//!
+//! let (key, day) = (Thumbprint::of_spki(b"a key"), 24 * 3600);
+//! let first_look = UnixTime::from_secs(1_795_407_225);
+//! let known = Known {
+//!     facts: vec![Fact::published(key, first_look, Source::Public)],
+//!     published: BTreeSet::from([key]),
+//!     ..Known::default()
+//! };
+//!
+//! let day_one = judge(&known, &Policy::default(), Reading::alone(first_look));
+//! assert_eq!(day_one.verdict, Verdict::Unknown);
+//!
+//! let later = Reading::alone(UnixTime::from_secs(first_look.as_secs() + 94 * day));
+//! assert_eq!(judge(&known, &Policy::default(), later).verdict, Verdict::Overdue);
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod checks;
+pub mod enforce;
+pub mod evidence;
+pub mod fact;
+pub mod finding;
+pub mod history;
+pub mod interval;
+pub mod judge;
+pub mod platform;
+pub mod policy;
+pub mod published;
+mod remedy;
+pub mod role;
+mod serial;
+mod text;
+pub mod verdict;
+mod words;
+
+pub use fact::{Evidence, Fact, Grade, Source, Subject};
+pub use finding::{CheckId, Finding, Severity};
+pub use history::{History, Sighting};
+pub use judge::{Judgement, KeyJudgement, Known, judge};
+pub use platform::Platform;
+pub use policy::{AgeBasis, Limits, Policy};
+pub use published::PublishedSet;
+pub use role::Role;
+pub use verdict::Verdict;
+
+/// The same keys and tokens as in the core's tests.
+#[cfg(test)]
+#[path = "../../cambist-core/src/testing.rs"]
+#[expect(dead_code, reason = "not every test of the core has its like here")]
+mod testing;
+#[cfg(test)]
+use cambist_core::clock;
+#[cfg(test)]
+mod vectors;
