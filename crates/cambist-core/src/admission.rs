@@ -125,6 +125,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it is the signature that is wrong, which another key of the same name might bear out.
+    pub fn is_about_a_signature(&self) -> bool {
+        matches!(self, Self::Bad(VerifyError::Jws(JwsError::Signature { .. })))
+    }
+
     /// The reason as one stable word, for metrics and logs.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -112,13 +112,17 @@ pub enum Failure {
     /// the first hour; after that it is something else than a rotation.
     Learning,
     /// It works once the issuer's keys can be had: nothing is sent meanwhile, and whoever has none
-    /// waits, so the tries are five seconds apart at most.
+    /// waits, so the tries are five seconds apart at most. Who looks for the keys says when that is of
+    /// use again, and that is neither too early nor too late.
     Looking,
     /// It works once somebody has changed something.
     Permanent,
     /// Entra found us asking too often (AADSTS50196): asking again makes it worse.
     Looping,
 }
+
+/// The longest pause between two looks for keys after one that failed.
+const MOST_LOOKING: Duration = Duration::from_secs(5);
 
 /// What there is to answer with meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,13 +157,16 @@ pub fn wait(
     retry_after: Option<Duration>,
     jitter: Jitter,
 ) -> Duration {
+    if let (Failure::Looking, Some(looked_for_again)) = (failure, retry_after) {
+        return looked_for_again.min(MOST_LOOKING);
+    }
     let (first, most) = match failure {
         Failure::Transient => match holding {
             Holding::Token => (1, 60),
             // An app is waiting; four calls a minute hurt nobody.
             Holding::Nothing => (1, 15),
         },
-        Failure::Looking => (1, 5),
+        Failure::Looking => (1, MOST_LOOKING.as_secs()),
         Failure::Learning if failures <= LEARNING_TRIES => (30, 60),
         Failure::Replicating | Failure::Learning => (30, 300),
         Failure::Permanent => (60, 600),
@@ -202,6 +209,11 @@ mod tests {
         assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 15, 15]);
         assert_eq!([1, 2, 5, u32::MAX].map(|n| wait(Failure::Replicating, n)), [30, 60, 300, 300]);
         assert_eq!([1, 2, 3, 4, 99].map(|n| wait(Failure::Looking, n)), [1, 2, 4, 5, 5]);
+        for (asked, pause) in [(0, 0), (3, 3), (30, 5)] {
+            let asked = Some(secs(asked));
+            let looking = super::wait(Failure::Looking, 99, Holding::Token, asked, Jitter(0.9));
+            assert_eq!(looking, secs(pause));
+        }
         assert_eq!(wait(Failure::Looping, 1), 300);
         assert_eq!([1, 2, 3, 80, 81].map(|n| wait(Failure::Learning, n)), [30, 60, 60, 60, 300]);
         let hurried = |n| super::wait(Failure::Learning, n, Holding::Nothing, None, Jitter(0.9999));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cambist_core::admission::{
-    Admission, Assertion, Circumstances, KeyVerdicts, Mode, Refusal, Standing,
+    Admission, Assertion, Circumstances, KeyVerdicts, Mode, Refusal, Standing, Unchecked,
 };
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::{KeySet, Thumbprint};
@@ -11,8 +11,8 @@ use cambist_core::token::ProjectedToken;
 use cambist_key_age::Verdict;
 
 use crate::context::Context;
-use crate::error::Error;
-use crate::issuer_keys::IssuerKeys;
+use crate::error::{Error, Kind};
+use crate::issuer_keys::{IssuerKeys, KeysError, Waiting};
 use crate::key_age::KeyAge;
 use crate::token_file::TokenFile;
 
@@ -60,22 +60,24 @@ impl Assertions {
     /// If the file cannot be read, or its token may not be sent.
     pub async fn next(&self) -> Result<Assertion, Error> {
         let token = self.token_file.read().await.map_err(Error::new)?;
-        let (issuer, keys) = self.keys_for(&token).await?;
-        let key_age = self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off);
-        let report = match key_age {
-            Some(key_age) => key_age.judged().await,
-            None => None,
+        let issuer = self.issuer_of(&token)?;
+        let waiting = match self.admission.mode() {
+            Mode::Enforce => Waiting::THROUGH_EVERYTHING,
+            Mode::Off | Mode::Audit => Waiting::WHILE_IT_HELPS,
         };
-        let exempt = key_age.map(KeyAge::exempt).unwrap_or_default();
-        let verdicts = report.as_ref().map(|report| report.verdicts(exempt));
-        let world = Circumstances {
-            keys: keys.as_deref().map_err(String::as_str),
-            now: self.context.clock.wall(),
-            upstream: self.keys.upstream_time(self.context.clock.boot()),
-            verdicts: verdicts.unwrap_or(KeyVerdicts { refused: &[], exempt }),
+        let keys = match self.keys.find(&issuer, token.kid(), waiting).await {
+            Err(error) if error.is_pending() => return Err(self.pending(error)),
+            keys => keys,
         };
-        let assertion = self.admission.admit(token, world).map_err(Error::new)?;
-        if let (Some(key_age), Standing::Verified(key)) = (key_age, assertion.standing()) {
+        let mut judged = self.judge(&token, keys.as_ref()).await;
+        if let (Err(refusal), Ok(keys)) = (&judged, &keys)
+            && refusal.is_about_a_signature()
+            && let Some(other) = self.keys.other_than(&issuer, keys, waiting).await
+        {
+            judged = self.judge(&token, Ok(&other)).await;
+        }
+        let assertion = judged.map_err(|refusal| self.refused(refusal, &issuer))?;
+        if let (Some(key_age), Standing::Verified(key)) = (self.key_age(), assertion.standing()) {
             let claims = assertion.claims();
             key_age.observe_token(&issuer, key, claims.issued_at, claims.expires_at);
         }
@@ -83,14 +85,12 @@ impl Assertions {
         Ok(assertion)
     }
 
-    /// The token's issuer and the keys to judge it by, or in words why there are none.
-    async fn keys_for(
-        &self,
-        token: &ProjectedToken,
-    ) -> Result<(IssuerUrl, Result<Arc<KeySet>, String>), Error> {
-        // What is bad without looking at any key is not worth a request to its issuer, and a token
-        // whose claims are not ours must not choose whom we call. Only a wrong time may be the
-        // clock's fault, which an answer from the issuer would show.
+    /// The token's issuer.
+    ///
+    /// What is bad without looking at any key is not worth a request to its issuer, and a token whose
+    /// claims are not ours must not choose whom we call. Only a wrong time may be the clock's fault,
+    /// which an answer from the issuer would show.
+    fn issuer_of(&self, token: &ProjectedToken) -> Result<IssuerUrl, Error> {
         let verifier = self.admission.verifier().verifier_of(token);
         let screened = verifier.and_then(|verifier| {
             match verifier.screen_at(token, self.context.clock.wall()) {
@@ -98,8 +98,53 @@ impl Assertions {
                 _ => Ok(verifier.issuer.clone()),
             }
         });
-        let issuer = screened.map_err(|error| Error::new(Refusal::from(error)))?;
-        let keys = self.keys.with(&issuer, token.kid()).await.map_err(|error| error.to_string());
-        Ok((issuer, keys))
+        screened.map_err(|error| Error::new(Refusal::from(error)))
+    }
+
+    /// What is known of the keys' age, if that matters.
+    fn key_age(&self) -> Option<&KeyAge> {
+        self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off)
+    }
+
+    async fn judge(
+        &self,
+        token: &ProjectedToken,
+        keys: Result<&Arc<KeySet>, &KeysError>,
+    ) -> Result<Assertion, Refusal> {
+        let report = match self.key_age() {
+            Some(key_age) => key_age.judged().await,
+            None => None,
+        };
+        let exempt = self.key_age().map(KeyAge::exempt).unwrap_or_default();
+        let verdicts = report.as_ref().map(|report| report.verdicts(exempt));
+        let why = keys.err().map(KeysError::to_string);
+        let world = Circumstances {
+            keys: keys.map(|keys| &**keys).map_err(|_| why.as_deref().unwrap_or_default()),
+            now: self.context.clock.wall(),
+            upstream: self.keys.upstream_time(self.context.clock.boot()),
+            verdicts: verdicts.unwrap_or(KeyVerdicts { refused: &[], exempt }),
+        };
+        self.admission.admit(token.clone(), world)
+    }
+
+    /// Nobody can say yet whether the token's key is a new one or made up. That is so for half a minute
+    /// at most, and sent unchecked is only what is still unknown after that.
+    fn pending(&self, error: KeysError) -> Error {
+        let again = error.retry_after();
+        let kind = match self.admission.mode() {
+            Mode::Enforce => {
+                let reason = Unchecked::UnknownKid;
+                Refusal::Held { reason, detail: error.to_string() }.into()
+            }
+            Mode::Off | Mode::Audit => Kind::KeyPending(error),
+        };
+        Error::new(kind).with_retry_after(again)
+    }
+
+    /// What cannot be checked passes by itself: it is of use to ask again when keys are looked for.
+    fn refused(&self, refusal: Refusal, issuer: &IssuerUrl) -> Error {
+        let held = matches!(refusal, Refusal::Held { .. });
+        let error = Error::new(refusal);
+        if held { error.with_retry_after(self.keys.next_look_in(issuer)) } else { error }
     }
 }

@@ -256,7 +256,7 @@ impl Worker {
             }
             Err(error) => error,
         };
-        let asked = error.retry_after();
+        let asked = error.asked_pause();
         let looping = error.failure() == Failure::Looping;
         let asked = looping
             .then(|| wait(Failure::Looping, 1, Holding::Nothing, asked, context.jitter))

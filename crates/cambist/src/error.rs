@@ -12,6 +12,7 @@ use cambist_core::refresh::Failure;
 use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
+use crate::issuer_keys::KeysError;
 use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;
 
@@ -35,6 +36,8 @@ pub(crate) enum Kind {
     TokenFile(#[from] TokenFileError),
     #[error("the projected token is not sent to Entra: {0}")]
     Refused(#[from] Refusal),
+    #[error("the projected token is not sent to Entra yet: {0}")]
+    KeyPending(KeysError),
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
     #[error(
@@ -74,6 +77,7 @@ impl Error {
         match &*self.kind {
             Kind::TokenFile(error) => error.reason(),
             Kind::Refused(refusal) => Reason::of_word(refusal.as_str()),
+            Kind::KeyPending(_) => Reason::UnknownKid,
             Kind::Exchange(error) => error.reason(),
             Kind::CacheFull(_) => Reason::CacheFull,
             Kind::TooManyScopes(_) => Reason::TooManyScopes,
@@ -125,6 +129,14 @@ impl Error {
         Self { kind: Arc::new(kind), retry_after }
     }
 
+    /// How long an upstream asked to be left alone.
+    pub(crate) fn asked_pause(&self) -> Option<Duration> {
+        match &*self.kind {
+            Kind::Exchange(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn with_retry_after(&self, retry_after: Duration) -> Self {
         Self { kind: self.kind.clone(), retry_after: Some(retry_after) }
     }
@@ -138,6 +150,7 @@ impl Error {
     pub(crate) fn failure(&self) -> Failure {
         match &*self.kind {
             Kind::Exchange(error) => error.failure(),
+            Kind::KeyPending(_) | Kind::Refused(Refusal::Held { .. }) => Failure::Looking,
             // Found out here, for nothing but a look at a file: a new one is noticed soon.
             Kind::TokenFile(_) | Kind::Refused(_) | Kind::Lost => Failure::Transient,
             Kind::CacheFull(_) | Kind::TooManyScopes(_) => Failure::Transient,

@@ -3,6 +3,10 @@
 //! A look for keys is a [flight](crate::flight): whoever needs it waits for the same one, and a caller that
 //! hangs up changes nothing. After a good look the next may come after [`COOLDOWN`]; after a failed one
 //! sooner, as long as somebody asks.
+//!
+//! A token may name a key that the held set does not have. Whether that key is new or made up is settled by
+//! a look that ends after the name was first asked for, and by no older one: until then nobody gets keys to
+//! judge that token by, unless looking fails.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,30 +15,34 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use cambist_core::clock::{BootTime, Reading};
 use cambist_core::issuer::IssuerUrl;
-use cambist_core::jwks::{Choice, KeyId, KeySet};
+use cambist_core::jwks::{KeyId, KeySet};
 
 use crate::clock::Heard;
 use crate::context::Context;
+use crate::flight::Joined;
 use crate::key_age::KeyAge;
 use crate::observer::{KeySource, KeysOutcome};
 
+mod error;
 mod fetch;
 mod freshness;
+mod pace;
 mod place;
 mod source;
 
 use place::{Held, Place};
 
+pub use error::KeysError;
 pub use fetch::FetchError;
-pub use place::{COOLDOWN, KeysError};
+pub use pace::COOLDOWN;
 pub use source::Source;
 
 /// So many issuers' keys are kept. There is one as a rule; a token that names its own may name others.
 const MOST_ISSUERS: usize = 8;
 
-/// So many looks may begin within [`COOLDOWN`], whoever's keys are looked for: as many as one issuer
-/// that is down is looked at.
-const MOST_LOOKS: usize = 8;
+/// So many looks may begin within [`COOLDOWN`] for issuers that nobody decided for, all of them
+/// together: somewhat more than one that is down is looked at.
+const MOST_LOOKS: usize = 12;
 
 /// Keys that nobody asked for in this time are not looked after.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -55,6 +63,28 @@ struct Inner {
     begun: Mutex<Vec<BootTime>>,
 }
 
+/// How far a caller goes along with the looking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// How long it waits for a look that may not begin yet.
+    for_next: Duration,
+    /// Whether it also waits for a look after one that failed; else that is made behind its back.
+    through_failures: bool,
+}
+
+impl Waiting {
+    /// For whoever has nothing to do without keys.
+    pub(crate) const THROUGH_EVERYTHING: Self =
+        Self { for_next: source::PATIENCE, through_failures: true };
+    /// For whoever goes on unchecked: an issuer that is down holds up the first one only.
+    pub(crate) const WHILE_IT_HELPS: Self =
+        Self { for_next: source::PATIENCE, through_failures: false };
+    /// For strangers, of whom there may be any number: nobody stays for more than the look under way.
+    pub(crate) const BRIEFLY: Self = Self { for_next: Duration::ZERO, through_failures: false };
+
+    const FOR_LOOKS: Self = Self { for_next: Duration::ZERO, through_failures: true };
+}
+
 impl IssuerKeys {
     /// Looks in these places, in this order, until one has a usable set.
     pub fn new(sources: Vec<Source>, context: Context) -> Self {
@@ -68,40 +98,80 @@ impl IssuerKeys {
         Self(Arc::new(Inner { sources, key_age, context, heard, places, begun }))
     }
 
+    /// Says that this issuer is one that somebody decided for: its keys stay, whatever others are asked
+    /// for, and how often it is looked at is a matter of its own.
+    pub fn keep(&self, issuer: &IssuerUrl) {
+        self.place(issuer).keep();
+    }
+
     /// The issuer's keys, preferably with the one named `kid`.
     ///
     /// A held set that has the key is returned at once. Otherwise somebody looks again, at most once
-    /// in [`COOLDOWN`]; what is held stays in use if that fails. Must be called within a tokio runtime.
+    /// in [`COOLDOWN`]; what is held stays in use if that fails. A set without the key is returned only
+    /// if a look after the key was first asked for did not find it either, or if looking fails. Must be
+    /// called within a tokio runtime.
     ///
     /// # Errors
-    /// If nothing is held and nothing could be fetched.
+    /// If nothing is held and nothing could be fetched, or if the key is not in the held set and may be
+    /// looked for only in a while.
     pub async fn with(
         &self,
         issuer: &IssuerUrl,
         kid: Option<&KeyId>,
     ) -> Result<Arc<KeySet>, KeysError> {
+        self.find(issuer, kid, Waiting::FOR_LOOKS).await
+    }
+
+    /// The same, waiting no further than said.
+    pub(crate) async fn find(
+        &self,
+        issuer: &IssuerUrl,
+        kid: Option<&KeyId>,
+        waiting: Waiting,
+    ) -> Result<Arc<KeySet>, KeysError> {
         let place = self.place(issuer);
-        if let Some(held) = place.held()
-            && !matches!(held.keys.choose(kid), Choice::Unknown)
-        {
+        if let Some(held) = place.held().filter(|held| held.has(kid)) {
             self.renew(&place);
             return Ok(held.keys.clone());
         }
-        self.look(&place).await;
-        place.held().map(|held| held.keys.clone()).ok_or_else(|| place.problem())
+        let since = place.pace().misses(kid);
+        self.look(&place, waiting).await;
+        match place.answer(kid, since, self.now()) {
+            Err(error) if error.is_pending() && error.again_in() <= waiting.for_next => {
+                tokio::time::sleep(error.again_in()).await;
+                self.look(&place, waiting).await;
+                place.answer(kid, since, self.now())
+            }
+            answer => answer,
+        }
     }
 
-    /// How long it is of no use to ask for this issuer's keys again; zero if a look may begin now.
+    /// Another set than this one, of which a key did not verify what it should have: an issuer may put
+    /// another key under the same name. Looks again for it, at most once in [`COOLDOWN`].
+    pub(crate) async fn other_than(
+        &self,
+        issuer: &IssuerUrl,
+        keys: &Arc<KeySet>,
+        waiting: Waiting,
+    ) -> Option<Arc<KeySet>> {
+        let place = self.place(issuer);
+        self.look(&place, waiting).await;
+        place.held().map(|held| held.keys.clone()).filter(|held| !Arc::ptr_eq(held, keys))
+    }
+
+    /// How long it is of no use to ask for this issuer's keys again: at most 5 seconds, and zero if a
+    /// look may begin now.
     pub fn next_look_in(&self, issuer: &IssuerUrl) -> Duration {
-        self.place(issuer).next_look().since(self.now())
+        let next = self.place(issuer).pace().next();
+        next.since(self.now()).min(error::MOST_PAUSE)
     }
 
     /// The held keys, fetched or not; for reports.
     pub fn peek(&self) -> Option<(IssuerUrl, Arc<KeySet>, BootTime)> {
         let places = self.0.places.load();
-        let held = places.iter().filter_map(|place| Some((place.issuer(), place.held()?)));
-        let (issuer, held) = held.max_by_key(|(_, held)| held.read_at)?;
-        Some((issuer.clone(), held.keys.clone(), held.read_at))
+        let held = places.iter().filter_map(|place| Some((place, place.held()?)));
+        let (place, held) = held.max_by_key(|(place, held)| (place.is_kept(), held.read_at))?;
+        Some((place.issuer().clone(), held.keys.clone(), held.read_at))
     }
 
     /// What is known of the keys' age, if that is judged.
@@ -133,7 +203,7 @@ impl IssuerKeys {
         self.0.context.clock.boot()
     }
 
-    /// The place of an issuer's keys; a new one takes that of whom nobody asked for longest.
+    /// The place of an issuer's keys; a new one takes that of the stranger whom nobody asked for longest.
     fn place(&self, issuer: &IssuerUrl) -> Arc<Place> {
         let (now, of) = (self.now(), |place: &&Arc<Place>| place.issuer() == issuer);
         if let Some(place) = self.0.places.load().iter().find(of) {
@@ -146,8 +216,8 @@ impl IssuerKeys {
             return place.clone();
         }
         if places.len() >= MOST_ISSUERS {
-            let idlest = places.iter().enumerate().max_by_key(|(_, place)| place.idle(now));
-            if let Some((at, _)) = idlest {
+            let strangers = places.iter().enumerate().filter(|(_, place)| !place.is_kept());
+            if let Some((at, _)) = strangers.max_by_key(|(_, place)| place.idle(now)) {
                 places.remove(at);
             }
         }
@@ -166,22 +236,30 @@ impl IssuerKeys {
     }
 
     /// Waits for the look under way, or for the next one if it may begin now.
-    async fn look(&self, place: &Arc<Place>) {
-        // Without an outcome the flight was lost, and nothing was learnt.
-        let _ = self.board(place).outcome().await;
+    async fn look(&self, place: &Arc<Place>, waiting: Waiting) {
+        let failing = place.pace().problem().is_some();
+        let look = self.board(place);
+        if waiting.through_failures || !failing {
+            // Without an outcome the flight was lost, and nothing was learnt.
+            let _ = look.outcome().await;
+        }
     }
 
-    fn board(&self, place: &Arc<Place>) -> crate::flight::Joined<()> {
+    fn board(&self, place: &Arc<Place>) -> Joined<()> {
         let now = self.now();
-        let cooling = || (now < place.next_look() || !self.may_begin(now)).then_some(());
-        place.flight().join(now, cooling, || {
-            place.begin(now);
-            let (keys, place) = (self.clone(), place.clone());
-            async move { keys.fly(&place).await }
-        })
+        let may_begin = || now >= place.pace().next() && (place.is_kept() || self.may_begin(now));
+        place.flight().join(
+            now,
+            || (!may_begin()).then_some(()),
+            || {
+                place.pace().begin(now);
+                let (keys, place) = (self.clone(), place.clone());
+                async move { keys.fly(&place).await }
+            },
+        )
     }
 
-    /// Whether one more look may begin now, over all issuers; if so, it is counted.
+    /// Whether one more look may begin now for a stranger; if so, it is counted.
     fn may_begin(&self, now: BootTime) -> bool {
         let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
         begun.retain(|at| now.since(*at) < COOLDOWN);
@@ -204,7 +282,7 @@ impl IssuerKeys {
             match fetched.unwrap_or(Err(FetchError::Timeout(source::PATIENCE))) {
                 Ok(fetched) => {
                     context.observer.keys_fetched(kind, KeysOutcome::Read, "");
-                    return self.keep(place, kind, fetched);
+                    return self.take(place, kind, fetched);
                 }
                 Err(error) => {
                     let detail = error.to_string();
@@ -213,10 +291,10 @@ impl IssuerKeys {
                 }
             }
         }
-        place.failed(problems.join("; "), context.jitter);
+        place.pace().fail(problems.join("; "), context.jitter);
     }
 
-    fn keep(&self, place: &Place, source: KeySource, fetched: fetch::Fetched) {
+    fn take(&self, place: &Place, source: KeySource, fetched: fetch::Fetched) {
         let read_at = self.now();
         if let Some(date) = fetched.date {
             self.0.heard.hear(date, &*self.0.context.clock);
@@ -233,7 +311,8 @@ impl IssuerKeys {
             },
         };
         let (etag, fresh_for) = (fetched.etag, fetched.fresh_for);
-        place.read(Held { keys, etag, read_at, fresh_for });
+        place.hold(Held { keys, etag, read_at, fresh_for });
+        place.pace().succeed();
     }
 }
 

@@ -56,6 +56,9 @@ impl Trust {
             key_age.read_ledger();
         }
         let keys = IssuerKeys::judged(sources, key_age, context.clone());
+        if let Some(issuer) = &config.issuer {
+            keys.keep(issuer);
+        }
         Self(Arc::new(Inner { config, entra, gate: Gate::default(), keys, context }))
     }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::config::Identity;
+use crate::error::{Class, Reason};
 use crate::testing::{World, reason, scope};
 use crate::transport::Transport;
 
@@ -224,7 +225,7 @@ async fn with_everything_down_errors_are_clear_and_recovery_is_by_itself() {
     let keeper = tokio::spawn(async move { keeper.maintain().await });
     sleep(secs(300)).await;
     let error = credential.token(&scope(VAULT)).await.unwrap_err();
-    assert_eq!(error.class(), crate::error::Class::Transient);
+    assert_eq!(error.class(), Class::Transient);
     assert!(error.retry_after().unwrap() <= secs(60));
     assert!(error.to_string().contains("login.sim.test"), "{error}");
     assert!(world.asked().0 < 32, "{:?}", world.asked());
@@ -258,13 +259,93 @@ async fn an_unknown_key_costs_the_issuer_one_look_a_cooldown() {
     world.sim.issuer().hide(fresh.kid());
     assert_ne!(world.sim.issuer().jwks(), before);
     world.kubelet.project().unwrap();
+    let mut pending = 0;
     for n in 0..100 {
-        let _ = credential.token(&scope(&format!("api://{n}"))).await;
+        let error = credential.token(&scope(&format!("api://{n}"))).await.unwrap_err();
+        if error.reason() == Reason::UnknownKid {
+            assert_eq!(error.class(), Class::Transient);
+            assert!(error.retry_after().unwrap() <= secs(5));
+            assert_eq!(n, pending, "once settled, it is");
+            pending += 1;
+        } else {
+            // It was sent; Entra does not know the key either.
+            assert_eq!(error.reason(), Reason::EntraSignatureUnknown);
+        }
         sleep(secs(1)).await;
     }
+    // Nothing is sent before the keys were looked for again.
+    assert!((24..=26).contains(&pending), "{pending}");
     let (entra, discovery, jwks) = world.asked();
-    assert_eq!((entra, discovery), (101, jwks));
+    assert_eq!((entra, discovery), (101 - pending, jwks));
     assert!((3..=5).contains(&jwks), "{jwks} looks in 100 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_put_in_anothers_place_under_its_name_is_found_once_a_cooldown() {
+    let world = World::new();
+    let credential = world.credential();
+    credential.token(&scope(VAULT)).await.unwrap();
+    let old = world.sim.issuer().signer();
+    world.sim.issuer().hide(old.kid());
+    let other = world.sim.issuer().prepare().unwrap().with_kid(old.kid());
+    world.sim.issuer().rotate_to(&other, false);
+    world.sim.entra().forget_issuer_keys();
+    world.kubelet.project().unwrap();
+    // Within the cooldown it is what it looks like.
+    assert_eq!(reason(&credential, &scope("api://early")).await, "signature_invalid");
+    assert_eq!(world.asked(), (1, 1, 1));
+    sleep(secs(30)).await;
+    let token = credential.token(&scope("api://later")).await.unwrap();
+    assert!(matches!(token.standing(), Some(Standing::Verified(_))));
+    assert_eq!(world.asked(), (2, 2, 2));
+    // A forged one costs as little.
+    let forger = cambist_sim::keys::SigningKey::generate_rsa().unwrap();
+    let forged = world.sim.token_spec().header("kid", old.kid()).sign(&forger).unwrap();
+    world.kubelet.write(forged.as_bytes()).unwrap();
+    for n in 0..100 {
+        let bad = scope(&format!("api://bad-{n}"));
+        assert_eq!(reason(&credential, &bad).await, "signature_invalid");
+        sleep(secs(1)).await;
+    }
+    let (entra, looks, _) = world.asked();
+    assert!(entra == 2 && (5..=6).contains(&looks), "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn enforcing_with_the_issuer_away_at_start_is_passing_trouble_and_over_soon_after_its_return()
+{
+    for fault in [Fault::Reset, Fault::Hang, Fault::Html(StatusCode::OK)] {
+        // Whatever the moment of its return is to the moments of the looks.
+        for away in (56_000..=66_000).step_by(500).map(Duration::from_millis) {
+            let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
+            world.sim.faults().inject(Target::Discovery, fault.clone());
+            let credential = world.credential();
+            let returns = Instant::now() + away;
+            let faults = world.sim.faults().clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(returns).await;
+                faults.clear();
+            });
+            let mut refusals = 0;
+            loop {
+                match credential.token(&scope(VAULT)).await {
+                    Ok(_) => break,
+                    Err(error) => {
+                        assert_eq!(error.reason(), Reason::UncheckedHeld);
+                        assert_eq!(error.class(), Class::Transient);
+                        let pause = error.retry_after().unwrap();
+                        assert!(pause <= secs(5), "{pause:?}");
+                        refusals += 1;
+                        // As an SDK comes back: in whole seconds, and one at least.
+                        sleep(secs(pause.as_secs_f64().ceil().max(1.0) as u64)).await;
+                    }
+                }
+            }
+            let late = Instant::now().saturating_duration_since(returns);
+            assert!(late <= secs(6), "{fault:?}, away for {away:?}: {late:?}");
+            assert!((9..=20).contains(&refusals), "{refusals}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,39 +1,28 @@
-//! One issuer's keys, and when somebody may look for them again.
+//! One issuer's keys.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::BootTime;
-use cambist_core::foreign::Foreign;
 use cambist_core::issuer::IssuerUrl;
-use cambist_core::jwks::KeySet;
-use cambist_core::refresh::{Failure, Holding, Jitter, wait};
+use cambist_core::jwks::{Choice, KeyId, KeySet};
 
+use super::error::KeysError;
+use super::pace::Pace;
 use crate::flight::Flight;
-
-/// Least time between a good look for keys and the next, whatever asks for it: a flood of made-up
-/// `kid`s costs the issuer one request in this time, and a genuine rotation is seen within it. After a
-/// failed look the next may come within 5 seconds.
-pub const COOLDOWN: Duration = Duration::from_secs(30);
-
-/// No source gave a usable key set, and none is held: what each of them said.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("no keys of the issuer {} could be had: {problems}", Foreign::new(.issuer.as_str()))]
-pub struct KeysError {
-    issuer: IssuerUrl,
-    problems: String,
-}
 
 #[derive(Debug)]
 pub(super) struct Place {
     issuer: IssuerUrl,
     held: ArcSwapOption<Held>,
-    looks: Mutex<Looks>,
+    pace: Mutex<Pace>,
     flight: Arc<Flight<()>>,
     // Seconds of boot time.
     last_asked: AtomicU64,
+    // Somebody decided for this issuer: no stranger takes its place.
+    kept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -44,13 +33,10 @@ pub(super) struct Held {
     pub(super) fresh_for: Duration,
 }
 
-/// What became of the last looks.
-#[derive(Debug, Default)]
-struct Looks {
-    began: Option<BootTime>,
-    next: BootTime,
-    failed_in_a_row: u32,
-    problem: Option<String>,
+impl Held {
+    pub(super) fn has(&self, kid: Option<&KeyId>) -> bool {
+        !matches!(self.keys.choose(kid), Choice::Unknown)
+    }
 }
 
 impl Place {
@@ -58,9 +44,10 @@ impl Place {
         let place = Self {
             issuer,
             held: ArcSwapOption::empty(),
-            looks: Mutex::default(),
+            pace: Mutex::default(),
             flight: Arc::new(Flight::new()),
             last_asked: AtomicU64::new(0),
+            kept: AtomicBool::new(false),
         };
         place.touch(now);
         place
@@ -74,8 +61,24 @@ impl Place {
         self.held.load_full()
     }
 
+    pub(super) fn hold(&self, held: Held) {
+        self.held.store(Some(Arc::new(held)));
+    }
+
     pub(super) fn flight(&self) -> &Arc<Flight<()>> {
         &self.flight
+    }
+
+    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
     }
 
     pub(super) fn touch(&self, now: BootTime) {
@@ -87,42 +90,24 @@ impl Place {
         now.since(BootTime::from_origin(asked))
     }
 
-    /// When the next look may begin.
-    pub(super) fn next_look(&self) -> BootTime {
-        self.looks().next
-    }
-
-    /// A look begins. Should it be lost, the next one may come as after a good one.
-    pub(super) fn begin(&self, now: BootTime) {
-        let mut looks = self.looks();
-        (looks.began, looks.next) = (Some(now), now + COOLDOWN);
-    }
-
-    /// The look brought a set.
-    pub(super) fn read(&self, held: Held) {
-        self.held.store(Some(Arc::new(held)));
-        let mut looks = self.looks();
-        (looks.failed_in_a_row, looks.problem) = (0, None);
-    }
-
-    /// The look brought nothing.
-    pub(super) fn failed(&self, problem: String, jitter: Jitter) {
-        let mut looks = self.looks();
-        looks.failed_in_a_row = looks.failed_in_a_row.saturating_add(1);
-        looks.problem = Some(problem);
-        // Counted from its beginning: a look that hung has taken its time already.
-        let pause = wait(Failure::Looking, looks.failed_in_a_row, Holding::Nothing, None, jitter);
-        looks.next = looks.began.unwrap_or_default() + pause;
-    }
-
-    /// Why nothing is held.
-    pub(super) fn problem(&self) -> KeysError {
-        let problem = self.looks().problem.clone();
-        let problems = problem.unwrap_or_else(|| "they were not looked for yet".to_owned());
-        KeysError { issuer: self.issuer.clone(), problems }
-    }
-
-    fn looks(&self) -> std::sync::MutexGuard<'_, Looks> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is to be said now to somebody who has asked for this key since the look `since`.
+    pub(super) fn answer(
+        &self,
+        kid: Option<&KeyId>,
+        since: u64,
+        now: BootTime,
+    ) -> Result<Arc<KeySet>, KeysError> {
+        let pace = self.pace();
+        let again_in = pace.next().since(now);
+        match self.held() {
+            None => Err(KeysError::unavailable(&self.issuer, pace.problem(), again_in)),
+            // As long as looking fails, more is not to be had.
+            Some(held)
+                if held.has(kid) || pace.problem().is_some() || pace.has_looked_since(since) =>
+            {
+                Ok(held.keys.clone())
+            }
+            Some(_) => Err(KeysError::pending(&self.issuer, kid, again_in)),
+        }
     }
 }

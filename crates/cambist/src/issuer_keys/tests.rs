@@ -2,6 +2,8 @@ use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::time::sleep;
 
+use cambist_core::jwks::Choice;
+
 use super::*;
 use crate::testing::World;
 
@@ -30,7 +32,9 @@ async fn a_flood_of_made_up_names_is_one_look_a_cooldown_and_a_genuine_one_is_fo
     let world = World::new();
     let (keys, issuer) = keys(&world);
     for n in 0..10_000 {
-        keys.with(&issuer, Some(&kid(&format!("made-up-{n}")))).await.unwrap();
+        let found = keys.with(&issuer, Some(&kid(&format!("made-up-{n}")))).await;
+        // The first one was looked for, the others may be new.
+        assert_eq!(found.is_err_and(|error| error.is_pending()), n > 0);
     }
     assert_eq!(world.asked(), (0, 1, 1));
     let fresh = world.sim.issuer().rotate(true).unwrap();
@@ -174,8 +178,8 @@ async fn a_rotation_is_seen_while_somebody_keeps_leaving() {
         let made_up = kid("made-up");
         let gone = keys.with(&issuer, Some(&made_up));
         let _ = tokio::time::timeout(Duration::from_millis(50), gone).await;
-        let set = keys.with(&issuer, Some(&fresh)).await.unwrap();
-        if matches!(set.choose(Some(&fresh)), Choice::Key(_)) {
+        let set = keys.with(&issuer, Some(&fresh)).await;
+        if set.is_ok_and(|set| matches!(set.choose(Some(&fresh)), Choice::Key(_))) {
             seen_after = Some(round * 30);
             break;
         }
@@ -241,4 +245,55 @@ async fn many_issuers_cost_no_more_looks_and_no_more_memory() {
     }
     assert_eq!(keys.0.places.load().len(), MOST_ISSUERS);
     assert_eq!(keys.0.begun.lock().unwrap().len(), MOST_LOOKS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_neither_displace_nor_blind_the_issuer_that_somebody_decided_for() {
+    let world = World::new();
+    let (keys, ours) = keys(&world);
+    keys.keep(&ours);
+    world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    for n in 0..600 {
+        let stranger = IssuerUrl::parse(&format!("https://issuer-{n}.test/")).unwrap();
+        drop(keys.with(&stranger, None).await);
+        assert!(keys.with(&ours, None).await.is_err());
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(world.asked().1 >= 12, "{:?}", world.asked());
+    world.sim.faults().clear();
+    sleep(Duration::from_secs(5)).await;
+    assert!(keys.with(&ours, None).await.is_ok());
+    let looks = world.asked().1;
+    for n in 0..100 {
+        let stranger = IssuerUrl::parse(&format!("https://again-{n}.test/")).unwrap();
+        drop(keys.with(&stranger, None).await);
+    }
+    assert!(keys.with(&ours, None).await.is_ok());
+    assert_eq!((world.asked().1, keys.peek().unwrap().0), (looks, ours));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_a_name_is_new_or_made_up_is_settled_by_the_next_look() {
+    let world = World::new();
+    let (keys, issuer) = keys(&world);
+    let signer = kid(world.sim.issuer().signer().kid());
+    keys.with(&issuer, Some(&signer)).await.unwrap();
+    let made_up = kid("made-up");
+    for _ in 0..29 {
+        let pending = keys.with(&issuer, Some(&made_up)).await.unwrap_err();
+        assert!(pending.is_pending() && pending.retry_after() <= Duration::from_secs(5));
+        sleep(Duration::from_secs(1)).await;
+    }
+    let text = keys.with(&issuer, Some(&made_up)).await.unwrap_err().to_string();
+    assert!(text.contains(r#""made-up" was not among them"#) && text.contains("in 1 s"), "{text}");
+    // Whoever may wait for it gets it as soon as it comes.
+    let found = keys.find(&issuer, Some(&made_up), Waiting::WHILE_IT_HELPS).await.unwrap();
+    assert!(matches!(found.choose(Some(&made_up)), Choice::Unknown));
+    assert_eq!(world.asked(), (0, 2, 2));
+    // And what was settled stays so: it costs no more than a look a cooldown.
+    for _ in 0..60 {
+        keys.with(&issuer, Some(&made_up)).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.asked(), (0, 3, 3));
 }

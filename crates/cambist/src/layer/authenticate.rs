@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
+use std::time::Duration;
 
 use cambist_core::admission::Caller;
+use cambist_core::jws::JwsError;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::token::ProjectedToken;
-use cambist_core::verify::Verifier;
+use cambist_core::verify::{Verifier, VerifyError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -15,7 +17,7 @@ use tower::{Layer, Service};
 
 use super::callers::{Allowed, Callers, CallersError};
 use crate::context::Context;
-use crate::issuer_keys::{COOLDOWN, IssuerKeys};
+use crate::issuer_keys::{IssuerKeys, KeysError, Waiting};
 
 /// Lets through only requests whose bearer is a verified service-account token of somebody who may
 /// come in, and tells the handler whose: a [`Caller`] in the request's extensions.
@@ -113,9 +115,15 @@ impl AuthenticateLayer {
         let now = self.context.clock.wall();
         // Nothing is fetched for a token whose own claims already rule it out.
         self.verifier.screen_at(&token, now).map_err(|e| Denied::new(e.as_str()))?;
-        let keys = self.keys.with(&self.verifier.issuer, token.kid()).await;
-        let keys = keys.map_err(|_| Denied::UNCHECKED)?;
-        let verified = self.verifier.verify_at(&token, &keys, now);
+        let issuer = &self.verifier.issuer;
+        let keys = self.keys.find(issuer, token.kid(), Waiting::BRIEFLY).await;
+        let keys = keys.map_err(|error| Denied::unchecked(&error))?;
+        let mut verified = self.verifier.verify_at(&token, &keys, now);
+        if let Err(VerifyError::Jws(JwsError::Signature { .. })) = verified
+            && let Some(other) = self.keys.other_than(issuer, &keys, Waiting::BRIEFLY).await
+        {
+            verified = self.verifier.verify_at(&token, &other, now);
+        }
         let caller = verified.map(Caller::from).map_err(|e| Denied::new(e.as_str()))?;
         // Last, so that nobody learns by guessing who would be let in.
         if self.allowed.permits(caller.subject()) { Ok(caller) } else { Err(Denied::NOT_ALLOWED) }
@@ -140,14 +148,21 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
 struct Denied {
     status: StatusCode,
     reason: &'static str,
+    retry_after: Option<Duration>,
 }
 
 impl Denied {
-    const UNCHECKED: Self = Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "no_keys" };
-    const NOT_ALLOWED: Self = Self { status: StatusCode::FORBIDDEN, reason: "caller_not_allowed" };
+    const NOT_ALLOWED: Self =
+        Self { status: StatusCode::FORBIDDEN, reason: "caller_not_allowed", retry_after: None };
 
     const fn new(reason: &'static str) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, reason }
+        Self { status: StatusCode::UNAUTHORIZED, reason, retry_after: None }
+    }
+
+    fn unchecked(error: &KeysError) -> Self {
+        let reason = if error.is_pending() { "unknown_kid" } else { "no_keys" };
+        let retry_after = Some(error.retry_after());
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason, retry_after }
     }
 
     fn response<B: Default>(self) -> Response<B> {
@@ -157,15 +172,19 @@ impl Denied {
         headers.insert("x-cambist-reason", HeaderValue::from_static(self.reason));
         // RFC 6750 section 3.
         let challenge = match (self.status, self.reason) {
-            (StatusCode::UNAUTHORIZED, "bearer_missing") => "Bearer",
-            (StatusCode::UNAUTHORIZED, _) => "Bearer error=\"invalid_token\"",
-            (StatusCode::FORBIDDEN, _) => "Bearer error=\"insufficient_scope\"",
-            _ => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(COOLDOWN.as_secs()));
-                return response;
-            }
+            (StatusCode::UNAUTHORIZED, "bearer_missing") => Some("Bearer"),
+            (StatusCode::UNAUTHORIZED, _) => Some("Bearer error=\"invalid_token\""),
+            (StatusCode::FORBIDDEN, _) => Some("Bearer error=\"insufficient_scope\""),
+            _ => None,
         };
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(pause) = self.retry_after {
+            // Rounded up, and never 0: that would mean "at once".
+            let secs = (pause + Duration::from_nanos(999_999_999)).as_secs().max(1);
+            headers.insert(RETRY_AFTER, HeaderValue::from(secs));
+        }
         response
     }
 }

@@ -81,7 +81,10 @@ impl Callers {
             audience if is_exchangeable(audience) => {
                 Err(CallersError::Exchangeable(audience.clone()))
             }
-            _ => Ok(Self { verifier, keys, context }),
+            _ => {
+                keys.keep(&verifier.issuer);
+                Ok(Self { verifier, keys, context })
+            }
         }
     }
 

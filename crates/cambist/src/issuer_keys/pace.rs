@@ -1,0 +1,132 @@
+//! When an issuer's keys may be looked for again, and what was asked for in vain: plain rules.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use cambist_core::clock::BootTime;
+use cambist_core::jwks::KeyId;
+use cambist_core::refresh::{Failure, Holding, Jitter, wait};
+
+/// Least time between a good look for keys and the next, whatever asks for it: a flood of made-up
+/// `kid`s costs the issuer one request in this time, and a genuine rotation is seen within it. After a
+/// failed look the next may come within 5 seconds.
+pub const COOLDOWN: Duration = Duration::from_secs(30);
+
+/// So many names are remembered that no set had. Who makes more of them up only has his own wait longer.
+const MOST_MISSING: usize = 16;
+
+/// What became of the looks so far.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    began: BootTime,
+    next: BootTime,
+    good_looks: u64,
+    failed_in_a_row: u32,
+    problem: Option<String>,
+    /// Each with the number of good looks there had been when it was first asked for.
+    missing: VecDeque<(Option<KeyId>, u64)>,
+}
+
+impl Pace {
+    /// When the next look may begin.
+    pub(super) fn next(&self) -> BootTime {
+        self.next
+    }
+
+    /// A look begins. Should it be lost, the next one may come as after a good one.
+    pub(super) fn begin(&mut self, now: BootTime) {
+        (self.began, self.next) = (now, now + COOLDOWN);
+    }
+
+    /// The look brought a set, or the word that it has not changed.
+    pub(super) fn succeed(&mut self) {
+        self.good_looks += 1;
+        (self.failed_in_a_row, self.problem) = (0, None);
+    }
+
+    /// The look brought nothing.
+    pub(super) fn fail(&mut self, problem: String, jitter: Jitter) {
+        self.failed_in_a_row = self.failed_in_a_row.saturating_add(1);
+        self.problem = Some(problem);
+        // Counted from its beginning: a look that hung has taken its time already.
+        let pause = wait(Failure::Looking, self.failed_in_a_row, Holding::Nothing, None, jitter);
+        self.next = self.began + pause;
+    }
+
+    /// Why the last look failed, if it did.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// No set has this key. Tells since which look it has been asked for, for
+    /// [`has_looked_since`](Self::has_looked_since).
+    pub(super) fn misses(&mut self, kid: Option<&KeyId>) -> u64 {
+        if let Some((_, since)) = self.missing.iter().find(|(name, _)| name.as_ref() == kid) {
+            return *since;
+        }
+        self.missing.truncate(MOST_MISSING - 1);
+        self.missing.push_front((kid.cloned(), self.good_looks));
+        self.good_looks
+    }
+
+    /// Whether a good look ended after that: if the key is in no set then, it is not published.
+    pub(super) fn has_looked_since(&self, look: u64) -> bool {
+        self.good_looks > look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> BootTime {
+        BootTime::from_origin(Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn failed_looks_are_followed_sooner_and_good_ones_by_a_cooldown() {
+        let jitter = Jitter::of(b"pod");
+        let mut pace = Pace::default();
+        assert_eq!(pace.next(), at(0));
+        for most in [1, 2, 4, 5, 5] {
+            pace.begin(at(100));
+            pace.fail("no".to_owned(), jitter);
+            let pause = pace.next().since(at(100));
+            let secs = Duration::from_secs(most);
+            assert!(pause <= secs && pause > secs.mul_f64(0.74), "{pause:?}");
+        }
+        assert_eq!(pace.problem(), Some("no"));
+        pace.begin(at(200));
+        assert_eq!((pace.next(), pace.problem()), (at(230), Some("no")), "lost so far");
+        pace.succeed();
+        assert_eq!((pace.next(), pace.problem()), (at(230), None));
+    }
+
+    #[test]
+    fn a_name_is_settled_by_a_good_look_after_it_was_first_asked_for() {
+        let kid = |n: usize| KeyId::parse(&format!("made-up-{n}"));
+        let is_settled = |pace: &mut Pace, kid: Option<KeyId>| {
+            let since = pace.misses(kid.as_ref());
+            pace.has_looked_since(since)
+        };
+        let mut pace = Pace::default();
+        pace.begin(at(0));
+        pace.succeed();
+        let since = pace.misses(kid(1).as_ref());
+        assert!(!pace.has_looked_since(since));
+        pace.begin(at(30));
+        pace.fail("no".to_owned(), Jitter::of(b"pod"));
+        assert!(!is_settled(&mut pace, kid(1)));
+        pace.begin(at(31));
+        pace.succeed();
+        assert!(is_settled(&mut pace, kid(1)));
+        assert!(!is_settled(&mut pace, kid(2)));
+        for n in 3..10_000 {
+            assert!(!is_settled(&mut pace, kid(n)));
+        }
+        assert_eq!(pace.missing.len(), MOST_MISSING);
+        // Forgotten, it waits for a look again.
+        assert!(!is_settled(&mut pace, kid(1)));
+        assert!(!is_settled(&mut pace, None));
+    }
+}
