@@ -1,6 +1,6 @@
 //! The issuer's keys: fetched as seldom as can be, kept when fetching fails.
 //!
-//! A look for keys is a [flight](crate::flight): whoever needs it waits for the same one, and a caller that
+//! A look for keys is a *flight*: whoever needs it waits for the same one, and a caller that
 //! hangs up changes nothing. After a good look the next may come after [`COOLDOWN`]; after a failed one
 //! sooner, as long as somebody asks.
 
