@@ -36,8 +36,9 @@ const MOST_ISSUERS: usize = 8;
 /// that is down is looked at.
 const MOST_LOOKS: usize = 8;
 
-/// Keys that nobody asked for in this time are not looked after.
-const IDLE: Duration = Duration::from_secs(3600);
+/// Keys that nobody asked for in this time are not looked after: longer than tokens live, since each
+/// new one asks.
+const IDLE: Duration = Duration::from_secs(48 * 3600);
 
 /// The keys of one issuer, or of whichever issuer the token names if none is configured. Cheap to
 /// clone; clones share what they hold.
@@ -213,7 +214,7 @@ impl IssuerKeys {
                 }
             }
         }
-        place.failed(problems.join("; "), context.jitter);
+        place.failed(problems.join("; "), self.now(), context.jitter);
     }
 
     fn keep(&self, place: &Place, source: KeySource, fetched: fetch::Fetched) {

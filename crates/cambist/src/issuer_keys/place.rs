@@ -47,7 +47,6 @@ pub(super) struct Held {
 /// What became of the last looks.
 #[derive(Debug, Default)]
 struct Looks {
-    began: Option<BootTime>,
     next: BootTime,
     failed_in_a_row: u32,
     problem: Option<String>,
@@ -94,8 +93,7 @@ impl Place {
 
     /// A look begins. Should it be lost, the next one may come as after a good one.
     pub(super) fn begin(&self, now: BootTime) {
-        let mut looks = self.looks();
-        (looks.began, looks.next) = (Some(now), now + COOLDOWN);
+        self.looks().next = now + COOLDOWN;
     }
 
     /// The look brought a set.
@@ -106,13 +104,13 @@ impl Place {
     }
 
     /// The look brought nothing.
-    pub(super) fn failed(&self, problem: String, jitter: Jitter) {
+    pub(super) fn failed(&self, problem: String, now: BootTime, jitter: Jitter) {
         let mut looks = self.looks();
         looks.failed_in_a_row = looks.failed_in_a_row.saturating_add(1);
         looks.problem = Some(problem);
-        // Counted from its beginning: a look that hung has taken its time already.
+        // Counted from its end, or everybody would wait for an issuer that hangs.
         let pause = wait(Failure::Looking, looks.failed_in_a_row, Holding::Nothing, None, jitter);
-        looks.next = looks.began.unwrap_or_default() + pause;
+        looks.next = now + pause;
     }
 
     /// Why nothing is held.
