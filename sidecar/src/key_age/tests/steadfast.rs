@@ -199,9 +199,10 @@ async fn an_unreachable_issuer_leaves_what_was_verified_before_in_use() {
     world.sim.faults().inject(Target::Discovery, Fault::Reset);
     let mut cold = Days::new(world, &[ENFORCE]);
     let (status, body) = cold.token().await;
-    assert_eq!(status, 403, "{body}");
+    // Until they can be had: that is passing trouble.
+    assert_eq!(status, 503, "{body}");
     let message = body["message"].as_str().unwrap();
-    assert!(message.starts_with("unchecked_held: ") && !message.contains("unreachable"), "{body}");
+    assert!(message.starts_with("unchecked_held: "), "{body}");
     let held = "cambist_key_objections_total{reason=\"unchecked_held\",mode=\"enforce\"}";
     assert_eq!(cold.metric(held).await, Some(1));
     assert!(cold.key_age().await["verdict"].is_null());
