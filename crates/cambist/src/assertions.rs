@@ -65,6 +65,7 @@ impl Assertions {
             Mode::Enforce => Waiting::THROUGH_EVERYTHING,
             Mode::Off | Mode::Audit => Waiting::WHILE_IT_HELPS,
         };
+        let asked = self.context.clock.boot();
         let keys = match self.keys.find(&issuer, token.kid(), waiting).await {
             Err(error) if error.is_pending() => return Err(self.pending(error)),
             keys => keys,
@@ -72,7 +73,7 @@ impl Assertions {
         let mut judged = self.judge(&token, keys.as_ref()).await;
         if let (Err(refusal), Ok(keys)) = (&judged, &keys)
             && refusal.is_about_a_signature()
-            && let Some(other) = self.keys.other_than(&issuer, keys, waiting).await
+            && let Some(other) = self.keys.other_than(&issuer, keys, asked, waiting).await
         {
             judged = self.judge(&token, Ok(&other)).await;
         }

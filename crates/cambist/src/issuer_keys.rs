@@ -1,8 +1,8 @@
 //! The issuer's keys: fetched as seldom as can be, kept when fetching fails.
 //!
 //! A look for keys is a *flight*: whoever needs it waits for the same one, and a caller that
-//! hangs up changes nothing. After a good look the next may come after [`COOLDOWN`]; after a failed one
-//! sooner, as long as somebody asks.
+//! hangs up changes nothing. After one that did not find the key it was for the next may come after
+//! [`COOLDOWN`]; after a failed one sooner, as long as somebody asks.
 //!
 //! A token may name a key that the held set does not have. Whether that key is new or made up is settled by
 //! a look that ends after the name was first asked for, and by no older one: until then nobody gets keys to
@@ -107,8 +107,8 @@ impl IssuerKeys {
 
     /// The issuer's keys, preferably with the one named `kid`.
     ///
-    /// A held set that has the key is returned at once. Otherwise somebody looks again, at most once
-    /// in [`COOLDOWN`]; what is held stays in use if that fails. A set without the key is returned only
+    /// A held set that has the key is returned at once. Otherwise somebody looks again, in vain at most
+    /// once in [`COOLDOWN`]; what is held stays in use if that fails. A set without the key is returned only
     /// if a look after the key was first asked for did not find it either, or if looking fails. Must be
     /// called within a tokio runtime.
     ///
@@ -148,14 +148,20 @@ impl IssuerKeys {
     }
 
     /// Another set than this one, of which a key did not verify what it should have: an issuer may put
-    /// another key under the same name. Looks again for it, at most once in [`COOLDOWN`].
+    /// another key under the same name. Looks again for it, at most once in [`COOLDOWN`], unless this
+    /// set was read after `asked`.
     pub(crate) async fn other_than(
         &self,
         issuer: &IssuerUrl,
         keys: &Arc<KeySet>,
+        asked: BootTime,
         waiting: Waiting,
     ) -> Option<Arc<KeySet>> {
         let place = self.place(issuer);
+        if place.held().is_some_and(|held| held.read_at >= asked) {
+            return None;
+        }
+        place.pace().doubts();
         self.look(&place, waiting).await;
         place.held().map(|held| held.keys.clone()).filter(|held| !Arc::ptr_eq(held, keys))
     }
@@ -312,8 +318,10 @@ impl IssuerKeys {
             },
         };
         let (etag, fresh_for) = (fetched.etag, fetched.fresh_for);
-        place.hold(Held { keys, etag, read_at, fresh_for });
-        place.pace().succeed();
+        let held = Held { keys, etag, read_at, fresh_for };
+        let mut pace = place.pace();
+        pace.succeed(|kid| held.has(kid));
+        place.hold(held);
     }
 }
 

@@ -261,11 +261,17 @@ async fn an_unknown_key_costs_the_issuer_one_look_a_cooldown() {
     world.kubelet.project().unwrap();
     let mut pending = 0;
     for n in 0..100 {
+        if n == 10 {
+            // Another one, of which nobody knows whether it is new.
+            let another = world.sim.issuer().rotate(true).unwrap();
+            world.sim.issuer().hide(another.kid());
+            world.kubelet.project().unwrap();
+        }
         let error = credential.token(&scope(&format!("api://{n}"))).await.unwrap_err();
         if error.reason() == Reason::UnknownKid {
             assert_eq!(error.class(), Class::Transient);
             assert!(error.retry_after().unwrap() <= secs(5));
-            assert_eq!(n, pending, "once settled, it is");
+            assert_eq!(n, 10 + pending, "once settled, it is");
             pending += 1;
         } else {
             // It was sent; Entra does not know the key either.
@@ -273,8 +279,8 @@ async fn an_unknown_key_costs_the_issuer_one_look_a_cooldown() {
         }
         sleep(secs(1)).await;
     }
-    // Nothing is sent before the keys were looked for again.
-    assert!((24..=26).contains(&pending), "{pending}");
+    // That one is not sent before the keys were looked for again.
+    assert!((14..=16).contains(&pending), "{pending}");
     let (entra, discovery, jwks) = world.asked();
     assert_eq!((entra, discovery), (101 - pending, jwks));
     assert!((3..=5).contains(&jwks), "{jwks} looks in 100 s");
@@ -291,10 +297,7 @@ async fn a_key_put_in_anothers_place_under_its_name_is_found_once_a_cooldown() {
     world.sim.issuer().rotate_to(&other, false);
     world.sim.entra().forget_issuer_keys();
     world.kubelet.project().unwrap();
-    // Within the cooldown it is what it looks like.
-    assert_eq!(reason(&credential, &scope("api://early")).await, "signature_invalid");
-    assert_eq!(world.asked(), (1, 1, 1));
-    sleep(secs(30)).await;
+    sleep(secs(1)).await;
     let token = credential.token(&scope("api://later")).await.unwrap();
     assert!(matches!(token.standing(), Some(Standing::Verified(_))));
     assert_eq!(world.asked(), (2, 2, 2));

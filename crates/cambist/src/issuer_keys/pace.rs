@@ -7,9 +7,9 @@ use cambist_core::clock::BootTime;
 use cambist_core::jwks::KeyId;
 use cambist_core::refresh::{Failure, Holding, Jitter, wait};
 
-/// Least time between a good look for keys and the next, whatever asks for it: a flood of made-up
-/// `kid`s costs the issuer one request in this time, and a genuine rotation is seen within it. After a
-/// failed look the next may come within 5 seconds.
+/// Least time between a look that did not find the key it was for and the next: a flood of made-up `kid`s
+/// costs the issuer one request in this time. A genuine rotation is seen at once, or within it if somebody
+/// made up a name shortly before. After a look that failed the next may come within 5 seconds.
 pub const COOLDOWN: Duration = Duration::from_secs(30);
 
 /// So many names are remembered that no set had. Who makes more of them up only has his own wait longer.
@@ -23,8 +23,17 @@ pub(super) struct Pace {
     good_looks: u64,
     failed_in_a_row: u32,
     problem: Option<String>,
-    /// Each with the number of good looks there had been when it was first asked for.
-    missing: VecDeque<(Option<KeyId>, u64)>,
+    missing: VecDeque<Missing>,
+    /// Somebody looks because a key did not verify what it should have.
+    doubted: bool,
+}
+
+/// A name that no set has, and how many good looks there had been when it was asked for.
+#[derive(Debug)]
+struct Missing {
+    name: Option<KeyId>,
+    first: u64,
+    last: u64,
 }
 
 impl Pace {
@@ -33,14 +42,20 @@ impl Pace {
         self.next
     }
 
-    /// A look begins. Should it be lost, the next one may come as after a good one.
+    /// A look begins. Should it be lost, the next one may come as after one in vain.
     pub(super) fn begin(&mut self, now: BootTime) {
         (self.began, self.next) = (now, now + COOLDOWN);
     }
 
-    /// The look brought a set, or the word that it has not changed.
-    pub(super) fn succeed(&mut self) {
+    /// The look brought a set that has these names, or the word that it still has them.
+    pub(super) fn succeed(&mut self, has: impl Fn(Option<&KeyId>) -> bool) {
+        self.missing.retain(|missing| !has(missing.name.as_ref()));
+        let in_vain = self.missing.iter().any(|missing| missing.last == self.good_looks);
+        if !in_vain && !self.doubted {
+            self.next = self.began;
+        }
         self.good_looks += 1;
+        self.doubted = false;
         (self.failed_in_a_row, self.problem) = (0, None);
     }
 
@@ -61,12 +76,20 @@ impl Pace {
     /// No set has this key. Tells since which look it has been asked for, for
     /// [`has_looked_since`](Self::has_looked_since).
     pub(super) fn misses(&mut self, kid: Option<&KeyId>) -> u64 {
-        if let Some((_, since)) = self.missing.iter().find(|(name, _)| name.as_ref() == kid) {
-            return *since;
+        let now = self.good_looks;
+        let known = self.missing.iter_mut().find(|missing| missing.name.as_ref() == kid);
+        if let Some(missing) = known {
+            missing.last = now;
+            return missing.first;
         }
         self.missing.truncate(MOST_MISSING - 1);
-        self.missing.push_front((kid.cloned(), self.good_looks));
-        self.good_looks
+        self.missing.push_front(Missing { name: kid.cloned(), first: now, last: now });
+        now
+    }
+
+    /// A key did not verify what it should have.
+    pub(super) fn doubts(&mut self) {
+        self.doubted = true;
     }
 
     /// Whether a good look ended after that: if the key is in no set then, it is not published.
@@ -83,8 +106,11 @@ mod tests {
         BootTime::from_origin(Duration::from_secs(secs))
     }
 
+    /// The same set again, or none of these names.
+    const NOTHING_NEW: fn(Option<&KeyId>) -> bool = |_| false;
+
     #[test]
-    fn failed_looks_are_followed_sooner_and_good_ones_by_a_cooldown() {
+    fn failed_looks_are_followed_soon_and_those_in_vain_after_a_cooldown() {
         let jitter = Jitter::of(b"pod");
         let mut pace = Pace::default();
         assert_eq!(pace.next(), at(0));
@@ -98,8 +124,27 @@ mod tests {
         assert_eq!(pace.problem(), Some("no"));
         pace.begin(at(200));
         assert_eq!((pace.next(), pace.problem()), (at(230), Some("no")), "lost so far");
-        pace.succeed();
-        assert_eq!((pace.next(), pace.problem()), (at(230), None));
+        pace.succeed(NOTHING_NEW);
+        assert_eq!((pace.next(), pace.problem()), (at(200), None), "nobody missed anything");
+        // What was found costs nothing, what was not a cooldown.
+        let (new, made_up) = (KeyId::parse("new"), KeyId::parse("made-up"));
+        pace.misses(new.as_ref());
+        pace.begin(at(201));
+        pace.succeed(|kid| kid == new.as_ref());
+        assert_eq!(pace.next(), at(201));
+        for asked in [202, 232] {
+            pace.misses(made_up.as_ref());
+            pace.begin(at(asked));
+            pace.succeed(|kid| kid == new.as_ref());
+            assert_eq!(pace.next(), at(asked + 30));
+        }
+        pace.begin(at(262));
+        pace.succeed(NOTHING_NEW);
+        assert_eq!(pace.next(), at(262), "asked for before, not now");
+        pace.doubts();
+        pace.begin(at(263));
+        pace.succeed(NOTHING_NEW);
+        assert_eq!(pace.next(), at(293));
     }
 
     #[test]
@@ -111,14 +156,14 @@ mod tests {
         };
         let mut pace = Pace::default();
         pace.begin(at(0));
-        pace.succeed();
+        pace.succeed(NOTHING_NEW);
         let since = pace.misses(kid(1).as_ref());
         assert!(!pace.has_looked_since(since));
         pace.begin(at(30));
         pace.fail("no".to_owned(), Jitter::of(b"pod"));
         assert!(!is_settled(&mut pace, kid(1)));
         pace.begin(at(31));
-        pace.succeed();
+        pace.succeed(NOTHING_NEW);
         assert!(is_settled(&mut pace, kid(1)));
         assert!(!is_settled(&mut pace, kid(2)));
         for n in 3..10_000 {

@@ -278,6 +278,18 @@ async fn whether_a_name_is_new_or_made_up_is_settled_by_the_next_look() {
     let (keys, issuer) = keys(&world);
     let signer = kid(world.sim.issuer().signer().kid());
     keys.with(&issuer, Some(&signer)).await.unwrap();
+    // A new name is looked for at once, and if it is there, so is the next one.
+    for name in ["a", "b"] {
+        let next = world.sim.issuer().prepare().unwrap().with_kid(name);
+        world.sim.issuer().publish(&next);
+        let found = keys.with(&issuer, Some(&kid(name))).await.unwrap();
+        assert!(matches!(found.choose(Some(&kid(name))), Choice::Key(_)));
+    }
+    let looks = |n: u64| (0, 3 + n, 3 + n);
+    assert_eq!(world.asked(), looks(0));
+    // In vain once in a while.
+    keys.with(&issuer, Some(&kid("made-up-before"))).await.unwrap();
+    assert_eq!(world.asked(), looks(1));
     let made_up = kid("made-up");
     for _ in 0..29 {
         let pending = keys.with(&issuer, Some(&made_up)).await.unwrap_err();
@@ -289,11 +301,11 @@ async fn whether_a_name_is_new_or_made_up_is_settled_by_the_next_look() {
     // Whoever may wait for it gets it as soon as it comes.
     let found = keys.find(&issuer, Some(&made_up), Waiting::WHILE_IT_HELPS).await.unwrap();
     assert!(matches!(found.choose(Some(&made_up)), Choice::Unknown));
-    assert_eq!(world.asked(), (0, 2, 2));
+    assert_eq!(world.asked(), looks(2));
     // And what was settled stays so: it costs no more than a look a cooldown.
     for _ in 0..60 {
         keys.with(&issuer, Some(&made_up)).await.unwrap();
         sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(world.asked(), (0, 3, 3));
+    assert_eq!(world.asked(), looks(3));
 }

@@ -115,12 +115,12 @@ impl AuthenticateLayer {
         let now = self.context.clock.wall();
         // Nothing is fetched for a token whose own claims already rule it out.
         self.verifier.screen_at(&token, now).map_err(|e| Denied::new(e.as_str()))?;
-        let issuer = &self.verifier.issuer;
+        let (issuer, asked) = (&self.verifier.issuer, self.context.clock.boot());
         let keys = self.keys.find(issuer, token.kid(), Waiting::BRIEFLY).await;
         let keys = keys.map_err(|error| Denied::unchecked(&error))?;
         let mut verified = self.verifier.verify_at(&token, &keys, now);
         if let Err(VerifyError::Jws(JwsError::Signature { .. })) = verified
-            && let Some(other) = self.keys.other_than(issuer, &keys, Waiting::BRIEFLY).await
+            && let Some(other) = self.keys.other_than(issuer, &keys, asked, Waiting::BRIEFLY).await
         {
             verified = self.verifier.verify_at(&token, &other, now);
         }
