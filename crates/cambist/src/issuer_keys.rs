@@ -158,11 +158,10 @@ impl IssuerKeys {
         waiting: Waiting,
     ) -> Option<Arc<KeySet>> {
         let place = self.place(issuer);
-        if place.held().is_some_and(|held| held.read_at >= asked) {
-            return None;
+        let doubts = place.held().is_some_and(|held| held.read_at < asked);
+        if doubts && place.pace().may_doubt(self.now()) {
+            self.look(&place, waiting).await;
         }
-        place.pace().doubts();
-        self.look(&place, waiting).await;
         place.held().map(|held| held.keys.clone()).filter(|held| !Arc::ptr_eq(held, keys))
     }
 

@@ -24,8 +24,8 @@ pub(super) struct Pace {
     failed_in_a_row: u32,
     problem: Option<String>,
     missing: VecDeque<Missing>,
-    /// Somebody looks because a key did not verify what it should have.
-    doubted: bool,
+    /// From when on somebody may look because a key did not verify what it should have.
+    next_doubt: BootTime,
 }
 
 /// A name that no set has, and how many good looks there had been when it was asked for.
@@ -51,11 +51,10 @@ impl Pace {
     pub(super) fn succeed(&mut self, has: impl Fn(Option<&KeyId>) -> bool) {
         self.missing.retain(|missing| !has(missing.name.as_ref()));
         let in_vain = self.missing.iter().any(|missing| missing.last == self.good_looks);
-        if !in_vain && !self.doubted {
+        if !in_vain {
             self.next = self.began;
         }
         self.good_looks += 1;
-        self.doubted = false;
         (self.failed_in_a_row, self.problem) = (0, None);
     }
 
@@ -87,9 +86,14 @@ impl Pace {
         now
     }
 
-    /// A key did not verify what it should have.
-    pub(super) fn doubts(&mut self) {
-        self.doubted = true;
+    /// Whether somebody may look now because a key did not verify what it should have. That is a matter
+    /// of its own: a forged token keeps no new name from being looked for.
+    pub(super) fn may_doubt(&mut self, now: BootTime) -> bool {
+        let may = now >= self.next && now >= self.next_doubt;
+        if may {
+            self.next_doubt = now + COOLDOWN;
+        }
+        may
     }
 
     /// Whether a good look ended after that: if the key is in no set then, it is not published.
@@ -141,10 +145,13 @@ mod tests {
         pace.begin(at(262));
         pace.succeed(NOTHING_NEW);
         assert_eq!(pace.next(), at(262), "asked for before, not now");
-        pace.doubts();
+        assert!(pace.may_doubt(at(263)));
         pace.begin(at(263));
         pace.succeed(NOTHING_NEW);
-        assert_eq!(pace.next(), at(293));
+        assert_eq!(pace.next(), at(263));
+        assert!(!pace.may_doubt(at(292)) && pace.may_doubt(at(293)));
+        pace.begin(at(330));
+        assert!(!pace.may_doubt(at(359)), "nor before any look may begin");
     }
 
     #[test]
