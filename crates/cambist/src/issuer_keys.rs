@@ -5,7 +5,7 @@
 //! sooner, as long as somebody asks.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -32,9 +32,9 @@ pub use source::Source;
 /// So many issuers' keys are kept. There is one as a rule; a token that names its own may name others.
 const MOST_ISSUERS: usize = 8;
 
-/// So many looks may begin within [`COOLDOWN`], whoever's keys are looked for: as many as one issuer
-/// that is down is looked at.
-const MOST_LOOKS: usize = 8;
+/// So many looks may begin within [`COOLDOWN`], whoever's keys are looked for: a little more than one
+/// issuer that is down is looked at.
+const MOST_LOOKS: usize = 12;
 
 /// Keys that nobody asked for in this time are not looked after.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -93,7 +93,8 @@ impl IssuerKeys {
 
     /// How long it is of no use to ask for this issuer's keys again; zero if a look may begin now.
     pub fn next_look_in(&self, issuer: &IssuerUrl) -> Duration {
-        self.place(issuer).next_look().since(self.now())
+        let now = self.now();
+        self.place(issuer).next_look().max(next_of_all(&self.begun(), now)).since(now)
     }
 
     /// The held keys, fetched or not; for reports.
@@ -140,7 +141,7 @@ impl IssuerKeys {
             place.touch(now);
             return place.clone();
         }
-        let _inserting = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let _inserting = self.begun();
         let mut places = Vec::clone(&self.0.places.load());
         if let Some(place) = places.iter().find(of) {
             return place.clone();
@@ -183,13 +184,17 @@ impl IssuerKeys {
 
     /// Whether one more look may begin now, over all issuers; if so, it is counted.
     fn may_begin(&self, now: BootTime) -> bool {
-        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.retain(|at| now.since(*at) < COOLDOWN);
-        if begun.len() >= MOST_LOOKS {
-            return false;
+        let mut begun = self.begun();
+        let may = next_of_all(&begun, now) <= now;
+        if may {
+            begun.retain(|at| now.since(*at) < COOLDOWN);
+            begun.push(now);
         }
-        begun.push(now);
-        true
+        may
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Vec<BootTime>> {
+        self.0.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One look at one source after the other.
@@ -235,6 +240,13 @@ impl IssuerKeys {
         let (etag, fresh_for) = (fetched.etag, fetched.fresh_for);
         place.read(Held { keys, etag, read_at, fresh_for });
     }
+}
+
+/// When the next look may begin, over all issuers, if the last ones began at these times.
+fn next_of_all(begun: &[BootTime], now: BootTime) -> BootTime {
+    // The oldest of those that leave no room for another.
+    let oldest = begun.len().checked_sub(MOST_LOOKS).and_then(|at| begun.get(at));
+    oldest.map_or(now, |oldest| *oldest + COOLDOWN)
 }
 
 impl fmt::Debug for IssuerKeys {
