@@ -119,6 +119,12 @@ pub enum Refusal {
         /// What was tried.
         detail: String,
     },
+    /// No key of its name is published as far as is known, and nobody has looked since it came.
+    #[error("the token is not sent before the issuer's keys were looked for once more: {detail}")]
+    LookOwed {
+        /// What was found so far.
+        detail: String,
+    },
     /// Its key is overdue or compromised, and the mode is `enforce`.
     #[error(transparent)]
     Key(#[from] Box<Refused>),
@@ -130,8 +136,20 @@ impl Refusal {
         match self {
             Self::Bad(error) => error.as_str(),
             Self::Held { .. } => "unchecked_held",
+            Self::LookOwed { .. } => "unknown_kid",
             Self::Key(refused) => refused.as_str(),
         }
+    }
+
+    /// Whether it is for want of a look at the issuer's keys, and over once there was a good one.
+    pub fn awaits_keys(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::LookOwed { .. })
+    }
+
+    /// Whether the issuer may have another key by now under the name that the token gives: a signer
+    /// outside the API server can swap one for another, and a held set does not show it.
+    pub fn may_be_the_keys(&self) -> bool {
+        matches!(self, Self::Bad(error) if error.may_be_the_keys())
     }
 }
 
@@ -140,6 +158,9 @@ impl Refusal {
 pub struct Circumstances<'a> {
     /// The issuer's keys, or in words why there are none.
     pub keys: Result<&'a KeySet, &'a str>,
+    /// Whether these keys were read before anybody met the name of the token's key, and well: then a
+    /// name that is not among them says nothing until somebody has looked again.
+    pub look_owed: bool,
     /// This machine's wall clock.
     pub now: UnixTime,
     /// The time by an https server's `Date` header, if one was heard.
@@ -228,6 +249,9 @@ impl Admission {
             }
             Err(error) => {
                 return match error.for_want_of_a_key() {
+                    Some(Unchecked::UnknownKid) if world.look_owed => {
+                        Err(Refusal::LookOwed { detail: error.to_string() })
+                    }
                     Some(reason) => self.pass(token, reason, error.to_string()),
                     None => Err(error.into()),
                 };

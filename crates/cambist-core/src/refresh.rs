@@ -29,6 +29,10 @@ pub const PROBE_AFTER: Duration = Duration::from_secs(600);
 /// an hour, which is longer than it was seen to go on with an old key set.
 const LEARNING_TRIES: u32 = 80;
 
+/// Bounds on the wait for a look for the issuer's keys.
+const LEAST_LOOKING: Duration = Duration::from_secs(1);
+const MOST_LOOKING: Duration = Duration::from_secs(60);
+
 /// A pod's share of the spread: a number in `[0, 1)`.
 ///
 /// ```
@@ -112,7 +116,8 @@ pub enum Failure {
     /// the first hour; after that it is something else than a rotation.
     Learning,
     /// It works once the issuer's keys can be had: nothing is sent meanwhile, and whoever has none
-    /// waits, so the tries are five seconds apart at most.
+    /// waits, so the tries are five seconds apart at most, or as far as the next look is away if that
+    /// is known.
     Looking,
     /// It works once somebody has changed something.
     Permanent,
@@ -133,7 +138,8 @@ pub enum Holding {
 ///
 /// The server's `Retry-After`, up to [`PROBE_AFTER`], is a lower bound; how a longer one goes on is
 /// [`Pause`]'s to say, since that is not one scope's matter. Jitter takes up to a quarter off the
-/// doubling wait, never off what the server asked for.
+/// doubling wait, never off what the server asked for. Who is [`Failure::Looking`] has no server: there
+/// it is when the next look comes, which the next try need neither precede nor outwait.
 ///
 /// ```
 /// use cambist_core::refresh::{Failure, Holding, Jitter, wait};
@@ -153,6 +159,9 @@ pub fn wait(
     retry_after: Option<Duration>,
     jitter: Jitter,
 ) -> Duration {
+    if let (Failure::Looking, Some(look)) = (failure, retry_after) {
+        return look.clamp(LEAST_LOOKING, MOST_LOOKING);
+    }
     let (first, most) = match failure {
         Failure::Transient => match holding {
             Holding::Token => (1, 60),
@@ -202,6 +211,11 @@ mod tests {
         assert_eq!([1, 2, 3, 7, 99].map(|n| wait(Failure::Transient, n)), [1, 2, 4, 15, 15]);
         assert_eq!([1, 2, 5, u32::MAX].map(|n| wait(Failure::Replicating, n)), [30, 60, 300, 300]);
         assert_eq!([1, 2, 3, 4, 99].map(|n| wait(Failure::Looking, n)), [1, 2, 4, 5, 5]);
+        for (look, waits) in [(0, 1), (3, 3), (30, 30), (u64::MAX, 60)] {
+            let look = Some(secs(look));
+            let pause = super::wait(Failure::Looking, 9, Holding::Nothing, look, Jitter(0.0));
+            assert_eq!(pause, secs(waits), "the look decides, however often it failed");
+        }
         assert_eq!(wait(Failure::Looping, 1), 300);
         assert_eq!([1, 2, 3, 80, 81].map(|n| wait(Failure::Learning, n)), [30, 60, 60, 60, 300]);
         let hurried = |n| super::wait(Failure::Learning, n, Holding::Nothing, None, Jitter(0.9999));

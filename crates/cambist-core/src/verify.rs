@@ -154,6 +154,11 @@ impl VerifyError {
         }
     }
 
+    /// Whether another key under the same name would have made a difference.
+    pub fn may_be_the_keys(&self) -> bool {
+        matches!(self, Self::Jws(JwsError::Signature { .. } | JwsError::KeyAlgorithm { .. }))
+    }
+
     /// The reason as one stable word, for metrics and logs.
     pub fn as_str(&self) -> &'static str {
         match self {

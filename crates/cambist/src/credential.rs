@@ -256,6 +256,10 @@ impl Worker {
             }
             Err(error) => error,
         };
+        if error.request_id().is_none() {
+            // It came to no exchange, so nobody asked for a pause.
+            return;
+        }
         let asked = error.retry_after();
         let looping = error.failure() == Failure::Looping;
         let asked = looping

@@ -138,6 +138,7 @@ impl Error {
     pub(crate) fn failure(&self) -> Failure {
         match &*self.kind {
             Kind::Exchange(error) => error.failure(),
+            Kind::Refused(refusal) if refusal.awaits_keys() => Failure::Looking,
             // Found out here, for nothing but a look at a file: a new one is noticed soon.
             Kind::TokenFile(_) | Kind::Refused(_) | Kind::Lost => Failure::Transient,
             Kind::CacheFull(_) | Kind::TooManyScopes(_) => Failure::Transient,

@@ -36,8 +36,9 @@ const MOST_ISSUERS: usize = 8;
 /// issuer that is down is looked at.
 const MOST_LOOKS: usize = 12;
 
-/// Keys that nobody asked for in this time are not looked after.
-const IDLE: Duration = Duration::from_secs(3600);
+/// Keys that nobody asked for in this time are not looked after. An Azure token may live for a day,
+/// during which nobody asks, and yet its key's age goes on being watched.
+const IDLE: Duration = Duration::from_secs(2 * 86_400);
 
 /// The keys of one issuer, or of whichever issuer the token names if none is configured. Cheap to
 /// clone; clones share what they hold.
@@ -53,6 +54,14 @@ struct Inner {
     places: ArcSwap<Vec<Arc<Place>>>,
     // Held while the list is copied, and says when the last looks began.
     begun: Mutex<Vec<BootTime>>,
+}
+
+/// What is known of an issuer's keys, to judge a token by.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) keys: Arc<KeySet>,
+    /// They were read before the name of the token's key was met, which is not among them.
+    pub(crate) look_owed: bool,
 }
 
 impl IssuerKeys {
@@ -89,6 +98,35 @@ impl IssuerKeys {
         }
         self.look(&place).await;
         place.held().map(|held| held.keys.clone()).ok_or_else(|| place.problem())
+    }
+
+    /// The same for a token of our own, with whether somebody must look again before it is believed
+    /// that no key has that name.
+    pub(crate) async fn known(
+        &self,
+        issuer: &IssuerUrl,
+        kid: Option<&KeyId>,
+    ) -> Result<Known, KeysError> {
+        let place = self.place(issuer);
+        let looked = place.looked();
+        let keys = self.with(issuer, kid).await?;
+        let unknown = matches!(keys.choose(kid), Choice::Unknown);
+        let look_owed = unknown && place.owes_a_look(kid, looked);
+        Ok(Known { keys, look_owed })
+    }
+
+    /// The issuer's keys if they are others than these, after one more look if one may begin now: for
+    /// whom these do not help, although they have a key of the right name.
+    ///
+    /// Must be called within a tokio runtime.
+    pub async fn others(&self, issuer: &IssuerUrl, than: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        let place = self.place(issuer);
+        let others = || Some(place.held()?.keys.clone()).filter(|keys| !Arc::ptr_eq(keys, than));
+        if let Some(others) = others() {
+            return Some(others);
+        }
+        self.look(&place).await;
+        others()
     }
 
     /// How long it is of no use to ask for this issuer's keys again; zero if a look may begin now.
@@ -218,7 +256,7 @@ impl IssuerKeys {
                 }
             }
         }
-        place.failed(problems.join("; "), context.jitter);
+        place.failed(problems.join("; "), self.now(), context.jitter);
     }
 
     fn keep(&self, place: &Place, source: KeySource, fetched: fetch::Fetched) {

@@ -1,11 +1,12 @@
 //! Tower layers: a fresh bearer on requests that go out, a verified caller on requests that come in.
 
 use std::task::{Context as Poller, Poll};
+use std::time::Duration;
 
 use cambist_core::admission::Caller;
 use cambist_core::scope::Scope;
 use cambist_core::token::ProjectedToken;
-use cambist_core::verify::Verifier;
+use cambist_core::verify::{Verifier, VerifyError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -14,7 +15,7 @@ use tower::{BoxError, Layer, Service};
 
 use crate::context::Context;
 use crate::credential::Credential;
-use crate::issuer_keys::{COOLDOWN, IssuerKeys};
+use crate::issuer_keys::IssuerKeys;
 
 /// Puts `Authorization: Bearer` with a fresh Azure token on every request, marked sensitive so that
 /// it stays out of logs and HTTP/2 tables.
@@ -111,8 +112,14 @@ impl AuthenticateLayer {
         // Nothing is fetched for a token whose own claims already rule it out.
         let screened = self.verifier.screen_at(&token, now).and(self.verifier.issuer_of(&token));
         let issuer = screened.map_err(|e| Denied::new(e.as_str()))?;
-        let keys = self.keys.with(&issuer, token.kid()).await.map_err(|_| Denied::UNCHECKED)?;
-        let verified = self.verifier.verify_at(&token, &keys, now);
+        let keys = self.keys.with(&issuer, token.kid()).await;
+        let keys = keys.map_err(|_| Denied::unchecked(self.keys.next_look_in(&issuer)))?;
+        let mut verified = self.verifier.verify_at(&token, &keys, now);
+        if verified.as_ref().is_err_and(VerifyError::may_be_the_keys)
+            && let Some(keys) = self.keys.others(&issuer, &keys).await
+        {
+            verified = self.verifier.verify_at(&token, &keys, now);
+        }
         verified.map(Caller::from).map_err(|e| Denied::new(e.as_str()))
     }
 }
@@ -135,13 +142,17 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
 struct Denied {
     status: StatusCode,
     reason: &'static str,
+    /// When to come back, for whom that may help.
+    retry_after: Duration,
 }
 
 impl Denied {
-    const UNCHECKED: Self = Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "no_keys" };
-
     const fn new(reason: &'static str) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, reason }
+        Self { status: StatusCode::UNAUTHORIZED, reason, retry_after: Duration::ZERO }
+    }
+
+    const fn unchecked(retry_after: Duration) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "no_keys", retry_after }
     }
 
     fn response<B: Default>(self) -> Response<B> {
@@ -157,10 +168,15 @@ impl Denied {
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         } else {
-            headers.insert(RETRY_AFTER, HeaderValue::from(COOLDOWN.as_secs()));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_secs(self.retry_after)));
         }
         response
     }
+}
+
+/// Not sooner, and not at once.
+fn whole_secs(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 impl<S> Layer<S> for AuthenticateLayer {

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use cambist_sim::issuer::Place;
 use kit::program::Program as Process;
 use kit::sidecar::VAULT;
 use serde_json::{Value, json};
@@ -97,12 +98,13 @@ pub(crate) async fn refused(lane: &Lane) -> Cell {
     Cell { said: Some(said), ..cell }
 }
 
-/// The policy holds the pod's token, because nobody can tell whether it is genuine.
+/// The policy holds the pod's token, because anybody can have the key that signed it.
 pub(crate) async fn held(lane: &Lane) -> Cell {
     let enforced = |sidecar: Process| sidecar.set("CAMBIST_KEY_AGE", "enforce");
     let stage = Stage::with(&lane.setting, lane.protocol, |_| {}, enforced).await;
-    stage.world.fault(json!({"target": "discovery", "kind": "status", "status": 503})).await;
-    lasting(lane, stage, PLAIN, &["unchecked_held"]).await.0
+    let issuer = stage.world.running().sim().issuer();
+    issuer.leak_in(Place::Both, &issuer.signer()).expect("the signer's private half is known here");
+    lasting(lane, stage, PLAIN, &["key_compromised"]).await.0
 }
 
 /// Entra asks to be left alone for a while, again and again.

@@ -19,7 +19,8 @@ fn keys(jwk: &str) -> KeySet {
 }
 
 fn world<'a>(keys: Result<&'a KeySet, &'a str>) -> Circumstances<'a> {
-    Circumstances { keys, now: NOW, upstream: None, verdicts: KeyVerdicts::default() }
+    let verdicts = KeyVerdicts::default();
+    Circumstances { keys, look_owed: false, now: NOW, upstream: None, verdicts }
 }
 
 #[test]
@@ -51,6 +52,17 @@ fn what_cannot_be_checked_passes_unless_enforced() {
 }
 
 #[test]
+fn an_unknown_name_waits_for_the_look_that_it_is_owed_in_every_mode() {
+    let known = keys(&KEYS[0].jwk("a"));
+    let owed = Circumstances { look_owed: true, ..world(Ok(&known)) };
+    for mode in [Mode::Off, Mode::Audit, Mode::Enforce] {
+        let waits = policy(mode).admit(token("new", &payload()), owed).unwrap_err();
+        assert!(waits.awaits_keys() && waits.as_str() == "unknown_kid", "{waits}");
+        assert!(policy(mode).admit(token("a", &payload()), owed).is_ok());
+    }
+}
+
+#[test]
 fn what_is_shown_to_be_bad_never_passes() {
     let known = keys(&KEYS[0].jwk("a"));
     let other = keys(&KEYS[1].jwk("a"));
@@ -63,6 +75,7 @@ fn what_is_shown_to_be_bad_never_passes() {
         }
         let refused = policy(mode).admit(token("a", &payload()), world(Ok(&other))).unwrap_err();
         assert_eq!(refused.as_str(), "signature_invalid");
+        assert!(refused.may_be_the_keys() && !refused.awaits_keys());
     }
 }
 

@@ -125,7 +125,9 @@ impl Slot {
     /// `well_at`.
     pub(super) fn answer(&self, now: BootTime, well_at: BootTime, min_ttl: Duration) -> Answer {
         let state = self.state.load();
-        let recovered = |f: &&Failed| f.error.failure() == Failure::Transient && f.at < well_at;
+        let recovered = |f: &&Failed| {
+            matches!(f.error.failure(), Failure::Transient | Failure::Looking) && f.at < well_at
+        };
         let pausing = state.failure.as_ref().filter(|f| now < f.retry_at && !recovered(f));
         let Some(Held { token, plan }) = &state.held else { return no_token(pausing, now) };
         let age = now.since(token.sent_at());

@@ -132,8 +132,8 @@ reasons! {
     TokenNotYetValid: "token_not_yet_valid" Transient,
     /// It is signed with an algorithm that is not accepted.
     AlgorithmRefused: "algorithm_refused" Permanent,
-    /// No published key has its `kid`.
-    UnknownKid: "unknown_kid" Permanent,
+    /// No published key has its `kid`, and nobody has looked again since it came.
+    UnknownKid: "unknown_kid" Transient,
     /// The published key of its `kid` cannot be used.
     UnusableKey: "unusable_key" Permanent,
     /// Its signature is not its key's.
@@ -142,7 +142,7 @@ reasons! {
     TokenMalformed: "token_malformed" Permanent,
     // Policy.
     /// It could not be checked, and what cannot be checked is held.
-    UncheckedHeld: "unchecked_held" Denied,
+    UncheckedHeld: "unchecked_held" Transient,
     /// The key that signed it should have been replaced.
     KeyOverdue: "key_overdue" Denied,
     /// The key that signed it is known to others.

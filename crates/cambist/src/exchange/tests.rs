@@ -56,6 +56,7 @@ fn assertion() -> Assertion {
     };
     let world = Circumstances {
         keys: Err("none in this test"),
+        look_owed: false,
         now: NOW,
         upstream: None,
         verdicts: KeyVerdicts::default(),

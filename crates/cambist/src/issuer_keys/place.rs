@@ -1,5 +1,6 @@
 //! One issuer's keys, and when somebody may look for them again.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use cambist_core::clock::BootTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::issuer::IssuerUrl;
-use cambist_core::jwks::KeySet;
+use cambist_core::jwks::{KeyId, KeySet};
 use cambist_core::refresh::{Failure, Holding, Jitter, wait};
 
 use crate::flight::Flight;
@@ -17,6 +18,9 @@ use crate::flight::Flight;
 /// `kid`s costs the issuer one request in this time, and a genuine rotation is seen within it. After a
 /// failed look the next may come within 5 seconds.
 pub const COOLDOWN: Duration = Duration::from_secs(30);
+
+/// So many names of keys that are not published are remembered. They come from our own tokens alone.
+const MOST_UNKNOWN: usize = 8;
 
 /// No source gave a usable key set, and none is held: what each of them said.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -51,6 +55,10 @@ struct Looks {
     next: BootTime,
     failed_in_a_row: u32,
     problem: Option<String>,
+    /// How many came to an end.
+    ended: u64,
+    /// Names that no key had, with how many looks had ended when each was first met.
+    unknown: VecDeque<(Option<KeyId>, u64)>,
 }
 
 impl Place {
@@ -103,16 +111,40 @@ impl Place {
         self.held.store(Some(Arc::new(held)));
         let mut looks = self.looks();
         (looks.failed_in_a_row, looks.problem) = (0, None);
+        looks.ended += 1;
     }
 
     /// The look brought nothing.
-    pub(super) fn failed(&self, problem: String, jitter: Jitter) {
+    pub(super) fn failed(&self, problem: String, now: BootTime, jitter: Jitter) {
         let mut looks = self.looks();
         looks.failed_in_a_row = looks.failed_in_a_row.saturating_add(1);
         looks.problem = Some(problem);
-        // Counted from its beginning: a look that hung has taken its time already.
-        let pause = wait(Failure::Looking, looks.failed_in_a_row, Holding::Nothing, None, jitter);
-        looks.next = looks.began.unwrap_or_default() + pause;
+        looks.ended += 1;
+        let pause = |failures| wait(Failure::Looking, failures, Holding::Nothing, None, jitter);
+        // Counted from its beginning: a look that hung has taken its time already. But who comes right
+        // after it shall not have to wait for another that hangs.
+        let regular = looks.began.unwrap_or_default() + pause(looks.failed_in_a_row);
+        looks.next = regular.max(now + pause(1));
+    }
+
+    /// How many looks there were.
+    pub(super) fn looked(&self) -> u64 {
+        self.looks().ended
+    }
+
+    /// Whether no look has ended since this name, which no held key has, was first met; now it was when
+    /// `looked` had. While looks fail none is owed: there is nothing to be had by waiting.
+    pub(super) fn owes_a_look(&self, kid: Option<&KeyId>, looked: u64) -> bool {
+        let mut looks = self.looks();
+        let met = looks.unknown.iter().find(|(name, _)| name.as_ref() == kid).map(|(_, met)| *met);
+        let met = met.unwrap_or_else(|| {
+            if looks.unknown.len() >= MOST_UNKNOWN {
+                looks.unknown.pop_front();
+            }
+            looks.unknown.push_back((kid.cloned(), looked));
+            looked
+        });
+        looks.failed_in_a_row == 0 && looks.ended == met
     }
 
     /// Why nothing is held.

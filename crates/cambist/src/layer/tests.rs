@@ -134,3 +134,17 @@ async fn who_cannot_be_checked_is_not_let_in() {
     let (status, reason, _) = door.knock(&[&format!("Bearer {token}")]).await;
     assert_eq!((status, reason.as_str()), (503, "no_keys"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_key_was_swapped_under_its_name_is_let_in() {
+    let door = Door::new();
+    let token = door.token(door.spec());
+    assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
+    let issuer = door.world.sim.issuer();
+    let swapped = issuer.prepare().unwrap().with_kid(issuer.signer().kid());
+    issuer.rotate_to(&swapped, false);
+    tokio::time::sleep(crate::issuer_keys::COOLDOWN).await;
+    let token = door.token(door.spec());
+    assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
+    assert_eq!(door.world.asked().2, 2);
+}

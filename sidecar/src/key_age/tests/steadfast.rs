@@ -199,7 +199,7 @@ async fn an_unreachable_issuer_leaves_what_was_verified_before_in_use() {
     world.sim.faults().inject(Target::Discovery, Fault::Reset);
     let mut cold = Days::new(world, &[ENFORCE]);
     let (status, body) = cold.token().await;
-    assert_eq!(status, 403, "{body}");
+    assert_eq!(status, 503, "{body}");
     let message = body["message"].as_str().unwrap();
     assert!(message.starts_with("unchecked_held: ") && !message.contains("unreachable"), "{body}");
     let held = "cambist_key_objections_total{reason=\"unchecked_held\",mode=\"enforce\"}";
