@@ -2,7 +2,7 @@
 //!
 //! A reader of a fresh token touches no lock and allocates nothing: the map of scopes is copied on
 //! insert and read through an [`ArcSwap`], and so is each scope's state. Work for a scope runs as a
-//! [flight](crate::flight): everybody who needs its result waits for the same one, and nobody who
+//! *flight*: everybody who needs its result waits for the same one, and nobody who
 //! leaves cancels it. A flight that fails never touches the token that is held.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The issuer's keys: fetched as seldom as can be, kept when fetching fails.
 //!
-//! A look for keys is a [flight](crate::flight): whoever needs it waits for the same one, and a caller that
+//! A look for keys is a *flight*: whoever needs it waits for the same one, and a caller that
 //! hangs up changes nothing. After a good look the next may come after [`COOLDOWN`]; after a failed one
 //! sooner, as long as somebody asks.
 
@@ -36,9 +36,9 @@ const MOST_ISSUERS: usize = 8;
 /// issuer that is down is looked at.
 const MOST_LOOKS: usize = 12;
 
-/// Keys that nobody asked for in this time are not looked after. An Azure token may live for a day,
-/// during which nobody asks, and yet its key's age goes on being watched.
-const IDLE: Duration = Duration::from_secs(2 * 86_400);
+/// Keys that nobody asked for in this time are not looked after: longer than tokens live, since each
+/// new one asks.
+const IDLE: Duration = Duration::from_secs(48 * 3600);
 
 /// The keys of one issuer, or of whichever issuer the token names if none is configured. Cheap to
 /// clone; clones share what they hold.

@@ -213,8 +213,10 @@ async fn without_the_issuer_tokens_are_made_and_marked_unchecked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_for_want_of_keys_is_told_to_pass_and_does_so_within_six_seconds() {
-    for (fault, down_ms) in [(Fault::Reset, 90_000), (Fault::Reset, 61_100), (Fault::Hang, 93_700)]
+async fn what_is_held_for_want_of_keys_is_told_to_pass_and_does_so_soon() {
+    // A look that hangs is not given up for the issuer's return, but for its own time limit.
+    for (fault, down_ms, most) in
+        [(Fault::Reset, 90_000, 6), (Fault::Reset, 61_100, 6), (Fault::Hang, 93_700, 11)]
     {
         let world = World::new().with("CAMBIST_KEY_AGE", "enforce");
         world.sim.faults().inject(Target::Discovery, fault);
@@ -237,7 +239,7 @@ async fn what_is_held_for_want_of_keys_is_told_to_pass_and_does_so_within_six_se
             world.sim.faults().clear();
         };
         tokio::join!(asks, heals);
-        assert!(told > 10 && back.elapsed() <= secs(6), "{:?}", back.elapsed());
+        assert!(told > 10 && back.elapsed() <= secs(most), "{:?}", back.elapsed());
         assert_eq!(world.asked().0, 1);
     }
 }

@@ -51,7 +51,6 @@ pub(super) struct Held {
 /// What became of the last looks.
 #[derive(Debug, Default)]
 struct Looks {
-    began: Option<BootTime>,
     next: BootTime,
     failed_in_a_row: u32,
     problem: Option<String>,
@@ -102,8 +101,7 @@ impl Place {
 
     /// A look begins. Should it be lost, the next one may come as after a good one.
     pub(super) fn begin(&self, now: BootTime) {
-        let mut looks = self.looks();
-        (looks.began, looks.next) = (Some(now), now + COOLDOWN);
+        self.looks().next = now + COOLDOWN;
     }
 
     /// The look brought a set.
@@ -120,11 +118,9 @@ impl Place {
         looks.failed_in_a_row = looks.failed_in_a_row.saturating_add(1);
         looks.problem = Some(problem);
         looks.ended += 1;
-        let pause = |failures| wait(Failure::Looking, failures, Holding::Nothing, None, jitter);
-        // Counted from its beginning: a look that hung has taken its time already. But who comes right
-        // after it shall not have to wait for another that hangs.
-        let regular = looks.began.unwrap_or_default() + pause(looks.failed_in_a_row);
-        looks.next = regular.max(now + pause(1));
+        // Counted from its end, or everybody would wait for an issuer that hangs.
+        let pause = wait(Failure::Looking, looks.failed_in_a_row, Holding::Nothing, None, jitter);
+        looks.next = now + pause;
     }
 
     /// How many looks there were.
