@@ -125,9 +125,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is the signature that is wrong, which another key of the same name might bear out.
-    pub fn is_about_a_signature(&self) -> bool {
-        matches!(self, Self::Bad(VerifyError::Jws(JwsError::Signature { .. })))
+    /// Whether another key under the same name would have made a difference.
+    pub fn may_be_the_keys(&self) -> bool {
+        matches!(self, Self::Bad(error) if error.may_be_the_keys())
     }
 
     /// The reason as one stable word, for metrics and logs.

@@ -185,6 +185,12 @@ impl VerifyError {
         }
     }
 
+    /// Whether another key under the same name would have made a difference: a signer outside the API
+    /// server can swap one for another, and a held set does not show it.
+    pub fn may_be_the_keys(&self) -> bool {
+        matches!(self, Self::Jws(JwsError::Signature { .. } | JwsError::KeyAlgorithm { .. }))
+    }
+
     /// The reason as one stable word, for metrics and logs.
     pub fn as_str(&self) -> &'static str {
         match self {

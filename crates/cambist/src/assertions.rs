@@ -72,7 +72,7 @@ impl Assertions {
         };
         let mut judged = self.judge(&token, keys.as_ref()).await;
         if let (Err(refusal), Ok(keys)) = (&judged, &keys)
-            && refusal.is_about_a_signature()
+            && refusal.may_be_the_keys()
             && let Some(other) = self.keys.other_than(&issuer, keys, asked, waiting).await
         {
             judged = self.judge(&token, Ok(&other)).await;

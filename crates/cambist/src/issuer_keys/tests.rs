@@ -3,6 +3,7 @@ use http::StatusCode;
 use tokio::time::sleep;
 
 use cambist_core::jwks::Choice;
+use cambist_core::refresh::Jitter;
 
 use super::*;
 use crate::testing::World;
@@ -220,6 +221,22 @@ async fn while_an_issuer_is_down_it_is_looked_at_every_five_seconds_and_found_wh
     world.sim.faults().clear();
     sleep(Duration::from_secs(5)).await;
     assert!(keys.with(&issuer, None).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bound_over_all_strangers_holds_up_none_that_is_alone() {
+    let world = World::new();
+    let pods = (0..100u32).map(|pod| Jitter::of(&pod.to_be_bytes()));
+    let jitter = pods.max_by(|a, b| a.as_f64().total_cmp(&b.as_f64())).unwrap();
+    let keys = IssuerKeys::new(world.sources(), Context { jitter, ..world.context() });
+    let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+    world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    for _ in 0..50 {
+        let looks = world.asked().1;
+        assert!(keys.with(&issuer, None).await.is_err());
+        assert_eq!(world.asked().1, looks + 1);
+        sleep(keys.next_look_in(&issuer)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

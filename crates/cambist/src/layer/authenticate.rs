@@ -5,7 +5,6 @@ use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
 use cambist_core::admission::Caller;
-use cambist_core::jws::JwsError;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::token::ProjectedToken;
 use cambist_core::verify::{Verifier, VerifyError};
@@ -119,7 +118,7 @@ impl AuthenticateLayer {
         let keys = self.keys.find(issuer, token.kid(), Waiting::BRIEFLY).await;
         let keys = keys.map_err(|error| Denied::unchecked(&error))?;
         let mut verified = self.verifier.verify_at(&token, &keys, now);
-        if let Err(VerifyError::Jws(JwsError::Signature { .. })) = verified
+        if verified.as_ref().is_err_and(VerifyError::may_be_the_keys)
             && let Some(other) = self.keys.other_than(issuer, &keys, asked, Waiting::BRIEFLY).await
         {
             verified = self.verifier.verify_at(&token, &other, now);

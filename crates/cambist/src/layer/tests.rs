@@ -203,3 +203,33 @@ fn callers_are_never_asked_for_what_entra_takes() {
     let http = AuthenticateLayer::for_issuer("http://issuer.example/", "https://orders.shop");
     assert!(matches!(http, Err(CallersError::Issuer(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_key_was_swapped_under_its_name_is_let_in() {
+    let door = Door::new();
+    let token = door.token(door.spec());
+    assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
+    let issuer = door.world.sim.issuer();
+    let swapped = issuer.prepare().unwrap().with_kid(issuer.signer().kid());
+    issuer.rotate_to(&swapped, false);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let token = door.token(door.spec());
+    assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
+    assert_eq!(door.world.asked().2, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_with_made_up_keys_are_sent_away_at_once() {
+    let door = Door::new();
+    let token = door.token(door.spec());
+    assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
+    let started = tokio::time::Instant::now();
+    for n in 0..1000 {
+        let made_up = door.token(door.spec().header("kid", format!("made-up-{n}")));
+        let (status, reason, _) = door.knock(&[&format!("Bearer {made_up}")]).await;
+        let status_of_first = if n == 0 { 401 } else { 503 };
+        assert_eq!((status, reason.as_str()), (status_of_first, "unknown_kid"));
+    }
+    assert_eq!((started.elapsed().as_secs(), door.world.asked().2), (0, 2));
+    assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
+}
