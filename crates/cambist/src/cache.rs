@@ -24,8 +24,10 @@ use crate::exchange::AccessToken;
 use crate::flight::Joined;
 use crate::observer::Served;
 
+mod budget;
 mod slot;
 
+use budget::Budget;
 use slot::{Answer, Outcome, Slot};
 
 /// Most scopes one identity holds. An app asks for a handful; a thousand is somebody's mistake.
@@ -212,27 +214,34 @@ impl Cache {
     fn insert(&self, scope: &Scope, pinned: bool) -> Result<Arc<Slot>, Error> {
         let mut budget = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.context.clock.boot();
-        let mut map = HashMap::clone(&self.slots.load());
-        if let Some(slot) = map.get(scope) {
+        let slots = self.slots.load();
+        if let Some(slot) = slots.get(scope) {
             slot.pin(pinned);
             return Ok(slot.clone());
         }
-        if !pinned && !budget.spend(now) {
+        if !pinned && !budget.spend(scope, now) {
             let error = Error::new(Kind::TooManyScopes(MAX_SCOPES));
             return Err(error.with_retry_after(Budget::REFILL));
         }
-        if map.len() >= MAX_SCOPES && !pinned {
-            // Those without a token go first, then whoever was idle longest; a token that somebody
-            // read lately stays, whatever else is asked for.
-            let rank = |slot: &Slot| (slot.held(now).is_none(), slot.idle(now));
+        let mut victim = None;
+        if slots.len() >= MAX_SCOPES && !pinned {
+            // Those without a token go first, then those that were asked for once, then whoever was
+            // idle longest; a token that somebody read again lately stays, whatever else is asked for.
+            let rank =
+                |slot: &Slot| (slot.held(now).is_none(), slot.is_on_probation(), slot.idle(now));
             let may_go = |slot: &&Arc<Slot>| {
-                slot.evictable() && (slot.held(now).is_none() || slot.idle(now) > IN_USE)
+                let in_use = !slot.is_on_probation() && slot.idle(now) <= IN_USE;
+                slot.evictable() && (slot.held(now).is_none() || !in_use)
             };
-            let victim = map.values().filter(may_go).max_by_key(|slot| rank(slot));
-            let Some(victim) = victim.map(|slot| slot.scope().clone()) else {
+            victim = slots.values().filter(may_go).max_by_key(|slot| rank(slot));
+            if victim.is_none() {
                 return Err(Error::new(Kind::CacheFull(MAX_SCOPES)).with_retry_after(IN_USE));
-            };
-            map.remove(&victim);
+            }
+        }
+        // Copied for a newcomer that is sure of its place only: a flood costs no copies.
+        let mut map = HashMap::clone(&slots);
+        if let Some(victim) = victim {
+            map.remove(victim.scope());
         }
         let slot = Arc::new(Slot::new(scope.clone(), pinned, now));
         map.insert(scope.clone(), slot.clone());
@@ -270,37 +279,6 @@ impl Cache {
             }
             .boxed()
         })
-    }
-}
-
-/// How many scopes that were never asked for may still be taken in: as many as there is room for at
-/// once, then one a second. Whoever can ask at all could otherwise make Entra throttle the identity.
-#[derive(Debug)]
-struct Budget {
-    left: usize,
-    since: BootTime,
-}
-
-impl Budget {
-    const REFILL: Duration = Duration::from_secs(1);
-
-    fn full(now: BootTime) -> Self {
-        Self { left: MAX_SCOPES, since: now }
-    }
-
-    fn spend(&mut self, now: BootTime) -> bool {
-        let earned = usize::try_from(now.since(self.since).as_secs()).unwrap_or(MAX_SCOPES);
-        if earned > 0 {
-            self.left = self.left.saturating_add(earned).min(MAX_SCOPES);
-            self.since = now;
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Slot {
     withdrawn: AtomicBool,
     // Seconds of boot time: finer would cost a shared write on every hit.
     last_used: AtomicU64,
+    // Nobody came back for it yet in another second than its first.
+    on_probation: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -70,6 +72,7 @@ impl Slot {
             pinned: AtomicBool::new(pinned),
             withdrawn: AtomicBool::new(false),
             last_used: AtomicU64::new(now.since(BootTime::default()).as_secs()),
+            on_probation: AtomicBool::new(true),
         }
     }
 
@@ -101,7 +104,12 @@ impl Slot {
         let secs = now.since(BootTime::default()).as_secs();
         if self.last_used.load(Ordering::Relaxed) != secs {
             self.last_used.store(secs, Ordering::Relaxed);
+            self.on_probation.store(false, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn is_on_probation(&self) -> bool {
+        self.on_probation.load(Ordering::Relaxed)
     }
 
     pub(super) fn idle(&self, now: BootTime) -> Duration {
