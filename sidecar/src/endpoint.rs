@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cambist::{AccessToken, Credential, Error};
-use cambist_core::clock::Clock;
+use cambist_core::clock::{BootTime, Clock};
 use cambist_core::scope::Scope;
 use http::{Request, Response};
 
@@ -81,8 +81,10 @@ impl Endpoint {
         let credential = self.credentials.get(identity).expect("a credential for each identity");
         let min_ttl = min_ttl.unwrap_or_default();
         let asked = resource.as_str();
-        match credential.at_once(resource.key(), min_ttl) {
-            Some(Ok(token)) => Answer::Now(self.grant(protocol, credential, asked, &token)),
+        // One reading tells both whether the token is good and for how long.
+        let now = self.clock.boot();
+        match credential.at_once(resource.key(), min_ttl, now) {
+            Some(Ok(token)) => Answer::Now(self.grant(protocol, credential, asked, &token, now)),
             Some(Err(error)) => Answer::Now(self.failure(protocol, asked, &error)),
             None => Answer::Later(Box::new(Pending {
                 protocol,
@@ -104,7 +106,10 @@ impl Endpoint {
             Ok(mut place) => tokio::select! {
                 biased;
                 outcome = credential.token_with_min_ttl(&scope, min_ttl) => match outcome {
-                    Ok(token) => return self.grant(protocol, &credential, &resource, &token),
+                    Ok(token) => {
+                        let now = self.clock.boot();
+                        return self.grant(protocol, &credential, &resource, &token, now);
+                    }
                     Err(error) => return self.failure(protocol, &resource, &error),
                 },
                 recalled = place.recalled() => recalled,
@@ -113,7 +118,8 @@ impl Endpoint {
         };
         // What is valid is answered, if it is not what was hoped for.
         if let Some(token) = credential.held(&scope) {
-            return self.grant(protocol, &credential, &resource, &token);
+            let now = self.clock.boot();
+            return self.grant(protocol, &credential, &resource, &token, now);
         }
         self.telemetry.sent_away(protocol, &resource, recalled);
         reply::sent_away(recalled, self.clock.wall())
@@ -131,8 +137,9 @@ impl Endpoint {
         credential: &Credential,
         resource: &str,
         token: &AccessToken,
+        now: BootTime,
     ) -> Response<Body> {
-        let expires_in = token.remaining_at(self.clock.boot());
+        let expires_in = token.remaining_at(now);
         // What remains is what is known; the moment that it ends at is told by the same wall clock
         // that the app reads, which may have been set right since the token came.
         let by_now = self.clock.wall() + expires_in;

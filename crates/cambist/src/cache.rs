@@ -75,7 +75,7 @@ impl Cache {
 
     /// The token for a resource if one can be handed out as it is; starts its refresh when due.
     pub(crate) fn peek(&self, resource: &str) -> Option<Arc<AccessToken>> {
-        self.settled(resource, Duration::ZERO, false)?.ok()
+        self.settled(resource, Duration::ZERO, self.context.clock.boot(), false)?.ok()
     }
 
     /// What [`get`](Self::get) would tell without waiting: a token, or why there is none for now.
@@ -83,19 +83,20 @@ impl Cache {
         &self,
         resource: &str,
         min_ttl: Duration,
+        now: BootTime,
     ) -> Option<Result<Arc<AccessToken>, Error>> {
-        self.settled(resource, min_ttl, true)
+        self.settled(resource, min_ttl, now, true)
     }
 
     fn settled(
         &self,
         resource: &str,
         min_ttl: Duration,
+        now: BootTime,
         failures: bool,
     ) -> Option<Result<Arc<AccessToken>, Error>> {
         let slots = self.slots.load();
         let slot = slots.get(resource)?;
-        let now = self.context.clock.boot();
         slot.touch(now);
         let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
             Answer::Fresh(token) => (Ok(token), Served::Hit),

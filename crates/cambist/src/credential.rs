@@ -80,15 +80,17 @@ impl Credential {
 
     /// What [`token_with_min_ttl`](Self::token_with_min_ttl) would tell at once: the token for a
     /// resource (without `/.default`), or why there is none, as long as Entra is not to be asked
-    /// again. `None` if there is something to wait for. Costs no more than [`peek`](Self::peek).
+    /// again. `None` if there is something to wait for. Costs no more than [`peek`](Self::peek), and
+    /// takes the time from the caller, who needs it as well: a reading of the context's boot clock.
     ///
     /// Must be called within a tokio runtime.
     pub fn at_once(
         &self,
         resource: &str,
         min_ttl: Duration,
+        now: BootTime,
     ) -> Option<Result<Arc<AccessToken>, Error>> {
-        self.0.cache.at_once(resource, min_ttl)
+        self.0.cache.at_once(resource, min_ttl, now)
     }
 
     /// The valid token that is held for a scope, whether or not it is due; nothing is started.
