@@ -62,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
     for (who, token, expected) in [
         ("a workload of the cluster", token("checkout", AUDIENCE)?, StatusCode::OK),
         ("one with its token for Entra", token("checkout", entra)?, StatusCode::UNAUTHORIZED),
+        ("another workload", token("reports", AUDIENCE)?, StatusCode::FORBIDDEN),
         ("the default account", token("default", AUDIENCE)?, StatusCode::UNAUTHORIZED),
         ("nobody in particular", "not a token".to_owned(), StatusCode::UNAUTHORIZED),
     ] {
@@ -73,15 +74,16 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The service: behind the layer, every request has a verified caller.
+/// The service: behind the layer, every request has a verified caller that may come in. With a public
+/// issuer, whose certificate everybody trusts, `AuthenticateLayer::for_issuer` is all of this.
 fn service(issuer: &str, transport: Transport) -> anyhow::Result<Router> {
-    let verifier = Verifier::new(Some(IssuerUrl::parse(issuer)?), Audience::parse(AUDIENCE)?);
+    let verifier = Verifier::new(IssuerUrl::parse(issuer)?, Audience::parse(AUDIENCE)?);
     let context = Context::system("pod-name");
     let source = Source::Public { transport, host: JwksHost::SameAsIssuer };
     let keys = IssuerKeys::new(vec![source], context.clone());
-    Ok(Router::new()
-        .route("/whoami", get(whoami))
-        .layer(AuthenticateLayer::new(verifier, keys, context)))
+    let callers = AuthenticateLayer::with_keys(verifier, keys, context)?;
+    let layer = callers.allow(["system:serviceaccount:shop:checkout".parse()?]);
+    Ok(Router::new().route("/whoami", get(whoami)).layer(layer))
 }
 
 async fn whoami(Extension(caller): Extension<Caller>) -> String {

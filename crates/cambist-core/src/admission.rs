@@ -23,7 +23,7 @@ use crate::jws::JwsError;
 use crate::secret::Secret;
 use crate::subject::ServiceAccount;
 use crate::token::{Claims, ProjectedToken};
-use crate::verify::{VerifiedToken, Verifier, VerifyError};
+use crate::verify::{OwnTokenVerifier, VerifiedToken, VerifyError};
 
 mod objection;
 
@@ -151,18 +151,18 @@ pub struct Circumstances<'a> {
 /// Decides what is sent to Entra.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    verifier: Verifier,
+    verifier: OwnTokenVerifier,
     mode: Mode,
 }
 
 impl Admission {
     /// A policy.
-    pub fn new(verifier: Verifier, mode: Mode) -> Self {
-        Self { verifier, mode }
+    pub fn new(verifier: impl Into<OwnTokenVerifier>, mode: Mode) -> Self {
+        Self { verifier: verifier.into(), mode }
     }
 
     /// What tokens are held against.
-    pub fn verifier(&self) -> &Verifier {
+    pub fn verifier(&self) -> &OwnTokenVerifier {
         &self.verifier
     }
 
@@ -186,7 +186,7 @@ impl Admission {
         };
         // Right by a clock that TLS vouches for: then this machine's clock is the fault.
         // One that is in doubt itself by more than clocks may differ says nothing.
-        let upstream = world.upstream.filter(|time| time.error() <= self.verifier.leeway);
+        let upstream = world.upstream.filter(|time| time.error() <= self.verifier.rules().leeway);
         match upstream.map(|upstream| self.judge(&token, world, upstream.at())) {
             // Everything else was checked, so even `Enforce` lets it pass: a wrong clock of ours is no
             // reason to stop a fleet.
@@ -207,14 +207,15 @@ impl Admission {
         world: Circumstances<'_>,
         now: UnixTime,
     ) -> Result<Assertion, Refusal> {
+        let verifier = self.verifier.verifier_of(token)?;
         let keys = match world.keys {
             Ok(keys) => keys,
             Err(why) => {
-                self.verifier.screen_at(token, now)?;
+                verifier.screen_at(token, now)?;
                 return self.pass(token, Unchecked::NoKeys, why.to_owned());
             }
         };
-        let (key, objection) = match self.verifier.verify_at(token, keys, now) {
+        let (key, objection) = match verifier.verify_at(token, keys, now) {
             Ok(verified) => {
                 let key = verified.thumbprint();
                 (key, world.verdicts.against(key, now).cloned())

@@ -1,5 +1,6 @@
 //! The verification policy: when a token is what it says.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::admission::Unchecked;
@@ -19,11 +20,20 @@ pub const LEEWAY: Duration = Duration::from_secs(300);
 /// The longest accepted life of a token unless something else is configured.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// What tokens are held against. Time and the key set are arguments of each check.
+/// What tokens of one issuer are held against. Time and the key set are arguments of each check.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Verifier {
-    /// The one accepted issuer; `None` accepts any https issuer, by its own word: "unpinned".
-    pub issuer: Option<IssuerUrl>,
+    /// The one accepted issuer.
+    pub issuer: IssuerUrl,
+    /// What else must be true.
+    pub rules: Rules,
+}
+
+/// What must be true of a token, whoever issued it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rules {
     /// What the `aud` claim must contain.
     pub audience: Audience,
     /// The accepted signature algorithms.
@@ -34,6 +44,27 @@ pub struct Verifier {
     pub max_lifetime: Duration,
     /// Whether a namespace's `default` account may be the subject.
     pub default_account: DefaultAccount,
+}
+
+/// What the token in the pod's own file is held against.
+///
+/// ```compile_fail
+/// // Nobody else's token: whoever can host an issuer could show one.
+/// use cambist_core::verify::{OwnTokenVerifier, Verifier};
+///
+/// fn misuse(own: OwnTokenVerifier) -> Verifier {
+///     own.into()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OwnTokenVerifier {
+    /// It must come from the configured issuer.
+    Pinned(Verifier),
+    /// It may come from any https issuer, by its own word. The kubelet wrote the file, and whoever
+    /// could write it instead could send its content to Entra himself; but then the checks are an early
+    /// diagnosis at most.
+    DangerUnpinned(Rules),
 }
 
 /// What to do about tokens of a namespace's `default` service account.
@@ -178,29 +209,14 @@ impl VerifyError {
 }
 
 impl Verifier {
-    /// The policy for projected tokens on their way to Entra: RS256 alone (all that Entra supports),
-    /// 300 seconds of leeway (edge clocks drift), at most 24 hours of life, no `default` account.
-    pub fn new(issuer: Option<IssuerUrl>, audience: Audience) -> Self {
-        Self {
-            issuer,
-            audience,
-            algorithms: vec![Alg::Rs256],
-            leeway: LEEWAY,
-            max_lifetime: MAX_LIFETIME,
-            default_account: DefaultAccount::Refused,
-        }
+    /// The usual [`Rules`] for this issuer's tokens.
+    pub fn new(issuer: IssuerUrl, audience: Audience) -> Self {
+        Self::with(issuer, Rules::new(audience))
     }
 
-    /// The issuer whose keys a token must be checked against: the configured one, or else the
-    /// token's own.
-    ///
-    /// # Errors
-    /// If none is configured and the token's is no acceptable URL.
-    pub fn issuer_of(&self, token: &ProjectedToken) -> Result<IssuerUrl, VerifyError> {
-        match &self.issuer {
-            Some(issuer) => Ok(issuer.clone()),
-            None => Ok(IssuerUrl::parse(&token.claims().issuer)?),
-        }
+    /// Rules of one's own.
+    pub fn with(issuer: IssuerUrl, rules: Rules) -> Self {
+        Self { issuer, rules }
     }
 
     /// Every check that needs no key. A token that fails here is bad whatever its signature; one
@@ -213,26 +229,26 @@ impl Verifier {
         token: &ProjectedToken,
         now: UnixTime,
     ) -> Result<ServiceAccount, VerifyError> {
-        token.header().alg(&self.algorithms)?;
+        let Self { issuer, rules } = self;
+        token.header().alg(&rules.algorithms)?;
         let claims = token.claims();
-        let issuer = self.issuer_of(token)?;
         if claims.issuer != issuer.as_str() {
             return Err(VerifyError::Issuer {
                 expected: Foreign::new(issuer.as_str()),
                 found: Foreign::new(&claims.issuer),
             });
         }
-        if !claims.audiences.iter().any(|audience| audience == self.audience.as_str()) {
+        if !claims.audiences.iter().any(|audience| audience == rules.audience.as_str()) {
             return Err(VerifyError::Audience {
-                expected: Foreign::new(self.audience.as_str()),
+                expected: Foreign::new(rules.audience.as_str()),
                 found: ForeignList::of(&claims.audiences),
             });
         }
         let subject: ServiceAccount = claims.subject.parse()?;
-        if subject.is_default() && !self.allows_default(&subject) {
+        if subject.is_default() && !rules.allows_default(&subject) {
             return Err(VerifyError::DefaultAccount(subject));
         }
-        self.check_dates(claims, now)?;
+        rules.check_dates(claims, now)?;
         Ok(subject)
     }
 
@@ -248,8 +264,52 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<VerifiedToken, VerifyError> {
         let subject = self.screen_at(token, now)?;
-        let key = jws::verify_parts(token.parts()?, token.header(), keys, &self.algorithms)?;
+        let key = jws::verify_parts(token.parts()?, token.header(), keys, &self.rules.algorithms)?;
         Ok(VerifiedToken { token: token.clone(), subject, thumbprint: key.thumbprint() })
+    }
+}
+
+impl From<Verifier> for OwnTokenVerifier {
+    fn from(verifier: Verifier) -> Self {
+        Self::Pinned(verifier)
+    }
+}
+
+impl OwnTokenVerifier {
+    /// What must be true of the token, whichever issuer it may come from.
+    pub fn rules(&self) -> &Rules {
+        match self {
+            Self::Pinned(verifier) => &verifier.rules,
+            Self::DangerUnpinned(rules) => rules,
+        }
+    }
+
+    /// What this token, the pod's own, is held against.
+    ///
+    /// # Errors
+    /// If no issuer is configured and the token's own is no acceptable URL.
+    pub fn verifier_of(&self, token: &ProjectedToken) -> Result<Cow<'_, Verifier>, VerifyError> {
+        match self {
+            Self::Pinned(verifier) => Ok(Cow::Borrowed(verifier)),
+            Self::DangerUnpinned(rules) => {
+                let issuer = IssuerUrl::parse(&token.claims().issuer)?;
+                Ok(Cow::Owned(Verifier::with(issuer, rules.clone())))
+            }
+        }
+    }
+}
+
+impl Rules {
+    /// The rules for projected tokens on their way to Entra: RS256 alone (all that Entra supports),
+    /// 300 seconds of leeway (edge clocks drift), at most 24 hours of life, no `default` account.
+    pub fn new(audience: Audience) -> Self {
+        Self {
+            audience,
+            algorithms: vec![Alg::Rs256],
+            leeway: LEEWAY,
+            max_lifetime: MAX_LIFETIME,
+            default_account: DefaultAccount::Refused,
+        }
     }
 
     fn allows_default(&self, subject: &ServiceAccount) -> bool {

@@ -91,12 +91,14 @@ impl Assertions {
         // What is bad without looking at any key is not worth a request to its issuer, and a token
         // whose claims are not ours must not choose whom we call. Only a wrong time may be the
         // clock's fault, which an answer from the issuer would show.
-        let verifier = self.admission.verifier();
-        let issuer = match verifier.screen_at(token, self.context.clock.wall()) {
-            Err(error) if !error.is_about_time() => Err(error),
-            _ => verifier.issuer_of(token),
-        };
-        let issuer = issuer.map_err(|error| Error::new(Refusal::from(error)))?;
+        let verifier = self.admission.verifier().verifier_of(token);
+        let screened = verifier.and_then(|verifier| {
+            match verifier.screen_at(token, self.context.clock.wall()) {
+                Err(error) if !error.is_about_time() => Err(error),
+                _ => Ok(verifier.issuer.clone()),
+            }
+        });
+        let issuer = screened.map_err(|error| Error::new(Refusal::from(error)))?;
         let keys = self.keys.with(&issuer, token.kid()).await.map_err(|error| error.to_string());
         Ok((issuer, keys))
     }

@@ -4,10 +4,11 @@ use super::*;
 use crate::issuer::IssuerUrl;
 use crate::scope::Audience;
 use crate::testing::{ISSUER, KEYS, NOW, header, payload, set};
+use crate::verify::Verifier;
 
 fn policy(mode: Mode) -> Admission {
     let issuer = IssuerUrl::parse(ISSUER).unwrap();
-    Admission::new(Verifier::new(Some(issuer), Audience::entra()), mode)
+    Admission::new(Verifier::new(issuer, Audience::entra()), mode)
 }
 
 fn token(kid: &str, payload: &str) -> ProjectedToken {

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{ISSUER, KEYS, NOW, b64, es256, header, payload, set};
 
 fn policy() -> Verifier {
-    Verifier::new(Some(IssuerUrl::parse(ISSUER).unwrap()), Audience::entra())
+    Verifier::new(IssuerUrl::parse(ISSUER).unwrap(), Audience::entra())
 }
 
 fn keys() -> KeySet {
@@ -131,7 +131,7 @@ fn a_key_that_is_not_there_is_another_thing_than_a_bad_token() {
 #[test]
 fn other_algorithms_are_accepted_where_configured_and_by_the_right_key_only() {
     let mut policy = policy();
-    policy.algorithms = vec![Alg::Es256, Alg::Rs256, Alg::Ps256];
+    policy.rules.algorithms = vec![Alg::Es256, Alg::Rs256, Alg::Ps256];
     let (jwk, token) = es256("e", &payload());
     let keys = KeySet::parse(set(&[&jwk, &KEYS[0].jwk("a")]).as_bytes()).unwrap();
     let check = |token: &str| {
@@ -150,19 +150,28 @@ fn other_algorithms_are_accepted_where_configured_and_by_the_right_key_only() {
 fn a_default_account_must_be_allowed_by_name() {
     let mut policy = policy();
     let token = signed(&payload().replace("payments:api", "payments:default"));
-    policy.default_account =
+    policy.rules.default_account =
         DefaultAccount::Allowed(vec!["system:serviceaccount:other:default".parse().unwrap()]);
     assert_eq!(verify_with(&policy, &token).unwrap_err().as_str(), "default_service_account");
-    policy.default_account =
+    policy.rules.default_account =
         DefaultAccount::Allowed(vec!["system:serviceaccount:payments:default".parse().unwrap()]);
     assert!(verify_with(&policy, &token).is_ok());
 }
 
 #[test]
 fn without_a_configured_issuer_the_tokens_own_is_used_if_it_is_one() {
-    let mut policy = policy();
-    policy.issuer = None;
-    assert!(verify_with(&policy, &signed(&payload())).is_ok());
+    let own = OwnTokenVerifier::DangerUnpinned(policy().rules);
+    let verify = |token: &str| {
+        let parsed = ProjectedToken::parse(token).unwrap();
+        own.verifier_of(&parsed).and_then(|verifier| verify_with(&verifier, token))
+    };
+    let elsewhere = signed(&payload().replace(ISSUER, "https://elsewhere.test/"));
+    for token in [&signed(&payload()), &elsewhere] {
+        assert!(verify(token).is_ok());
+    }
+    let pinned = OwnTokenVerifier::from(policy());
+    let verifier = pinned.verifier_of(&ProjectedToken::parse(&elsewhere).unwrap()).unwrap();
+    assert_eq!(verify_with(&verifier, &elsewhere).unwrap_err().as_str(), "issuer_mismatch");
     let legacy = signed(&payload().replace(ISSUER, "kubernetes/serviceaccount"));
-    assert_eq!(verify_with(&policy, &legacy).unwrap_err().as_str(), "issuer_mismatch");
+    assert_eq!(verify(&legacy).unwrap_err().as_str(), "issuer_mismatch");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist_core::admission::Mode;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::scope::Audience;
-use cambist_core::verify::{DefaultAccount, Verifier};
+use cambist_core::verify::{DefaultAccount, OwnTokenVerifier, Rules, Verifier};
 
 use super::{ConfigErrors, Fault};
 use crate::context::Context;
@@ -22,7 +22,8 @@ use crate::trust::Trust;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TrustConfig {
-    /// The one accepted issuer of the pod's tokens; `None` believes the token's own word for it.
+    /// The one accepted issuer of the pod's tokens; `None` believes the token's own word for it, see
+    /// [`OwnTokenVerifier::DangerUnpinned`].
     pub issuer: Option<IssuerUrl>,
     /// How far the clocks of cluster and pod may differ.
     pub leeway: Duration,
@@ -114,12 +115,15 @@ impl TrustConfig {
     }
 
     /// What a projected token with this audience is held against.
-    pub(crate) fn verifier(&self, audience: Audience) -> Verifier {
-        let mut verifier = Verifier::new(self.issuer.clone(), audience);
-        verifier.leeway = self.leeway;
-        verifier.max_lifetime = self.max_lifetime;
-        verifier.default_account = self.default_account.clone();
-        verifier
+    pub(crate) fn verifier(&self, audience: Audience) -> OwnTokenVerifier {
+        let mut rules = Rules::new(audience);
+        rules.leeway = self.leeway;
+        rules.max_lifetime = self.max_lifetime;
+        rules.default_account = self.default_account.clone();
+        match self.issuer.clone() {
+            Some(issuer) => Verifier::with(issuer, rules).into(),
+            None => OwnTokenVerifier::DangerUnpinned(rules),
+        }
     }
 
     /// Where keys come from, with a connection for each.

@@ -3,11 +3,10 @@ use std::sync::Mutex;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cambist_core::admission::{Admission, Circumstances, KeyVerdicts, Mode, Standing, Unchecked};
-use cambist_core::jwks::Alg;
 use cambist_core::refresh::Failure;
 use cambist_core::scope::Audience;
 use cambist_core::token::ProjectedToken;
-use cambist_core::verify::{DefaultAccount, Verifier};
+use cambist_core::verify::{OwnTokenVerifier, Rules};
 use http::Response;
 use http::header::{DATE, LOCATION, RETRY_AFTER};
 use tower::{BoxError, service_fn};
@@ -46,14 +45,7 @@ fn assertion() -> Assertion {
     );
     let parts = [r#"{"alg":"RS256","kid":"key-7"}"#, &payload, "a signature, or so it seems: ÿþý"];
     let token = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
-    let verifier = Verifier {
-        issuer: None,
-        audience: Audience::entra(),
-        algorithms: vec![Alg::Rs256],
-        leeway: Duration::from_secs(300),
-        max_lifetime: Duration::from_secs(86_400),
-        default_account: DefaultAccount::Refused,
-    };
+    let verifier = OwnTokenVerifier::DangerUnpinned(Rules::new(Audience::entra()));
     let world = Circumstances {
         keys: Err("none in this test"),
         now: NOW,

@@ -2,12 +2,18 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use cambist_core::admission::Caller;
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::scope::Audience;
+use cambist_core::subject::ServiceAccount;
+use cambist_core::verify::Verifier;
 use cambist_sim::fault::{Fault, Target};
-use tower::{ServiceExt, service_fn};
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower::{Layer as _, ServiceExt, service_fn};
 
 use super::*;
+use crate::issuer_keys::IssuerKeys;
 use crate::testing::{World, scope};
 
 #[tokio::test(start_paused = true)]
@@ -48,19 +54,33 @@ async fn without_a_token_no_request_goes_out() {
     assert_eq!(error.downcast::<crate::Error>().unwrap().class(), crate::error::Class::Transient);
 }
 
+fn account(name: &str) -> ServiceAccount {
+    format!("system:serviceaccount:{name}").parse().unwrap()
+}
+
 struct Door {
     world: World,
     layer: AuthenticateLayer,
 }
 
 impl Door {
+    /// Only the checkout of the shop may come in.
     fn new() -> Self {
+        Self::letting_in(|callers| callers.allow([account("shop:checkout")]))
+    }
+
+    fn letting_in(allow: impl FnOnce(Callers) -> AuthenticateLayer) -> Self {
         let world = World::new();
         let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
-        let verifier = Verifier::new(Some(issuer), Audience::parse("https://api.shop").unwrap());
+        let verifier = Verifier::new(issuer, Audience::parse("https://api.shop").unwrap());
         let keys = IssuerKeys::new(world.sources(), world.context());
-        let layer = AuthenticateLayer::new(verifier, keys, world.context());
+        let layer = allow(AuthenticateLayer::with_keys(verifier, keys, world.context()).unwrap());
         Self { world, layer }
+    }
+
+    async fn knock_as(&self, name: &str) -> (u16, String, String) {
+        let spec = self.spec().claim("sub", account(name).to_string());
+        self.knock(&[&format!("Bearer {}", self.token(spec))]).await
     }
 
     fn spec(&self) -> cambist_sim::token::TokenSpec {
@@ -133,4 +153,53 @@ async fn who_cannot_be_checked_is_not_let_in() {
     let token = door.token(door.spec());
     let (status, reason, _) = door.knock(&[&format!("Bearer {token}")]).await;
     assert_eq!((status, reason.as_str()), (503, "no_keys"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_token_of_somebody_who_was_not_allowed_is_403() {
+    let door = Door::new();
+    for name in ["shop:reports", "kube-system:cluster-admin", "shop2:checkout"] {
+        let (status, reason, _) = door.knock_as(name).await;
+        assert_eq!((status, reason.as_str()), (403, "caller_not_allowed"), "{name}");
+    }
+    // Who is not allowed is told so only with a token that is.
+    let forger = cambist_sim::keys::SigningKey::generate_rsa().unwrap();
+    let kid = door.world.sim.issuer().signer().kid().to_owned();
+    let stranger = account("shop:reports").to_string();
+    let forged = door.spec().header("kid", kid).claim("sub", stranger).sign(&forger).unwrap();
+    assert_eq!(door.knock(&[&format!("Bearer {forged}")]).await.1, "signature_invalid");
+}
+
+#[tokio::test(start_paused = true)]
+async fn namespaces_come_in_without_their_default_accounts_unless_those_are_named() {
+    let door = Door::letting_in(|callers| {
+        callers.allow_namespace("shop").allow([account("reports:default")]).allow_namespace("ops")
+    });
+    let shut = "default_service_account";
+    for (name, status, reason) in [
+        ("shop:checkout", 200, ""),
+        ("shop:anything", 200, ""),
+        ("shop:default", 401, shut),
+        ("reports:default", 200, ""),
+        ("reports:daily", 403, "caller_not_allowed"),
+        ("ops:watch", 200, ""),
+    ] {
+        let knocked = door.knock_as(name).await;
+        assert_eq!((knocked.0, knocked.1.as_str()), (status, reason), "{name}");
+    }
+    let open = Door::letting_in(Callers::allow_any);
+    assert_eq!(open.knock_as("anywhere:anybody").await.0, 200);
+    assert_eq!(open.knock_as("anywhere:default").await.1, shut);
+}
+
+#[test]
+fn callers_are_never_asked_for_what_entra_takes() {
+    let of = |audience| AuthenticateLayer::for_issuer("https://issuer.example/", audience);
+    assert!(of("https://orders.shop").is_ok());
+    for audience in ["api://AzureADTokenExchange", "api://AKSIdentityBinding"] {
+        assert!(matches!(of(audience), Err(CallersError::Exchangeable(_))), "{audience}");
+    }
+    assert!(matches!(of(""), Err(CallersError::Audience(_))));
+    let http = AuthenticateLayer::for_issuer("http://issuer.example/", "https://orders.shop");
+    assert!(matches!(http, Err(CallersError::Issuer(_))));
 }

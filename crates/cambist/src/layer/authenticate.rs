@@ -1,0 +1,223 @@
+//! A verified caller on requests that come in.
+
+use std::sync::Arc;
+use std::task::{Context as Poller, Poll};
+
+use cambist_core::admission::Caller;
+use cambist_core::subject::ServiceAccount;
+use cambist_core::token::ProjectedToken;
+use cambist_core::verify::Verifier;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, Request, Response, StatusCode};
+use tower::{Layer, Service};
+
+use super::callers::{Allowed, Callers, CallersError};
+use crate::context::Context;
+use crate::issuer_keys::{COOLDOWN, IssuerKeys};
+
+/// Lets through only requests whose bearer is a verified service-account token of somebody who may
+/// come in, and tells the handler whose: a [`Caller`] in the request's extensions.
+///
+/// The token must come from one issuer and be addressed to one audience, never to Entra's: a token
+/// that callers show around must be good for nothing else. Refusals carry the reason in
+/// `x-cambist-reason`: 401 for a token that is no good, 403 `caller_not_allowed` for a good one of
+/// somebody who was not allowed, 503 for what cannot be checked for now, which is never let in.
+///
+/// ```no_run
+/// # async fn example<S>(service: S) -> Result<(), Box<dyn std::error::Error>> {
+/// use cambist::layer::AuthenticateLayer;
+/// use tower::Layer as _;
+///
+/// // Callers mount a token with `audience: "https://orders.shop"` and send it as their bearer.
+/// let issuer = "https://issuer.example/cluster-1/";
+/// let layer = AuthenticateLayer::for_issuer(issuer, "https://orders.shop")?
+///     .allow(["system:serviceaccount:shop:checkout".parse()?])
+///     .allow_namespace("reports");
+/// let service = layer.layer(service);
+/// # Ok(()) }
+/// ```
+///
+/// It takes nobody's word for the issuer: an [`OwnTokenVerifier`], which may, is no [`Verifier`].
+///
+/// ```compile_fail
+/// use cambist::core::verify::OwnTokenVerifier;
+/// use cambist::{Context, issuer_keys::IssuerKeys, layer::AuthenticateLayer};
+///
+/// fn misuse(own: OwnTokenVerifier, keys: IssuerKeys, context: Context) {
+///     drop(AuthenticateLayer::with_keys(own, keys, context));
+/// }
+/// ```
+///
+/// [`OwnTokenVerifier`]: cambist_core::verify::OwnTokenVerifier
+#[derive(Clone, Debug)]
+pub struct AuthenticateLayer {
+    verifier: Arc<Verifier>,
+    allowed: Arc<Allowed>,
+    keys: IssuerKeys,
+    context: Context,
+}
+
+impl AuthenticateLayer {
+    /// Callers with tokens of this public issuer for this audience: its keys are fetched over https,
+    /// and the platform's certificate authorities are trusted. Say next who of them may come in.
+    ///
+    /// # Errors
+    /// If the issuer is no https URL, or the audience is none, or one of Entra's.
+    pub fn for_issuer(url: &str, audience: &str) -> Result<Callers, CallersError> {
+        Callers::of_issuer(url, audience)
+    }
+
+    /// Callers held against a policy of one's own, by keys from anywhere, such as the cluster's API
+    /// server. Say next who of them may come in.
+    ///
+    /// # Errors
+    /// If the audience is one of Entra's.
+    pub fn with_keys(
+        verifier: Verifier,
+        keys: IssuerKeys,
+        context: Context,
+    ) -> Result<Callers, CallersError> {
+        Callers::new(verifier, keys, context)
+    }
+
+    pub(super) fn of(callers: Callers) -> Self {
+        let Callers { verifier, keys, context } = callers;
+        Self { verifier: Arc::new(verifier), allowed: Arc::default(), keys, context }
+    }
+
+    /// Lets these accounts in as well, as [`Callers::allow`].
+    #[must_use]
+    pub fn allow(mut self, accounts: impl IntoIterator<Item = ServiceAccount>) -> Self {
+        let verifier = Arc::make_mut(&mut self.verifier);
+        Arc::make_mut(&mut self.allowed).add(accounts, verifier);
+        self
+    }
+
+    /// Lets a whole namespace in as well, as [`Callers::allow_namespace`].
+    #[must_use]
+    pub fn allow_namespace(mut self, namespace: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.allowed).add_namespace(namespace.into());
+        self
+    }
+
+    pub(super) fn allow_any(mut self) -> Self {
+        Arc::make_mut(&mut self.allowed).add_all();
+        self
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+        let token = bearer(headers)?;
+        let token = ProjectedToken::parse(token).map_err(|_| Denied::new("token_malformed"))?;
+        let now = self.context.clock.wall();
+        // Nothing is fetched for a token whose own claims already rule it out.
+        self.verifier.screen_at(&token, now).map_err(|e| Denied::new(e.as_str()))?;
+        let keys = self.keys.with(&self.verifier.issuer, token.kid()).await;
+        let keys = keys.map_err(|_| Denied::UNCHECKED)?;
+        let verified = self.verifier.verify_at(&token, &keys, now);
+        let caller = verified.map(Caller::from).map_err(|e| Denied::new(e.as_str()))?;
+        // Last, so that nobody learns by guessing who would be let in.
+        if self.allowed.permits(caller.subject()) { Ok(caller) } else { Err(Denied::NOT_ALLOWED) }
+    }
+}
+
+/// The one bearer token of a request.
+fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (all.next(), all.next()) else {
+        return Err(Denied::new("bearer_missing"));
+    };
+    let value = value.to_str().map_err(|_| Denied::new("bearer_missing"))?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token),
+        _ => Err(Denied::new("bearer_missing")),
+    }
+}
+
+/// Why a caller is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Denied {
+    status: StatusCode,
+    reason: &'static str,
+}
+
+impl Denied {
+    const UNCHECKED: Self = Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "no_keys" };
+    const NOT_ALLOWED: Self = Self { status: StatusCode::FORBIDDEN, reason: "caller_not_allowed" };
+
+    const fn new(reason: &'static str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, reason }
+    }
+
+    fn response<B: Default>(self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert("x-cambist-reason", HeaderValue::from_static(self.reason));
+        // RFC 6750 section 3.
+        let challenge = match (self.status, self.reason) {
+            (StatusCode::UNAUTHORIZED, "bearer_missing") => "Bearer",
+            (StatusCode::UNAUTHORIZED, _) => "Bearer error=\"invalid_token\"",
+            (StatusCode::FORBIDDEN, _) => "Bearer error=\"insufficient_scope\"",
+            _ => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(COOLDOWN.as_secs()));
+                return response;
+            }
+        };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response
+    }
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Authenticate<S> {
+        Authenticate { inner, layer: self.clone() }
+    }
+}
+
+/// What [`AuthenticateLayer`] makes of a service.
+#[derive(Clone, Debug)]
+pub struct Authenticate<S> {
+    inner: S,
+    layer: AuthenticateLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Authenticate<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Poller<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
+        async move {
+            // Nobody but this layer says who the caller is.
+            request.extensions_mut().remove::<Caller>();
+            let headers = std::mem::take(request.headers_mut());
+            let caller = layer.caller(&headers).await;
+            *request.headers_mut() = headers;
+            match caller {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    inner.call(request).await
+                }
+                Err(denied) => Ok(denied.response()),
+            }
+        }
+        .boxed()
+    }
+}
