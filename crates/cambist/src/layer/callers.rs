@@ -56,7 +56,7 @@ pub enum CallersError {
 }
 
 /// Whether Entra, or what stands before it, gives an Azure token for one of this audience.
-fn is_exchangeable(audience: &Audience) -> bool {
+pub(super) fn is_exchangeable(audience: &Audience) -> bool {
     Cloud::of_audience(audience).is_some() || *audience == Audience::aks_identity_binding()
 }
 

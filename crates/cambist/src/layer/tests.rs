@@ -129,6 +129,11 @@ async fn everybody_else_stays_outside() {
     let default = "system:serviceaccount:shop:default";
     for (spec, reason) in [
         (door.spec().claim("aud", "api://AzureADTokenExchange"), "audience_mismatch"),
+        // Good for this service, and for whoever it is shown to as well.
+        (
+            door.spec().claim("aud", ["https://api.shop", "api://AzureADTokenExchange"].as_slice()),
+            "audience_mismatch",
+        ),
         (door.spec().claim("iss", "https://other/"), "issuer_mismatch"),
         (door.spec().claim("sub", default), "default_service_account"),
         (door.spec().claim("sub", "system:node:n"), "subject_invalid"),
