@@ -152,7 +152,7 @@ impl Stage<'_> {
         let forwarded = with(self.app.request(VAULT));
         for (who, request, expected) in [
             ("without the header secret", bare, 401),
-            ("for a foreign Host", host.header(HOST, "attacker.example"), 400),
+            ("for a foreign Host", host.header(HOST, "attacker.example"), 403),
             ("through a proxy", forwarded.header("x-forwarded-for", "203.0.113.7"), 403),
         ] {
             let answer = self.app.send(request).await?;
