@@ -5,8 +5,8 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use cambist_core::clock::Clock;
+use cambist_core::duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use jiff::SignedDuration;
 
 /// How long one question may take.
 const ONE: Duration = Duration::from_secs(2);
@@ -31,17 +31,11 @@ pub(crate) fn command() -> Command {
         .long("wait")
         .value_name("DURATION")
         .default_value("0s")
-        .value_parser(duration)
-        .help("Ask again for so long until it is ready, for example 60s");
+        .value_parser(duration::parse)
+        .help("Ask again for so long until it is ready, such as 60s or 5m");
     Command::new("health")
         .about("Ask a running sidecar whether it is ready; exits 0 if it is, 1 if not")
         .args([admin, tokens, wait])
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wanted = "a time like 60s or 2m was expected";
-    let span: SignedDuration = text.parse().map_err(|error| format!("{error}; {wanted}"))?;
-    Duration::try_from(span).map_err(|_| wanted.to_owned())
 }
 
 /// A question to a sidecar.
@@ -195,6 +189,6 @@ mod tests {
         assert_eq!(at(&[], "[::]:8422"), "[::1]:8422");
         assert_eq!(at(&["--admin", "http://10.0.0.1:1/"], "127.0.0.1:8422"), "10.0.0.1:1");
         assert!(probe(&["--admin", "http://a:1/x"], "127.0.0.1:8422").is_err());
-        assert_eq!(probe(&["--wait", "1m 30s"], "127.0.0.1:1").unwrap().wait.as_secs(), 90);
+        assert_eq!(probe(&["--wait", "1m30s"], "127.0.0.1:1").unwrap().wait.as_secs(), 90);
     }
 }

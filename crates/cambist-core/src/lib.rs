@@ -14,6 +14,7 @@
 
 pub mod admission;
 pub mod clock;
+pub mod duration;
 pub mod foreign;
 pub mod issuer;
 pub mod json;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration;
 use cambist_key_age::{AgeBasis, Grade, Platform, Severity};
 
-use crate::time::{duration, moment};
+use crate::time::moment;
 
 /// The platform, or whatever the issuer's URL gives away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +53,19 @@ pub(super) fn assumption(text: &str) -> Result<UnixTime, String> {
     }
 }
 
+fn parsed(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|problem| problem.to_string())
+}
+
 pub(super) fn every(text: &str) -> Result<Duration, String> {
-    let every = duration(text)?;
+    let every = parsed(text)?;
     let enough = every >= Duration::from_secs(60);
     enough.then_some(every).ok_or_else(|| "issuers are asked at most once a minute".to_owned())
 }
 
 pub(super) fn within(text: &str) -> Result<Within, String> {
     match text.strip_suffix('%') {
-        None => duration(text).map(Within::Time),
+        None => parsed(text).map(Within::Time),
         Some(share) => match share.parse() {
             Ok(share @ 1..=100) => Ok(Within::Share(share)),
             _ => Err("a share is from 1% to 100%".to_owned()),

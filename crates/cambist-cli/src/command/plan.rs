@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_key_age::{CheckId, Platform};
 use serde::Serialize;
 
@@ -10,7 +11,6 @@ use crate::cli::Plain;
 use crate::cli::issuer::{Plan, Profile};
 use crate::output;
 use crate::output::table::grid;
-use crate::time::rough;
 use crate::world::{Outcome, World};
 
 /// One step.

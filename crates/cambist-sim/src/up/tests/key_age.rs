@@ -210,7 +210,8 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
     let world = up(|_| ()).await;
     for (path, body, word) in [
         ("/sim/schedule", r#"{"rotate_after":"1m"}"#, "hour"),
-        ("/sim/schedule", r#"{"rotate_after":"soon"}"#, "suffix|whole seconds"),
+        ("/sim/schedule", r#"{"rotate_after":"soon"}"#, "whole numbers"),
+        ("/sim/schedule", r#"{"rotate_after":45}"#, "45 has no unit"),
         ("/sim/publish", "{}", "either"),
         ("/sim/publish", r#"{"key":"new","jwk":{}}"#, "either"),
         ("/sim/publish", r#"{"key":"unheard-of"}"#, "/sim/keys"),
