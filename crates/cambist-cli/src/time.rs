@@ -45,13 +45,6 @@ pub(crate) fn day(moment: UnixTime) -> String {
     moment.to_string().chars().take(10).collect()
 }
 
-/// What an HTTP header such as `Date` says.
-pub(crate) fn http_date(text: &str) -> Option<UnixTime> {
-    let at = httpdate::parse_http_date(text).ok()?;
-    let since_epoch = at.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +60,5 @@ mod tests {
         assert_eq!(day(at), "2026-11-23");
         assert_eq!(relative(at, at + Duration::from_secs(7200)), "2h ago");
         assert_eq!(relative(at + Duration::from_secs(90), at), "in 1m30s");
-        assert_eq!(http_date("Mon, 23 Nov 2026 04:13:45 GMT"), Some(at));
-        assert_eq!(http_date("never"), None);
     }
 }

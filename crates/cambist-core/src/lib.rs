@@ -16,6 +16,7 @@ pub mod admission;
 pub mod clock;
 pub mod duration;
 pub mod foreign;
+pub mod headers;
 pub mod issuer;
 pub mod json;
 pub mod jwks;
