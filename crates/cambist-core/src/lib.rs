@@ -21,6 +21,7 @@ pub mod issuer;
 pub mod json;
 pub mod jwks;
 pub mod jws;
+pub mod names;
 pub mod refresh;
 pub mod scope;
 pub mod secret;

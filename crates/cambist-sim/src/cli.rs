@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cambist_core::duration::exact;
+use cambist_core::names::is_guid;
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::random::is_uuid;
 use crate::up::duration::duration;
 use crate::up::{self, Options, Running, Trust};
 
@@ -183,7 +183,7 @@ fn describe(running: &Running, lifetime: Duration) -> String {
 }
 
 fn uuid(text: &str) -> Result<String, String> {
-    is_uuid(text).then(|| text.to_owned()).ok_or_else(|| "not a UUID".to_owned())
+    is_guid(text).then(|| text.to_owned()).ok_or_else(|| "not a UUID".to_owned())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cambist_core::clock::UnixTime;
 use cambist_core::headers;
 use cambist_core::jwks::{KeyId, Thumbprint};
+use cambist_core::names;
 use cambist_key_age::checks::{
     self, Answer, DiscoveryAccess, Document, ExternalSigner, FileKind as Kind, Flags, KeyFile, Tls,
 };
@@ -142,8 +143,7 @@ fn tls(case: &Case) -> Vec<Finding> {
     for reply in [&public.discovery, &public.jwks].into_iter().flatten() {
         let Some(not_after) = reply.certificate_ends else { continue };
         for mut finding in checks::weak_tls(&Tls { not_after, ..sound.clone() }, case.now) {
-            let host = reply.url.parse::<http::Uri>().ok();
-            let host = host.as_ref().and_then(|url| url.authority());
+            let host = names::authority(&reply.url);
             finding.evidence.extend(host.map(|host| format!("at {host}")));
             // Both documents are mostly at one host.
             if !out.contains(&finding) {

@@ -8,6 +8,7 @@ use cambist_core::admission::Exemption;
 use cambist_core::admission::Mode;
 use cambist_core::duration;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::names::is_guid;
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{self, DefaultAccount};
@@ -72,9 +73,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn guid(&mut self, name: &str) -> Option<String> {
         let text = self.required(name)?;
-        let lengths = text.split('-').map(str::len);
-        let hex = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        if hex && lengths.eq([8, 4, 4, 4, 12]) {
+        if is_guid(&text) {
             return Some(text);
         }
         self.fault(name, format!("must be a GUID, found {text:?}"));
