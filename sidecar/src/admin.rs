@@ -61,6 +61,12 @@ impl Admin {
         Self { door, credential, telemetry, clock, protocols, draining: AtomicBool::new(false) }
     }
 
+    /// What its metrics and status are read from.
+    #[cfg(test)]
+    pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
     /// From now on the sidecar is not ready: it is about to end.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);

@@ -311,6 +311,9 @@ const fn status_word(status: u16) -> &'static str {
 }
 
 #[cfg(test)]
+mod names;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -390,3 +390,6 @@ fn refused(error: &Error) -> Option<&Refused> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod lines;
