@@ -29,9 +29,10 @@ fn shape(lines: &Lines) -> BTreeSet<String> {
 async fn every_line_keeps_its_message_and_its_fields() {
     let (lines, guard) = Lines::listen("debug");
     let world = World::new();
-    let (endpoint, admin, credential) = world.endpoints(&[]);
+    let (endpoint, credential) = world.endpoint();
+    let admin = world.admin(&credential, world.telemetry.clone());
     let summing = {
-        let telemetry = admin.telemetry().clone();
+        let telemetry = world.telemetry.clone();
         tokio::spawn(async move { telemetry.sum_up().await })
     };
     for _ in 0..2 {
@@ -53,7 +54,6 @@ async fn every_line_keeps_its_message_and_its_fields() {
     world.waiting.end();
     ask(&endpoint, msi("api://late")).await;
     summing.abort();
-    drop(credential);
 
     // Nobody publishes keys.
     world.sim.faults().clear();
