@@ -8,9 +8,9 @@ use crate::testing::{World, scope};
 
 const VAULT: &str = "https://vault.azure.net";
 
-/// Keeps of each event what joins it with others.
+/// Keeps of each event what joins it with others, and how it prints.
 #[derive(Debug, Default)]
-struct Journal(Mutex<Vec<Line>>);
+struct Journal(Mutex<Vec<Line>>, Mutex<String>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
@@ -63,6 +63,7 @@ impl Observer for Journal {
             }
         };
         self.0.lock().unwrap().push(line);
+        self.1.lock().unwrap().push_str(&format!("{event:?}\n"));
     }
 }
 
@@ -101,6 +102,12 @@ async fn a_tokens_events_have_its_identity_its_scope_and_its_exchanges_id() {
     // The work took what Entra took; who came later waited for nothing.
     let times: Vec<_> = all[2..].iter().map(|line| line.took.as_secs()).collect();
     assert_eq!(times, [2, 2, 0]);
+    let (printed, assertion) = (journal.1.lock().unwrap(), world.kubelet.token_file());
+    let assertion = std::fs::read_to_string(assertion).unwrap();
+    let signature = assertion.trim().rsplit('.').next().unwrap();
+    for secret in [token.secret().expose(), signature] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
