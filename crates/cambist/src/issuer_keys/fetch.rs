@@ -19,9 +19,9 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::freshness::{FRESH, fresh_for, max_age};
 use super::source::{PATIENCE, Source};
+use crate::event::KeySource;
 use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
-use crate::observer::KeySource;
 use crate::token_file::{TokenFile, TokenFileError};
 use crate::transport::{Limits, Transport, TransportError};
 
