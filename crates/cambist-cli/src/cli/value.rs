@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::subject::ServiceAccount;
 use cambist_key_age::{AgeBasis, Grade, Platform, Severity};
 
+use super::rotation::Account;
 use crate::time::{duration, moment};
 
 /// The platform, or whatever the issuer's URL gives away.
@@ -50,6 +52,15 @@ pub(super) fn assumption(text: &str) -> Result<UnixTime, String> {
         Some(("cluster-created", time)) => moment(time),
         _ => Err("expected cluster-created=TIME, such as cluster-created=2026-11-01".to_owned()),
     }
+}
+
+pub(super) fn account(text: &str) -> Result<Account, String> {
+    let wrong = || "expected NAMESPACE/ACCOUNT, such as kube-system/cambist".to_owned();
+    let (namespace, name) = text.split_once('/').ok_or_else(wrong)?;
+    // The rules of a service account's subject are those of its two names.
+    let subject = format!("system:serviceaccount:{namespace}:{name}");
+    subject.parse::<ServiceAccount>().map_err(|_| wrong())?;
+    Ok(Account { namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
 pub(super) fn every(text: &str) -> Result<Duration, String> {
