@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::exact;
 use serde::Serialize;
 
 use super::platform::Platform;
@@ -159,7 +160,7 @@ pub enum Misfit {
     /// The old key would be public for longer than it may.
     #[error(
         "a key that is replaced after {} and withdrawn {} later is public for {}, and may be for {}: shorten --max-token-ttl or --margin, or replace it earlier",
-        .limits.rotate_after().as_secs(), .overlap.as_secs(), .limits.rotate_after().saturating_add(*overlap).as_secs(), .limits.expire_after().as_secs()
+        exact(.limits.rotate_after()), exact(*overlap), exact(.limits.rotate_after().saturating_add(*overlap)), exact(.limits.expire_after())
     )]
     Expires {
         /// The limits.
@@ -169,8 +170,8 @@ pub enum Misfit {
     },
     /// The next rotation would have to begin before this one.
     #[error(
-        "a key has to be public for {} s before it signs, and to be replaced after {} s: rotate less often, or show that caches are shorter",
-        .cache.as_secs(), .limits.rotate_after().as_secs()
+        "a key has to be public for {} before it signs, and to be replaced after {}: rotate less often, or show that caches are shorter",
+        exact(*cache), exact(.limits.rotate_after())
     )]
     TooOften {
         /// The limits.

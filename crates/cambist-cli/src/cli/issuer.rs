@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration;
 use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -12,7 +13,7 @@ pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{assumption, basis, every, grade, profile, severity, within};
 use crate::store::StateName;
-use crate::time::{duration, moment};
+use crate::time::moment;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IssuerCommand {
@@ -147,28 +148,28 @@ pub(crate) struct State {
 
 /// What keys are held against.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Policy")]
+#[command(next_help_heading = "Policy (a DURATION has its unit: s, m, h, d or w)")]
 pub(crate) struct PolicyArgs {
     /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener.
     #[arg(long, default_value = "auto", value_parser = profile)]
     pub(crate) profile: Profile,
     /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) rotate_after: Option<Duration>,
     /// Publish no key for longer than [default: 90d].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) expire_after: Option<Duration>,
     /// How far beyond a limit a key may be before anybody says so.
-    #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration::parse)]
     pub(crate) grace: Duration,
     /// The longest life of a token, and so the least overlap of two keys.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub(crate) max_token_ttl: Duration,
     /// How long observations may pause; two hours more than a day, since no daily job is exact.
-    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = duration::parse)]
     pub(crate) max_gap: Duration,
     /// How often an external signer has the API server fetch its keys; --apiserver-metrics do not say.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
     pub(crate) signer_refresh: Duration,
     /// From which event ages are counted: conservative, trust, material, activation.
     #[arg(long, value_name = "BASIS", default_value = "conservative", value_parser = basis)]
@@ -237,7 +238,7 @@ pub(crate) struct Observe {
     /// Write what was collected to a file, to be judged elsewhere with `check --offline`.
     #[arg(long, value_name = "FILE", conflicts_with = "every")]
     pub(crate) bundle: Option<PathBuf>,
-    /// Look again every so often, until SIGTERM or Ctrl-C.
+    /// Look again every so often, such as 1h, until SIGTERM or Ctrl-C.
     #[arg(long, value_name = "DURATION", value_parser = every)]
     pub(crate) every: Option<Duration>,
     /// How to print each look.
@@ -294,7 +295,7 @@ pub(crate) struct NeedsRotation {
     pub(crate) policy: PolicyArgs,
     /// Count a key that will be due within this time, or that has used up this share of its time,
     /// such as 7d or 75%.
-    #[arg(long, visible_alias = "expires-in", value_name = "TIME", value_parser = within)]
+    #[arg(long, visible_alias = "expires-in", value_name = "DURATION|SHARE", value_parser = within)]
     pub(crate) within: Option<Within>,
     /// Say nothing; the exit code says it all.
     #[arg(short, long)]

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration;
 use cambist_key_age::rotation::Gate;
 use clap::{Args, ValueEnum};
 
 use super::Plain;
 use super::issuer::{PolicyArgs, Sources, State};
 use super::value::account;
-use crate::time::{duration, moment};
+use crate::time::moment;
 
 /// Less than this is no safe wait: a day is what operators leave, since Entra documents no bound.
 pub(crate) const LEAST_CACHE: Duration = Duration::from_secs(3600);
@@ -18,11 +19,12 @@ pub(crate) const LEAST_CACHE: Duration = Duration::from_secs(3600);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Waiting")]
 pub(crate) struct Waits {
-    /// How long relying parties may go on with the key set as it was. Entra documents no bound.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    /// How long relying parties may go on with the key set as it was, with a unit: s, m, h, d or w.
+    /// Entra documents no bound.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub(crate) cache_ttl: Duration,
     /// What to add to the longest life of a token before the old key is withdrawn.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub(crate) margin: Duration,
     /// Accept a --cache-ttl below an hour.
     #[arg(long)]
@@ -35,8 +37,8 @@ impl Waits {
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.cache_ttl < LEAST_CACHE && !self.force {
             return Err(format!(
-                "--cache-ttl {}s is less than an hour, and Entra was seen to go on with an old key set for longer: leave it at 24h, or say --force",
-                self.cache_ttl.as_secs()
+                "--cache-ttl {} is less than an hour, and Entra was seen to go on with an old key set for longer: leave it at 24h, or say --force",
+                duration::exact(self.cache_ttl)
             ));
         }
         Ok(())
@@ -101,7 +103,7 @@ pub(crate) struct AskGate {
     #[command(flatten)]
     pub(crate) waits: Waits,
     /// The longest life of a token.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub(crate) max_token_ttl: Duration,
     #[command(flatten)]
     pub(crate) sources: Sources,

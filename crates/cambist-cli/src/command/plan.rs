@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_key_age::rotation::{Act, Course, Dated, Times};
 use cambist_key_age::{Platform, Role};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::collect::CollectError;
 use crate::output;
 use crate::policy;
 use crate::text::plain;
-use crate::time::{day, relative, rough};
+use crate::time::{day, relative};
 use crate::world::{Outcome, USAGE, World};
 
 pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {

@@ -178,7 +178,7 @@ async fn a_look_by_a_wrong_clock_is_told_and_leaves_no_old_key_behind() {
         let outcome = pod.run(&observe).await;
         let line: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
         assert_eq!((outcome.code, &line["recorded"]), (3, &json!(false)), "{line:#}");
-        assert!(line["problems"][0].as_str().unwrap().contains("100 d off"), "{line:#}");
+        assert!(line["problems"][0].as_str().unwrap().contains("100d off"), "{line:#}");
         let report = pod.json(CHECK).await;
         assert_eq!(report["looksLeftOut"], 1, "{report:#}");
         assert_eq!(report["verdict"], "UNKNOWN");

@@ -280,7 +280,7 @@ async fn a_clock_that_is_set_right_leaves_no_old_key_behind() {
         assert_eq!((said.looks_left_out, said.judgement.verdict), (1, Verdict::Unknown));
         let off = said.findings.iter().find(|found| found.id == CheckId::K405).unwrap();
         assert_eq!(off.severity, Severity::High);
-        assert!(off.evidence[0].contains("100 d off"), "{off}");
+        assert!(off.evidence[0].contains("100d off"), "{off}");
         // NTP.
         node.skew(0);
         sleep(Duration::from_secs(61)).await;
