@@ -9,6 +9,7 @@ use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Plain;
+pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{assumption, basis, every, grade, profile, severity, within};
 use crate::store::StateName;
@@ -61,11 +62,22 @@ pub(crate) enum IssuerCommand {
         cambist issuer needs-rotation --issuer URL --state file:history.json && ./rotate.sh\n  \
         cambist issuer needs-rotation --issuer URL --state file:history.json --within 75%")]
     NeedsRotation(NeedsRotation),
-    /// Print the dates of a safe rotation
+    /// Print the steps and dates of a rotation that interrupts nobody
     #[command(after_help = "Examples:\n  \
-        cambist issuer plan --start 2026-12-01\n  \
-        cambist issuer plan --profile kubeadm --max-token-ttl 365d")]
+        cambist issuer plan --issuer URL --state file:history.json\n  \
+        cambist issuer plan --profile arc-k3s --start 2026-12-01 --max-token-ttl 365d")]
     Plan(Plan),
+    /// Say by exit code whether the next step of a rotation is safe now
+    ///
+    /// Exit codes: 0 it is, 1 it is not (or not yet), 3 what would tell was not looked at, 64 usage.
+    #[command(after_help = "Examples:\n  \
+        # every API server accepts the new key: it may be published\n  \
+        cambist issuer gate publish new.pub --kubeconfig K --api-server https://10.0.0.1:6443 --api-server https://10.0.0.2:6443\n\n  \
+        # it was public for a day: it may sign\n  \
+        cambist issuer gate sign new.pub --issuer URL --state file:history.json\n\n  \
+        # every API server signs with another key, and nothing that this one signed is alive\n  \
+        cambist issuer gate retire old.pub --kubeconfig K --mint kube-system/cambist --state file:history.json")]
+    Gate(AskGate),
     /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
     #[command(after_help = "Example:\n  cambist issuer kid /etc/kubernetes/pki/sa.pub")]
     Kid(Kid),
@@ -248,6 +260,8 @@ pub(crate) struct ShowHistory {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Explain {
     /// The key's kid, its thumbprint, or the beginning of either.
+    // A kid is base64url, and may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) kid: String,
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -286,34 +300,6 @@ pub(crate) struct NeedsRotation {
     /// Say nothing; the exit code says it all.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Plan {
-    /// When the new key is to be published [default: now].
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) start: Option<UnixTime>,
-    /// How long relying parties cache a key set; a DURATION has its unit: s, m, h, d or w.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
-    pub(crate) cache_ttl: Duration,
-    /// The longest life of a token.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
-    pub(crate) max_token_ttl: Duration,
-    /// What to add before the old key is dropped.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
-    pub(crate) margin: Duration,
-    /// How long the new key may sign before the next rotation.
-    #[arg(long, value_name = "DURATION", default_value = "45d", value_parser = duration::parse)]
-    pub(crate) rotate_after: Duration,
-    /// The platform, whose steps are printed; see `issuer check --help`.
-    #[arg(long, default_value = "kubeadm", value_parser = profile)]
-    pub(crate) profile: Profile,
-    /// How to print it.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Plain,
-    /// The time to reckon with instead of the clock's.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) now: Option<UnixTime>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::duration;
+use cambist_core::names::{is_namespace, is_object_name};
 use cambist_key_age::{AgeBasis, Grade, Platform, Severity};
 
+use super::rotation::Account;
 use crate::time::moment;
 
 /// The platform, or whatever the issuer's URL gives away.
@@ -50,6 +52,15 @@ pub(super) fn assumption(text: &str) -> Result<UnixTime, String> {
     match text.split_once('=') {
         Some(("cluster-created", time)) => moment(time),
         _ => Err("expected cluster-created=TIME, such as cluster-created=2026-11-01".to_owned()),
+    }
+}
+
+pub(super) fn account(text: &str) -> Result<Account, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if is_namespace(namespace) && is_object_name(name) => {
+            Ok(Account { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("expected NAMESPACE/ACCOUNT, such as kube-system/cambist".to_owned()),
     }
 }
 
