@@ -59,7 +59,7 @@ pub use judge::{Judgement, KeyJudgement, Known, judge};
 pub use platform::Platform;
 pub use policy::{AgeBasis, Limits, Policy};
 pub use published::PublishedSet;
-pub use role::Role;
+pub use role::{Role, Signer, Signings};
 pub use verdict::Verdict;
 
 /// The same keys and tokens as in the core's tests.

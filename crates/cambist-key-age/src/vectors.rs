@@ -27,7 +27,6 @@ pub(super) fn known(history: &History) -> Known {
         facts: history.facts(primary, Grade::Proven),
         published: history.published(primary),
         signings: history.signings().clone(),
-        ..Known::default()
     }
 }
 
@@ -89,7 +88,7 @@ fn vector_03_hourly_observation_proves_youth() {
     let born = NOW - DAY * 10;
     watch(&mut history, &[1], born - DAY * 30, born - HOUR, HOUR);
     watch(&mut history, &[1, 2], born, NOW, HOUR);
-    history.observe_token(key(2), born + HOUR * 2, born + HOUR * 3);
+    history.observe_token(key(2), NOW - HOUR, NOW);
     let out = judge(&known(&history), &Policy::default(), NOW);
     let new = out.key(key(2)).unwrap();
     assert_eq!((new.verdict, new.grade), (Verdict::Ok, Some(Grade::Proven)));
@@ -140,19 +139,21 @@ fn vector_06_a_token_of_a_key_that_only_the_api_server_has_cannot_be_exchanged()
 }
 
 #[test]
-fn vector_07_a_jwk_that_dates_itself_after_its_sighting_contradicts_it() {
+fn vector_07_a_jwk_that_dates_itself_after_its_sighting_gives_way_to_it() {
     let mut history = issuer();
     watch(&mut history, &[1], NOW - DAY * 30, NOW, DAY);
     let mut known = known(&history);
     known.facts.push(Fact::dated(key(1), NOW - DAY * 5, NOW));
     let out = judge(&known, &Policy::default(), NOW);
-    assert_eq!(out.verdict, Verdict::Suspect);
-    let conflict = &out.keys[0].conflicts;
-    assert_eq!(conflict.len(), 1);
+    assert_eq!((out.verdict, out.keys[0].trust_age.at_least), (Verdict::Unknown, DAY * 30));
+    let disputed = &out.keys[0].disputed;
+    assert_eq!((disputed.len(), out.keys[0].conflicts.len()), (1, 0));
     assert_eq!(
-        (conflict[0].not_before.source, conflict[0].not_after.source),
+        (disputed[0].not_before.source, disputed[0].not_after.source),
         (Evidence::E5, Evidence::E1)
     );
+    let found = checks::contradictions(&out.keys[0]);
+    assert_eq!((found[0].id, found[0].severity), (CheckId::K005, Severity::Info));
 }
 
 #[test]
@@ -343,7 +344,6 @@ pub(super) fn signer_seen_since(since: UnixTime) -> (History, Known) {
     history.observe_token(key(1), NOW - HOUR, NOW);
     let mut known = known(&history);
     known.published = BTreeSet::from([key(1)]);
-    let seen = Signings { first: NOW - HOUR, last: NOW - HOUR, expires: NOW };
-    known.signings.insert(key(1), seen);
+    known.signings.insert(key(1), Signings::of(NOW - HOUR, NOW));
     (history, known)
 }

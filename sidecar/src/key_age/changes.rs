@@ -139,7 +139,7 @@ fn text(moment: Option<UnixTime>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use cambist_key_age::{Fact, Known, Policy, Source, judge};
+    use cambist_key_age::{Fact, Known, Policy, Signings, Source, judge};
 
     use super::*;
     use crate::testing::Lines;
@@ -152,7 +152,8 @@ mod tests {
         let at = NOW - std::time::Duration::from_secs(days * 86_400);
         let facts = keys.iter().map(|key| Fact::published(*key, at, Source::Public)).collect();
         let published = keys.iter().copied().collect();
-        let known = Known { facts, published, current: Some(keys[0]), ..Known::default() };
+        let token = Signings::of(NOW, NOW + std::time::Duration::from_secs(3600));
+        let known = Known { facts, published, signings: [(keys[0], token)].into() };
         Report {
             at: NOW,
             platform: Platform::Kubeadm,

@@ -1,6 +1,6 @@
 //! A case: what was seen now and before, judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cambist_core::clock::{Clock, Reading, UnixTime};
@@ -8,7 +8,7 @@ use cambist_core::jwks::Thumbprint;
 use cambist_key_age::history::LeftOut;
 use cambist_key_age::{
     Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
-    Source, judge,
+    Signings, Source, judge,
 };
 
 use crate::cli::issuer::{PolicyArgs, Sources, State};
@@ -115,8 +115,7 @@ fn judged(
     );
     let mut told = std::collections::HashSet::new();
     facts.retain(|fact| told.insert(fact.clone()));
-    let known =
-        Known { facts, published, signings: history.signings().clone(), current: current(&look) };
+    let known = Known { facts, published, signings: signings(&history, &look) };
     let clock_error = clock_error(&look, sources.now.is_some());
     let reading = Reading::new(now, clock_error.unwrap_or_default());
     let mut judgement = judge(&known, &policy, reading);
@@ -149,11 +148,15 @@ fn judged(
     Ok(case)
 }
 
-/// The key that signed the newest token.
-fn current(look: &Look) -> Option<Thumbprint> {
-    let tokens = look.all().flat_map(|look| &look.tokens);
-    let signed = tokens.filter_map(|token| Some((token.issued_at, token.signer()?)));
-    signed.max_by_key(|(at, _)| *at).map(|(_, key)| key)
+/// What was seen of tokens before, and now: also by a clock that is too wrong for the history.
+fn signings(history: &History, look: &Look) -> BTreeMap<Thumbprint, Signings> {
+    let mut out = history.signings().clone();
+    for token in look.all().flat_map(|look| &look.tokens) {
+        let Some(key) = token.signer() else { continue };
+        let seen = Signings::of(token.issued_at, token.expires_at);
+        out.entry(key).and_modify(|held| *held = held.join(seen)).or_insert(seen);
+    }
+    out
 }
 
 /// What became of the looks that were to be remembered.

@@ -3,6 +3,7 @@
 use crate::fact::{Grade, Source};
 use crate::finding::{CheckId, Finding, Severity};
 use crate::history::History;
+use crate::interval::Conflict;
 use crate::judge::{Judgement, KeyJudgement};
 use crate::platform::Platform;
 use crate::policy::Policy;
@@ -73,13 +74,18 @@ pub fn never_rotated(history: &History, source: Source) -> Option<Finding> {
     Some(Finding::new(CheckId::K004, Some(only.key), text))
 }
 
-/// K005: two facts cannot both be true.
+/// K005: two facts cannot both be true. Where one of them is a date that is only served with the key,
+/// it gives way, which is good to know and no more.
 pub fn contradictions(key: &KeyJudgement) -> Vec<Finding> {
-    let finding = |conflict: &crate::interval::Conflict| {
-        let text = format!("{} | {}", conflict.not_before, conflict.not_after);
+    let finding = |conflict: &Conflict, how: &str| {
+        let text = format!("{} | {}{how}", conflict.not_before, conflict.not_after);
         Finding::new(CheckId::K005, Some(key.key), text)
     };
-    key.conflicts.iter().map(finding).collect()
+    let conflicts = key.conflicts.iter().map(|it| finding(it, ""));
+    let disputed = key.disputed.iter().map(|it| {
+        finding(it, "; what was seen counts, the date does not").severity(Severity::Info)
+    });
+    conflicts.chain(disputed).collect()
 }
 
 /// K006: OK for less than Attested facts, or anything for an assumption.

@@ -21,8 +21,12 @@ use cambist_core::jwks::Thumbprint;
 /// forgotten, the oldest first.
 pub const MAX_HISTORY_BYTES: usize = 64 * 1024;
 
-/// The version of the document's form.
-const VERSION: u32 = 1;
+/// The version of the document's form. Older ones are read as well: what they do not say is taken for
+/// as bad as it can be.
+const VERSION: u32 = 2;
+
+/// The oldest that is read.
+const OLDEST: u32 = 1;
 
 /// Why a document is no history, or one that must not be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +39,7 @@ pub enum HistoryError {
     #[error("the key history is damaged: {0}")]
     Shape(String),
     /// It has a form of another version.
-    #[error("the key history has schemaVersion {found}; this program reads {VERSION}")]
+    #[error("the key history has schemaVersion {found}; this program reads {OLDEST} to {VERSION}")]
     Version {
         /// Its version.
         found: u32,
@@ -153,6 +157,9 @@ struct BodySigner {
     iat_min: UnixTime,
     iat_max: UnixTime,
     exp_max: UnixTime,
+    /// Of the newest token, where another lives longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exp: Option<UnixTime>,
 }
 
 impl History {
@@ -184,7 +191,7 @@ impl History {
             return Err(HistoryError::TooLarge { found: bytes.len(), limit: MAX_HISTORY_BYTES });
         }
         let versioned: Versioned = serde_json::from_slice(bytes).map_err(shape)?;
-        if versioned.schema_version != VERSION {
+        if !(OLDEST..=VERSION).contains(&versioned.schema_version) {
             return Err(HistoryError::Version { found: versioned.schema_version });
         }
         let document: Document = serde_json::from_slice(bytes).map_err(shape)?;
@@ -258,7 +265,8 @@ impl Body {
                 .filter_map(|(key, seen)| {
                     let key = *place.get(key)?;
                     let (iat_min, iat_max, exp_max) = (seen.first, seen.last, seen.expires);
-                    Some(BodySigner { key, iat_min, iat_max, exp_max })
+                    let exp = (seen.ends != exp_max).then_some(seen.ends);
+                    Some(BodySigner { key, iat_min, iat_max, exp_max, exp })
                 })
                 .collect(),
         }
@@ -289,8 +297,9 @@ impl Body {
             history.runs.push(Run { source, keys, from, to, n, stale, error, last_modified, etag });
         }
         for seen in self.signers {
-            let signings =
-                Signings { first: seen.iat_min, last: seen.iat_max, expires: seen.exp_max };
+            let BodySigner { iat_min: first, iat_max: last, exp_max: expires, .. } = seen;
+            let ends = seen.exp.unwrap_or(expires);
+            let signings = Signings { first, last, expires, ends };
             history.signings.insert(key(seen.key)?, signings);
         }
         let named = self.keys.into_iter().filter(|key| !key.kids.is_empty());

@@ -131,7 +131,7 @@ impl History {
     /// Adds a verified token that `key` signed.
     pub fn observe_token(&mut self, key: Thumbprint, issued: UnixTime, expires: UnixTime) {
         self.sequence = self.sequence.saturating_add(1);
-        let seen = Signings { first: issued, last: issued, expires };
+        let seen = Signings::of(issued, expires);
         self.signings.entry(key).and_modify(|held| *held = held.join(seen)).or_insert(seen);
     }
 

@@ -243,8 +243,8 @@ fn white_space_is_no_damage() {
 #[test]
 fn other_versions_and_impossible_contents_are_told_apart() {
     let text = String::from_utf8(sample().encode().unwrap()).unwrap();
-    let newer = text.replace(r#""schemaVersion":1"#, r#""schemaVersion":2,"more":true"#);
-    assert_eq!(History::decode(newer.as_bytes()), Err(HistoryError::Version { found: 2 }));
+    let newer = text.replace(r#""schemaVersion":2"#, r#""schemaVersion":3,"more":true"#);
+    assert_eq!(History::decode(newer.as_bytes()), Err(HistoryError::Version { found: 3 }));
     let edited = text.replace(r#""n":25"#, r#""n":26"#);
     assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
     assert!(matches!(History::decode(b"null"), Err(HistoryError::Json(_))));

@@ -1,7 +1,6 @@
 //! Judging, off the workers: at most one judgement at a time, each kept until what it rests on changes
 //! or its minute is over. Who only reads gets the last one at once.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -140,7 +139,6 @@ impl KeyAge {
             facts: seen.history.facts(primary, Grade::Proven),
             published: seen.published.get(&primary).cloned().unwrap_or_default(),
             signings: seen.history.signings().clone(),
-            ..Known::default()
         };
         if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref())
             && let Err(problem) = self.add_ledger(history, &mut known, &seen, primary)
@@ -181,16 +179,9 @@ impl KeyAge {
         }
         let trust = self.0.settings.ledger_trust.min(Grade::Attested);
         known.facts.extend(ledger.facts(primary, trust));
-        let merged: &mut BTreeMap<_, _> = &mut known.signings;
         for (key, theirs) in ledger.signings() {
-            merged
-                .entry(*key)
-                .and_modify(|ours| {
-                    ours.first = ours.first.min(theirs.first);
-                    ours.last = ours.last.max(theirs.last);
-                    ours.expires = ours.expires.max(theirs.expires);
-                })
-                .or_insert(*theirs);
+            let held = known.signings.entry(*key);
+            held.and_modify(|ours| *ours = ours.join(*theirs)).or_insert(*theirs);
         }
         Ok(())
     }
