@@ -124,7 +124,7 @@ impl Judgement {
     /// Lets suspicions speak: a finding that makes its key suspect, or with no key the issuer.
     pub fn suspect(&mut self, findings: &[Finding]) {
         let mut issuer = false;
-        for finding in findings.iter().filter(|finding| finding.id.is_suspicion()) {
+        for finding in findings.iter().filter(|finding| finding.is_suspicion()) {
             match self.keys.iter_mut().find(|judged| Some(judged.key) == finding.key) {
                 Some(judged) => judged.verdict = Verdict::Suspect,
                 None => issuer = true,

@@ -48,7 +48,7 @@ impl Changes {
         }
         said.keys = keys;
 
-        let suspicious = report.findings.iter().filter(|found| found.id.is_suspicion());
+        let suspicious = report.findings.iter().filter(|found| found.is_suspicion());
         let now: BTreeSet<_> = suspicious.clone().map(|found| (found.id, found.key)).collect();
         for found in suspicious.filter(|found| !said.suspicions.contains(&(found.id, found.key))) {
             tell_suspicion(found, platform);

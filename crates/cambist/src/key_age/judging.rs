@@ -145,7 +145,7 @@ impl KeyAge {
         {
             ledger_problem = Some(problem);
         }
-        let mut findings = findings::of(&seen, &policy, now);
+        let mut findings = findings::of(&seen, platform, &policy, now);
         let mut judgement = judge(&known, &policy, now);
         judgement.suspect(&findings);
         findings.extend(ages(&judgement, &policy, now.at()));
