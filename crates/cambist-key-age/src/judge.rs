@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::fact::{Fact, Grade};
 use super::finding::Finding;
+use super::history::Watch;
 use super::interval::{Age, Conflict, Witnesses, disputes};
 use super::policy::Policy;
 use super::role::{self, Role, Signer, Signings};
@@ -25,10 +26,12 @@ pub struct Known {
     /// What was seen of the tokens each key signed, the one at hand included. The newest says who
     /// signs, for as long as it lives.
     pub signings: BTreeMap<Thumbprint, Signings>,
+    /// How long and how well that was watched.
+    pub watch: Watch,
 }
 
-/// How far a clock's error may widen ages for a verdict. What is known of it comes from a served
-/// `Date`, which must not silence an alarm.
+/// How far a clock's error may lower ages for a verdict. What is known of it comes from a served
+/// `Date`, which must not silence an alarm. (It may keep a key from being shown to be young.)
 const MAX_WIDENING: Duration = Duration::from_secs(3600);
 
 /// What is to be said of one key.
@@ -92,6 +95,8 @@ pub struct Judgement {
     pub clock_error: Duration,
     /// Which key the newest token shows to sign, and as of when.
     pub signer: Option<Signer>,
+    /// How long and how well the issuer was watched, on which all of this rests.
+    pub watch: Watch,
     /// Its keys: those published, and the signer if it is not.
     pub keys: Vec<KeyJudgement>,
 }
@@ -109,6 +114,7 @@ pub fn judge(known: &Known, policy: &Policy, now: Reading) -> Judgement {
         informs_only: policy.limits.is_none(),
         clock_error,
         signer: Signer::of(&known.signings, now.at(), clock_error.min(MAX_WIDENING)),
+        watch: known.watch.clone().at(now.at()),
         keys,
     };
     out.settle();
@@ -156,6 +162,7 @@ struct Case<'a> {
     /// The same with all of the clock's error, for those who act on a verdict.
     lenient: Option<Bar>,
     error: Duration,
+    doubt: Duration,
     now: UnixTime,
     signer: Option<Thumbprint>,
     keys: BTreeSet<Thumbprint>,
@@ -176,14 +183,14 @@ impl<'a> Case<'a> {
         let signer = Signer::of(&known.signings, now, error.min(MAX_WIDENING));
         let signer = signer.filter(|seen| seen.current).map(|seen| seen.key);
         let keys: BTreeSet<_> = known.published.iter().copied().chain(signer).collect();
-        let bar = |error| policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let bar = |errors| policy.limits.map(|limits| Bar::new(limits, policy.grace, errors));
         let mut facts: BTreeMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
         for fact in &known.facts {
             if let Some(on_key) = facts.get_mut(&fact.key) {
                 on_key.push(fact);
             }
         }
-        let lenient = bar(error);
+        let (doubt, lenient) = (error, bar((error, error)));
         let error = error.min(MAX_WIDENING.max(policy.clock_error));
         let mut disputed = BTreeMap::new();
         for (key, on_key) in &mut facts {
@@ -191,7 +198,7 @@ impl<'a> Case<'a> {
             on_key.retain(|fact| !found.iter().any(|dispute| dispute.refutes(fact)));
             disputed.insert(*key, found);
         }
-        let bar = bar(error);
+        let bar = bar((error, doubt));
         let levels = Grade::ALL.into_iter().map(|grade| {
             let needed = (policy.alarm_grade.max(grade), policy.ok_grade.max(grade));
             let gather = |(key, facts): (&Thumbprint, &Vec<_>)| {
@@ -216,6 +223,7 @@ impl<'a> Case<'a> {
             bar,
             lenient,
             error,
+            doubt,
             now,
             signer,
             keys,
@@ -258,7 +266,13 @@ impl<'a> Case<'a> {
         let decided = self.bar.is_some() && age_verdict != Verdict::Unknown;
         let telling = rests.filter(|_| decided).map_or(seen, |level| self.witnesses(level, key));
         let youth = telling.young(basis).filter(|_| age_verdict < Verdict::Due);
-        let evidence = telling.old(basis).into_iter().chain(youth).cloned().collect();
+        let mut evidence: Vec<_> = telling.old(basis).into_iter().chain(youth).cloned().collect();
+        // That whichever signs is due rests on every published key.
+        if let (Role::Unknown, Verdict::Due, Some(level)) = (role, age_verdict, rests) {
+            let others = self.known.published.iter().filter(|other| **other != key);
+            let old = others.filter_map(|other| self.witnesses(level, *other).old(basis));
+            evidence.extend(old.cloned());
+        }
         let conflicts = self.conflicts(key);
         let (trust_age, material_age) = (seen.trust(now), seen.material(now));
         let (trusted_not_before, trusted_by) = seen.trusted_since();
@@ -271,7 +285,10 @@ impl<'a> Case<'a> {
             verdict: if conflicts.is_empty() { age_verdict } else { Verdict::Suspect },
             age_verdict,
             grade: rests.filter(|_| decided).map(|level| level.grade),
-            age: seen.age(basis, now).widen(self.error),
+            age: Age {
+                at_most: seen.age(basis, now).widen(self.doubt).at_most,
+                ..seen.age(basis, now).widen(self.error)
+            },
             trust_age,
             material_age,
             made_ahead: trust_age

@@ -54,7 +54,7 @@ mod words;
 
 pub use fact::{Evidence, Fact, Grade, Source, Subject};
 pub use finding::{CheckId, Finding, Severity};
-pub use history::{History, Sighting};
+pub use history::{History, Sighting, Watch};
 pub use judge::{Judgement, KeyJudgement, Known, judge};
 pub use platform::Platform;
 pub use policy::{AgeBasis, Limits, Policy};

@@ -153,7 +153,8 @@ mod tests {
         let facts = keys.iter().map(|key| Fact::published(*key, at, Source::Public)).collect();
         let published = keys.iter().copied().collect();
         let token = Signings::of(NOW, NOW + std::time::Duration::from_secs(3600));
-        let known = Known { facts, published, signings: [(keys[0], token)].into() };
+        let known =
+            Known { facts, published, signings: [(keys[0], token)].into(), ..Known::default() };
         Report {
             at: NOW,
             platform: Platform::Kubeadm,

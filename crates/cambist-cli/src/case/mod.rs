@@ -8,7 +8,7 @@ use cambist_core::jwks::Thumbprint;
 use cambist_key_age::history::LeftOut;
 use cambist_key_age::{
     Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
-    Signings, Source, judge,
+    Signings, Source, Watch, judge,
 };
 
 use crate::cli::issuer::{PolicyArgs, Sources, State};
@@ -100,10 +100,12 @@ fn judged(
     let primary = history.primary();
     // What only both together show, such as an absence before a first sighting, is known no better
     // than the lesser of them.
-    let mut facts = history.facts(primary, ledger.trust.min(own));
-    facts.extend(ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust)));
-    facts.extend(fresh.facts(primary, own));
-    facts.extend(evidence::facts(&look, public.as_ref(), api.as_ref(), own));
+    let mut facts = history.facts(primary, ledger.trust.min(own), &policy);
+    facts.extend(
+        ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust, &policy)),
+    );
+    facts.extend(fresh.facts(primary, own, &policy));
+    facts.extend(evidence::facts(&look, &history, public.as_ref(), api.as_ref(), own));
     let published: BTreeSet<Thumbprint> = match (&public, &api) {
         (Some(set), _) | (None, Some(set)) => set.thumbprints().collect(),
         (None, None) => BTreeSet::new(),
@@ -115,7 +117,8 @@ fn judged(
     );
     let mut told = std::collections::HashSet::new();
     facts.retain(|fact| told.insert(fact.clone()));
-    let known = Known { facts, published, signings: signings(&history, &look) };
+    let watch = Watch::of([&history], primary);
+    let known = Known { facts, published, signings: signings(&history, &look), watch };
     let clock_error = clock_error(&look, sources.now.is_some());
     let reading = Reading::new(now, clock_error.unwrap_or_default());
     let mut judgement = judge(&known, &policy, reading);

@@ -41,12 +41,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// before.
 pub fn foreign_keys(history: &History, policy: &Policy) -> Vec<Finding> {
     let Some(api) = history.latest(Source::Api) else { return Vec::new() };
-    let (public, ever) = (history.published(Source::Public), history.ever(Source::Api));
+    let public = history.published(Source::Public);
     let of_api = history.runs().iter().filter(|run| run.source == Source::Api);
     let since = of_api.map(|run| run.from).min().unwrap_or(api.from);
     let lives = history.lifetimes(Source::Public);
     let foreign = lives.iter().filter(|life| {
-        public.contains(&life.key) && !ever.contains(&life.key) && api.to >= life.first
+        public.contains(&life.key) && !history.had(Source::Api, life.key) && api.to >= life.first
     });
     let finding = |life: &Lifetime| {
         let (first, asked) = (life.first, api.to);

@@ -36,7 +36,7 @@ fn a_ledger_is_worth_what_it_is_trusted_with() {
     for (trust, beyond_doubt) in
         [(Grade::Proven, true), (Grade::Attested, true), (Grade::Asserted, false)]
     {
-        let facts = history.facts(Source::Public, trust);
+        let facts = history.facts(Source::Public, trust, &Policy::default());
         let out = judge(&Known { facts, ..known.clone() }, &Policy::default(), NOW);
         assert_eq!((out.verdict, out.keys[0].grade), (Verdict::Overdue, Some(trust)));
         assert_eq!(out.keys[0].overdue_beyond_doubt, beyond_doubt);
@@ -93,6 +93,7 @@ fn roles_come_from_tokens() {
         ],
         published: BTreeSet::from([key(1), key(2), key(3)]),
         signings: BTreeMap::from([(key(1), seen(day(11))), (key(2), seen(day(0)))]),
+        ..Known::default()
     };
     let roles = |known: &Known| {
         let out = judge(known, &Policy::default(), NOW);
@@ -177,7 +178,14 @@ fn without_a_token_only_the_youngest_key_can_make_it_due() {
         let known = Known { facts: facts(young), published: published.clone(), ..Known::default() };
         judge(&known, &Policy::default(), NOW)
     };
-    assert_eq!(verdict(60).verdict, Verdict::Due);
+    let due = verdict(60);
+    assert_eq!(due.verdict, Verdict::Due);
+    // It rests on both.
+    for judged in &due.keys {
+        let mut on: Vec<_> = judged.evidence.iter().map(|fact| fact.key).collect();
+        assert_eq!(on.remove(0), judged.key);
+        assert_eq!((on.len(), on[0] == judged.key), (1, false));
+    }
     let open = verdict(20);
     assert_eq!(open.verdict, Verdict::Unknown);
     // The older key expires before the younger is due.
@@ -213,6 +221,27 @@ fn a_suspicion_is_its_keys_or_everybodys() {
     let mut out = judge(&known, &Policy::default(), NOW);
     out.suspect(&[finding(CheckId::K190, None)]);
     assert_eq!((out.verdict, out.keys[0].verdict), (Verdict::Suspect, Verdict::Unknown));
+}
+
+#[test]
+fn a_wrong_date_silences_no_alarm_and_shows_no_youth() {
+    let (_, old) = signer_seen_since(NOW - DAY * 100);
+    let far = |days: u32| Reading::new(NOW, DAY * days);
+    for days in [0, 1, 60, 4000] {
+        let out = super::super::judge(&old, &Policy::default(), far(days));
+        assert_eq!(out.verdict, Verdict::Overdue, "{days}");
+        // Nobody is refused for it then.
+        assert_eq!(out.keys[0].overdue_beyond_doubt, days <= 1);
+    }
+    let facts = vec![
+        Fact::absent(key(1), NOW - DAY * 40, HOUR, Source::Public),
+        Fact::published(key(1), NOW - DAY * 40, Source::Public),
+    ];
+    let published = BTreeSet::from([key(1)]);
+    let young = Known { facts, published, ..Known::default() };
+    let verdict = |days| super::super::judge(&young, &Policy::default(), far(days)).verdict;
+    // This clock may be twenty days behind: then it is sixty days old.
+    assert_eq!((verdict(0), verdict(20)), (Verdict::Ok, Verdict::Unknown));
 }
 
 #[test]
@@ -298,7 +327,7 @@ proptest! {
             let signings = current.map(token).into_iter().collect();
             let now = Reading::new(now, DAY * u32::try_from(off).unwrap());
             let published = published.clone();
-            let known = Known { facts, published, signings };
+            let known = Known { facts, published, signings, ..Known::default() };
             super::super::judge(&known, &policy, now)
         };
         let before = at(some.clone(), now, off, current);

@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use cambist_core::clock::Reading;
 use cambist_key_age::checks::ages;
 use cambist_key_age::enforce::refusals;
-use cambist_key_age::{Grade, History, Known, Source, judge};
+use cambist_key_age::{Grade, History, Known, Policy, Watch, judge};
 
 /// How long a judgement is good for; ages are counted in days.
 pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -136,12 +136,13 @@ impl KeyAge {
         let policy = settings.policy_on(platform);
         let primary = seen.primary();
         let mut known = Known {
-            facts: seen.history.facts(primary, Grade::Proven),
+            facts: seen.history.facts(primary, Grade::Proven, &policy),
             published: seen.published.get(&primary).cloned().unwrap_or_default(),
             signings: seen.history.signings().clone(),
+            watch: Watch::of([&*seen.history], primary),
         };
         if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref())
-            && let Err(problem) = self.add_ledger(history, &mut known, &seen, primary)
+            && let Err(problem) = self.add_ledger(history, &mut known, &seen, &policy)
         {
             ledger_problem = Some(problem);
         }
@@ -168,8 +169,9 @@ impl KeyAge {
         ledger: &History,
         known: &mut Known,
         seen: &Seen,
-        primary: Source,
+        policy: &Policy,
     ) -> Result<(), String> {
+        let primary = seen.primary();
         let issuer = seen.history.issuer();
         if ledger.issuer() != issuer {
             return Err(format!(
@@ -178,7 +180,8 @@ impl KeyAge {
             ));
         }
         let trust = self.0.settings.ledger_trust.min(Grade::Attested);
-        known.facts.extend(ledger.facts(primary, trust));
+        known.facts.extend(ledger.facts(primary, trust, policy));
+        known.watch = Watch::of([ledger, &*seen.history], primary);
         for (key, theirs) in ledger.signings() {
             let held = known.signings.entry(*key);
             held.and_modify(|ours| *ours = ours.join(*theirs)).or_insert(*theirs);
