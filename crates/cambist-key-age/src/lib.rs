@@ -71,3 +71,5 @@ mod testing;
 use cambist_core::clock;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod worlds;
