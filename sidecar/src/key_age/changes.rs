@@ -29,11 +29,15 @@ impl Changes {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let judgement = &report.judgement;
 
-        let keys: BTreeMap<_, _> =
-            judgement.keys.iter().map(|key| (key.key, (key.role, key.verdict))).collect();
+        let mut keys: BTreeMap<_, _> = BTreeMap::new();
         for key in &judgement.keys {
             let before = said.keys.get(&key.key).copied();
-            if before != Some((key.role, key.verdict)) {
+            // Between two tokens nobody knows who signs: that is no news.
+            let silent = key.role == Role::Unknown;
+            let held = before.filter(|(_, verdict)| silent && *verdict == key.verdict);
+            let now = held.unwrap_or((key.role, key.verdict));
+            keys.insert(key.key, now);
+            if before != Some(now) {
                 tell_key(key, before, platform);
             }
         }
