@@ -87,7 +87,7 @@ mod tests {
         assert!(ask(&asserted, &[]).is_ok());
         let (old, known) = signer_seen_since(NOW - DAY * 200);
         assert!(ask(&known, &[]).is_err());
-        let weak = old.facts(history.primary(), Grade::Asserted);
+        let weak = old.facts(history.primary(), Grade::Asserted, &Policy::default());
         assert!(ask(&Known { facts: weak, ..known.clone() }, &[]).is_ok());
         // The clock may be half a year off.
         let off = Reading::against(NOW, Reading::alone(NOW - DAY * 180));

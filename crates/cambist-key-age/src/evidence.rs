@@ -87,17 +87,18 @@ impl Fact {
             .seen(at, format!("its certificate is valid from {begins}"))
     }
 
-    /// E5: the JWK says of itself that it was issued at `issued`.
+    /// E5: the JWK says of itself that it was issued at `issued`, which may mean that it was made then.
     pub fn dated(key: Thumbprint, issued: UnixTime, at: UnixTime) -> Self {
-        Self::new(key, Subject::Trusted, Grade::Asserted, Evidence::E5)
+        Self::new(key, Subject::Born, Grade::Asserted, Evidence::E5)
             .by(issued)
             .after(issued)
             .seen(at, format!("the JWK itself says {issued}"))
     }
 
-    /// E6: the key set has not changed since `modified`. `None` if that is still to come.
+    /// E6: the key set has not changed since `modified`. `None` if that is still to come. It existed by
+    /// then; a server that keeps a file's time tells when the file was made, not when it was published.
     pub fn unmodified(key: Thumbprint, modified: UnixTime, at: UnixTime) -> Option<Self> {
-        let fact = Self::new(key, Subject::Trusted, Grade::Asserted, Evidence::E6)
+        let fact = Self::new(key, Subject::Born, Grade::Asserted, Evidence::E6)
             .by(modified)
             .seen(at, format!("the published key set has not changed since {modified}"));
         (modified <= at).then_some(fact)

@@ -56,12 +56,12 @@ mod words;
 
 pub use fact::{Evidence, Fact, Grade, Source, Subject};
 pub use finding::{CheckId, Finding, Severity};
-pub use history::{History, Sighting};
+pub use history::{History, Sighting, Watch};
 pub use judge::{Judgement, KeyJudgement, Known, judge};
 pub use platform::Platform;
 pub use policy::{AgeBasis, Limits, Policy};
 pub use published::PublishedSet;
-pub use role::Role;
+pub use role::{Role, Signer, Signings};
 pub use verdict::Verdict;
 
 /// The same keys and tokens as in the core's tests.
@@ -73,3 +73,5 @@ mod testing;
 use cambist_core::clock;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod worlds;

@@ -40,12 +40,10 @@ fn history(case: &Case, before: Option<&History>) -> Vec<Finding> {
     out.extend(checks::never_rotated(history, source));
     // The look itself ends every pause: how long was it before that?
     out.extend(checks::pauses(before.unwrap_or(history), source, policy, now));
-    out.extend(checks::foreign_keys(history));
+    out.extend(checks::foreign_keys(history, policy));
     out.extend(checks::returned_keys(history, source));
-    let own = policy.limits.map(|limits| limits.rotate_after());
-    if let Some(cadence) = case.platform.cadence().or(own) {
-        out.extend(checks::unplanned_rotation(history, source, cadence, policy, now));
-    }
+    let cadence = case.platform.cadence();
+    out.extend(checks::unplanned_rotation(history, source, cadence, policy, now));
     out.extend(checks::removed_too_soon(history, source, policy, now));
     out.extend(checks::short_overlap(history, source, policy, now));
     out.extend(checks::signed_too_soon(history, source, policy));

@@ -118,7 +118,8 @@ fn signed(hours: &[(u8, u64, u64)]) -> BTreeMap<Thumbprint, Signings> {
     let at = |hour: u64| START + Duration::from_secs(hour * 3600);
     let one = |(name, first, last): &(u8, u64, u64)| {
         let life = Duration::from_secs(3600);
-        (key(*name), Signings { first: at(*first), last: at(*last), expires: at(*last) + life })
+        let expires = at(*last) + life;
+        (key(*name), Signings { first: at(*first), last: at(*last), expires, ends: expires })
     };
     hours.iter().map(one).collect()
 }

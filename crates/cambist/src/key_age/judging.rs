@@ -1,7 +1,6 @@
 //! Judging, off the workers: at most one judgement at a time, each kept until what it rests on changes
 //! or its minute is over. Who only reads gets the last one at once.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use cambist_core::clock::Reading;
 use cambist_core::issuer::IssuerUrl;
 use cambist_key_age::checks::ages;
 use cambist_key_age::enforce::refusals;
-use cambist_key_age::{Grade, History, Known, Source, judge};
+use cambist_key_age::{Grade, History, Known, Policy, Watch, judge};
 
 /// How long a judgement is good for; ages are counted in days.
 pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -141,17 +140,17 @@ impl KeyAge {
         let policy = settings.policy_on(platform);
         let primary = seen.primary();
         let mut known = Known {
-            facts: seen.history.facts(primary, Grade::Proven),
+            facts: seen.history.facts(primary, Grade::Proven, &policy),
             published: seen.published.get(&primary).cloned().unwrap_or_default(),
             signings: seen.history.signings().clone(),
-            ..Known::default()
+            watch: Watch::of([&*seen.history], primary),
         };
         if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref())
-            && let Err(problem) = self.add_ledger(history, &mut known, &seen, primary)
+            && let Err(problem) = self.add_ledger(history, &mut known, &seen, &policy)
         {
             ledger_problem = Some(problem);
         }
-        let mut findings = findings::of(&seen, &policy, now);
+        let mut findings = findings::of(&seen, platform, &policy, now);
         let mut judgement = judge(&known, &policy, now);
         judgement.suspect(&findings);
         findings.extend(ages(&judgement, &policy, now.at()));
@@ -174,8 +173,9 @@ impl KeyAge {
         ledger: &History,
         known: &mut Known,
         seen: &Seen,
-        primary: Source,
+        policy: &Policy,
     ) -> Result<(), String> {
+        let primary = seen.primary();
         let issuer = seen.history.issuer();
         if ledger.issuer() != issuer {
             return Err(format!(
@@ -184,17 +184,11 @@ impl KeyAge {
             ));
         }
         let trust = self.0.settings.ledger_trust.min(Grade::Attested);
-        known.facts.extend(ledger.facts(primary, trust));
-        let merged: &mut BTreeMap<_, _> = &mut known.signings;
+        known.facts.extend(ledger.facts(primary, trust, policy));
+        known.watch = Watch::of([ledger, &*seen.history], primary);
         for (key, theirs) in ledger.signings() {
-            merged
-                .entry(*key)
-                .and_modify(|ours| {
-                    ours.first = ours.first.min(theirs.first);
-                    ours.last = ours.last.max(theirs.last);
-                    ours.expires = ours.expires.max(theirs.expires);
-                })
-                .or_insert(*theirs);
+            let held = known.signings.entry(*key);
+            held.and_modify(|ours| *ours = ours.join(*theirs)).or_insert(*theirs);
         }
         Ok(())
     }
