@@ -105,7 +105,12 @@ impl KeyAge {
 
     fn keep(&self, judged: Judged) -> Arc<Report> {
         let report = judged.report.clone();
+        let refused = |judged: &Arc<Judged>| judged.report.refused == report.refused;
+        let as_before = self.0.judging.last.load().as_ref().is_some_and(refused);
         self.0.judging.last.store(Some(Arc::new(judged)));
+        if !as_before {
+            self.0.stirred.send_replace(());
+        }
         self.0.context.observer.keys_judged(&report);
         report
     }
