@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::reply::Body;
 
@@ -32,6 +33,9 @@ use accept::accept;
 use connections::Connections;
 use places::Shares;
 use stream::Listener;
+
+/// How long those who have connected before the end wait for a place, if there is none.
+const LAST_TO_COME: Duration = Duration::from_millis(250);
 
 /// How long connections may take, and how many there may be.
 #[derive(Clone, Copy, Debug)]
@@ -125,8 +129,12 @@ impl Server {
             let mut stopped = stopped.clone();
             tokio::spawn(async move {
                 tokio::select! {
-                    () = accept(&listener, &connections, answer) => {}
-                    _ = stopped.wait_for(|stopped| *stopped) => {}
+                    () = accept(&listener, &connections, stopped.clone(), answer) => {}
+                    () = async {
+                        // That nobody can tell any more is as good.
+                        let _ = stopped.wait_for(|stopped| *stopped).await;
+                        tokio::time::sleep(LAST_TO_COME).await;
+                    } => {}
                 }
             })
         });
@@ -136,17 +144,19 @@ impl Server {
         Self { connections, accepting, sweeping, stop }
     }
 
-    /// Stops accepting, lets what is under way be answered, and ends. When the time for that is over
+    /// Stops accepting, but for who has connected by then, lets what is under way be answered, and ends. When the time for that is over
     /// it says so by `last_call`, for those to be answered who still wait. How many connections had
     /// to be cut off nevertheless.
     pub async fn drain(self, last_call: impl FnOnce()) -> usize {
+        let end = Instant::now() + self.connections.limits.drain;
+        let _closing = self.connections.closing();
         // Nobody listens any more only if every loop has ended, which is what is wanted.
         let _ = self.stop.send(true);
         for task in self.accepting {
             // A loop that panicked has ended, too.
             let _ = task.await;
         }
-        let cut = self.connections.drain(last_call).await;
+        let cut = self.connections.drain(end, last_call).await;
         self.sweeping.abort();
         cut
     }

@@ -17,6 +17,7 @@ use cambist_core::refresh::Plan;
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -64,6 +65,8 @@ pub(crate) struct Cache {
     // When a fetch last succeeded: what failed before that, for want of an upstream, may try again.
     well_at: Arc<AtomicU64>,
     principal: Principal,
+    // Told when something else may have to be looked after than was reckoned.
+    stirred: watch::Sender<()>,
     source: Arc<dyn Source>,
     context: Context,
 }
@@ -72,7 +75,8 @@ impl Cache {
     pub(crate) fn new(principal: Principal, source: Arc<dyn Source>, context: Context) -> Self {
         let inserting = Mutex::new(Budget::full(context.clock.boot()));
         let (slots, well_at) = (ArcSwap::default(), Arc::default());
-        Self { slots, inserting, well_at, principal, source, context }
+        let stirred = watch::Sender::new(());
+        Self { slots, inserting, well_at, stirred, principal, source, context }
     }
 
     /// Whose tokens they are.
@@ -178,6 +182,20 @@ impl Cache {
             // What is pinned is always taken in.
             drop(self.insert(&scope, true));
         }
+        self.stirred.send_replace(());
+    }
+
+    /// Changes when it is to be [looked after](Self::tend) sooner than it has [said](Self::due_in).
+    pub(crate) fn stirs(&self) -> watch::Receiver<()> {
+        self.stirred.subscribe()
+    }
+
+    /// How long it is until something is to be done for what is held always, if that is anything.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        let (now, well_at) = (self.context.clock.boot(), self.well_at());
+        let slots = self.slots.load();
+        let due = slots.values().filter(|slot| slot.pinned()).map(|slot| slot.due_at(well_at));
+        due.min().map(|due| due.since(now))
     }
 
     /// The scopes that are to be held always.
@@ -291,7 +309,7 @@ impl Cache {
     /// Joins the scope's flight, starting it if there is none and there is still need.
     fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined<Outcome> {
         slot.join(&self.context, self.well_at(), min_ttl, || {
-            let well_at = self.well_at.clone();
+            let (well_at, stirred) = (self.well_at.clone(), self.stirred.clone());
             let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());
             let principal = self.principal.clone();
             async move {
@@ -304,6 +322,7 @@ impl Cache {
                 if outcome.is_ok() {
                     let now = context.clock.boot().since(BootTime::default());
                     well_at.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Relaxed);
+                    stirred.send_replace(());
                 }
                 outcome
             }

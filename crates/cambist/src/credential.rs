@@ -1,6 +1,8 @@
 //! One identity's Azure tokens.
 
 use std::fmt;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use cambist_core::clock::BootTime;
 use cambist_core::refresh::{Failure, Holding, Pause, wait};
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join, select};
 
 use crate::assertions::Assertions;
 use crate::cache::{Cache, Entry, Source};
@@ -17,11 +19,15 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
+use crate::key_age::KeyAge;
 use crate::principal::Principal;
 use crate::receipt::Purpose;
 
-/// How often what is held is looked after.
-const TEND_EVERY: Duration = Duration::from_secs(5);
+/// How soon what is held is looked after again at the soonest, if nothing stirs.
+const SOONEST: Duration = Duration::from_secs(5);
+
+/// And at the latest: what is due is reckoned by a clock that stands still while the machine sleeps.
+const LATEST: Duration = Duration::from_secs(60);
 
 /// Azure tokens for one identity: cached, refreshed in the background, held through outages.
 ///
@@ -159,16 +165,31 @@ impl Credential {
     /// Looks after what is held: fetches and refreshes prefetched scopes, and forgets what nobody
     /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
     pub async fn maintain(&self) {
-        futures_util::future::join(self.tend(), self.tend_ledger()).await;
+        join(self.tend(), self.tend_ledger()).await;
     }
 
     async fn tend(&self) {
+        let Inner { cache, keys, .. } = &*self.0;
+        // Whoever stirs them lives as long as this does.
+        let mut cache_stirs = cache.stirs();
+        let mut keys_stir = keys.as_ref().and_then(IssuerKeys::key_age).map(KeyAge::stirs);
         loop {
-            if let Some(keys) = &self.0.keys {
+            if let Some(keys) = keys {
                 keys.tend();
             }
-            self.0.cache.tend();
-            tokio::time::sleep(TEND_EVERY).await;
+            cache.tend();
+            let due = [keys.as_ref().and_then(IssuerKeys::due_in), cache.due_in()];
+            let due = due.into_iter().flatten().min().unwrap_or(LATEST);
+            let of_cache = pin!(cache_stirs.changed());
+            let of_keys = pin!(async {
+                match &mut keys_stir {
+                    Some(stirs) => stirs.changed().await,
+                    None => pending().await,
+                }
+            });
+            let stir = select(of_cache, of_keys);
+            // Whatever it was, it is time to look.
+            let _ = tokio::time::timeout(due.clamp(SOONEST, LATEST), stir).await;
         }
     }
 
@@ -178,7 +199,7 @@ impl Credential {
         let Some(key_age) = key_age.filter(|key_age| key_age.has_ledger()) else { return };
         loop {
             key_age.refresh_ledger().await;
-            tokio::time::sleep(TEND_EVERY).await;
+            tokio::time::sleep(key_age.ledger_due_in().clamp(SOONEST, LATEST)).await;
         }
     }
 }

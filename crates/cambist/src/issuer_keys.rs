@@ -194,6 +194,14 @@ impl IssuerKeys {
         }
     }
 
+    /// How long it is until a look is due for what is held, if anything is.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        let now = self.now();
+        let places = self.0.places.load();
+        let awake = places.iter().filter(|place| place.idle(now) < IDLE);
+        awake.filter_map(|place| place.due_at()).min().map(|due| due.since(now))
+    }
+
     /// What an https server's `Date` said last, carried forward to `now`; `None` if none was heard
     /// yet.
     pub fn upstream_time(&self, now: BootTime) -> Option<Reading> {

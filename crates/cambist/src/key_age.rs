@@ -17,6 +17,7 @@ use cambist_core::jwks::Thumbprint;
 use cambist_key_age::{
     Finding, Grade, History, Judgement, Limits, Platform, Policy, PublishedSet, Sighting, Source,
 };
+use tokio::sync::watch;
 
 use crate::clock::Heard;
 use crate::context::Context;
@@ -80,6 +81,8 @@ struct Inner {
     judging: Judging,
     // Since when a vouching key is gone, and when it was still gone one cache life later.
     gone: ArcSwap<HashMap<Thumbprint, (BootTime, Option<BootTime>)>>,
+    // Told when another key may be withdrawn than before.
+    stirred: watch::Sender<()>,
 }
 
 /// What this process saw of an issuer. Cheap to clone: a judgement works on a copy.
@@ -171,6 +174,7 @@ impl KeyAge {
             ledger: ArcSwapOption::empty(),
             judging: Judging::default(),
             gone: ArcSwap::default(),
+            stirred: watch::Sender::new(()),
         }))
     }
 
@@ -194,6 +198,11 @@ impl KeyAge {
                 && self.report().is_some_and(|report| {
                     report.verdicts(self.exempt()).against(key, now).is_some()
                 }))
+    }
+
+    /// Changes when another key may be [withdrawn](Self::is_withdrawn) than before.
+    pub(crate) fn stirs(&self) -> watch::Receiver<()> {
+        self.0.stirred.subscribe()
     }
 
     /// Takes note of a key set.
@@ -231,6 +240,7 @@ impl KeyAge {
                 (*key, (since, again.or((boot.since(since) >= GONE_FOR).then_some(boot))))
             });
             self.0.gone.store(Arc::new(gone.collect()));
+            self.0.stirred.send_replace(());
         }
         drop(seen);
         self.judge_anew();
@@ -260,6 +270,13 @@ impl KeyAge {
         let now = self.0.context.clock.boot();
         let recent = |ledger: &Arc<Ledger>| now.since(ledger.read_at) < LEDGER_EVERY;
         self.0.settings.ledger.is_some() && !self.0.ledger.load().as_ref().is_some_and(recent)
+    }
+
+    /// How long it is until the ledger is to be read anew.
+    pub(crate) fn ledger_due_in(&self) -> Duration {
+        let now = self.0.context.clock.boot();
+        let ledger = self.0.ledger.load();
+        ledger.as_ref().map_or(Duration::ZERO, |ledger| (ledger.read_at + LEDGER_EVERY).since(now))
     }
 
     /// Reads the ledger if it is time, and waits for its file system for 2 seconds at most: call it

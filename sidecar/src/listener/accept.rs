@@ -11,9 +11,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio::task::yield_now;
 
+use super::bind::BACKLOG;
 use super::connections::Connections;
-use super::peer::Link;
+use super::peer::{Ends, Link};
 use super::phase::Phase;
 use super::stream::{Listener, Stream};
 use crate::reply::Body;
@@ -24,20 +27,33 @@ pub(super) const MAX_HEAD: usize = 16 * 1024;
 /// How long to leave `accept` alone after it failed for want of something.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
-pub(super) async fn accept<F, A>(listener: &Listener, connections: &Arc<Connections>, answer: F)
-where
+/// Serves whoever connects until `stopped` says so; then those too who have connected by then.
+pub(super) async fn accept<F, A>(
+    listener: &Listener,
+    connections: &Arc<Connections>,
+    mut stopped: watch::Receiver<bool>,
+    answer: F,
+) where
     F: Fn(&Arc<Link>, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
+    let admit = async |(stream, ends): (Stream, Ends)| {
+        if connections.room(ends.peer).await {
+            let answer = answer.clone();
+            connections.spawn(Link::new(ends), |phase| serve(stream, phase, answer));
+        }
+    };
     let mut failures = 0u32;
     loop {
-        match listener.accept().await {
-            Ok((stream, ends)) => {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // It is told by nobody any more only if the server is gone.
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        };
+        match accepted {
+            Ok(one) => {
                 failures = 0;
-                if connections.room(ends.peer).await {
-                    let answer = answer.clone();
-                    connections.spawn(Link::new(ends), |phase| serve(stream, phase, answer));
-                }
+                admit(one).await;
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -49,6 +65,18 @@ where
                 connections.evict_unused();
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }
+        }
+    }
+    // The kernel has let them in, and resets them when the socket is closed: they may have asked already.
+    for _ in 0..BACKLOG {
+        tokio::select! {
+            biased;
+            accepted = listener.accept() => match accepted {
+                Ok(one) => admit(one).await,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => break,
+            },
+            () = yield_now() => break,
         }
     }
 }

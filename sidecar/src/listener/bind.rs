@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::config::Listen;
 
 /// How many clients may queue in the kernel while the sidecar is at its limit.
-const BACKLOG: u32 = 4096;
+pub(super) const BACKLOG: u32 = 4096;
 
 /// Opens the token listener's sockets: one, or one for each loopback address there is.
 ///

@@ -47,10 +47,8 @@ pub(super) struct List {
 pub(super) struct Open {
     peer: Peer,
     pub(super) phase: Arc<Phase>,
-    /// None for the moment before it runs, in which nobody has a reason to end it.
+    /// None for the moment before it runs.
     task: Option<AbortHandle>,
-    /// Whether it has been told to end.
-    ending: bool,
 }
 
 /// Takes the connection off the list, however its task ends.
@@ -132,7 +130,7 @@ impl Connections {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let listed = Listed { connections: self.clone(), id };
         self.gauges.open.inc();
-        self.list().open.insert(id, Open { peer, phase, task: None, ending: false });
+        self.list().open.insert(id, Open { peer, phase, task: None });
         // Not with the list locked: a runtime that is about to end drops the task here and now, and
         // the task takes itself off the list.
         let running = tokio::spawn(async move {
@@ -172,18 +170,18 @@ impl Connections {
         }
     }
 
-    /// Closes all connections that leave their places unused. For when there is no more of something.
+    /// Dismisses all connections that leave their places unused. For when there is no more of something.
     pub(super) fn evict_unused(&self) {
         self.evict(&mut self.list(), |_| true);
     }
 
-    /// Closes all of these connections that leave their places unused: that have asked nothing for
+    /// Dismisses all of these connections that leave their places unused: that have asked nothing for
     /// longer than is borne now, or ask no more for longer than the grace time. How many.
     fn evict(&self, list: &mut List, which: impl Fn(&Open) -> bool) -> usize {
         let now = self.now();
         let (grace, patience) = (self.limits.grace, list.patience.at(now));
         let mut silent = 0;
-        let count = self.close(list, |one| {
+        let count = self.dismiss(list, |one| {
             if !which(one) {
                 return false;
             }
@@ -203,18 +201,23 @@ impl Connections {
         count
     }
 
-    /// Ends those that are not told to end already. How many.
-    pub(super) fn close(&self, list: &mut List, mut which: impl FnMut(&Open) -> bool) -> usize {
-        let mut count = 0;
-        for one in list.open.values_mut().filter(|one| !one.ending) {
-            if let Some(task) = one.task.clone().filter(|_| which(one)) {
-                one.ending = true;
-                task.abort();
-                count += 1;
-            }
-        }
-        self.gauges.evicted.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-        count
+    /// Asks those to leave that are not asked to already. How many.
+    pub(super) fn dismiss(&self, list: &List, mut which: impl FnMut(&Open) -> bool) -> usize {
+        let staying = list.open.values().filter(|one| !one.phase.is_leaving());
+        let count = staying.filter(|one| which(one)).map(|one| one.phase.leave()).count();
+        self.count(count)
+    }
+
+    /// Ends all that are left, whatever they are doing. How many.
+    pub(super) fn cut_off(&self) -> usize {
+        let list = self.list();
+        let tasks = list.open.values().filter_map(|one| one.task.as_ref());
+        self.count(tasks.map(AbortHandle::abort).count())
+    }
+
+    fn count(&self, evicted: usize) -> usize {
+        self.gauges.evicted.inc_by(u64::try_from(evicted).unwrap_or(u64::MAX));
+        evicted
     }
 }
 
@@ -228,7 +231,7 @@ impl List {
                 Peer::Host => held.host += 1,
                 Peer::Other(_) => {
                     held.others += 1;
-                    held.own += usize::from(one.peer == peer && !one.ending);
+                    held.own += usize::from(one.peer == peer && !one.phase.is_leaving());
                 }
             }
         }

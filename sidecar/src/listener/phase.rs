@@ -1,7 +1,8 @@
 //! What a connection is doing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::connections::Connections;
@@ -14,6 +15,10 @@ pub(super) struct Phase {
     connections: Arc<Connections>,
     link: Arc<Link>,
     state: AtomicU64,
+    /// Whether it has been asked to leave.
+    leaving: AtomicBool,
+    /// Of its task, from the first time that it is read from.
+    waker: OnceLock<Waker>,
 }
 
 /// It waits for us: a request is being answered, or the connection has just begun.
@@ -39,7 +44,13 @@ pub(super) enum Doing {
 
 impl Phase {
     pub(super) fn new(connections: Arc<Connections>, link: Link) -> Self {
-        Self { connections, link: Arc::new(link), state: AtomicU64::new(BUSY) }
+        Self {
+            connections,
+            link: Arc::new(link),
+            state: AtomicU64::new(BUSY),
+            leaving: AtomicBool::new(false),
+            waker: OnceLock::new(),
+        }
     }
 
     /// The connection, for those who answer on it.
@@ -65,13 +76,30 @@ impl Phase {
     pub(super) fn idle(&self) -> bool {
         self.set(IDLE);
         // Who will ask no more is not waited for.
-        self.connections.is_closing() || self.link.has_hung_up()
+        self.connections.is_closing() || self.is_leaving() || self.link.has_hung_up()
     }
 
     /// The connection is read from for the first time: a request's head is awaited. Counted from
     /// here and not from `accept`, so that nobody is late only because this process was.
-    pub(super) fn awaited(&self) {
+    pub(super) fn awaited(&self, waker: &Waker) {
+        // A task has one for all its life.
+        let _ = self.waker.set(waker.clone());
         self.set(FRESH);
+    }
+
+    /// Asks the connection to leave as soon as there is nothing left to be done for it. Its own task sees
+    /// to that, and to nobody being sent away whose request is here already: what a client has sent is in
+    /// the kernel long before anybody here has looked, when this process gets little of a CPU.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether it has been asked to leave.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
     }
 
     /// Something came in: if nothing was under way, that is a request's first byte.
@@ -83,11 +111,12 @@ impl Phase {
     }
 
     fn set(&self, what: u64) {
-        self.state.store(self.connections.millis() << SINCE | what, Ordering::Relaxed);
+        // Who sees it sees the waker.
+        self.state.store(self.connections.millis() << SINCE | what, Ordering::Release);
     }
 
     pub(super) fn doing(&self) -> Doing {
-        let state = self.state.load(Ordering::Relaxed);
+        let state = self.state.load(Ordering::Acquire);
         if state == BUSY {
             return Doing::Ours;
         }

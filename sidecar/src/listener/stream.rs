@@ -53,10 +53,17 @@ impl Stream {
     pub(super) fn watched(self, phase: Arc<Phase>) -> Watched {
         Watched { stream: self, phase, fresh: true, ended: false }
     }
+
+    /// Whether the kernel holds nothing that the client has sent. Asked of the kernel, for the runtime
+    /// hears of what came in only when it next looks.
+    fn is_silent(&self) -> bool {
+        !rustix::io::ioctl_fionread(&self.socket).is_ok_and(|bytes| bytes > 0)
+    }
 }
 
-/// A client's socket that tells when something comes in, and that keeps the client's end to itself
-/// while a request is being answered.
+/// A client's socket that tells when something comes in, that keeps the client's end to itself while a
+/// request is being answered, and that ends by itself when it is asked to leave and there is nothing
+/// left to be done.
 ///
 /// To hyper an end is the end, also of an answer on its way, although a client may close its own side
 /// and go on listening. Its option for that (`half_close`) would have it look at nothing any more
@@ -70,6 +77,21 @@ pub(super) struct Watched {
     fresh: bool,
     /// Whether the client has closed its side.
     ended: bool,
+}
+
+impl Watched {
+    /// Whether nothing is to be done for it any more.
+    fn may_leave(&self) -> bool {
+        self.phase.is_leaving() && !self.phase.is_busy()
+    }
+
+    /// What became of an answer. Who is asked to leave is not waited for until it takes it.
+    fn taken(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_pending() && self.may_leave() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        written
+    }
 }
 
 impl AsyncRead for Watched {
@@ -87,11 +109,15 @@ impl AsyncRead for Watched {
         // A whole head may be there at the first look, or half of one: either way the client's time
         // begins now, and the service calls the connection busy once the head is complete.
         if self.fresh {
-            self.phase.awaited();
+            self.phase.awaited(cx.waker());
         } else if read.is_ready() {
             self.phase.heard();
         }
         self.fresh = false;
+        if read.is_pending() && self.may_leave() && self.stream.is_silent() {
+            self.ended = true;
+            return Poll::Ready(Ok(()));
+        }
         if matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before {
             self.ended = true;
             if self.phase.is_busy() {
@@ -109,7 +135,8 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream.socket).poll_write(cx, buf);
+        self.taken(written)
     }
 
     fn poll_write_vectored(
@@ -117,7 +144,8 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream.socket).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream.socket).poll_write_vectored(cx, bufs);
+        self.taken(written)
     }
 
     fn is_write_vectored(&self) -> bool {

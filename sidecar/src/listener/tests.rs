@@ -294,6 +294,100 @@ async fn a_drain_answers_what_is_under_way() {
     assert_eq!(draining.await.unwrap(), 0);
 }
 
+/// Somebody who connects, and asks, while this thread looks at nothing else. The kernel has all of it
+/// when it is sent.
+struct Unheard(std::net::TcpStream);
+
+impl Unheard {
+    fn connect(at: SocketAddr) -> Self {
+        Self(std::net::TcpStream::connect(at).unwrap())
+    }
+
+    fn ask(&mut self) {
+        std::io::Write::write_all(&mut self.0, ASK).unwrap();
+    }
+
+    async fn answer(self) -> String {
+        self.0.set_nonblocking(true).unwrap();
+        reply(&mut TcpStream::from_std(self.0).unwrap()).await
+    }
+}
+
+/// Limits under which nobody is given a moment.
+fn strict() -> Limits {
+    Limits { grace: ms(0), ..quick() }
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_the_kernel_has_and_nobody_has_looked_at() {
+    let (server, at) = counting(strict());
+    let mut client = Unheard::connect(at);
+    let connections = server.connections.clone();
+    let is_read = || connections.list().open.values().any(|one| one.phase.unused_for().is_some());
+    while !is_read() {
+        tokio::task::yield_now().await;
+    }
+    client.ask();
+    let end = Instant::now() + ms(500);
+    let (cut, answer) = tokio::join!(connections.drain(end, || {}), client.answer());
+    assert!(answer.ends_with("number 0\n"), "{answer}");
+    assert_eq!(cut, 0);
+}
+
+#[tokio::test]
+async fn a_drain_answers_who_has_connected_before() {
+    let (server, at) = counting(quick());
+    let mut clients: Vec<_> = (0..20).map(|_| Unheard::connect(at)).collect();
+    clients.iter_mut().for_each(Unheard::ask);
+    let draining = tokio::spawn(server.drain(|| {}));
+    for client in clients {
+        let answer = client.answer().await;
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+    assert_eq!(draining.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_drain_answers_who_waits_for_a_place() {
+    let held = Held::start(Limits { connections: 1, ..quick() });
+    let mut first = TcpStream::connect(held.at).await.unwrap();
+    first.write_all(ASK).await.unwrap();
+    held.until(1, 1).await;
+    let mut second = TcpStream::connect(held.at).await.unwrap();
+    second.write_all(ASK).await.unwrap();
+    let draining = tokio::spawn(held.server.drain(|| {}));
+    // So that it has begun.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    held.go.notify_one();
+    assert!(reply(&mut first).await.ends_with("at last\n"));
+    held.go.notify_one();
+    assert!(reply(&mut second).await.ends_with("at last\n"));
+    assert_eq!(draining.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn nobody_gives_way_whose_request_is_here() {
+    let (server, at) = counting(Limits { connections: 1, ..strict() });
+    let mut client = Unheard::connect(at);
+    let connections = server.connections.clone();
+    let is_read = || connections.list().open.values().any(|one| one.phase.unused_for().is_some());
+    while !is_read() {
+        tokio::task::yield_now().await;
+    }
+    client.ask();
+    connections.evict_unused();
+    assert!(client.answer().await.ends_with("number 0\n"));
+    // But who says nothing, does.
+    let mut silent = TcpStream::connect(at).await.unwrap();
+    while !is_read() {
+        tokio::task::yield_now().await;
+    }
+    connections.evict_unused();
+    assert!(end(&mut silent).await < ms(200));
+}
+
 #[tokio::test]
 async fn a_drain_ends() {
     let held = Held::start(quick());

@@ -7,14 +7,18 @@ use crate::published::{PublishedKey, PublishedSet};
 use crate::text::quoted;
 use cambist_core::jwks::{Alg, Thumbprint};
 
+#[cfg(feature = "factoring")]
 mod factor;
 
-/// All that is to be said of a set's keys.
+/// All that is to be said of a set's keys. K303, for moduli that share a prime or can be factored with
+/// some work, only with the feature `factoring`; [`exposed_keys`](super::exposed_keys) tells of those that
+/// are known by a glance.
 pub fn unfit_keys(set: &PublishedSet, platform: Platform) -> Vec<Finding> {
     let mut out = Vec::new();
     for key in set.keys() {
         out.extend(short_modulus(key));
         out.extend(odd_exponent(key));
+        #[cfg(feature = "factoring")]
         out.extend(weak_modulus(key));
         out.extend(unsupported_alg(key));
         out.extend(unknown_kind(key));
@@ -23,6 +27,7 @@ pub fn unfit_keys(set: &PublishedSet, platform: Platform) -> Vec<Finding> {
         out.extend(modest_modulus(key));
         out.extend(wrong_alg(key));
     }
+    #[cfg(feature = "factoring")]
     out.extend(shared_factors(set));
     out
 }
@@ -46,6 +51,7 @@ pub fn odd_exponent(jwk: &PublishedKey) -> Option<Finding> {
 /// K303: a modulus that can be factored with some work: factors that are not that small, or primes so
 /// close that Fermat's method finds them. What takes none is told by
 /// [`exposed_keys`](super::exposed_keys).
+#[cfg(feature = "factoring")]
 pub fn weak_modulus(jwk: &PublishedKey) -> Option<Finding> {
     if jwk.exposed.is_some() {
         return None;
@@ -55,6 +61,7 @@ pub fn weak_modulus(jwk: &PublishedKey) -> Option<Finding> {
 }
 
 /// K303: moduli that share a prime, which factors both.
+#[cfg(feature = "factoring")]
 pub fn shared_factors(set: &PublishedSet) -> Vec<Finding> {
     let rsa: Vec<_> = set.keys().iter().filter_map(|jwk| Some((jwk, jwk.rsa.as_ref()?))).collect();
     let moduli: Vec<_> = rsa.iter().map(|(_, numbers)| numbers.n.as_slice()).collect();

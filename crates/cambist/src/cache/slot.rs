@@ -46,6 +46,13 @@ struct Failed {
     retry_at: BootTime,
 }
 
+impl Failed {
+    /// Whether it was for want of an upstream that was well afterwards.
+    fn is_over(&self, well_at: BootTime) -> bool {
+        matches!(self.error.failure(), Failure::Transient | Failure::Looking) && self.at < well_at
+    }
+}
+
 /// What a reader gets at some moment.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -129,14 +136,23 @@ impl Slot {
         Some(failed.error.with_retry_after(failed.retry_at.since(now)))
     }
 
+    /// When there is something to be done for it, if it is to be held always.
+    pub(super) fn due_at(&self, well_at: BootTime) -> BootTime {
+        let state = self.state.load();
+        let withdrawn = self.withdrawn.load(Ordering::Relaxed);
+        let held = state.held.as_ref().filter(|_| !withdrawn);
+        let old = held.map_or(BootTime::default(), |Held { token, plan }| {
+            token.sent_at() + plan.refresh_after
+        });
+        let paused = state.failure.as_ref().filter(|f| !f.is_over(well_at));
+        old.max(paused.map_or(BootTime::default(), |f| f.retry_at))
+    }
+
     /// What a reader that needs `min_ttl` of remaining life gets now, if the upstream was last well at
     /// `well_at`.
     pub(super) fn answer(&self, now: BootTime, well_at: BootTime, min_ttl: Duration) -> Answer {
         let state = self.state.load();
-        let passing =
-            |f: &Failed| matches!(f.error.failure(), Failure::Transient | Failure::Looking);
-        let recovered = |f: &&Failed| passing(f) && f.at < well_at;
-        let pausing = state.failure.as_ref().filter(|f| now < f.retry_at && !recovered(f));
+        let pausing = state.failure.as_ref().filter(|f| now < f.retry_at && !f.is_over(well_at));
         let Some(Held { token, plan }) = &state.held else { return no_token(pausing, now) };
         let age = now.since(token.sent_at());
         if age >= plan.valid_for {

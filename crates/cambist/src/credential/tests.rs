@@ -1,3 +1,5 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -232,6 +234,42 @@ async fn with_everything_down_errors_are_clear_and_recovery_is_by_itself() {
     world.sim.faults().clear();
     sleep(secs(66)).await;
     assert!(credential.holds(&scope(VAULT)));
+    keeper.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_looked_after_in_time_and_left_alone_between() {
+    let world = World::new();
+    let credential = world.credential();
+    credential.prefetch([scope(VAULT)]);
+    let polls = Arc::new(AtomicU32::new(0));
+    let (keeper, count) = (credential.clone(), polls.clone());
+    let keeper = tokio::spawn(async move {
+        let mut upkeep = pin!(keeper.maintain());
+        poll_fn(|cx| {
+            count.fetch_add(1, Ordering::Relaxed);
+            upkeep.as_mut().poll(cx)
+        })
+        .await;
+    });
+    sleep(secs(10)).await;
+    assert!(credential.holds(&scope(VAULT)));
+    // What is wanted later is fetched at once.
+    credential.prefetch([scope("api://later")]);
+    sleep(secs(1)).await;
+    assert!(credential.holds(&scope("api://later")));
+    polls.store(0, Ordering::Relaxed);
+    for second in 0..3600 {
+        sleep(secs(1)).await;
+        if second % 600 == 0 {
+            world.kubelet.project().unwrap();
+        }
+        let now = world.context().clock.boot();
+        let left = credential.held(&scope(VAULT)).unwrap().remaining_at(now);
+        assert!(left > secs(300), "{left:?}");
+    }
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls < 100, "{polls} times within an hour");
     keeper.abort();
 }
 

@@ -65,6 +65,12 @@ impl Place {
         self.held.store(Some(Arc::new(held)));
     }
 
+    /// When what is held is to be read anew.
+    pub(super) fn due_at(&self) -> Option<BootTime> {
+        let held = self.held()?;
+        Some((held.read_at + held.fresh_for).max(self.pace().next()))
+    }
+
     pub(super) fn flight(&self) -> &Arc<Flight<()>> {
         &self.flight
     }

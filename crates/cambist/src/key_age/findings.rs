@@ -1,4 +1,9 @@
-//! Which of the numbered checks can be answered from what one process saw.
+//! Which of the numbered checks can be answered from what one process saw, and for little.
+//!
+//! Left to the command, which has the time and the big numbers for it: whether the keys are fit for their
+//! purpose (K301 to K309). Of moduli that can be factored only those are known here that a glance tells,
+//! by a small factor or ROCA's fingerprint; not those that share a prime with another key, nor those whose
+//! primes are close to each other.
 
 use cambist_core::clock::Reading;
 use cambist_key_age::checks::{

@@ -107,7 +107,12 @@ impl KeyAge {
 
     fn keep(&self, judged: Judged) -> Arc<Report> {
         let judged = Arc::new(judged);
+        let refused = |before: &Arc<Judged>| before.report.refused == judged.report.refused;
+        let as_before = self.0.judging.last.load().as_ref().is_some_and(refused);
         self.0.judging.last.store(Some(judged.clone()));
+        if !as_before {
+            self.0.stirred.send_replace(());
+        }
         let Judged { issuer, report, .. } = &*judged;
         self.0.context.observer.event(&Event::KeysJudged(KeysJudged { issuer, report }));
         report.clone()

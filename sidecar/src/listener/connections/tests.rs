@@ -1,4 +1,5 @@
-use std::future::pending;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use tokio::task::yield_now;
 
@@ -32,16 +33,38 @@ fn busy(connections: &Connections) -> usize {
     connections.list().open.values().filter(|one| one.phase.doing() == Doing::Ours).count()
 }
 
+/// What a connection's stream does: it has been read from, and leaves when it is asked to.
+async fn read(phase: &Phase) {
+    let mut fresh = true;
+    poll_fn(|cx| {
+        if std::mem::take(&mut fresh) {
+            phase.awaited(cx.waker());
+        }
+        match phase.is_leaving() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+/// The first thing that it does, for one that is asked something.
+async fn ask(phase: &Phase) {
+    poll_fn(|cx| {
+        phase.awaited(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    phase.busy();
+}
+
 /// Somebody connects and says nothing, if there is room. How long that took, or that there is none.
 async fn connect(connections: &Arc<Connections>, peer: Peer) -> Option<Duration> {
     let begun = Instant::now();
     if !connections.room(peer).await {
         return None;
     }
-    connections.spawn(link(peer), |phase| async move {
-        phase.awaited();
-        pending().await
-    });
+    connections.spawn(link(peer), |phase| async move { read(&phase).await });
     // So that it is looked at, as it would be.
     yield_now().await;
     Some(begun.elapsed())
@@ -93,15 +116,13 @@ async fn who_is_being_answered_keeps_its_place_and_who_asked_before_its_grace_ti
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     connections.spawn(link(Peer::Loopback), |phase| async move {
-        phase.awaited();
-        phase.busy();
+        ask(&phase).await;
         let _ = gone.await;
     });
     connections.spawn(link(Peer::Loopback), |phase| async move {
-        phase.awaited();
-        phase.busy();
+        ask(&phase).await;
         assert!(!phase.idle());
-        pending().await
+        poll_fn(|_| if phase.is_leaving() { Poll::Ready(()) } else { Poll::Pending }).await;
     });
     yield_now().await;
     // Silent ones come and go, ever faster, in the one place that is left.
@@ -137,4 +158,45 @@ async fn whoever_waits_makes_answers_the_last_ones() {
     drop(go);
     assert!(waiting.await.unwrap());
     assert!(!connections.is_closing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_told_that_it_is_over_is_answered_however_slow_that_is() {
+    let limits = Limits { drain: ms(500), ..Limits::default() };
+    let connections = Arc::new(Connections::new(limits, Gauges::default()));
+    let over = Arc::new(Notify::new());
+    // A CPU that has time for one answer now and then.
+    let cpu = Arc::new(tokio::sync::Mutex::new(()));
+    let answered = Arc::new(AtomicUsize::new(0));
+    for _ in 0..100 {
+        let (over, cpu, answered) = (over.clone(), cpu.clone(), answered.clone());
+        connections.spawn(link(Peer::Loopback), |phase| async move {
+            ask(&phase).await;
+            over.notified().await;
+            let _turn = cpu.lock().await;
+            tokio::time::sleep(ms(20)).await;
+            phase.idle();
+            answered.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    yield_now().await;
+    let begun = Instant::now();
+    let cut = connections.drain(begun + ms(500), || over.notify_waiters()).await;
+    assert_eq!((cut, answered.load(Ordering::Relaxed)), (0, 100));
+    assert!(begun.elapsed() >= ms(2500), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_answers_is_cut_off_soon() {
+    let connections = Arc::new(Connections::new(Limits::default(), Gauges::default()));
+    for _ in 0..3 {
+        connections.spawn(link(Peer::Loopback), |phase| async move {
+            ask(&phase).await;
+            std::future::pending().await
+        });
+    }
+    yield_now().await;
+    let begun = Instant::now();
+    assert_eq!(connections.drain(begun + ms(500), || {}).await, 3);
+    assert!(begun.elapsed() <= ms(1000), "{:?}", begun.elapsed());
 }

@@ -40,6 +40,7 @@ fn k302_is_any_other_exponent() {
     }
 }
 
+#[cfg(feature = "factoring")]
 #[test]
 fn k303_is_a_modulus_with_a_small_factor() {
     // That is told with the exposed keys.
