@@ -25,6 +25,7 @@ const ALL: &[Case] = &[
     case("check-compare-api", |stage| Box::pin(command::check(stage))),
     case("check-start", |stage| Box::pin(command::start(stage))),
     case("diff", |stage| Box::pin(command::diff(stage))),
+    case("diff-turned-away", |stage| Box::pin(command::turned_away(stage))),
     case("observe-least-role", |stage| Box::pin(observers::least_role(stage))),
     case("observe-refused", |stage| Box::pin(observers::refused(stage))),
     case("observe-twelve", |stage| Box::pin(observers::twelve(stage))),

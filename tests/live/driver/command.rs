@@ -85,6 +85,23 @@ pub(crate) async fn check(stage: Arc<Stage>) -> String {
     )
 }
 
+/// A token that the API server does not accept is told from a right that is missing.
+pub(crate) async fn turned_away(stage: Arc<Stage>) -> String {
+    let cluster = stage.cluster().await;
+    let engineer = Engineer::of(&stage, cluster, "cambist/stranger").await;
+    let token = cluster.kube().token("cambist/stranger", "https://another.example").await;
+    let file = cluster.dir().join("another-audience");
+    write_private(&file, &token.unwrap_or_else(|error| panic!("{error}")));
+    let diff = engineer.command("diff").args(&["--api-token-file", &shown(&file)]);
+    let ended = diff.run().await;
+    assert_eq!(ended.code(), Some(3), "{ended:?}");
+    for words in ["401", "does not accept the token"] {
+        assert!(ended.stderr.contains(words), "{ended:?}");
+    }
+    assert!(!ended.stderr.contains("ClusterRole"), "{ended:?}");
+    "exit code 3; 401 is told as a token that is not accepted".to_owned()
+}
+
 /// The start of the API server is evidence that its keys are at least as old.
 pub(crate) async fn start(stage: Arc<Stage>) -> String {
     let cluster = stage.cluster().await;
