@@ -44,6 +44,10 @@ release:
 long:
     .ci/run long
 
+# the sidecar and the command against a real kube-apiserver
+live:
+    .ci/run live
+
 # `cambist issuer check` as a process, its outputs against other people's tools
 formats:
     .ci/run formats

@@ -55,16 +55,15 @@ impl Sidecar {
 
     /// A sidecar as soon as it has said where it serves.
     pub async fn spawn(exe: &str, world: &World, program: Program) -> Self {
+        Self::serving(exe, &world.env()["IDENTITY_HEADER"], world.secrets(), program).await
+    }
+
+    /// A sidecar of any world, as soon as it has said where it serves.
+    pub async fn serving(exe: &str, header: &str, secrets: &Secrets, program: Program) -> Self {
         let running = program.spawn();
         let (addresses, admin) = running.line("where it serves", serving).await;
-        Self {
-            running,
-            exe: exe.to_owned(),
-            addresses,
-            admin,
-            header: world.env()["IDENTITY_HEADER"].clone(),
-            secrets: world.secrets().clone(),
-        }
+        let (exe, header, secrets) = (exe.to_owned(), header.to_owned(), secrets.clone());
+        Self { running, exe, addresses, admin, header, secrets }
     }
 
     /// Where tokens are served, on IPv4.

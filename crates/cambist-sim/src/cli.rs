@@ -74,6 +74,10 @@ struct Up {
     /// those of the projected token, and so is all of it if none is given. May be repeated.
     #[arg(long = "federated-credential", value_name = "PARTS")]
     federated_credentials: Vec<Trust>,
+    /// Certificate authorities (PEM) that the simulated Entra trusts besides its own: an issuer outside
+    /// of the simulator, named by a federated credential, is then read like any other. May be repeated.
+    #[arg(long = "ca-file", value_name = "FILE")]
+    ca_files: Vec<PathBuf>,
     /// Add a CONNECT proxy that wants a password, and set HTTPS_PROXY to it.
     #[arg(long)]
     proxy: bool,
@@ -107,6 +111,7 @@ impl Up {
             access_token_lifetime: self.access_token_lifetime,
             rotate_every: self.rotate_every,
             federated_credentials: self.federated_credentials,
+            ca_files: self.ca_files,
             proxy: self.proxy,
             token_proxy: self.token_proxy,
             namespace: self.namespace,
@@ -208,12 +213,13 @@ mod tests {
         let got = options(
             "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90s --rotate-every 5m \
              --federated-credential issuer=https://i.test --federated-credential audience=a \
-             --client-id 00000000-0000-4000-8000-000000000000",
+             --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem",
         );
         assert_eq!(got.token_lifetime, Duration::from_secs(600));
         assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
         assert_eq!(got.rotate_every, Some(Duration::from_secs(300)));
         assert_eq!(got.federated_credentials.len(), 2);
+        assert_eq!(got.ca_files, [PathBuf::from("a.pem"), PathBuf::from("b.pem")]);
         assert!(got.client_id.starts_with("00000000"));
     }
 }

@@ -1,8 +1,10 @@
 //! What the API server itself publishes.
 
+use cambist_core::foreign::Foreign;
+
 use super::http::{Document, get};
-use super::look::{Access, Look};
-use super::public::refusal;
+use super::look::{Access, Look, Reply};
+use super::public;
 use crate::kubernetes::ApiServer;
 
 /// Fetches the discovery document and the key set from the API server.
@@ -42,5 +44,44 @@ async fn anonymous(server: &ApiServer, url: &str) -> Access {
     match get(server.transport(), url, None, Document::DISCOVERY).await {
         Ok(reply) if reply.status == 200 => Access::Anonymous,
         _ => Access::Authenticated,
+    }
+}
+
+/// What to say of an answer that is no success. Unlike an issuer, an API server is told who asks.
+fn refusal(reply: &Reply) -> Option<String> {
+    let fix = match reply.status {
+        401 => {
+            "the API server does not accept the token: has it expired, or another audience than the API server's?"
+        }
+        403 => {
+            "the account may not read it: bind the ClusterRole system:service-account-issuer-discovery to it"
+        }
+        404 => {
+            "the API server has no issuer's documents: is its flag --service-account-issuer an https URL?"
+        }
+        _ => return public::refusal(reply),
+    };
+    Some(format!("{} answered {}; {fix}", Foreign::new(&reply.url), reply.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whether_it_is_the_token_the_right_or_the_server() {
+        for (status, words) in [
+            (401, "does not accept the token"),
+            (403, "bind the ClusterRole system:service-account-issuer-discovery to it"),
+            (404, "--service-account-issuer"),
+            (429, "less often"),
+        ] {
+            let url = "https://api.test/openid/v1/jwks".to_owned();
+            let told = refusal(&Reply { url, status, ..Reply::default() }).unwrap();
+            assert!(told.contains(words), "{told}");
+            assert!(!told.contains("without credentials"), "{told}");
+            assert_eq!(told.contains("ClusterRole"), status == 403, "{told}");
+        }
+        assert_eq!(refusal(&Reply { status: 200, ..Reply::default() }), None);
     }
 }

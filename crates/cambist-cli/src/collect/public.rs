@@ -73,7 +73,7 @@ pub(super) fn refusal(reply: &Reply) -> Option<String> {
             ));
         }
         401 | 403 => {
-            "; an issuer is read without credentials; for the API server, bind the ClusterRole system:service-account-issuer-discovery"
+            "; an issuer is read without credentials: where the API server itself is the issuer, bind the ClusterRole system:service-account-issuer-discovery to the group system:unauthenticated"
         }
         404 => "; is the issuer's URL right, byte for byte?",
         406 => "; it has the document in none of the forms that were asked for",

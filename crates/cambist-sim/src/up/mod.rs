@@ -103,6 +103,14 @@ pub enum UpError {
     /// The certificates could not be made.
     #[error("cannot make the certificates")]
     Tls(#[source] BoxError),
+    /// A further authority could not be read.
+    #[error("cannot read a certificate authority from '{}'", path.display())]
+    Ca {
+        /// From where.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BoxError,
+    },
     /// The world itself could not be made.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -129,7 +137,7 @@ pub struct Running {
 /// token proxy `token-proxy-ca.pem`, too.
 ///
 /// # Errors
-/// If a file cannot be written, a port not be had, or the cryptography fails.
+/// If a file cannot be written or read, a port not be had, or the cryptography fails.
 pub async fn start(options: Options) -> Result<Running, UpError> {
     let dir = make_dir(&options.dir)?;
     let (issuer, issuer_at) = listen().await?;
@@ -138,7 +146,7 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     let (admin_listener, admin_at) = listen().await?;
 
     let clock = SimClock::system();
-    let tls = Tls::new(clock.wall())?;
+    let tls = Tls::new(clock.wall(), &options.ca_files)?;
     let issuer_url = format!("https://{issuer_at}/");
     let authority = format!("https://{entra_at}/");
     let api_server = format!("https://{api_at}");

@@ -25,6 +25,9 @@ pub struct Options {
     pub rotate_every: Option<Duration>,
     /// What the app trusts; empty for exactly the projected token.
     pub federated_credentials: Vec<Trust>,
+    /// Files of certificate authorities (PEM) whose issuers the simulated Entra reads as well: those
+    /// of a federated credential may live outside of the simulator.
+    pub ca_files: Vec<PathBuf>,
     /// Whether there is an authenticating CONNECT proxy.
     pub proxy: bool,
     /// Whether the cluster has a token proxy (AKS identity bindings).
@@ -64,6 +67,7 @@ impl Options {
             access_token_lifetime: settings.access_token_lifetime,
             rotate_every: None,
             federated_credentials: Vec::new(),
+            ca_files: Vec::new(),
             proxy: false,
             token_proxy: false,
             namespace: settings.workload.namespace,

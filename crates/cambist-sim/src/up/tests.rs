@@ -64,7 +64,12 @@ impl World {
     }
 
     async fn exchange(&self) -> (StatusCode, Value) {
-        let assertion = fs::read_to_string(self.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap();
+        self.exchange_of(self).await
+    }
+
+    /// Exchanges the token of another world's pod.
+    async fn exchange_of(&self, other: &World) -> (StatusCode, Value) {
+        let assertion = fs::read_to_string(other.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap();
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_assertion", &assertion)
@@ -118,6 +123,43 @@ async fn a_pod_with_nothing_but_the_env_gets_a_token_and_follows_a_rotation() {
     let by: Vec<_> = body["requests"].as_array().unwrap().iter().map(|it| &it["by"]).collect();
     assert_eq!(by, ["pod", "entra", "entra", "pod", "entra", "entra"]);
     world.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn entra_reads_an_issuer_elsewhere_if_it_trusts_its_authority() {
+    let elsewhere = up(|_| ()).await;
+    let issuer = Some(elsewhere.env("CAMBIST_ISSUER").to_owned());
+    let trust = vec![Trust { issuer, ..Trust::default() }];
+    let stranger = up(|options| options.federated_credentials.clone_from(&trust)).await;
+    let (status, body) = stranger.exchange_of(&elsewhere).await;
+    assert_eq!(
+        (status, &body["error_codes"]),
+        (StatusCode::BAD_REQUEST, &json!([90_061])),
+        "{body}"
+    );
+
+    let world = up(|options| {
+        options.federated_credentials = trust;
+        options.ca_files = vec![elsewhere.env("CAMBIST_CA_FILE").into()];
+    })
+    .await;
+    let (status, body) = world.exchange_of(&elsewhere).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("further-ca.pem");
+    for content in [None, Some("no certificate")] {
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        let mut options = Options::new(dir.path().join("sim"));
+        options.ca_files = vec![file.clone()];
+        let error = start(options).await.unwrap_err().to_string();
+        assert!(error.contains("further-ca.pem"), "{error}");
+    }
 }
 
 #[tokio::test]

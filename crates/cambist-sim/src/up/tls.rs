@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
@@ -42,11 +44,17 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new(now: UnixTime) -> Result<Self, UpError> {
-        Self::make(now).map_err(UpError::Tls)
+    /// The client trusts the authorities of these files, too.
+    pub(super) fn new(now: UnixTime, ca_files: &[PathBuf]) -> Result<Self, UpError> {
+        let mut roots = RootCertStore::empty();
+        for path in ca_files {
+            let failed = |source| UpError::Ca { path: path.clone(), source };
+            add_all(&mut roots, path).map_err(failed)?;
+        }
+        Self::make(now, roots).map_err(UpError::Tls)
     }
 
-    fn make(now: UnixTime) -> Result<Self, BoxError> {
+    fn make(now: UnixTime, mut roots: RootCertStore) -> Result<Self, BoxError> {
         let name = "cambist-sim: for tests, on one machine";
         let Issued { ca, ca_pem, leaf, key } = issue(name, &["localhost", "127.0.0.1"], now)?;
         // Named rather than taken from the process, which may have another.
@@ -56,7 +64,6 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(vec![leaf], key)?;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut roots = RootCertStore::empty();
         roots.add(ca)?;
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -64,6 +71,14 @@ impl Tls {
             .with_no_client_auth();
         Ok(Self { ca_pem, server: Arc::new(server), client: Arc::new(client) })
     }
+}
+
+fn add_all(roots: &mut RootCertStore, path: &Path) -> Result<(), BoxError> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    if roots.len() == before { Err("there is no certificate in it".into()) } else { Ok(()) }
 }
 
 /// A certificate, its key, and the authority that issued it.

@@ -71,9 +71,10 @@ pub enum FetchError {
 fn hint(status: StatusCode) -> &'static str {
     match status.as_u16() {
         300..=399 => "; redirects are not followed: configure the address it points to",
-        401 | 403 => {
-            "; bind the ClusterRole system:service-account-issuer-discovery to the account"
+        401 => {
+            "; it asks for credentials, or does not accept the token: has that the API server's audience?"
         }
+        403 => "; bind the ClusterRole system:service-account-issuer-discovery to the account",
         406 => "; it has the document in none of the forms that cambist asks for",
         407 => "; the proxy asks for credentials",
         _ => "",

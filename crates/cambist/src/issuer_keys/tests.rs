@@ -2,6 +2,7 @@ use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::time::sleep;
 
+use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Choice;
 use cambist_core::refresh::Jitter;
 
@@ -151,6 +152,17 @@ async fn the_api_server_is_asked_with_its_own_token_and_without_discovery() {
     keys.with(&issuer, None).await.unwrap();
     assert_eq!(world.asked(), (0, 0, 1));
     assert!(keys.upstream_time(world.context().clock.boot()).is_some());
+}
+
+#[test]
+fn a_token_that_is_not_accepted_is_told_from_a_right_that_is_missing() {
+    let told = |status| {
+        let url = Foreign::new("https://api.test/openid/v1/jwks");
+        FetchError::Status { url, status }.to_string()
+    };
+    let (token, right) = (told(StatusCode::UNAUTHORIZED), told(StatusCode::FORBIDDEN));
+    assert!(token.contains("audience") && !token.contains("ClusterRole"), "{token}");
+    assert!(right.contains("ClusterRole"), "{right}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,131 @@
+//! What a case is, and how all of them are played and told.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use kit::Program;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, Publishes};
+use crate::{Options, command, key_sources, observers, rotation, server};
+
+/// What is played, in this order.
+const ALL: &[Case] = &[
+    case("answers", |stage| Box::pin(server::answers(stage))),
+    case("keys-public", |stage| Box::pin(key_sources::public(stage))),
+    case("keys-api", |stage| Box::pin(key_sources::api(stage))),
+    case("keys-file", |stage| Box::pin(key_sources::file(stage))),
+    case("keys-in-order", |stage| Box::pin(key_sources::in_order(stage))),
+    case("check-compare-api", |stage| Box::pin(command::check(stage))),
+    case("check-start", |stage| Box::pin(command::start(stage))),
+    case("diff", |stage| Box::pin(command::diff(stage))),
+    case("diff-turned-away", |stage| Box::pin(command::turned_away(stage))),
+    case("observe-least-role", |stage| Box::pin(observers::least_role(stage))),
+    case("observe-refused", |stage| Box::pin(observers::refused(stage))),
+    case("observe-twelve", |stage| Box::pin(observers::twelve(stage))),
+    case("rotation-one-server", |stage| Box::pin(rotation::one_server(stage))),
+    case("rotation-two-servers", |stage| Box::pin(rotation::two_servers(stage))),
+    case("rotation-signs-first", |stage| Box::pin(rotation::signs_first(stage))),
+];
+
+type Play = fn(Arc<Stage>) -> LocalBoxFuture<'static, String>;
+
+/// One thing that must hold; it fails by a panic, and says what was seen otherwise.
+struct Case {
+    name: &'static str,
+    play: Play,
+}
+
+const fn case(name: &'static str, play: Play) -> Case {
+    Case { name, play }
+}
+
+/// What the cases share.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    options: Options,
+    standing: OnceCell<Cluster>,
+}
+
+impl Stage {
+    /// The cluster of the cases that change nothing that another one sees: its API server is the
+    /// issuer, as it comes.
+    pub(crate) async fn cluster(&self) -> &Cluster {
+        self.standing.get_or_init(|| Cluster::start(self, "standing", Publishes::Itself, 1)).await
+    }
+
+    /// A directory of this name, empty.
+    pub(crate) fn dir(&self, name: &str) -> PathBuf {
+        let dir = self.options.work.join(name);
+        drop(std::fs::remove_dir_all(&dir));
+        std::fs::create_dir_all(&dir).expect("a directory can be made");
+        dir.canonicalize().expect("it was just made")
+    }
+
+    /// The API server's program.
+    pub(crate) fn server(&self) -> Program {
+        Program::new(&self.options.server)
+    }
+
+    /// The Kubernetes version that is to be driven.
+    pub(crate) fn kubernetes(&self) -> &str {
+        &self.options.kubernetes
+    }
+
+    /// Where one of our programs is.
+    pub(crate) fn program(&self, name: &str) -> String {
+        self.options.programs.join(name).display().to_string()
+    }
+}
+
+/// Plays what the command line asks for.
+pub(crate) fn main(options: Options) -> ExitCode {
+    let wanted = |case: &&Case| {
+        let named = options.names.iter().any(|name| case.name.contains(name.as_str()));
+        options.names.is_empty() || named
+    };
+    let wanted: Vec<_> = ALL.iter().filter(wanted).collect();
+    if options.list {
+        wanted.iter().for_each(|case| println!("{}", case.name));
+        return ExitCode::SUCCESS;
+    }
+    // The message is in the case's own line.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("a panic at {place}");
+    }));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be made");
+    let version = options.kubernetes.clone();
+    let stage = Arc::new(Stage { options, standing: OnceCell::new() });
+    let (mut passed, mut failed) = (0, 0);
+    for case in &wanted {
+        let started = Instant::now();
+        let play = AssertUnwindSafe((case.play)(Arc::clone(&stage))).catch_unwind();
+        match runtime.block_on(play) {
+            Ok(seen) => {
+                passed += 1;
+                println!("ok: {}: {seen} ({:.1} s)", case.name, started.elapsed().as_secs_f64());
+            }
+            Err(panic) => {
+                failed += 1;
+                println!("FAILED: {}: {}", case.name, words(&*panic));
+            }
+        }
+    }
+    // Children are killed where they are dropped, which needs the runtime.
+    runtime.block_on(async { drop(stage) });
+    println!("live, Kubernetes {version}: {passed} passed, {failed} failed, 0 skipped");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
+}

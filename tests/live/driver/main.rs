@@ -1,0 +1,50 @@
+//! Drives the real programs against a real kube-apiserver: see `--help`, and `tests/live/run`, which
+//! builds both.
+#![forbid(unsafe_code)]
+#![allow(clippy::panic, clippy::print_stdout, reason = "a test, told on standard output")]
+
+mod balancer;
+mod case;
+mod cluster;
+mod command;
+mod key_sources;
+mod keys;
+mod kube;
+mod load;
+mod observers;
+mod pods;
+mod rotation;
+mod server;
+mod site;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Puts a cluster's API servers up and plays cases on them; ends with 1 if any failed.
+#[derive(Clone, Debug, Parser)]
+struct Options {
+    /// Play the cases with these words in their names; without any, all.
+    names: Vec<String>,
+    /// The API server's program, as `tests/live/server` builds it.
+    #[arg(long)]
+    server: PathBuf,
+    /// The Kubernetes version that it must be of, such as 1.36.3.
+    #[arg(long)]
+    kubernetes: String,
+    /// The directory of cambist, cambist-sidecar and cambist-sim.
+    #[arg(long)]
+    programs: PathBuf,
+    /// A directory for what the cases write; what failed is left there.
+    #[arg(long)]
+    work: PathBuf,
+    /// Only say which cases there are.
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    kit::program::raise_open_files();
+    case::main(Options::parse())
+}
