@@ -1,12 +1,11 @@
 //! One identity's Azure tokens.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::BootTime;
-use cambist_core::refresh::{Failure, Holding, Pause, wait};
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -17,6 +16,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
+use crate::throttle::Throttle;
 
 /// How often what is held is looked after.
 const TEND_EVERY: Duration = Duration::from_secs(5);
@@ -46,13 +46,18 @@ pub struct Workload {
 }
 
 impl Credential {
-    /// The tokens of a workload identity.
-    pub fn new(mut workload: Workload) -> Self {
+    /// The tokens of a workload identity. What Entra asks it to leave alone no other credential hears
+    /// of; those of one [`Trust`](crate::Trust) do.
+    pub fn new(workload: Workload) -> Self {
+        Self::heeding(workload, Throttle::default())
+    }
+
+    pub(crate) fn heeding(mut workload: Workload, throttle: Throttle) -> Self {
         let client_id = workload.exchange.client_id().to_owned();
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
         workload.exchange = workload.exchange.telling(keys.heard().clone());
-        let source = Worker { workload, pause: Mutex::new(None) };
+        let source = Worker { workload, throttle };
         Self::from_source(client_id, Some(keys), Arc::new(source), context)
     }
 
@@ -184,12 +189,11 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// A workload and the pause that the upstream asked it for.
+/// A workload and who asked to be left alone.
 #[derive(Debug)]
 struct Worker {
     workload: Workload,
-    // Throttling is by identity, not by scope: while it lasts nobody calls.
-    pause: Mutex<Option<(Pause, Error)>>,
+    throttle: Throttle,
 }
 
 impl Source for Worker {
@@ -208,12 +212,13 @@ impl Source for Worker {
 impl Worker {
     async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
         let context = &self.workload.context;
+        let who = self.workload.exchange.identity();
         // Who may not go anyway need not wait for a place.
-        if let Some(error) = self.paused(context.clock.boot()) {
+        if let Some(error) = self.throttle.paused(who, context.clock.boot()) {
             return Err(error);
         }
         let _passage = self.workload.exchange.turn().await;
-        if let Some(error) = self.pausing(context.clock.boot()) {
+        if let Some(error) = self.throttle.pausing(who, context.clock.boot()) {
             return Err(error);
         }
         let sent = context.clock.boot();
@@ -223,56 +228,14 @@ impl Worker {
             Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
             outcome => outcome,
         };
-        self.heed(&outcome, sent);
+        match &outcome {
+            Ok(_) => self.throttle.granted(who, sent),
+            Err(error) => {
+                let (now, jitter) = (context.clock.boot(), context.jitter);
+                self.throttle.refused(who, error, sent, now, jitter);
+            }
+        }
         outcome
-    }
-
-    /// The error that a pause was asked with, while the pause lasts.
-    fn paused(&self, now: BootTime) -> Option<Error> {
-        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let (held, error) = pause.as_ref().filter(|(held, _)| !held.left(now).is_zero())?;
-        Some(error.with_retry_after(held.left(now)))
-    }
-
-    /// The same, for whoever is to go now if there is none: one of them may be its probe.
-    fn pausing(&self, now: BootTime) -> Option<Error> {
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let (held, error) = pause.as_mut()?;
-        if !held.admits(now) {
-            return Some(error.with_retry_after(held.left(now)));
-        }
-        if held.is_over(now) {
-            *pause = None;
-        }
-        None
-    }
-
-    /// Takes up the pause that the answer to a request of `sent` asks for, or ends the one it probed.
-    fn heed(&self, outcome: &Result<AccessToken, Error>, sent: BootTime) {
-        let context = &self.workload.context;
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let error = match outcome {
-            Ok(_) => {
-                pause.take_if(|(held, _)| held.is_lifted_by(sent));
-                return;
-            }
-            Err(error) => error,
-        };
-        let asked = error.asked_pause();
-        let looping = error.failure() == Failure::Looping;
-        let asked = looping
-            .then(|| wait(Failure::Looping, 1, Holding::Nothing, asked, context.jitter))
-            .or(asked);
-        let Some(asked) = asked else { return };
-        let now = context.clock.boot();
-        match &mut *pause {
-            Some((held, of)) => {
-                if held.asked_again(sent, now, asked) {
-                    *of = error.clone();
-                }
-            }
-            none => *none = Some((Pause::new(now, asked), error.clone())),
-        }
     }
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {

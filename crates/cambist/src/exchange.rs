@@ -72,7 +72,8 @@ impl Exchange {
         let answers = Answerer::Authority;
         let gate = Gate::default();
         let heard = Heard::default();
-        let name = format!("{tenant_id}/{client_id}").into();
+        // Neither tenants nor client ids tell upper case from lower case.
+        let name = format!("{tenant_id}/{client_id}").to_ascii_lowercase().into();
         Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name, heard }
     }
 
@@ -86,6 +87,12 @@ impl Exchange {
     #[must_use]
     pub fn sharing(self, gate: Gate) -> Self {
         Self { gate, ..self }
+    }
+
+    /// Tenant and client id: what tells this identity from the others, at the gate and when Entra asks
+    /// to be left alone.
+    pub(crate) fn identity(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Waits for a place among the exchanges that run at once. It is for whoever reads a token for

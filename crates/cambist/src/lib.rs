@@ -42,6 +42,7 @@ pub mod observer;
 mod receipt;
 #[cfg(test)]
 mod testing;
+mod throttle;
 pub mod token_file;
 pub mod transport;
 mod trust;

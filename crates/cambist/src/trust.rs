@@ -12,6 +12,7 @@ use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
 use crate::issuer_keys::{IssuerKeys, Source};
 use crate::key_age::KeyAge;
+use crate::throttle::Throttle;
 use crate::token_file::TokenFile;
 use crate::transport::Transport;
 
@@ -39,6 +40,7 @@ struct Inner {
     config: TrustConfig,
     entra: Transport,
     gate: Gate,
+    throttle: Throttle,
     keys: IssuerKeys,
     context: Context,
 }
@@ -59,12 +61,13 @@ impl Trust {
         if let Some(issuer) = &config.issuer {
             keys.keep(issuer);
         }
-        Self(Arc::new(Inner { config, entra, gate: Gate::default(), keys, context }))
+        let (gate, throttle) = (Gate::default(), Throttle::default());
+        Self(Arc::new(Inner { config, entra, gate, throttle, keys, context }))
     }
 
     /// The tokens of one identity. Opens nothing and fetches nothing by itself.
     pub fn credential(&self, identity: &Identity) -> Credential {
-        let Inner { config, entra, gate, context, .. } = &*self.0;
+        let Inner { config, entra, gate, throttle, context, .. } = &*self.0;
         let direct = Exchange::new(
             entra.clone(),
             identity.authority.clone(),
@@ -73,14 +76,15 @@ impl Trust {
             context.clock.clone(),
         )
         .sharing(gate.clone());
-        let credential = Credential::new(Workload {
+        let workload = Workload {
             assertions: self.assertions(identity),
             exchange: match &config.token_proxy {
                 Some(proxy) => direct.through(proxy),
                 None => direct,
             },
             context: context.clone(),
-        });
+        };
+        let credential = Credential::heeding(workload, throttle.clone());
         credential.prefetch(identity.prefetch.iter().cloned());
         credential
     }
