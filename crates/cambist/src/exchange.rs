@@ -28,6 +28,7 @@ mod gate;
 mod redact;
 mod reply;
 mod retry_after;
+mod signers;
 mod tenant;
 
 pub use access_token::AccessToken;
@@ -37,6 +38,7 @@ pub use cloud::Cloud;
 use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use gate::{Gate, Passage};
+use signers::Signers;
 pub use tenant::{TenantId, TenantIdError};
 
 /// Entra's replies have a few kilobytes, with a token of many groups some more.
@@ -56,6 +58,7 @@ pub struct Exchange {
     gate: Gate,
     name: Arc<str>,
     heard: Heard,
+    signers: Signers,
 }
 
 impl Exchange {
@@ -70,11 +73,22 @@ impl Exchange {
         let url = authority.token_url(&tenant_id);
         let client_id = client_id.into();
         let answers = Answerer::Authority;
-        let gate = Gate::default();
-        let heard = Heard::default();
+        let (gate, heard, signers) = (Gate::default(), Heard::default(), Signers::default());
         // Neither tenants nor client ids tell upper case from lower case.
         let name = format!("{tenant_id}/{client_id}").to_ascii_lowercase().into();
-        Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name, heard }
+        Self {
+            transport,
+            authority,
+            tenant_id,
+            client_id,
+            url,
+            answers,
+            clock,
+            gate,
+            name,
+            heard,
+            signers,
+        }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
@@ -145,11 +159,13 @@ impl Exchange {
         let request = self.request(assertion, scope, request_id);
         let now = || Moment { wall: self.clock.wall(), boot: self.clock.boot() };
         let sent = now();
+        let signer_known_for = self.signers.known_for(assertion.kid(), sent.boot);
         let response = self.transport.send(request, LIMITS).await;
         let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
         let received = now();
         let (client_id, tenant) = (&*self.client_id, &self.tenant_id);
-        let asked = error::Asked { assertion, scope, client_id, tenant, request_id };
+        let asked =
+            error::Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
         let date = retry_after::date(response.headers());
         if let Some(date) = date {
             self.heard.hear(date, &*self.clock);

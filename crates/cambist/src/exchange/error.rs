@@ -50,6 +50,7 @@ pub struct EntraError {
     pub(super) timestamp: Option<Foreign>,
     pub(super) retry_after: Option<Duration>,
     pub(super) trouble: Trouble,
+    pub(super) signer_known_for: Duration,
     pub(super) fix: String,
 }
 
@@ -143,7 +144,7 @@ impl ExchangeError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Transport { .. } => Failure::Transient,
-            Self::Entra(error) => error.trouble.failure(),
+            Self::Entra(error) => error.failure(),
             Self::Reply(error) => error.failure(),
         }
     }
@@ -312,6 +313,13 @@ impl EntraError {
     pub fn fix(&self) -> &str {
         &self.fix
     }
+
+    fn failure(&self) -> Failure {
+        match self.trouble.failure() {
+            Failure::Learning => Failure::learning(self.signer_known_for),
+            failure => failure,
+        }
+    }
 }
 
 impl fmt::Display for EntraError {
@@ -348,6 +356,8 @@ impl std::error::Error for EntraError {}
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     pub(super) assertion: &'a Assertion,
+    /// For how long its key has signed what was sent.
+    pub(super) signer_known_for: Duration,
     pub(super) scope: &'a Scope,
     pub(super) client_id: &'a str,
     pub(super) tenant: &'a TenantId,

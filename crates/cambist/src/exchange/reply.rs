@@ -185,6 +185,7 @@ impl EntraError {
             timestamp,
             retry_after,
             trouble,
+            signer_known_for: asked.signer_known_for,
             fix,
         })
     }
