@@ -60,7 +60,8 @@ impl Assertions {
     /// If the file cannot be read, or its token may not be sent.
     pub async fn next(&self) -> Result<Assertion, Error> {
         let token = self.token_file.read().await.map_err(Error::new)?;
-        let issuer = self.issuer_of(&token)?;
+        let issuer = self.admission.verifier().issuer_of(&token, self.context.clock.wall());
+        let issuer = issuer.map_err(|error| Error::new(Refusal::from(error)))?;
         let waiting = match self.admission.mode() {
             Mode::Enforce => Waiting::THROUGH_EVERYTHING,
             Mode::Off | Mode::Audit => Waiting::WHILE_IT_HELPS,
@@ -84,22 +85,6 @@ impl Assertions {
         }
         self.context.observer.admitted(&assertion);
         Ok(assertion)
-    }
-
-    /// The token's issuer.
-    ///
-    /// What is bad without looking at any key is not worth a request to its issuer, and a token whose
-    /// claims are not ours must not choose whom we call. Only a wrong time may be the clock's fault,
-    /// which an answer from the issuer would show.
-    fn issuer_of(&self, token: &ProjectedToken) -> Result<IssuerUrl, Error> {
-        let verifier = self.admission.verifier().verifier_of(token);
-        let screened = verifier.and_then(|verifier| {
-            match verifier.screen_at(token, self.context.clock.wall()) {
-                Err(error) if !error.is_about_time() => Err(error),
-                _ => Ok(verifier.issuer.clone()),
-            }
-        });
-        screened.map_err(|error| Error::new(Refusal::from(error)))
     }
 
     /// What is known of the keys' age, if that matters.
