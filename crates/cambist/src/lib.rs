@@ -11,6 +11,9 @@
 //! use cambist::{Config, Context, env::Process};
 //!
 //! let credential = Config::from_env(&Process)?.credential(Context::system("pod-name"))?;
+//! // Refreshes ahead of time what is held; without it, tokens are made when somebody asks.
+//! let upkeep = credential.clone();
+//! tokio::spawn(async move { upkeep.maintain().await });
 //! let token = credential.token(&Scope::parse("https://vault.azure.net/.default")?).await?;
 //! println!("a token until {}", token.expires_on());
 //! # Ok(()) }

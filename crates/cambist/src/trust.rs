@@ -31,6 +31,10 @@ use crate::transport::Transport;
 /// let Identity { tenant_id, token_file, .. } = config.identity;
 /// let other = "00000000-0000-0000-0000-000000000002";
 /// let billing = trust.credential(&Identity::new(tenant_id, other, token_file));
+/// // Each refreshes ahead of time what it holds.
+/// for credential in [orders.clone(), billing.clone()] {
+///     tokio::spawn(async move { credential.maintain().await });
+/// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
