@@ -55,6 +55,9 @@ pub(crate) enum Kind {
     #[cfg(feature = "azure")]
     #[error("the developer's own sign-in gave no token: {0}")]
     Developer(ForeignList),
+    #[cfg(any(test, feature = "test-util"))]
+    #[error("there is no token, since the test that it is for said so ({0})")]
+    Fixed(Reason),
 }
 
 /// What kind of trouble an [`Error`] is, for whoever must answer a caller.
@@ -84,6 +87,8 @@ impl Error {
             Kind::Lost => Reason::Internal,
             #[cfg(feature = "azure")]
             Kind::Developer(_) => Reason::DeveloperSignIn,
+            #[cfg(any(test, feature = "test-util"))]
+            Kind::Fixed(reason) => *reason,
         }
     }
 
@@ -156,6 +161,10 @@ impl Error {
             Kind::CacheFull(_) | Kind::TooManyScopes(_) => Failure::Transient,
             #[cfg(feature = "azure")]
             Kind::Developer(_) => Failure::Transient,
+            #[cfg(any(test, feature = "test-util"))]
+            Kind::Fixed(reason) if reason.is_retryable() => Failure::Transient,
+            #[cfg(any(test, feature = "test-util"))]
+            Kind::Fixed(_) => Failure::Permanent,
         }
     }
 }

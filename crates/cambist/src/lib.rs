@@ -21,7 +21,9 @@
 //!
 //! With the feature `azure` (on by default) a [`Credential`] is an
 //! `azure_core::credentials::TokenCredential`, so that every `azure_*` client takes it; see the
-//! module `azure`. [`layer`] has tower layers for requests that go out and come in.
+//! module `azure`. [`layer`] has tower layers for requests that go out and come in. The feature
+//! `test-util` is for your own tests: its module `fixed` has a credential whose tokens and failures
+//! the test decides, and an issuer that vouches for whom it says, without network and files.
 #![forbid(unsafe_code)]
 
 pub mod assertions;
@@ -36,6 +38,8 @@ pub mod env;
 mod error;
 pub mod exchange;
 pub mod files;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fixed;
 mod flight;
 pub mod history;
 pub mod issuer_keys;
