@@ -29,7 +29,7 @@ use cambist::core::admission::Caller;
 use cambist::core::issuer::{IssuerUrl, JwksHost};
 use cambist::core::scope::Audience;
 use cambist::core::verify::Verifier;
-use cambist::issuer_keys::{IssuerKeys, Source};
+use cambist::issuer_keys::{IssuerKeys, KeyOrigin};
 use cambist::layer::AuthenticateLayer;
 use cambist::transport::{CaBundle, HttpsOptions, Transport};
 use cambist_sim::token::Workload;
@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
 fn service(issuer: &str, transport: Transport) -> anyhow::Result<Router> {
     let verifier = Verifier::new(IssuerUrl::parse(issuer)?, Audience::parse(AUDIENCE)?);
     let context = Context::system("pod-name");
-    let source = Source::Public { transport, host: JwksHost::SameAsIssuer };
+    let source = KeyOrigin::Public { transport, host: JwksHost::SameAsIssuer };
     let keys = IssuerKeys::new(vec![source], context.clone());
     let callers = AuthenticateLayer::with_keys(verifier, keys, context)?;
     let layer = callers.allow(["system:serviceaccount:shop:checkout".parse()?]);

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use cambist::issuer_keys::Source;
+use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
 use cambist::{Context, Credential};
 use cambist_core::clock::Clock;
@@ -105,7 +105,7 @@ impl World {
         };
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
-        let sources = vec![Source::Public { transport: transport(), host }];
+        let sources = vec![KeyOrigin::Public { transport: transport(), host }];
         library.trust.open_over(transport(), sources, context).credential(&library.identity)
     }
 

@@ -10,7 +10,7 @@ use crate::config::{Identity, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
-use crate::issuer_keys::{IssuerKeys, Source};
+use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::key_age::KeyAge;
 use crate::throttle::Throttle;
 use crate::token_file::TokenFile;
@@ -53,7 +53,7 @@ impl Trust {
     pub(crate) fn new(
         config: TrustConfig,
         entra: Transport,
-        sources: Vec<Source>,
+        sources: Vec<KeyOrigin>,
         context: Context,
     ) -> Self {
         let key_age = (config.mode != Mode::Off)

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::clock::SystemClock;
 use crate::context::Context;
-use crate::issuer_keys::{IssuerKeys, Source};
+use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::layer::{AuthenticateLayer, Callers, CallersError};
 use crate::transport::Transport;
 
@@ -65,7 +65,8 @@ impl FixedIssuer {
     pub fn callers(&self, audience: &str) -> Result<Callers, CallersError> {
         let verifier = Verifier::new(IssuerUrl::parse(URL)?, Audience::parse(audience)?);
         let context = Context::system("fixed");
-        let source = Source::Public { transport: self.transport(), host: JwksHost::SameAsIssuer };
+        let source =
+            KeyOrigin::Public { transport: self.transport(), host: JwksHost::SameAsIssuer };
         let keys = IssuerKeys::new(vec![source], context.clone());
         AuthenticateLayer::with_keys(verifier, keys, context)
     }

@@ -17,7 +17,7 @@ use http::header::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::freshness::{FRESH, fresh_for, max_age};
-use super::source::{PATIENCE, Source};
+use super::origin::{KeyOrigin, PATIENCE};
 use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
 use crate::observer::KeySource;
@@ -110,7 +110,7 @@ impl Fetched {
     }
 }
 
-impl Source {
+impl KeyOrigin {
     pub(super) async fn fetch(
         &self,
         issuer: &IssuerUrl,
