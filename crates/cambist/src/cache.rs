@@ -43,8 +43,8 @@ const IN_USE: Duration = Duration::from_secs(300);
 /// token.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where tokens come from when the cache has none.
-pub(crate) trait Source: fmt::Debug + Send + Sync {
+/// Who makes tokens when the cache has none.
+pub(crate) trait Maker: fmt::Debug + Send + Sync {
     /// Does the whole work for one token, once.
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>>;
 
@@ -62,15 +62,15 @@ pub(crate) struct Cache {
     inserting: Mutex<Budget>,
     // When a fetch last succeeded: what failed before that, for want of an upstream, may try again.
     well_at: Arc<AtomicU64>,
-    source: Arc<dyn Source>,
+    maker: Arc<dyn Maker>,
     context: Context,
 }
 
 impl Cache {
-    pub(crate) fn new(source: Arc<dyn Source>, context: Context) -> Self {
+    pub(crate) fn new(maker: Arc<dyn Maker>, context: Context) -> Self {
         let inserting = Mutex::new(Budget::full(context.clock.boot()));
         let (slots, well_at) = (ArcSwap::default(), Arc::default());
-        Self { slots, inserting, well_at, source, context }
+        Self { slots, inserting, well_at, maker, context }
     }
 
     /// The token for a resource if one can be handed out as it is; starts its refresh when due.
@@ -182,7 +182,7 @@ impl Cache {
         let now = self.context.clock.boot();
         let slots = self.slots.load_full();
         for slot in slots.values() {
-            if slot.held(now).is_some_and(|token| self.source.is_withdrawn(&token)) {
+            if slot.held(now).is_some_and(|token| self.maker.is_withdrawn(&token)) {
                 slot.withdraw();
                 self.refresh(slot);
             }
@@ -266,10 +266,10 @@ impl Cache {
     fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined<Outcome> {
         slot.join(&self.context, self.well_at(), min_ttl, || {
             let well_at = self.well_at.clone();
-            let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());
+            let (slot, maker, context) = (slot.clone(), self.maker.clone(), self.context.clone());
             async move {
                 let started = context.clock.boot();
-                let outcome = source.fetch(slot.scope()).await;
+                let outcome = maker.fetch(slot.scope()).await;
                 let took = context.clock.boot().since(started);
                 context.observer.fetched(slot.scope(), outcome.as_ref(), took);
                 if outcome.is_ok() {

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::assertions::Assertions;
-use crate::cache::{Cache, Entry, Source};
+use crate::cache::{Cache, Entry, Maker};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
@@ -57,17 +57,17 @@ impl Credential {
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
         workload.exchange = workload.exchange.telling(keys.heard().clone());
-        let source = Worker { workload, throttle };
-        Self::from_source(client_id, Some(keys), Arc::new(source), context)
+        let maker = Worker { workload, throttle };
+        Self::from_maker(client_id, Some(keys), Arc::new(maker), context)
     }
 
-    pub(crate) fn from_source(
+    pub(crate) fn from_maker(
         client_id: String,
         keys: Option<IssuerKeys>,
-        source: Arc<dyn Source>,
+        maker: Arc<dyn Maker>,
         context: Context,
     ) -> Self {
-        Self(Arc::new(Inner { client_id, cache: Cache::new(source, context), keys }))
+        Self(Arc::new(Inner { client_id, cache: Cache::new(maker, context), keys }))
     }
 
     /// The identity's client id.
@@ -196,7 +196,7 @@ struct Worker {
     throttle: Throttle,
 }
 
-impl Source for Worker {
+impl Maker for Worker {
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         self.fetch_once(scope).boxed()
     }

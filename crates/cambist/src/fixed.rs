@@ -17,7 +17,7 @@ use cambist_core::secret::Secret;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::cache::Source;
+use crate::cache::Maker;
 use crate::clock::SystemClock;
 use crate::context::Context;
 use crate::credential::Credential;
@@ -101,7 +101,7 @@ impl FixedTokens {
             observer: Arc::new(Unobserved),
             jitter: Jitter::of(b"fixed"),
         };
-        Credential::from_source("fixed".to_owned(), None, self.0.clone(), context)
+        Credential::from_maker("fixed".to_owned(), None, self.0.clone(), context)
     }
 
     /// Gives this token from now on, to whoever holds none or refreshes.
@@ -139,7 +139,7 @@ impl Inner {
     }
 }
 
-impl Source for Inner {
+impl Maker for Inner {
     fn fetch<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         std::future::ready(self.make()).boxed()
     }

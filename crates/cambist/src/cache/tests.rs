@@ -32,7 +32,7 @@ struct Script {
     calls: AtomicU32,
 }
 
-impl Source for Script {
+impl Maker for Script {
     fn fetch<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let mut steps = self.steps.lock().unwrap();
