@@ -100,7 +100,7 @@ impl World {
     /// A credential in this world, with no socket between.
     pub(crate) fn credential(&self, config: &Config, context: Context) -> Credential {
         #[cfg_attr(not(feature = "developer"), expect(irrefutable_let_patterns))]
-        let config::Source::Federated(library) = &config.source else {
+        let config::SignIn::Federated(library) = &config.source else {
             panic!("the simulated world has projected tokens")
         };
         let transport = || Transport::from_service(self.sim.service());
