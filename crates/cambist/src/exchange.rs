@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Heard;
 use crate::receipt::{Moment, Receipt, RequestId};
-use crate::transport::{Limits, TokenProxyOptions, Transport};
+use crate::transport::{AnswerLimits, TokenProxyOptions, Transport};
 
 mod aadsts;
 mod access_token;
@@ -42,7 +42,8 @@ use signers::Signers;
 pub use tenant::{TenantId, TenantIdError};
 
 /// Entra's replies have a few kilobytes, with a token of many groups some more.
-const LIMITS: Limits = Limits { max_body: 256 * 1024, timeout: Duration::from_secs(30) };
+const LIMITS: AnswerLimits =
+    AnswerLimits { max_body: 256 * 1024, timeout: Duration::from_secs(30) };
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

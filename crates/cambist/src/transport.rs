@@ -39,12 +39,12 @@ pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use std::time::Duration;
 /// use bytes::Bytes;
-/// use cambist::transport::{Limits, Transport};
+/// use cambist::transport::{AnswerLimits, Transport};
 ///
 /// let echo = tower::service_fn(|request: http::Request<Bytes>| async {
 ///     Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
 /// });
-/// let limits = Limits { max_body: 16, timeout: Duration::from_secs(1) };
+/// let limits = AnswerLimits { max_body: 16, timeout: Duration::from_secs(1) };
 /// let request = http::Request::get("https://example.org/").body(Bytes::from("hello")).unwrap();
 /// let response = Transport::from_service(echo).send(request, limits).await?;
 /// assert_eq!(response.body(), "hello");
@@ -57,7 +57,7 @@ pub struct Transport {
 
 /// What one request may cost. It travels with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct AnswerLimits {
     /// Longest response body that is read, in bytes.
     pub max_body: usize,
     /// Longest time from sending to the body's last byte, connecting included.
@@ -100,7 +100,7 @@ impl Transport {
 
     /// A transport over any service: a simulated world, or a client of the caller's own.
     ///
-    /// The service finds the [`Limits`] among the request's extensions. They are enforced whether it
+    /// The service finds the [`AnswerLimits`] among the request's extensions. They are enforced whether it
     /// looks at them or not; only, a body that it has collected is in memory already.
     pub fn from_service<S>(service: S) -> Self
     where
@@ -124,7 +124,7 @@ impl Transport {
     pub async fn send(
         &self,
         mut request: Request<Bytes>,
-        limits: Limits,
+        limits: AnswerLimits,
     ) -> Result<Response<Bytes>, TransportError> {
         let host = host(request.uri());
         request.extensions_mut().insert(limits);

@@ -22,7 +22,7 @@ use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
 use crate::observer::KeySource;
 use crate::token_file::{TokenFile, TokenFileError};
-use crate::transport::{Limits, Transport, TransportError};
+use crate::transport::{AnswerLimits, Transport, TransportError};
 
 /// Why a place gave no usable key set.
 #[derive(Debug, thiserror::Error)]
@@ -167,7 +167,7 @@ async fn get(
     let request = Request::get(url).body(Bytes::new());
     let mut request = request.map_err(|_| FetchError::Url(Foreign::new(url)))?;
     request.headers_mut().extend(headers);
-    let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
+    let response = transport.send(request, AnswerLimits { max_body, timeout: PATIENCE }).await?;
     match response.status() {
         StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
         status => Err(FetchError::Status { url: Foreign::new(url), status }),

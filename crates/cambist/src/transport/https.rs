@@ -12,7 +12,7 @@ use tower::Service;
 use zeroize::Zeroizing;
 
 use super::error::{Fault, TransportError};
-use super::{CaBundle, Limits, PeerCertificate, ProxyOptions};
+use super::{AnswerLimits, CaBundle, PeerCertificate, ProxyOptions};
 
 /// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -193,7 +193,7 @@ impl Service<Request<Bytes>> for Https {
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let client = self.client.clone();
         Box::pin(async move {
-            let cap = request.extensions().get().map_or(usize::MAX, |l: &Limits| l.max_body);
+            let cap = request.extensions().get().map_or(usize::MAX, |l: &AnswerLimits| l.max_body);
             if !is_https(request.uri()) {
                 return Err(Fault::NotHttps.into());
             }

@@ -7,7 +7,7 @@ use super::*;
 mod network;
 mod token_proxy;
 
-const LIMITS: Limits = Limits { max_body: 8, timeout: Duration::from_secs(10) };
+const LIMITS: AnswerLimits = AnswerLimits { max_body: 8, timeout: Duration::from_secs(10) };
 
 fn get() -> Request<Bytes> {
     Request::get("https://user@issuer.example:8443/secret-path?secret=query")
