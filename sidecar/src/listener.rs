@@ -34,7 +34,7 @@ use stream::Listener;
 
 /// How long connections may take, and how many there may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Capacity {
     /// Connections open at once.
     pub connections: usize,
     /// Whether some of them are kept for the pod itself and for its node.
@@ -50,7 +50,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
+impl Default for Capacity {
     fn default() -> Self {
         Self {
             connections: 1024,
@@ -65,7 +65,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl Capacity {
     /// The limits for a process that may have so many files open: `(token, admin)`. What the
     /// sidecar needs itself (the exchange, the token file, the listeners) is left over.
     pub fn for_descriptors(files: Option<u64>) -> (Self, Self) {
@@ -108,7 +108,7 @@ impl Server {
     pub fn start<F, A>(
         listeners: Vec<TcpListener>,
         host: Option<IpAddr>,
-        limits: Limits,
+        limits: Capacity,
         gauges: Gauges,
         answer: F,
     ) -> Self

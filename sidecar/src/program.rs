@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, admin_address};
 use crate::health::Probe;
-use crate::listener::Limits;
+use crate::listener::Capacity;
 use crate::log;
 use crate::process::{give_up_dumps, raise_open_files, runtime};
 use crate::settings::{Settings, command};
@@ -128,9 +128,9 @@ async fn serve(config: &Config, files: Option<u64>, log_dropped: Counter) -> u8 
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => return fail(&error),
     };
-    let (token_limits, admin_limits) = Limits::for_descriptors(files);
+    let (token_capacity, admin_capacity) = Capacity::for_descriptors(files);
     let clock = Arc::new(SystemClock);
-    let around = Surroundings { clock, token_limits, admin_limits, log_dropped };
+    let around = Surroundings { clock, token_capacity, admin_capacity, log_dropped };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -148,7 +148,7 @@ async fn serve(config: &Config, files: Option<u64>, log_dropped: Counter) -> u8 
         version = env!("CARGO_PKG_VERSION"),
         tokens = running.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         admin = running.admin_address().map_or_else(|| "off".to_owned(), |at| at.to_string()),
-        connections = token_limits.connections,
+        connections = token_capacity.connections,
         files,
         "serving"
     );

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
-use crate::listener::{self, Limits, Server, Waiting};
+use crate::listener::{self, Capacity, Server, Waiting};
 use crate::request::Identity;
 use crate::telemetry::Telemetry;
 
@@ -45,9 +45,9 @@ pub struct Surroundings {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// What the token listener may take.
-    pub token_limits: Limits,
+    pub token_capacity: Capacity,
     /// What the admin listener may take.
-    pub admin_limits: Limits,
+    pub admin_capacity: Capacity,
     /// The lines of the log that were dropped, counted by whoever writes it.
     pub log_dropped: Counter,
 }
@@ -55,8 +55,8 @@ pub struct Surroundings {
 impl Surroundings {
     /// The usual limits, by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let (token_limits, admin_limits) = Limits::for_descriptors(None);
-        Self { clock, token_limits, admin_limits, log_dropped: Counter::default() }
+        let (token_capacity, admin_capacity) = Capacity::for_descriptors(None);
+        Self { clock, token_capacity, admin_capacity, log_dropped: Counter::default() }
     }
 }
 
@@ -92,7 +92,7 @@ pub async fn start_with<F>(
 where
     F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
 {
-    let Surroundings { clock, token_limits, admin_limits, log_dropped } = around;
+    let Surroundings { clock, token_capacity, admin_capacity, log_dropped } = around;
     let telemetry = Telemetry::new(clock.clone(), config.key_age.clone());
     let telemetry = Arc::new(telemetry.with_log(log_dropped));
     if let Some(rules) = &config.key_age {
@@ -122,13 +122,13 @@ where
         },
     );
     let credentials = vec![credential.clone()];
-    let waiting = Waiting::new(token_limits.waiting(), telemetry.metrics().waiting());
+    let waiting = Waiting::new(token_capacity.waiting(), telemetry.metrics().waiting());
     let endpoint =
         Endpoint::new(policy, credentials, waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
     let gauges = telemetry.metrics().token_connections();
     let tokens =
-        Server::start(listeners, config.host_ip, token_limits, gauges, move |link, request| {
+        Server::start(listeners, config.host_ip, token_capacity, gauges, move |link, request| {
             let answer = endpoint.answer::<Incoming>(link, &request);
             let endpoint = endpoint.clone();
             async move {
@@ -150,7 +150,7 @@ where
         let server = Server::start(
             vec![listener],
             config.host_ip,
-            admin_limits,
+            admin_capacity,
             gauges,
             move |link, request| {
                 std::future::ready(answering.answer::<Incoming>(link.ends(), &request))

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Limits;
+use super::Capacity;
 use super::peer::{Link, Peer};
 use super::phase::{Doing, Phase};
 use super::places::{Held, Patience, Room};
@@ -33,7 +33,7 @@ pub struct Gauges {
 /// The connections of one server.
 #[derive(Debug)]
 pub(super) struct Connections {
-    pub(super) limits: Limits,
+    pub(super) limits: Capacity,
     gauges: Gauges,
     born: Instant,
     list: Mutex<List>,
@@ -88,7 +88,7 @@ impl Drop for Closing<'_> {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, gauges: Gauges) -> Self {
+    pub(super) fn new(limits: Capacity, gauges: Gauges) -> Self {
         let patience = Patience::new(limits.grace);
         Self {
             limits,

@@ -18,7 +18,7 @@ fn link(peer: Peer) -> Link {
 }
 
 fn admin() -> Arc<Connections> {
-    let limits = Limits { connections: 128, kept: true, ..Limits::default() };
+    let limits = Capacity { connections: 128, kept: true, ..Capacity::default() };
     Arc::new(Connections::new(limits, Gauges::default()))
 }
 
@@ -89,7 +89,7 @@ async fn an_address_beyond_its_share_holds_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_being_answered_keeps_its_place_and_who_asked_before_its_grace_time() {
-    let limits = Limits { connections: 3, ..Limits::default() };
+    let limits = Capacity { connections: 3, ..Capacity::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     connections.spawn(link(Peer::Loopback), |phase| async move {
@@ -119,7 +119,7 @@ async fn who_is_being_answered_keeps_its_place_and_who_asked_before_its_grace_ti
 
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_makes_answers_the_last_ones() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = Capacity { connections: 1, ..Capacity::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     connections.spawn(link(Peer::Loopback), |phase| async move {
