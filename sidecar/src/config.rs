@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use cambist::config::{ConfigErrors, Fault};
+use cambist::config::{ConfigErrors, ConfigFault};
 use cambist::files::read_in_time;
 use cambist::{Context, Credential, Env};
 use cambist_core::issuer::IssuerUrl;
@@ -168,7 +168,7 @@ impl Config {
             #[cfg(feature = "developer")]
             SignIn::Developer => Credential::developer(context).map_err(|error| {
                 let (name, problem) = ("CAMBIST_SOURCE".into(), error.to_string());
-                ConfigErrors::new(vec![Fault { name, problem }])
+                ConfigErrors::new(vec![ConfigFault { name, problem }])
             }),
         }
     }
@@ -238,13 +238,13 @@ impl fmt::Display for Config {
 
 struct Reader<'a> {
     settings: &'a Settings<'a>,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
     warnings: Vec<String>,
 }
 
 impl Reader<'_> {
     fn fault(&mut self, name: &'static str, problem: impl Into<String>) {
-        self.faults.push(Fault { name: name.into(), problem: problem.into() });
+        self.faults.push(ConfigFault { name: name.into(), problem: problem.into() });
     }
 
     /// A setting, or its default; after a fault the default too, so that the rest is still checked.

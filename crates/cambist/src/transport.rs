@@ -24,7 +24,7 @@ mod proxy;
 mod roots;
 mod token_proxy;
 
-pub use error::{Fault, TransportError};
+pub use error::{TransportError, TransportFault};
 pub use https::{HttpsOptions, TransportBuildError};
 pub use proxy::{ProxyError, ProxyOptions};
 pub use roots::{CaBundle, CaError};
@@ -131,7 +131,9 @@ impl Transport {
         let sending = self.service.clone().oneshot(request);
         let mut response = match tokio::time::timeout(limits.timeout, sending).await {
             Ok(answered) => answered.map_err(|e| e.at(&host))?,
-            Err(_) => return Err(TransportError::from(Fault::Timeout(limits.timeout)).at(&host)),
+            Err(_) => {
+                return Err(TransportError::from(TransportFault::Timeout(limits.timeout)).at(&host));
+            }
         };
         if response.body().len() > limits.max_body {
             if !response.status().is_success() {
@@ -139,7 +141,9 @@ impl Transport {
                 response.body_mut().truncate(limits.max_body);
                 return Ok(response);
             }
-            return Err(TransportError::from(Fault::BodyTooLarge(limits.max_body)).at(&host));
+            return Err(
+                TransportError::from(TransportFault::BodyTooLarge(limits.max_body)).at(&host)
+            );
         }
         Ok(response)
     }

@@ -9,7 +9,7 @@ use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::scope::Audience;
 use cambist_core::verify::{DefaultAccount, OwnTokenVerifier, Rules, Verifier};
 
-use super::{ConfigErrors, Fault};
+use super::{ConfigErrors, ConfigFault};
 use crate::context::Context;
 use crate::issuer_keys::KeyOrigin;
 use crate::key_age;
@@ -179,7 +179,7 @@ fn open(
 ) -> Result<Transport, ConfigErrors> {
     opened.map_err(|problem| {
         let problem = problem.to_string();
-        ConfigErrors::new(vec![Fault { name: name.into(), problem }])
+        ConfigErrors::new(vec![ConfigFault { name: name.into(), problem }])
     })
 }
 

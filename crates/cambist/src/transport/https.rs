@@ -11,7 +11,7 @@ use http::{Request, Response, Uri};
 use tower::Service;
 use zeroize::Zeroizing;
 
-use super::error::{Fault, TransportError};
+use super::error::{TransportError, TransportFault};
 use super::{AnswerLimits, CaBundle, PeerCertificate, ProxyOptions};
 
 /// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
@@ -195,7 +195,7 @@ impl Service<Request<Bytes>> for Https {
         Box::pin(async move {
             let cap = request.extensions().get().map_or(usize::MAX, |l: &AnswerLimits| l.max_body);
             if !is_https(request.uri()) {
-                return Err(Fault::NotHttps.into());
+                return Err(TransportFault::NotHttps.into());
             }
             let request =
                 reqwest::Request::try_from(request).map_err(|e| TransportError::of(&e))?;
@@ -243,7 +243,7 @@ async fn read(
 ) -> Result<(), TransportError> {
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > cap && response.status().is_success() {
-        return Err(Fault::BodyTooLarge(cap).into());
+        return Err(TransportFault::BodyTooLarge(cap).into());
     }
     grow(body, announced.min(cap));
     while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::of(&e))? {
@@ -251,7 +251,7 @@ async fn read(
         grow(body, fits.len());
         body.extend_from_slice(fits);
         if fits.len() < chunk.len() {
-            return Err(Fault::BodyTooLarge(cap).into());
+            return Err(TransportFault::BodyTooLarge(cap).into());
         }
     }
     Ok(())
