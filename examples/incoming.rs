@@ -48,7 +48,8 @@ async fn main() -> anyhow::Result<()> {
 
     let ca_file = &cluster.env()["CAMBIST_CA_FILE"];
     let ca = CaBundle::parse(ca_file, &std::fs::read(ca_file)?)?;
-    let https = HttpsOptions { roots: vec![ca], ..HttpsOptions::default() };
+    let mut https = HttpsOptions::default();
+    https.roots.push(ca);
     let app = service(issuer.url(), Transport::https(https)?)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/whoami", listener.local_addr()?);

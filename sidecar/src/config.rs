@@ -167,8 +167,7 @@ impl Config {
             SignIn::Federated(library) => library.credential(context),
             #[cfg(feature = "developer")]
             SignIn::Developer => Credential::developer(context).map_err(|error| {
-                let (name, problem) = ("CAMBIST_SOURCE".into(), error.to_string());
-                ConfigErrors::new(vec![ConfigFault { name, problem }])
+                ConfigErrors::new(vec![ConfigFault::new("CAMBIST_SOURCE", error.to_string())])
             }),
         }
     }
@@ -244,7 +243,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, name: &'static str, problem: impl Into<String>) {
-        self.faults.push(ConfigFault { name: name.into(), problem: problem.into() });
+        self.faults.push(ConfigFault::new(name, problem));
     }
 
     /// A setting, or its default; after a fault the default too, so that the rest is still checked.

@@ -103,11 +103,7 @@ fn start_log(config: &Config) -> io::Result<log::Writer> {
 
 /// Says what would run, after opening what can be opened without a network.
 fn check(config: &Config) -> u8 {
-    let context = Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: config.jitter,
-    };
+    let context = Context::new(Arc::new(SystemClock), Arc::new(Unobserved), config.jitter);
     if let Err(errors) = config.credential(context) {
         return complain(errors, USAGE);
     }

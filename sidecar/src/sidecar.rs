@@ -98,11 +98,8 @@ where
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }
-    let credential = credential(Context {
-        clock: clock.clone(),
-        observer: telemetry.clone(),
-        jitter: config.jitter,
-    })?;
+    let context = Context::new(clock.clone(), telemetry.clone(), config.jitter);
+    let credential = credential(context)?;
     let listeners = listener::bind(config.listen).map_err(StartError::Listen)?;
     let addresses: Result<Vec<_>, _> = listeners.iter().map(|l| l.local_addr()).collect();
     let addresses = addresses.map_err(StartError::Listen)?;

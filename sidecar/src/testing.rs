@@ -110,11 +110,8 @@ impl World {
     }
 
     pub(crate) fn context(&self) -> Context {
-        Context {
-            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
-            observer: self.telemetry.clone(),
-            jitter: Jitter::of(b"pod"),
-        }
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
+        Context::new(clock, self.telemetry.clone(), Jitter::of(b"pod"))
     }
 
     /// The token endpoint alone, to be asked without a socket; and its credential.
@@ -137,7 +134,8 @@ impl World {
         let config = self.config(extra);
         let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
-        let context = Context { observer: telemetry.clone(), ..self.context() };
+        let mut context = self.context();
+        context.observer = telemetry.clone();
         let credential = self.credential(&config, context);
         let endpoint = self.endpoint_of(&credential, telemetry.clone());
         let door = admin::door(8422, Vec::new());

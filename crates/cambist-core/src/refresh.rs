@@ -57,6 +57,7 @@ impl Jitter {
 
 /// When a token of some validity is refreshed, and below what it is no longer handed out freely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Plan {
     /// From this age on a refresh starts in the background.
     pub refresh_after: Duration,
@@ -140,7 +141,7 @@ impl Failure {
 /// The longest pause between two looks for keys after one that failed.
 const MOST_LOOKING: Duration = Duration::from_secs(5);
 
-/// What there is to answer with meanwhile.
+/// What there is to answer with meanwhile: something or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// A valid token: nobody waits.

@@ -77,7 +77,8 @@ pub enum OwnTokenVerifier {
     DangerUnpinned(Rules),
 }
 
-/// What to do about tokens of a namespace's `default` service account.
+/// What to do about tokens of a namespace's `default` service account. They are refused, or taken by
+/// name: that is all there may ever be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DefaultAccount {
     /// Refuse them: every pod that names no account has that one.

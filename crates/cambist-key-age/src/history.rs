@@ -47,6 +47,7 @@ pub struct History {
 
 /// Observations of one key set, with none of another between them by the same observer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Run {
     /// Where it was seen.
     pub source: Source,
@@ -70,6 +71,7 @@ pub struct Run {
 
 /// Where the discovery document last said that the key set is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// When it said so.
     pub at: UnixTime,

@@ -50,6 +50,7 @@ impl Age {
 
 /// Two facts that cannot both be true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Conflict {
     /// Says that it had not happened yet.
     pub not_before: Fact,

@@ -104,12 +104,10 @@ impl Assertions {
         let exempt = self.key_age().map(KeyAge::exempt).unwrap_or_default();
         let verdicts = report.as_ref().map(|report| report.verdicts(exempt));
         let why = keys.err().map(KeysError::to_string);
-        let world = Circumstances {
-            keys: keys.map(|keys| &**keys).map_err(|_| why.as_deref().unwrap_or_default()),
-            now: self.context.clock.wall(),
-            upstream: self.keys.upstream_time(self.context.clock.boot()),
-            verdicts: verdicts.unwrap_or(KeyVerdicts { refused: &[], exempt }),
-        };
+        let keys = keys.map(|keys| &**keys).map_err(|_| why.as_deref().unwrap_or_default());
+        let mut world = Circumstances::new(keys, self.context.clock.wall());
+        world.upstream = self.keys.upstream_time(self.context.clock.boot());
+        world.verdicts = verdicts.unwrap_or(KeyVerdicts::new(&[], exempt));
         self.admission.admit(token.clone(), world)
     }
 

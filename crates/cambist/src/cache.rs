@@ -285,6 +285,7 @@ impl Cache {
 
 /// What the cache knows of one scope.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Entry {
     /// The scope.
     pub scope: Scope,
@@ -295,6 +296,13 @@ pub struct Entry {
     pub failure: Option<Error>,
     /// Whether it is prefetched.
     pub pinned: bool,
+}
+
+impl Entry {
+    /// What is known of a scope that is prefetched, before it was fetched.
+    pub fn prefetched(scope: Scope) -> Self {
+        Self { scope, token: None, failure: None, pinned: true }
+    }
 }
 
 /// A token with its plan, which depends on the pod.

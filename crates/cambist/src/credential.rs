@@ -36,6 +36,7 @@ struct Inner {
 
 /// The work that makes an Azure token out of a projected one: read, judge, exchange.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Workload {
     /// What is exchanged.
     pub assertions: Assertions,
@@ -43,6 +44,13 @@ pub struct Workload {
     pub exchange: Exchange,
     /// What is shared.
     pub context: Context,
+}
+
+impl Workload {
+    /// These assertions, exchanged there.
+    pub fn new(assertions: Assertions, exchange: Exchange, context: Context) -> Self {
+        Self { assertions, exchange, context }
+    }
 }
 
 impl Credential {

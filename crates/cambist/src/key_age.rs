@@ -36,6 +36,7 @@ const GONE_FOR: Duration = Duration::from_secs(3600);
 
 /// What keys are held against, and where their history is.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// The platform, if somebody named it; otherwise the issuer at hand tells.
     pub platform: Option<Platform>,
@@ -60,8 +61,9 @@ impl Settings {
 
     /// What keys on a platform are held against.
     pub fn policy_on(&self, platform: Platform) -> Policy {
-        let usual = Policy::for_platform(platform);
-        Policy { limits: self.limits.or(usual.limits), ..usual }
+        let mut policy = Policy::for_platform(platform);
+        policy.limits = self.limits.or(policy.limits);
+        policy
     }
 }
 
@@ -119,6 +121,7 @@ struct Ledger {
 
 /// What is to be said of the keys now.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// When it was made.
     pub at: UnixTime,
@@ -140,9 +143,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// This judgement by this policy, with nothing found and nothing refused.
+    pub fn new(at: UnixTime, platform: Platform, policy: Policy, judgement: Judgement) -> Self {
+        let (findings, refused) = (Vec::new(), Vec::new());
+        let (ledger_problem, looks_left_out) = (None, 0);
+        Self { at, platform, policy, judgement, findings, refused, ledger_problem, looks_left_out }
+    }
+
     /// What admission needs of it.
     pub fn verdicts<'a>(&'a self, exempt: &'a [Exemption]) -> KeyVerdicts<'a> {
-        KeyVerdicts { refused: &self.refused, exempt }
+        KeyVerdicts::new(&self.refused, exempt)
     }
 }
 

@@ -44,7 +44,7 @@ pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 /// let echo = tower::service_fn(|request: http::Request<Bytes>| async {
 ///     Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
 /// });
-/// let limits = AnswerLimits { max_body: 16, timeout: Duration::from_secs(1) };
+/// let limits = AnswerLimits::new(16, Duration::from_secs(1));
 /// let request = http::Request::get("https://example.org/").body(Bytes::from("hello")).unwrap();
 /// let response = Transport::from_service(echo).send(request, limits).await?;
 /// assert_eq!(response.body(), "hello");
@@ -57,11 +57,19 @@ pub struct Transport {
 
 /// What one request may cost. It travels with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnswerLimits {
     /// Longest response body that is read, in bytes.
     pub max_body: usize,
     /// Longest time from sending to the body's last byte, connecting included.
     pub timeout: Duration,
+}
+
+impl AnswerLimits {
+    /// A body of so many bytes at most, and so long until its last.
+    pub const fn new(max_body: usize, timeout: Duration) -> Self {
+        Self { max_body, timeout }
+    }
 }
 
 /// The certificate that the server showed, in DER: an extension of the responses of

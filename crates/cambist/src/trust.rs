@@ -80,14 +80,11 @@ impl Trust {
             context.clock.clone(),
         )
         .sharing(gate.clone());
-        let workload = Workload {
-            assertions: self.assertions(identity),
-            exchange: match &config.token_proxy {
-                Some(proxy) => direct.through(proxy),
-                None => direct,
-            },
-            context: context.clone(),
+        let exchange = match &config.token_proxy {
+            Some(proxy) => direct.through(proxy),
+            None => direct,
         };
+        let workload = Workload::new(self.assertions(identity), exchange, context.clone());
         let credential = Credential::heeding(workload, throttle.clone());
         credential.prefetch(identity.prefetch.iter().cloned());
         credential

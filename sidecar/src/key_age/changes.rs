@@ -153,16 +153,10 @@ mod tests {
         let facts = keys.iter().map(|key| Fact::published(*key, at, Source::Public)).collect();
         let published = keys.iter().copied().collect();
         let known = Known { facts, published, current: Some(keys[0]), ..Known::default() };
-        Report {
-            at: NOW,
-            platform: Platform::Kubeadm,
-            policy: Policy::default(),
-            judgement: judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW)),
-            findings: Vec::new(),
-            refused: Vec::new(),
-            ledger_problem: ledger_problem.map(str::to_owned),
-            looks_left_out: 0,
-        }
+        let judgement = judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW));
+        let mut report = Report::new(NOW, Platform::Kubeadm, Policy::default(), judgement);
+        report.ledger_problem = ledger_problem.map(str::to_owned);
+        report
     }
 
     #[test]

@@ -123,7 +123,7 @@ async fn exchange(
         request = request.header(AUTHORIZATION, value.clone());
     }
     let request = request.body(body).map_err(|_| HttpError::Url(Foreign::new(url)))?;
-    let response = transport.send(request, AnswerLimits { max_body, timeout: PATIENCE }).await?;
+    let response = transport.send(request, AnswerLimits::new(max_body, PATIENCE)).await?;
     let text = |name: HeaderName| {
         let value = response.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConfigFault {
     /// The variable, flag or file it is about.
     pub name: Cow<'static, str>,
@@ -15,6 +16,13 @@ pub struct ConfigFault {
 /// Everything that is wrong with a configuration; prints one fault a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigFault>);
+
+impl ConfigFault {
+    /// A problem with a variable, flag or file.
+    pub fn new(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self { name: name.into(), problem: problem.into() }
+    }
+}
 
 impl ConfigErrors {
     /// These faults together.

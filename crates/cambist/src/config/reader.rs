@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
     }
 
     fn fault(&mut self, name: &str, problem: impl Into<String>) {
-        self.faults.push(ConfigFault { name: name.to_owned().into(), problem: problem.into() });
+        self.faults.push(ConfigFault::new(name.to_owned(), problem));
     }
 
     pub(super) fn required(&mut self, name: &str) -> Option<String> {

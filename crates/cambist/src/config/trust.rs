@@ -177,10 +177,7 @@ fn open(
     name: &'static str,
     opened: Result<Transport, impl fmt::Display>,
 ) -> Result<Transport, ConfigErrors> {
-    opened.map_err(|problem| {
-        let problem = problem.to_string();
-        ConfigErrors::new(vec![ConfigFault { name: name.into(), problem }])
-    })
+    opened.map_err(|problem| ConfigErrors::new(vec![ConfigFault::new(name, problem.to_string())]))
 }
 
 fn read_ca(path: &Path) -> Result<CaBundle, String> {

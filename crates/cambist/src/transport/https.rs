@@ -23,6 +23,7 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Whom to trust and which way to go. The default trusts the platform's certificate authorities and
 /// goes straight; the environment of the process plays no part.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HttpsOptions {
     /// Certificate authorities that are trusted besides, or instead of, the platform's.
     pub roots: Vec<CaBundle>,
