@@ -13,12 +13,9 @@ use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
 use crate::issuer_keys::KeysError;
+use crate::reason::{Class, Reason};
 use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;
-
-mod reason;
-
-pub use reason::{Reason, UnknownReason};
 
 /// Why there is no token.
 ///
@@ -58,20 +55,6 @@ pub(crate) enum Kind {
     #[cfg(any(test, feature = "test-util"))]
     #[error("there is no token, since the test that it is for said so ({0})")]
     Fixed(Reason),
-}
-
-/// What kind of trouble an [`Error`] is, for whoever must answer a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Class {
-    /// Nothing changes until somebody changes something.
-    Permanent,
-    /// Policy forbids it.
-    Denied,
-    /// It may work later.
-    Transient,
-    /// The upstream asked for a pause.
-    Throttled,
 }
 
 impl Error {

@@ -21,9 +21,10 @@ use crate::cache::Maker;
 use crate::clock::SystemClock;
 use crate::context::Context;
 use crate::credential::Credential;
-use crate::error::{Error, Kind, Reason};
+use crate::error::{Error, Kind};
 use crate::exchange::AccessToken;
 use crate::observer::Unobserved;
+use crate::reason::Reason;
 use crate::receipt::{Moment, Receipt};
 
 mod issuer;

@@ -46,6 +46,7 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+mod reason;
 mod receipt;
 #[cfg(test)]
 mod testing;
@@ -61,9 +62,10 @@ pub use config::Config;
 pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
-pub use error::{Class, Error, Reason, UnknownReason};
+pub use error::Error;
 pub use exchange::AccessToken;
 pub use observer::Observer;
+pub use reason::{Class, Reason, UnknownReason};
 pub use receipt::{Receipt, RequestId};
 pub use trust::Trust;
 

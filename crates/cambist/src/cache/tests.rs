@@ -8,8 +8,8 @@ use cambist_sim::clock::SimClock;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::error::Reason;
 use crate::observer::Unobserved;
+use crate::reason::Reason;
 use crate::receipt::{Moment, Receipt};
 
 const fn secs(n: u64) -> Duration {

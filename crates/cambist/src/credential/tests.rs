@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::config::Identity;
-use crate::error::{Class, Reason};
+use crate::reason::{Class, Reason};
 use crate::testing::{World, reason, scope};
 use crate::transport::Transport;
 

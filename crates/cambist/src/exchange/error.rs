@@ -12,7 +12,7 @@ use http::StatusCode;
 
 use super::TenantId;
 use super::aadsts::Trouble;
-use crate::error::Reason;
+use crate::reason::Reason;
 use crate::receipt::{Ids, RequestId};
 use crate::transport::TransportError;
 

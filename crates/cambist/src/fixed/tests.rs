@@ -2,7 +2,7 @@ use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::*;
-use crate::error::Class;
+use crate::reason::Class;
 use crate::testing::scope;
 
 const VAULT: &str = "https://vault.azure.net";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist_core::foreign::Foreign;
 use rustls::CertificateError;
 
-use crate::error::Reason;
+use crate::reason::Reason;
 
 mod tls;
 
