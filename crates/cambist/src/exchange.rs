@@ -21,6 +21,7 @@ use crate::transport::{AnswerLimits, TokenProxyOptions, Transport};
 
 mod aadsts;
 mod access_token;
+mod asked;
 mod authority;
 mod cloud;
 mod error;
@@ -33,6 +34,7 @@ mod tenant;
 
 pub use access_token::AccessToken;
 pub(crate) use access_token::is_bearer;
+use asked::Asked;
 pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;
 use error::Answerer;
@@ -165,8 +167,7 @@ impl Exchange {
         let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
         let received = now();
         let (client_id, tenant) = (&*self.client_id, &self.tenant_id);
-        let asked =
-            error::Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
+        let asked = Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
         let date = retry_after::date(response.headers());
         if let Some(date) = date {
             self.heard.hear(date, &*self.clock);

@@ -6,7 +6,7 @@
 use cambist_core::refresh::Failure;
 use http::StatusCode;
 
-use super::error::Asked;
+use super::asked::Asked;
 use crate::reason::Reason;
 
 /// What Entra is unhappy about.

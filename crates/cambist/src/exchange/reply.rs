@@ -15,8 +15,9 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::aadsts::Trouble;
-use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
-use super::is_bearer;
+use super::access_token::is_bearer;
+use super::asked::Asked;
+use super::error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 use super::redact::{is_plain, is_secret, shown};
 use super::retry_after::retry_after;
 use crate::receipt::Ids;

@@ -324,7 +324,7 @@ proptest::proptest! {
         let request_id = RequestId::random();
         let (client_id, tenant, signer_known_for) = (CLIENT, &tenant, Duration::ZERO);
         let asked =
-            error::Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
+            Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
         drop(reply::granted(&answer, &asked));
         let refused = reply::refused(&answer, &asked, NOW);
         assert_eq!(refused.status().unwrap(), status);
