@@ -8,7 +8,6 @@
 //! domain of its own, too.
 
 use std::fmt;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Authority;
@@ -16,6 +15,7 @@ use http::{Request, Response, Uri};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
+mod answer;
 mod error;
 mod https;
 #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -24,6 +24,7 @@ mod proxy;
 mod roots;
 mod token_proxy;
 
+pub use answer::{AnswerLimits, PeerCertificate};
 pub use error::{TransportError, TransportFault};
 pub use https::{HttpsOptions, TransportBuildError};
 pub use proxy::{ProxyError, ProxyOptions};
@@ -54,38 +55,6 @@ pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 pub struct Transport {
     service: BoxCloneSyncService<Request<Bytes>, Response<Bytes>, TransportError>,
 }
-
-/// What one request may cost. It travels with the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AnswerLimits {
-    /// Longest response body that is read, in bytes.
-    pub max_body: usize,
-    /// Longest time from sending to the body's last byte, connecting included.
-    pub timeout: Duration,
-}
-
-impl AnswerLimits {
-    /// A body of so many bytes at most, and so long until its last.
-    pub const fn new(max_body: usize, timeout: Duration) -> Self {
-        Self { max_body, timeout }
-    }
-}
-
-/// The certificate that the server showed, in DER: an extension of the responses of
-/// [`Transport::https`], except through a proxy, where the client does not tell. Its chain and its
-/// name were verified; how long it still lasts is for others to judge.
-///
-/// ```
-/// use cambist::transport::PeerCertificate;
-///
-/// fn length(response: &http::Response<bytes::Bytes>) -> Option<usize> {
-///     response.extensions().get().map(|PeerCertificate(der)| der.len())
-/// }
-/// assert_eq!(length(&http::Response::default()), None);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerCertificate(pub Bytes);
 
 impl Transport {
     /// A transport over TLS, with its own connections and its own trust.

@@ -11,8 +11,10 @@ use http::{Request, Response, Uri};
 use tower::Service;
 use zeroize::Zeroizing;
 
+use super::answer::{AnswerLimits, PeerCertificate};
 use super::error::{TransportError, TransportFault};
-use super::{AnswerLimits, CaBundle, PeerCertificate, ProxyOptions};
+use super::proxy::ProxyOptions;
+use super::roots::CaBundle;
 
 /// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,5 @@
 use std::io;
+use std::time::Duration;
 
 use tower::service_fn;
 
