@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cambist_core::clock::BootTime;
-use cambist_core::refresh::Plan;
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -27,11 +26,8 @@ use crate::observer::Served;
 mod budget;
 mod slot;
 
-use budget::Budget;
+use budget::{Budget, MAX_SCOPES};
 use slot::{Answer, Outcome, Slot};
-
-/// Most scopes one identity holds. An app asks for a handful; a thousand is somebody's mistake.
-const MAX_SCOPES: usize = 1000;
 
 /// How long an entry that nobody reads is kept once it holds no valid token.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -303,13 +299,6 @@ impl Entry {
     pub fn prefetched(scope: Scope) -> Self {
         Self { scope, token: None, failure: None, pinned: true }
     }
-}
-
-/// A token with its plan, which depends on the pod.
-#[derive(Clone, Debug)]
-struct Held {
-    token: Arc<AccessToken>,
-    plan: Plan,
 }
 
 #[cfg(test)]

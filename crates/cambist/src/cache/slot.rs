@@ -10,7 +10,6 @@ use cambist_core::refresh::{Failure, Holding, Plan, wait};
 use cambist_core::scope::Scope;
 use futures_util::future::BoxFuture;
 
-use super::Held;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::AccessToken;
@@ -44,6 +43,13 @@ struct Failed {
     in_a_row: u32,
     at: BootTime,
     retry_at: BootTime,
+}
+
+/// A token with its plan, which depends on the pod.
+#[derive(Clone, Debug)]
+struct Held {
+    token: Arc<AccessToken>,
+    plan: Plan,
 }
 
 /// What a reader gets at some moment.
