@@ -12,7 +12,7 @@ use cambist_core::refresh::Failure;
 use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
-use crate::issuer_keys::KeysError;
+use crate::issuer_keys::error::KeysError;
 use crate::reason::{Class, Reason};
 use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;

@@ -23,7 +23,7 @@ use crate::flight::Joined;
 use crate::key_age::KeyAge;
 use crate::observer::{KeySource, KeysOutcome};
 
-mod error;
+pub(crate) mod error;
 mod fetch;
 mod freshness;
 mod origin;

@@ -8,7 +8,7 @@ use cambist_core::scope::Scope;
 
 use crate::error::Error;
 use crate::exchange::AccessToken;
-use crate::key_age::Report;
+use crate::key_age::report::Report;
 
 /// Somebody who is told what happens. Every method does nothing unless overridden, is called on the
 /// path it reports and must return at once.
