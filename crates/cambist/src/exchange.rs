@@ -16,7 +16,8 @@ use http::{Request, Uri};
 use zeroize::Zeroizing;
 
 use crate::clock::Heard;
-use crate::receipt::{Moment, Receipt, RequestId};
+use crate::principal::Principal;
+use crate::receipt::{Moment, Purpose, Receipt, RequestId};
 use crate::transport::{AnswerLimits, TokenProxyOptions, Transport};
 
 mod aadsts;
@@ -54,7 +55,7 @@ pub struct Exchange {
     transport: Transport,
     authority: Authority,
     tenant_id: TenantId,
-    client_id: String,
+    principal: Principal,
     url: Uri,
     answers: Answerer,
     clock: Arc<dyn Clock>,
@@ -74,16 +75,16 @@ impl Exchange {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let url = authority.token_url(&tenant_id);
-        let client_id = client_id.into();
         let answers = Answerer::Authority;
         let (gate, heard, signers) = (Gate::default(), Heard::default(), Signers::default());
+        let principal = Principal::new(tenant_id.clone(), client_id);
         // Neither tenants nor client ids tell upper case from lower case.
-        let name = format!("{tenant_id}/{client_id}").to_ascii_lowercase().into();
+        let name = principal.to_string().to_ascii_lowercase().into();
         Self {
             transport,
             authority,
             tenant_id,
-            client_id,
+            principal,
             url,
             answers,
             clock,
@@ -135,7 +136,12 @@ impl Exchange {
 
     /// The application or managed identity.
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        self.principal.client_id()
+    }
+
+    /// Both, as events tell of them.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Asks for a token, once.
@@ -150,15 +156,24 @@ impl Exchange {
         assertion: &Assertion,
         scope: &Scope,
     ) -> Result<AccessToken, ExchangeError> {
-        self.ask(assertion, scope).await.map_err(|error| error.by(self.answers))
+        self.exchange_for(assertion, Purpose::new(scope)).await
+    }
+
+    /// The same by an id that is known already.
+    pub(crate) async fn exchange_for(
+        &self,
+        assertion: &Assertion,
+        purpose: Purpose<'_>,
+    ) -> Result<AccessToken, ExchangeError> {
+        self.ask(assertion, purpose).await.map_err(|error| error.by(self.answers))
     }
 
     async fn ask(
         &self,
         assertion: &Assertion,
-        scope: &Scope,
+        purpose: Purpose<'_>,
     ) -> Result<AccessToken, ExchangeError> {
-        let request_id = RequestId::random();
+        let Purpose { scope, request_id } = purpose;
         let request = self.request(assertion, scope, request_id);
         let now = || Moment { wall: self.clock.wall(), boot: self.clock.boot() };
         let sent = now();
@@ -166,7 +181,7 @@ impl Exchange {
         let response = self.transport.send(request, LIMITS).await;
         let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
         let received = now();
-        let (client_id, tenant) = (&*self.client_id, &self.tenant_id);
+        let (client_id, tenant) = (self.client_id(), &self.tenant_id);
         let asked = Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
         let date = retry_after::date(response.headers());
         if let Some(date) = date {
@@ -189,7 +204,7 @@ impl Exchange {
         scope: &Scope,
         request_id: RequestId,
     ) -> Request<Bytes> {
-        let body = Bytes::from_owner(form(assertion, &self.client_id, scope));
+        let body = Bytes::from_owner(form(assertion, self.client_id(), scope));
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -237,7 +252,7 @@ fn form(assertion: &Assertion, client_id: &str, scope: &Scope) -> Zeroizing<Vec<
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Exchange");
-        out.field("url", &self.url).field("client_id", &self.client_id).finish_non_exhaustive()
+        out.field("url", &self.url).field("client_id", &self.client_id()).finish_non_exhaustive()
     }
 }
 

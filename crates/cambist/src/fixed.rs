@@ -24,6 +24,7 @@ use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::exchange::AccessToken;
 use crate::observer::Unobserved;
+use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::receipt::{Moment, Receipt};
 
@@ -102,7 +103,7 @@ impl FixedTokens {
             observer: Arc::new(Unobserved),
             jitter: Jitter::of(b"fixed"),
         };
-        Credential::from_maker("fixed".to_owned(), None, self.0.clone(), context)
+        Credential::from_maker(Principal::fixed(), None, self.0.clone(), context)
     }
 
     /// Gives this token from now on, to whoever holds none or refreshes.

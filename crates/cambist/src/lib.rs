@@ -36,6 +36,7 @@ mod context;
 mod credential;
 pub mod env;
 mod error;
+pub mod event;
 pub mod exchange;
 pub mod files;
 #[cfg(any(test, feature = "test-util"))]
@@ -46,6 +47,7 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+mod principal;
 mod reason;
 mod receipt;
 #[cfg(test)]
@@ -63,10 +65,12 @@ pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
 pub use error::Error;
+pub use event::Event;
 pub use exchange::AccessToken;
 pub use observer::Observer;
+pub use principal::Principal;
 pub use reason::{Class, Reason, UnknownReason};
-pub use receipt::{Receipt, RequestId};
+pub use receipt::{Purpose, Receipt, RequestId};
 pub use trust::Trust;
 
 /// The README's program is compiled with the documentation.
