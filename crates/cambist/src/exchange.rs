@@ -31,7 +31,7 @@ mod redact;
 mod reply;
 mod retry_after;
 mod signers;
-mod tenant;
+pub(crate) mod tenant;
 
 pub use access_token::AccessToken;
 pub(crate) use access_token::is_bearer;

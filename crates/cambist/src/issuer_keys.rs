@@ -32,8 +32,7 @@ mod place;
 
 use place::{Held, Place};
 
-pub use error::KeysError;
-pub use fetch::FetchError;
+pub use error::{FetchError, KeysError};
 pub use origin::KeyOrigin;
 pub use pace::COOLDOWN;
 

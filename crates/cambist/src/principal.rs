@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::exchange::TenantId;
+use crate::exchange::tenant::TenantId;
 
 /// Whose tokens they are: an application or managed identity of a tenant, or a developer.
 ///
