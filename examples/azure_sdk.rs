@@ -40,7 +40,11 @@ async fn main() -> anyhow::Result<()> {
 /// The identity that the environment describes. One for the whole app: it is cheap to clone.
 fn credential(env: &dyn Env) -> anyhow::Result<Credential> {
     let seed = env.get("HOSTNAME").unwrap_or_default();
-    Ok(Config::from_env(env)?.credential(Context::system(&seed))?)
+    let credential = Config::from_env(env)?.credential(Context::system(&seed))?;
+    // Refreshes ahead of time what is held; without it, tokens are made when somebody asks.
+    let upkeep = credential.clone();
+    tokio::spawn(async move { upkeep.maintain().await });
+    Ok(credential)
 }
 
 /// What the app does.

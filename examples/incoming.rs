@@ -29,7 +29,7 @@ use cambist::core::admission::Caller;
 use cambist::core::issuer::{IssuerUrl, JwksHost};
 use cambist::core::scope::Audience;
 use cambist::core::verify::Verifier;
-use cambist::issuer_keys::{IssuerKeys, Source};
+use cambist::issuer_keys::{IssuerKeys, KeyOrigin};
 use cambist::layer::AuthenticateLayer;
 use cambist::transport::{CaBundle, HttpsOptions, Transport};
 use cambist_sim::token::Workload;
@@ -48,7 +48,8 @@ async fn main() -> anyhow::Result<()> {
 
     let ca_file = &cluster.env()["CAMBIST_CA_FILE"];
     let ca = CaBundle::parse(ca_file, &std::fs::read(ca_file)?)?;
-    let https = HttpsOptions { roots: vec![ca], ..HttpsOptions::default() };
+    let mut https = HttpsOptions::default();
+    https.roots.push(ca);
     let app = service(issuer.url(), Transport::https(https)?)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/whoami", listener.local_addr()?);
@@ -79,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
 fn service(issuer: &str, transport: Transport) -> anyhow::Result<Router> {
     let verifier = Verifier::new(IssuerUrl::parse(issuer)?, Audience::parse(AUDIENCE)?);
     let context = Context::system("pod-name");
-    let source = Source::Public { transport, host: JwksHost::SameAsIssuer };
+    let source = KeyOrigin::Public { transport, host: JwksHost::SameAsIssuer };
     let keys = IssuerKeys::new(vec![source], context.clone());
     let callers = AuthenticateLayer::with_keys(verifier, keys, context)?;
     let layer = callers.allow(["system:serviceaccount:shop:checkout".parse()?]);

@@ -33,6 +33,9 @@ async fn main() -> anyhow::Result<()> {
     tokio::spawn(async move { axum::serve(listener, orders).await });
 
     let credential = Config::from_env(cluster.env())?.credential(Context::system("pod-name"))?;
+    // Refreshes ahead of time what is held; without it, tokens are made when somebody asks.
+    let upkeep = credential.clone();
+    tokio::spawn(async move { upkeep.maintain().await });
 
     // The token goes wherever the request goes, so a client with this layer is for one API only.
     let scope = Resource::parse("api://orders")?.scope();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use azure_core::credentials::TokenCredential;
 use cambist::azure::VerifiedAssertion;
-use cambist::issuer_keys::Source;
+use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
 use cambist::{Config, Context, Credential};
 use cambist_core::issuer::JwksHost;
@@ -106,7 +106,7 @@ impl Bench {
         let network = Transport::from_service(sim.service());
         let sources = || {
             let host = JwksHost::SameAsIssuer;
-            vec![Source::Public { transport: network.clone(), host }]
+            vec![KeyOrigin::Public { transport: network.clone(), host }]
         };
         let context = Context::system("bench");
         let trust = || config.trust.open_over(network.clone(), sources(), context.clone());

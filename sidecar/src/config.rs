@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use cambist::config::{ConfigErrors, Fault};
+use cambist::config::{ConfigErrors, ConfigFault};
 use cambist::files::read_in_time;
 use cambist::{Context, Credential, Env};
 use cambist_core::issuer::IssuerUrl;
@@ -44,7 +44,7 @@ const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST
 #[non_exhaustive]
 pub struct Config {
     /// Where tokens come from.
-    pub source: Source,
+    pub source: SignIn,
     /// Where apps ask.
     pub listen: Listen,
     /// Where probes and scrapers ask, if anywhere.
@@ -84,9 +84,9 @@ pub(crate) fn admin_address(env: &dyn Env) -> Result<Option<SocketAddr>, String>
     }
 }
 
-/// Where tokens come from.
+/// As whom tokens are asked for.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum SignIn {
     /// The projected token, exchanged.
     Federated(Box<cambist::Config>),
     /// A developer's own sign-in.
@@ -94,7 +94,7 @@ pub enum Source {
     Developer,
 }
 
-impl Source {
+impl SignIn {
     /// Whether a developer stands in for whatever identity the app asks for.
     pub const fn is_developer(&self) -> bool {
         !matches!(self, Self::Federated(_))
@@ -135,9 +135,9 @@ impl Config {
             return Err(settings.locate(read.faults));
         };
         let key_age = match &source {
-            Source::Federated(library) => Some(Rules::new(library)),
+            SignIn::Federated(library) => Some(Rules::new(library)),
             #[cfg(feature = "developer")]
-            Source::Developer => None,
+            SignIn::Developer => None,
         };
         Ok(Self {
             source,
@@ -164,11 +164,10 @@ impl Config {
     /// If a file that it names cannot be used.
     pub fn credential(&self, context: Context) -> Result<Credential, ConfigErrors> {
         match &self.source {
-            Source::Federated(library) => library.credential(context),
+            SignIn::Federated(library) => library.credential(context),
             #[cfg(feature = "developer")]
-            Source::Developer => Credential::developer(context).map_err(|error| {
-                let (name, problem) = ("CAMBIST_SOURCE".into(), error.to_string());
-                ConfigErrors::new(vec![Fault { name, problem }])
+            SignIn::Developer => Credential::developer(context).map_err(|error| {
+                ConfigErrors::new(vec![ConfigFault::new("CAMBIST_SOURCE", error.to_string())])
             }),
         }
     }
@@ -192,7 +191,7 @@ impl fmt::Display for Config {
             if text.is_empty() { "none".to_owned() } else { text }
         }
         match &self.source {
-            Source::Federated(library) => {
+            SignIn::Federated(library) => {
                 writeln!(f, "client id        {}", library.identity.client_id)?;
                 writeln!(f, "tenant id        {}", library.identity.tenant_id)?;
                 let authority = &library.identity.authority;
@@ -218,7 +217,7 @@ impl fmt::Display for Config {
                 writeln!(f, "proxy            {}", list(&library.trust.proxy))?;
             }
             #[cfg(feature = "developer")]
-            Source::Developer => writeln!(f, "source           a developer's own sign-in")?,
+            SignIn::Developer => writeln!(f, "source           a developer's own sign-in")?,
         }
         if let Some(rules) = &self.key_age {
             writeln!(f, "{rules}")?;
@@ -238,13 +237,13 @@ impl fmt::Display for Config {
 
 struct Reader<'a> {
     settings: &'a Settings<'a>,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
     warnings: Vec<String>,
 }
 
 impl Reader<'_> {
     fn fault(&mut self, name: &'static str, problem: impl Into<String>) {
-        self.faults.push(Fault { name: name.into(), problem: problem.into() });
+        self.faults.push(ConfigFault::new(name, problem));
     }
 
     /// A setting, or its default; after a fault the default too, so that the rest is still checked.
@@ -261,17 +260,17 @@ impl Reader<'_> {
         })
     }
 
-    fn source(&mut self) -> Option<Source> {
+    fn source(&mut self) -> Option<SignIn> {
         match self.settings.get("CAMBIST_SOURCE").as_deref().map(str::trim) {
             None | Some("federated") => match cambist::Config::from_env(self.settings) {
-                Ok(library) => Some(Source::Federated(Box::new(library))),
+                Ok(library) => Some(SignIn::Federated(Box::new(library))),
                 Err(errors) => {
                     self.faults.extend_from_slice(errors.faults());
                     None
                 }
             },
             #[cfg(feature = "developer")]
-            Some("developer") => Some(Source::Developer),
+            Some("developer") => Some(SignIn::Developer),
             #[cfg(not(feature = "developer"))]
             Some("developer") => {
                 let problem = "this build has no developer source: it is for laptops, and left out \

@@ -39,7 +39,7 @@ const LAST_TO_COME: Duration = Duration::from_millis(250);
 
 /// How long connections may take, and how many there may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Capacity {
     /// Connections open at once.
     pub connections: usize,
     /// Whether some of them are kept for the pod itself and for its node.
@@ -55,7 +55,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
+impl Default for Capacity {
     fn default() -> Self {
         Self {
             connections: 1024,
@@ -70,7 +70,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl Capacity {
     /// The limits for a process that may have so many files open: `(token, admin)`. What the
     /// sidecar needs itself (the exchange, the token file, the listeners) is left over.
     pub fn for_descriptors(files: Option<u64>) -> (Self, Self) {
@@ -113,7 +113,7 @@ impl Server {
     pub fn start<F, A>(
         listeners: Vec<TcpListener>,
         host: Option<IpAddr>,
-        limits: Limits,
+        limits: Capacity,
         gauges: Gauges,
         answer: F,
     ) -> Self

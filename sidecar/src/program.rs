@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, admin_address};
 use crate::health::Probe;
-use crate::listener::Limits;
+use crate::listener::Capacity;
 use crate::log;
 use crate::process::{give_up_dumps, raise_open_files, runtime};
 use crate::settings::{Settings, command};
@@ -102,11 +102,7 @@ fn start_log(config: &Config) -> io::Result<log::Writer> {
 
 /// Says what would run, after opening what can be opened without a network.
 fn check(config: &Config) -> u8 {
-    let context = Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: config.jitter,
-    };
+    let context = Context::new(Arc::new(SystemClock), Arc::new(Unobserved), config.jitter);
     if let Err(errors) = config.credential(context) {
         return complain(errors, USAGE);
     }
@@ -127,9 +123,9 @@ async fn serve(config: &Config, files: Option<u64>, log_dropped: log::Dropped) -
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => return fail(&error),
     };
-    let (token_limits, admin_limits) = Limits::for_descriptors(files);
+    let (token_capacity, admin_capacity) = Capacity::for_descriptors(files);
     let clock = Arc::new(SystemClock);
-    let around = Surroundings { clock, token_limits, admin_limits, log_dropped };
+    let around = Surroundings { clock, token_capacity, admin_capacity, log_dropped };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -147,7 +143,7 @@ async fn serve(config: &Config, files: Option<u64>, log_dropped: log::Dropped) -
         version = env!("CARGO_PKG_VERSION"),
         tokens = running.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         admin = running.admin_address().map_or_else(|| "off".to_owned(), |at| at.to_string()),
-        connections = token_limits.connections,
+        connections = token_capacity.connections,
         files,
         "serving"
     );

@@ -1,15 +1,14 @@
 //! Flags and variables: one table, from which parsing, `--help` and the README are made.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use cambist::Env;
-use cambist::config::{ConfigErrors, Fault, Variable};
+use cambist::config::{ConfigErrors, ConfigFault, Variable};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 const fn variable(name: &'static str, default: &'static str, help: &'static str) -> Variable {
-    Variable { name, default, help }
+    Variable::new(name, default, help)
 }
 
 /// The variables that the sidecar reads beside the library's.
@@ -112,7 +111,7 @@ pub fn flag(variable: &str) -> Option<String> {
 /// ```
 pub fn table() -> String {
     let mut table = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for Variable { name, default, help } in variables() {
+    for Variable { name, default, help, .. } in variables() {
         let flag = flag(name).map_or_else(|| "none".to_owned(), |flag| format!("`--{flag}`"));
         table += &format!("| `{name}` | {flag} | {default} | {help} |\n");
     }
@@ -181,11 +180,11 @@ impl<'a> Settings<'a> {
     }
 
     /// The faults, each under the name it was given by.
-    pub(crate) fn locate(&self, faults: Vec<Fault>) -> ConfigErrors {
+    pub(crate) fn locate(&self, faults: Vec<ConfigFault>) -> ConfigErrors {
         let located = faults.into_iter().map(|fault| {
             let by_flag = self.flags.contains_key(&*fault.name).then(|| flag(&fault.name));
             match by_flag.flatten() {
-                Some(flag) => Fault { name: Cow::Owned(format!("--{flag}")), ..fault },
+                Some(flag) => ConfigFault::new(format!("--{flag}"), fault.problem),
                 None => fault,
             }
         });
@@ -204,7 +203,7 @@ impl Env for Settings<'_> {
 }
 
 /// A fault for each `CAMBIST_*` variable that nobody reads: most likely a misspelt one.
-pub(crate) fn unknown(env: &dyn Env) -> Vec<Fault> {
+pub(crate) fn unknown(env: &dyn Env) -> Vec<ConfigFault> {
     let known: Vec<_> = variables().map(|v| v.name).collect();
     let mut strange = env.names();
     strange.retain(|name| {
@@ -222,7 +221,7 @@ pub(crate) fn unknown(env: &dyn Env) -> Vec<Fault> {
             Some((_, known)) => format!("there is no such variable; did you mean {known}?"),
             None => "there is no such variable; --help lists those there are".to_owned(),
         };
-        Fault { name: name.into(), problem }
+        ConfigFault::new(name, problem)
     });
     faults.collect()
 }
@@ -271,7 +270,7 @@ mod tests {
         let settings = Settings::new(&matches, &env);
         assert_eq!(settings.get("CAMBIST_LISTEN").as_deref(), Some("2"));
         assert_eq!(settings.get("CAMBIST_LOG").as_deref(), Some("debug"));
-        let fault = |name: &'static str| Fault { name: name.into(), problem: "bad".to_owned() };
+        let fault = |name: &'static str| ConfigFault::new(name, "bad");
         let located = settings.locate(vec![fault("CAMBIST_LISTEN"), fault("CAMBIST_LOG")]);
         assert_eq!(located.to_string(), "--listen: bad\nCAMBIST_LOG: bad");
     }

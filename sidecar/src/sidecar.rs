@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
-use crate::listener::{self, Limits, ListenerGauges, Server, Waiting};
+use crate::listener::{self, Capacity, ListenerGauges, Server, Waiting};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::request::Identity;
@@ -46,9 +46,9 @@ pub struct Surroundings {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// What the token listener may take.
-    pub token_limits: Limits,
+    pub token_capacity: Capacity,
     /// What the admin listener may take.
-    pub admin_limits: Limits,
+    pub admin_capacity: Capacity,
     /// The lines of the log that were dropped, counted by whoever writes it.
     pub log_dropped: log::Dropped,
 }
@@ -56,8 +56,8 @@ pub struct Surroundings {
 impl Surroundings {
     /// The usual limits, by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let (token_limits, admin_limits) = Limits::for_descriptors(None);
-        Self { clock, token_limits, admin_limits, log_dropped: log::Dropped::default() }
+        let (token_capacity, admin_capacity) = Capacity::for_descriptors(None);
+        Self { clock, token_capacity, admin_capacity, log_dropped: log::Dropped::default() }
     }
 }
 
@@ -93,16 +93,13 @@ pub async fn start_with<F>(
 where
     F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
 {
-    let Surroundings { clock, token_limits, admin_limits, log_dropped } = around;
+    let Surroundings { clock, token_capacity, admin_capacity, log_dropped } = around;
     let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }
-    let credential = credential(Context {
-        clock: clock.clone(),
-        observer: telemetry.clone(),
-        jitter: config.jitter,
-    })?;
+    let context = Context::new(clock.clone(), telemetry.clone(), config.jitter);
+    let credential = credential(context)?;
     let listeners = listener::bind(config.listen).map_err(StartError::Listen)?;
     let addresses: Result<Vec<_>, _> = listeners.iter().map(|l| l.local_addr()).collect();
     let addresses = addresses.map_err(StartError::Listen)?;
@@ -122,7 +119,7 @@ where
         },
     );
     let credentials = vec![credential.clone()];
-    let waiting = Waiting::new(token_limits.waiting());
+    let waiting = Waiting::new(token_capacity.waiting());
     let gauges = ListenerGauges::default();
     let metrics = Metrics::of(&[&*telemetry, &*waiting, &gauges, &log_dropped]);
     let endpoint =
@@ -131,7 +128,7 @@ where
     let tokens = Server::start(
         listeners,
         config.host_ip,
-        token_limits,
+        token_capacity,
         gauges.token,
         move |link, request| {
             let answer = endpoint.answer::<Incoming>(link, &request);
@@ -155,7 +152,7 @@ where
         let server = Server::start(
             vec![listener],
             config.host_ip,
-            admin_limits,
+            admin_capacity,
             gauges.admin,
             move |link, request| {
                 std::future::ready(answering.answer::<Incoming>(link.ends(), &request))

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use cambist::issuer_keys::Source;
+use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
 use cambist::{Context, Credential};
 use cambist_core::clock::Clock;
@@ -103,21 +103,18 @@ impl World {
     /// A credential in this world, with no socket between.
     pub(crate) fn credential(&self, config: &Config, context: Context) -> Credential {
         #[cfg_attr(not(feature = "developer"), expect(irrefutable_let_patterns))]
-        let config::Source::Federated(library) = &config.source else {
+        let config::SignIn::Federated(library) = &config.source else {
             panic!("the simulated world has projected tokens")
         };
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
-        let sources = vec![Source::Public { transport: transport(), host }];
+        let sources = vec![KeyOrigin::Public { transport: transport(), host }];
         library.trust.open_over(transport(), sources, context).credential(&library.identity)
     }
 
     pub(crate) fn context(&self) -> Context {
-        Context {
-            clock: Arc::new(self.sim.clock_of(Machine::Pod).clone()),
-            observer: self.telemetry.clone(),
-            jitter: Jitter::of(b"pod"),
-        }
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
+        Context::new(clock, self.telemetry.clone(), Jitter::of(b"pod"))
     }
 
     /// The token endpoint alone, to be asked without a socket; and its credential.
@@ -140,7 +137,8 @@ impl World {
         let config = self.config(extra);
         let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let telemetry = Arc::new(Telemetry::new(clock, config.key_age.clone()));
-        let context = Context { observer: telemetry.clone(), ..self.context() };
+        let mut context = self.context();
+        context.observer = telemetry.clone();
         let credential = self.credential(&config, context);
         let endpoint = self.endpoint_of(&credential, telemetry.clone());
         let admin = self.admin(&credential, telemetry);

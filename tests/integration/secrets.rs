@@ -117,17 +117,14 @@ async fn no_debug_holds_a_secret() {
     shown("ProxyOptions", &ProxyOptions::parse(proxy, ""));
     shown("a proxy's error", &ProxyOptions::parse(&proxy.replace("http", "ftp"), ""));
     shown("another", &ProxyOptions::parse(&proxy.replace('@', "@:"), ""));
-    let options =
-        HttpsOptions { proxy: ProxyOptions::parse(proxy, "").ok(), ..HttpsOptions::default() };
+    let mut options = HttpsOptions::default();
+    options.proxy = ProxyOptions::parse(proxy, "").ok();
     shown("HttpsOptions", &options);
 
     let config = cambist::Config::from_env(&env).unwrap();
     shown("cambist::Config", &config);
-    let context = Context {
-        clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
-        jitter: Jitter::of(b"pod"),
-    };
+    let jitter = Jitter::of(b"pod");
+    let context = Context::new(Arc::new(SystemClock), Arc::new(Unobserved), jitter);
     let assertions = config.assertions(context.clone()).unwrap();
     shown("Assertions", &assertions);
     let assertion = assertions.next().await.unwrap();

@@ -87,8 +87,9 @@ impl ApiServer {
             Some(path) => Some(bearer(path)?),
             None => found.bearer?,
         };
-        let options =
-            HttpsOptions { roots: vec![found.ca], platform_roots: false, ..Default::default() };
+        let mut options = HttpsOptions::default();
+        options.roots.push(found.ca);
+        options.platform_roots = false;
         Ok(Self { url, transport: connect(options)?, bearer: token })
     }
 

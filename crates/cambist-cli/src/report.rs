@@ -80,8 +80,9 @@ impl Report {
     /// The report of a case, without findings below `least`.
     pub(crate) fn of(case: &Case, least: Severity) -> Self {
         let names = names(case);
-        let Judgement { verdict, decides_at, informs_only, clock_error, signer, watch, keys } =
-            &case.judgement;
+        let Judgement {
+            verdict, decides_at, informs_only, clock_error, signer, watch, keys, ..
+        } = &case.judgement;
         let findings = case.findings.iter().filter(|finding| finding.severity >= least);
         Self {
             schema_version: SCHEMA_VERSION,

@@ -29,7 +29,7 @@ mod objection;
 
 pub use objection::{Exemption, ExemptionError, Ground, KeyVerdicts, Refused};
 
-/// How strict the issuer-key policy is.
+/// How strict the issuer-key policy is. Not to look, to look, to act: no fourth is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Keys are not judged.
@@ -69,7 +69,7 @@ pub struct Assertion {
     objection: Option<Refused>,
 }
 
-/// What is known of an assertion.
+/// What is known of an assertion. It was checked or it was not; why not may grow ([`Unchecked`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Everything was checked; this key signed it.
@@ -142,6 +142,7 @@ impl Refusal {
 
 /// What is known of the world when a token is judged.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Circumstances<'a> {
     /// The issuer's keys, or in words why there are none.
     pub keys: Result<&'a KeySet, &'a str>,
@@ -151,6 +152,14 @@ pub struct Circumstances<'a> {
     pub upstream: Option<Reading>,
     /// What is known against keys.
     pub verdicts: KeyVerdicts<'a>,
+}
+
+impl<'a> Circumstances<'a> {
+    /// These keys (or in words why there are none) at this time; no server's `Date` was heard, and
+    /// nothing is known against any key.
+    pub fn new(keys: Result<&'a KeySet, &'a str>, now: UnixTime) -> Self {
+        Self { keys, now, upstream: None, verdicts: KeyVerdicts::default() }
+    }
 }
 
 /// Decides what is sent to Entra.

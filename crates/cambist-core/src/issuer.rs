@@ -86,7 +86,7 @@ impl fmt::Display for IssuerUrl {
     }
 }
 
-/// Whether an issuer may keep its keys on another host than its own.
+/// Whether an issuer may keep its keys on another host than its own: yes or no, and no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JwksHost {
     /// The key set lives where the discovery document does.

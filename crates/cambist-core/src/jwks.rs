@@ -130,6 +130,7 @@ pub struct KeySet {
 
 /// A published key that cannot verify anything, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unusable {
     /// Its `kid`, if it has a usable one.
     pub id: Option<KeyId>,
@@ -158,7 +159,7 @@ pub enum KeySetError {
     },
 }
 
-/// Which key of a set verifies a token.
+/// Which key of a set verifies a token. These are all the cases there are.
 #[derive(Clone, Copy, Debug)]
 pub enum Choice<'a> {
     /// This one.

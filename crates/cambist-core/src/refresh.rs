@@ -25,9 +25,9 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// For so long a `Retry-After` is kept without a doubt. Entra's were seen to be a minute.
 pub const PROBE_AFTER: Duration = Duration::from_secs(600);
 
-/// For so many tries Entra is asked for a key that it has not seen yet once a minute: they take at least
-/// an hour, which is longer than it was seen to go on with an old key set.
-const LEARNING_TRIES: u32 = 80;
+/// For so long Entra is expected to learn of a new key: longer than it was seen to go on with an old
+/// key set.
+const LEARNING_FOR: Duration = Duration::from_secs(3600);
 
 /// A pod's share of the spread: a number in `[0, 1)`.
 ///
@@ -57,6 +57,7 @@ impl Jitter {
 
 /// When a token of some validity is refreshed, and below what it is no longer handed out freely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Plan {
     /// From this age on a refresh starts in the background.
     pub refresh_after: Duration,
@@ -108,8 +109,8 @@ pub enum Failure {
     /// It works once somebody's change has spread: federated credentials take minutes.
     Replicating,
     /// It works once Entra has seen the key that signed: after a rotation it goes on with the old key
-    /// set for 20 to 45 minutes. A fleet waits for it, so the tries are a minute apart at most for
-    /// the first hour; after that it is something else than a rotation.
+    /// set for 20 to 45 minutes. A fleet waits for it, so the tries are a minute apart at most. See
+    /// [`learning`](Self::learning) for how long that is believed.
     Learning,
     /// It works once the issuer's keys can be had: nothing is sent meanwhile, and whoever has none
     /// waits, so the tries are five seconds apart at most. Who looks for the keys says when that is of
@@ -121,10 +122,26 @@ pub enum Failure {
     Looping,
 }
 
+impl Failure {
+    /// That Entra does not know the key that signed, which has been in use for `known_for`: for the
+    /// first hour Entra may be learning of it, after that it is something else than a rotation.
+    ///
+    /// ```
+    /// use cambist_core::refresh::Failure;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Failure::learning(Duration::from_secs(3599)), Failure::Learning);
+    /// assert_eq!(Failure::learning(Duration::from_secs(3600)), Failure::Replicating);
+    /// ```
+    pub fn learning(known_for: Duration) -> Self {
+        if known_for < LEARNING_FOR { Self::Learning } else { Self::Replicating }
+    }
+}
+
 /// The longest pause between two looks for keys after one that failed.
 const MOST_LOOKING: Duration = Duration::from_secs(5);
 
-/// What there is to answer with meanwhile.
+/// What there is to answer with meanwhile: something or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// A valid token: nobody waits.
@@ -167,8 +184,8 @@ pub fn wait(
             Holding::Nothing => (1, 15),
         },
         Failure::Looking => (1, MOST_LOOKING.as_secs()),
-        Failure::Learning if failures <= LEARNING_TRIES => (30, 60),
-        Failure::Replicating | Failure::Learning => (30, 300),
+        Failure::Learning => (30, 60),
+        Failure::Replicating => (30, 300),
         Failure::Permanent => (60, 600),
         Failure::Looping => (300, 3600),
     };
@@ -215,10 +232,7 @@ mod tests {
             assert_eq!(looking, secs(pause));
         }
         assert_eq!(wait(Failure::Looping, 1), 300);
-        assert_eq!([1, 2, 3, 80, 81].map(|n| wait(Failure::Learning, n)), [30, 60, 60, 60, 300]);
-        let hurried = |n| super::wait(Failure::Learning, n, Holding::Nothing, None, Jitter(0.9999));
-        let tries: Duration = (1..=LEARNING_TRIES).map(hurried).sum();
-        assert!(tries >= secs(3500), "{tries:?}");
+        assert_eq!([1, 2, 3, u32::MAX].map(|n| wait(Failure::Learning, n)), [30, 60, 60, 60]);
         let held = |n| super::wait(Failure::Transient, n, Holding::Token, None, Jitter(0.0));
         assert_eq!([1, 5, 7, 99].map(|n| held(n).as_secs()), [1, 16, 60, 60]);
         let forever = Some(Duration::MAX);

@@ -57,6 +57,16 @@ pub struct Rules {
 ///     own.into()
 /// }
 /// ```
+///
+/// ```compile_fail
+/// // Nor pinned to whatever issuer the token names, which is as good as not pinned at all.
+/// use cambist_core::token::ProjectedToken;
+/// use cambist_core::verify::{OwnTokenVerifier, Verifier};
+///
+/// fn misuse(own: &OwnTokenVerifier, shown: &ProjectedToken) -> Option<Verifier> {
+///     own.verifier_of(shown).ok().map(|verifier| verifier.into_owned())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OwnTokenVerifier {
@@ -68,7 +78,8 @@ pub enum OwnTokenVerifier {
     DangerUnpinned(Rules),
 }
 
-/// What to do about tokens of a namespace's `default` service account.
+/// What to do about tokens of a namespace's `default` service account. They are refused, or taken by
+/// name: that is all there may ever be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DefaultAccount {
     /// Refuse them: every pod that names no account has that one.
@@ -295,11 +306,35 @@ impl OwnTokenVerifier {
         }
     }
 
-    /// What this token, the pod's own, is held against.
+    /// The issuer whose keys this token, the pod's own, is to be checked with.
+    ///
+    /// What is bad without looking at any key is not worth a request to its issuer, and a token whose
+    /// claims are not the pod's must not choose whom it calls. Only a wrong time may be the clock's
+    /// fault, which an answer from the issuer would show.
+    ///
+    /// # Errors
+    /// [`VerifyError`], neither about the signature nor about the time.
+    pub fn issuer_of(
+        &self,
+        token: &ProjectedToken,
+        now: UnixTime,
+    ) -> Result<IssuerUrl, VerifyError> {
+        let verifier = self.verifier_of(token)?;
+        match verifier.screen_at(token, now) {
+            Err(error) if !error.is_about_time() => Err(error),
+            _ => Ok(verifier.issuer.clone()),
+        }
+    }
+
+    /// What this token, the pod's own, is held against. For this crate alone: pinned to the issuer that
+    /// a token names, a verifier looks like one that somebody decided for.
     ///
     /// # Errors
     /// If no issuer is configured and the token's own is no acceptable URL.
-    pub fn verifier_of(&self, token: &ProjectedToken) -> Result<Cow<'_, Verifier>, VerifyError> {
+    pub(crate) fn verifier_of(
+        &self,
+        token: &ProjectedToken,
+    ) -> Result<Cow<'_, Verifier>, VerifyError> {
         match self {
             Self::Pinned(verifier) => Ok(Cow::Borrowed(verifier)),
             Self::DangerUnpinned(rules) => {

@@ -53,7 +53,7 @@ mod tests {
 
     fn against(judgement: &Judgement, findings: &[Finding]) -> Result<(), Refused> {
         let refused = refusals(judgement, findings);
-        let verdicts = KeyVerdicts { refused: &refused, exempt: &[] };
+        let verdicts = KeyVerdicts::new(&refused, &[]);
         verdicts.against(key(1), NOW).cloned().map_or(Ok(()), Err)
     }
 

@@ -22,7 +22,7 @@ pub enum Subject {
     Retired,
 }
 
-/// How well a fact is known, the weakest first.
+/// How well a fact is known, the weakest first. A closed scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {

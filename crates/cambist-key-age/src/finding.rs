@@ -9,7 +9,7 @@ use super::platform::Platform;
 use super::remedy;
 use cambist_core::jwks::Thumbprint;
 
-/// How bad a finding is, the mildest first.
+/// How bad a finding is, the mildest first. A closed scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -195,6 +195,7 @@ impl FromStr for CheckId {
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Finding {
     /// Which check.
     pub id: CheckId,

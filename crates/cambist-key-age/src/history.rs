@@ -57,6 +57,7 @@ pub struct History {
 /// runs of different observers are never joined: each end may be the last that was seen before some
 /// key was there.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Run {
     /// Where it was seen.
     pub source: Source,
@@ -117,6 +118,7 @@ impl Run {
 
 /// Where the discovery document last said that the key set is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// When it said so.
     pub at: UnixTime,

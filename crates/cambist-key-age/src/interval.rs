@@ -51,6 +51,7 @@ impl Age {
 /// Two facts that cannot both be true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Conflict {
     /// Says that it had not happened yet.
     pub not_before: Fact,

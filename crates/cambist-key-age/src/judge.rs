@@ -37,6 +37,7 @@ const MAX_WIDENING: Duration = Duration::from_secs(3600);
 /// What is to be said of one key.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct KeyJudgement {
     /// The key.
     pub key: Thumbprint,
@@ -83,6 +84,7 @@ pub struct KeyJudgement {
 /// What is to be said of an issuer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Judgement {
     /// The worst verdict of its keys, suspicions included.
     pub verdict: Verdict,

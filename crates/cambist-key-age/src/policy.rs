@@ -110,6 +110,7 @@ impl Limits {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Policy {
     /// How old keys may get; `None` if ages only inform.
     pub limits: Option<Limits>,

@@ -23,6 +23,7 @@ pub struct PublishedSet {
 
 /// One of its keys. Every member is the issuer's word alone.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct PublishedKey {
     /// Its `kid`, if that is a text.
     pub kid: Option<String>,

@@ -10,7 +10,8 @@ use super::policy::Limits;
 use super::role::Role;
 use cambist_core::clock::UnixTime;
 
-/// What is to be said of a key or an issuer, the mildest first.
+/// What is to be said of a key or an issuer, the mildest first. A closed scale: exit codes, alerts and
+/// metrics are made of it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -70,7 +70,8 @@ impl Assertions {
     /// The same for an exchange of ours, if that is known.
     pub(crate) async fn next_for(&self, purpose: Option<Purpose<'_>>) -> Result<Assertion, Error> {
         let token = self.token_file.read().await.map_err(Error::new)?;
-        let issuer = self.issuer_of(&token)?;
+        let issuer = self.admission.verifier().issuer_of(&token, self.context.clock.wall());
+        let issuer = issuer.map_err(|error| Error::new(Refusal::from(error)))?;
         let waiting = match self.admission.mode() {
             Mode::Enforce => Waiting::THROUGH_EVERYTHING,
             Mode::Off | Mode::Audit => Waiting::WHILE_IT_HELPS,
@@ -98,22 +99,6 @@ impl Assertions {
         Ok(assertion)
     }
 
-    /// The token's issuer.
-    ///
-    /// What is bad without looking at any key is not worth a request to its issuer, and a token whose
-    /// claims are not ours must not choose whom we call. Only a wrong time may be the clock's fault,
-    /// which an answer from the issuer would show.
-    fn issuer_of(&self, token: &ProjectedToken) -> Result<IssuerUrl, Error> {
-        let verifier = self.admission.verifier().verifier_of(token);
-        let screened = verifier.and_then(|verifier| {
-            match verifier.screen_at(token, self.context.clock.wall()) {
-                Err(error) if !error.is_about_time() => Err(error),
-                _ => Ok(verifier.issuer.clone()),
-            }
-        });
-        screened.map_err(|error| Error::new(Refusal::from(error)))
-    }
-
     /// What is known of the keys' age, if that matters.
     fn key_age(&self) -> Option<&KeyAge> {
         self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off)
@@ -131,12 +116,10 @@ impl Assertions {
         let exempt = self.key_age().map(KeyAge::exempt).unwrap_or_default();
         let verdicts = report.as_ref().map(|report| report.verdicts(exempt));
         let why = keys.err().map(KeysError::to_string);
-        let world = Circumstances {
-            keys: keys.map(|keys| &**keys).map_err(|_| why.as_deref().unwrap_or_default()),
-            now: self.context.clock.wall(),
-            upstream: self.keys.upstream_time(self.context.clock.boot()),
-            verdicts: verdicts.unwrap_or(KeyVerdicts { refused: &[], exempt }),
-        };
+        let keys = keys.map(|keys| &**keys).map_err(|_| why.as_deref().unwrap_or_default());
+        let mut world = Circumstances::new(keys, self.context.clock.wall());
+        world.upstream = self.keys.upstream_time(self.context.clock.boot());
+        world.verdicts = verdicts.unwrap_or(KeyVerdicts::new(&[], exempt));
         self.admission.admit(token.clone(), world)
     }
 

@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::assertions::Assertions;
-use crate::cache::Source;
+use crate::cache::Maker;
 use crate::context::Context;
 use crate::credential::Credential;
 use crate::error::{Error, Kind};
@@ -101,8 +101,8 @@ impl Credential {
     pub fn developer(context: Context) -> Result<Self, Error> {
         let tools = DeveloperToolsCredential::new(None);
         let tools = tools.map_err(|e| no_token(&e.to_string()))?;
-        let source = Developer { tools, context: context.clone() };
-        Ok(Self::from_source(Principal::developer(), None, Arc::new(source), context))
+        let maker = Developer { tools, context: context.clone() };
+        Ok(Self::from_maker(Principal::developer(), None, Arc::new(maker), context))
     }
 }
 
@@ -117,7 +117,7 @@ struct Developer {
     context: Context,
 }
 
-impl Source for Developer {
+impl Maker for Developer {
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         async move {
             let clock = &self.context.clock;

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cambist_core::clock::BootTime;
-use cambist_core::refresh::Plan;
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -29,11 +28,8 @@ use crate::principal::Principal;
 mod budget;
 mod slot;
 
-use budget::Budget;
+use budget::{Budget, MAX_SCOPES};
 use slot::{Answer, Outcome, Slot};
-
-/// Most scopes one identity holds. An app asks for a handful; a thousand is somebody's mistake.
-const MAX_SCOPES: usize = 1000;
 
 /// How long an entry that nobody reads is kept once it holds no valid token.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -45,8 +41,8 @@ const IN_USE: Duration = Duration::from_secs(300);
 /// token.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where tokens come from when the cache has none.
-pub(crate) trait Source: fmt::Debug + Send + Sync {
+/// Who makes tokens when the cache has none.
+pub(crate) trait Maker: fmt::Debug + Send + Sync {
     /// Does the whole work for one token, once.
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>>;
 
@@ -67,16 +63,16 @@ pub(crate) struct Cache {
     principal: Principal,
     // Told when something else may have to be looked after than was reckoned.
     stirred: watch::Sender<()>,
-    source: Arc<dyn Source>,
+    maker: Arc<dyn Maker>,
     context: Context,
 }
 
 impl Cache {
-    pub(crate) fn new(principal: Principal, source: Arc<dyn Source>, context: Context) -> Self {
+    pub(crate) fn new(principal: Principal, maker: Arc<dyn Maker>, context: Context) -> Self {
         let inserting = Mutex::new(Budget::full(context.clock.boot()));
         let (slots, well_at) = (ArcSwap::default(), Arc::default());
         let stirred = watch::Sender::new(());
-        Self { slots, inserting, well_at, stirred, principal, source, context }
+        Self { slots, inserting, well_at, stirred, principal, maker, context }
     }
 
     /// Whose tokens they are.
@@ -226,7 +222,7 @@ impl Cache {
         let now = self.context.clock.boot();
         let slots = self.slots.load_full();
         for slot in slots.values() {
-            if slot.held(now).is_some_and(|token| self.source.is_withdrawn(&token)) {
+            if slot.held(now).is_some_and(|token| self.maker.is_withdrawn(&token)) {
                 slot.withdraw();
                 self.refresh(slot);
             }
@@ -310,11 +306,11 @@ impl Cache {
     fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined<Outcome> {
         slot.join(&self.context, self.well_at(), min_ttl, || {
             let (well_at, stirred) = (self.well_at.clone(), self.stirred.clone());
-            let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());
+            let (slot, maker, context) = (slot.clone(), self.maker.clone(), self.context.clone());
             let principal = self.principal.clone();
             async move {
                 let started = context.clock.boot();
-                let outcome = source.fetch(slot.scope()).await;
+                let outcome = maker.fetch(slot.scope()).await;
                 let took = context.clock.boot().since(started);
                 let (principal, scope) = (&principal, slot.scope());
                 let fetched = Fetched { principal, scope, outcome: outcome.as_ref(), took };
@@ -333,6 +329,7 @@ impl Cache {
 
 /// What the cache knows of one scope.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Entry {
     /// The scope.
     pub scope: Scope,
@@ -345,11 +342,11 @@ pub struct Entry {
     pub pinned: bool,
 }
 
-/// A token with its plan, which depends on the pod.
-#[derive(Clone, Debug)]
-struct Held {
-    token: Arc<AccessToken>,
-    plan: Plan,
+impl Entry {
+    /// What is known of a scope that is prefetched, before it was fetched.
+    pub fn prefetched(scope: Scope) -> Self {
+        Self { scope, token: None, failure: None, pinned: true }
+    }
 }
 
 #[cfg(test)]

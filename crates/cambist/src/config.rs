@@ -19,7 +19,7 @@ mod variables;
 
 use reader::Reader;
 
-pub use faults::{ConfigErrors, Fault};
+pub use faults::{ConfigErrors, ConfigFault};
 pub use identity::Identity;
 pub use trust::{KeyPlace, TrustConfig};
 pub use variables::{VARIABLES, Variable};

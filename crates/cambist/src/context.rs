@@ -10,6 +10,7 @@ use crate::observer::{Observer, Unobserved};
 
 /// What everything in one process shares: the time, who is told, and the pod's share of the spread.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Context {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
@@ -20,6 +21,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// These.
+    pub fn new(clock: Arc<dyn Clock>, observer: Arc<dyn Observer>, jitter: Jitter) -> Self {
+        Self { clock, observer, jitter }
+    }
+
     /// This machine's clocks, nobody who is told, and a jitter by something that differs from pod to
     /// pod, such as its name.
     pub fn system(pod: &str) -> Self {

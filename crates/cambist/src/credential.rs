@@ -3,18 +3,17 @@
 use std::fmt;
 use std::future::pending;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
 use cambist_core::clock::BootTime;
-use cambist_core::refresh::{Failure, Holding, Pause, wait};
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, select};
 
 use crate::assertions::Assertions;
-use crate::cache::{Cache, Entry, Source};
+use crate::cache::{Cache, Entry, Maker};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
@@ -22,6 +21,7 @@ use crate::issuer_keys::IssuerKeys;
 use crate::key_age::KeyAge;
 use crate::principal::Principal;
 use crate::receipt::Purpose;
+use crate::throttle::Throttle;
 
 /// How soon what is held is looked after again at the soonest, if nothing stirs.
 const SOONEST: Duration = Duration::from_secs(5);
@@ -43,6 +43,7 @@ struct Inner {
 
 /// The work that makes an Azure token out of a projected one: read, judge, exchange.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Workload {
     /// What is exchanged.
     pub assertions: Assertions,
@@ -52,24 +53,36 @@ pub struct Workload {
     pub context: Context,
 }
 
+impl Workload {
+    /// These assertions, exchanged there.
+    pub fn new(assertions: Assertions, exchange: Exchange, context: Context) -> Self {
+        Self { assertions, exchange, context }
+    }
+}
+
 impl Credential {
-    /// The tokens of a workload identity.
-    pub fn new(mut workload: Workload) -> Self {
+    /// The tokens of a workload identity. What Entra asks it to leave alone no other credential hears
+    /// of; those of one [`Trust`](crate::Trust) do.
+    pub fn new(workload: Workload) -> Self {
+        Self::heeding(workload, Throttle::default())
+    }
+
+    pub(crate) fn heeding(mut workload: Workload, throttle: Throttle) -> Self {
         let principal = workload.exchange.principal().clone();
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
         workload.exchange = workload.exchange.telling(keys.heard().clone());
-        let source = Worker { workload, pause: Mutex::new(None) };
-        Self::from_source(principal, Some(keys), Arc::new(source), context)
+        let maker = Worker { workload, throttle };
+        Self::from_maker(principal, Some(keys), Arc::new(maker), context)
     }
 
-    pub(crate) fn from_source(
+    pub(crate) fn from_maker(
         principal: Principal,
         keys: Option<IssuerKeys>,
-        source: Arc<dyn Source>,
+        maker: Arc<dyn Maker>,
         context: Context,
     ) -> Self {
-        Self(Arc::new(Inner { cache: Cache::new(principal, source, context), keys }))
+        Self(Arc::new(Inner { cache: Cache::new(principal, maker, context), keys }))
     }
 
     /// The identity's client id.
@@ -211,15 +224,14 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// A workload and the pause that the upstream asked it for.
+/// A workload and who asked to be left alone.
 #[derive(Debug)]
 struct Worker {
     workload: Workload,
-    // Throttling is by identity, not by scope: while it lasts nobody calls.
-    pause: Mutex<Option<(Pause, Error)>>,
+    throttle: Throttle,
 }
 
-impl Source for Worker {
+impl Maker for Worker {
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         self.fetch_once(scope).boxed()
     }
@@ -235,12 +247,13 @@ impl Source for Worker {
 impl Worker {
     async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
         let context = &self.workload.context;
+        let who = self.workload.exchange.identity();
         // Who may not go anyway need not wait for a place.
-        if let Some(error) = self.paused(context.clock.boot()) {
+        if let Some(error) = self.throttle.paused(who, context.clock.boot()) {
             return Err(error);
         }
         let _passage = self.workload.exchange.turn().await;
-        if let Some(error) = self.pausing(context.clock.boot()) {
+        if let Some(error) = self.throttle.pausing(who, context.clock.boot()) {
             return Err(error);
         }
         let sent = context.clock.boot();
@@ -250,56 +263,14 @@ impl Worker {
             Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
             outcome => outcome,
         };
-        self.heed(&outcome, sent);
+        match &outcome {
+            Ok(_) => self.throttle.granted(who, sent),
+            Err(error) => {
+                let (now, jitter) = (context.clock.boot(), context.jitter);
+                self.throttle.refused(who, error, sent, now, jitter);
+            }
+        }
         outcome
-    }
-
-    /// The error that a pause was asked with, while the pause lasts.
-    fn paused(&self, now: BootTime) -> Option<Error> {
-        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let (held, error) = pause.as_ref().filter(|(held, _)| !held.left(now).is_zero())?;
-        Some(error.with_retry_after(held.left(now)))
-    }
-
-    /// The same, for whoever is to go now if there is none: one of them may be its probe.
-    fn pausing(&self, now: BootTime) -> Option<Error> {
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let (held, error) = pause.as_mut()?;
-        if !held.admits(now) {
-            return Some(error.with_retry_after(held.left(now)));
-        }
-        if held.is_over(now) {
-            *pause = None;
-        }
-        None
-    }
-
-    /// Takes up the pause that the answer to a request of `sent` asks for, or ends the one it probed.
-    fn heed(&self, outcome: &Result<AccessToken, Error>, sent: BootTime) {
-        let context = &self.workload.context;
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        let error = match outcome {
-            Ok(_) => {
-                pause.take_if(|(held, _)| held.is_lifted_by(sent));
-                return;
-            }
-            Err(error) => error,
-        };
-        let asked = error.asked_pause();
-        let looping = error.failure() == Failure::Looping;
-        let asked = looping
-            .then(|| wait(Failure::Looping, 1, Holding::Nothing, asked, context.jitter))
-            .or(asked);
-        let Some(asked) = asked else { return };
-        let now = context.clock.boot();
-        match &mut *pause {
-            Some((held, of)) => {
-                if held.asked_again(sent, now, asked) {
-                    *of = error.clone();
-                }
-            }
-            none => *none = Some((Pause::new(now, asked), error.clone())),
-        }
     }
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {

@@ -12,13 +12,10 @@ use cambist_core::refresh::Failure;
 use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
-use crate::issuer_keys::KeysError;
+use crate::issuer_keys::error::KeysError;
+use crate::reason::{Class, Reason};
 use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;
-
-mod reason;
-
-pub use reason::{Reason, UnknownReason};
 
 /// Why there is no token.
 ///
@@ -55,20 +52,9 @@ pub(crate) enum Kind {
     #[cfg(feature = "azure")]
     #[error("the developer's own sign-in gave no token: {0}")]
     Developer(ForeignList),
-}
-
-/// What kind of trouble an [`Error`] is, for whoever must answer a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Class {
-    /// Nothing changes until somebody changes something.
-    Permanent,
-    /// Policy forbids it.
-    Denied,
-    /// It may work later.
-    Transient,
-    /// The upstream asked for a pause.
-    Throttled,
+    #[cfg(any(test, feature = "test-util"))]
+    #[error("there is no token, since the test that it is for said so ({0})")]
+    Fixed(Reason),
 }
 
 impl Error {
@@ -84,6 +70,8 @@ impl Error {
             Kind::Lost => Reason::Internal,
             #[cfg(feature = "azure")]
             Kind::Developer(_) => Reason::DeveloperSignIn,
+            #[cfg(any(test, feature = "test-util"))]
+            Kind::Fixed(reason) => *reason,
         }
     }
 
@@ -156,6 +144,10 @@ impl Error {
             Kind::CacheFull(_) | Kind::TooManyScopes(_) => Failure::Transient,
             #[cfg(feature = "azure")]
             Kind::Developer(_) => Failure::Transient,
+            #[cfg(any(test, feature = "test-util"))]
+            Kind::Fixed(reason) if reason.is_retryable() => Failure::Transient,
+            #[cfg(any(test, feature = "test-util"))]
+            Kind::Fixed(_) => Failure::Permanent,
         }
     }
 }

@@ -13,8 +13,8 @@ use cambist_core::scope::Scope;
 
 use crate::error::Error;
 use crate::exchange::AccessToken;
-use crate::issuer_keys::FetchError;
-use crate::key_age::Report;
+use crate::issuer_keys::error::FetchError;
+use crate::key_age::report::Report;
 use crate::principal::Principal;
 use crate::receipt::{Purpose, Receipt, RequestId};
 

@@ -18,10 +18,11 @@ use zeroize::Zeroizing;
 use crate::clock::Heard;
 use crate::principal::Principal;
 use crate::receipt::{Moment, Purpose, Receipt, RequestId};
-use crate::transport::{Limits, TokenProxyOptions, Transport};
+use crate::transport::{AnswerLimits, TokenProxyOptions, Transport};
 
 mod aadsts;
 mod access_token;
+mod asked;
 mod authority;
 mod cloud;
 mod error;
@@ -29,19 +30,23 @@ mod gate;
 mod redact;
 mod reply;
 mod retry_after;
-mod tenant;
+mod signers;
+pub(crate) mod tenant;
 
 pub use access_token::AccessToken;
 pub(crate) use access_token::is_bearer;
+use asked::Asked;
 pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;
 use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use gate::{Gate, Passage};
+use signers::Signers;
 pub use tenant::{TenantId, TenantIdError};
 
 /// Entra's replies have a few kilobytes, with a token of many groups some more.
-const LIMITS: Limits = Limits { max_body: 256 * 1024, timeout: Duration::from_secs(30) };
+const LIMITS: AnswerLimits =
+    AnswerLimits { max_body: 256 * 1024, timeout: Duration::from_secs(30) };
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -57,6 +62,7 @@ pub struct Exchange {
     gate: Gate,
     name: Arc<str>,
     heard: Heard,
+    signers: Signers,
 }
 
 impl Exchange {
@@ -70,11 +76,23 @@ impl Exchange {
     ) -> Self {
         let url = authority.token_url(&tenant_id);
         let answers = Answerer::Authority;
-        let gate = Gate::default();
-        let heard = Heard::default();
+        let (gate, heard, signers) = (Gate::default(), Heard::default(), Signers::default());
         let principal = Principal::new(tenant_id.clone(), client_id);
-        let name = principal.to_string().into();
-        Self { transport, authority, tenant_id, principal, url, answers, clock, gate, name, heard }
+        // Neither tenants nor client ids tell upper case from lower case.
+        let name = principal.to_string().to_ascii_lowercase().into();
+        Self {
+            transport,
+            authority,
+            tenant_id,
+            principal,
+            url,
+            answers,
+            clock,
+            gate,
+            name,
+            heard,
+            signers,
+        }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
@@ -87,6 +105,12 @@ impl Exchange {
     #[must_use]
     pub fn sharing(self, gate: Gate) -> Self {
         Self { gate, ..self }
+    }
+
+    /// Tenant and client id: what tells this identity from the others, at the gate and when Entra asks
+    /// to be left alone.
+    pub(crate) fn identity(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Waits for a place among the exchanges that run at once. It is for whoever reads a token for
@@ -153,11 +177,12 @@ impl Exchange {
         let request = self.request(assertion, scope, request_id);
         let now = || Moment { wall: self.clock.wall(), boot: self.clock.boot() };
         let sent = now();
+        let signer_known_for = self.signers.known_for(assertion.kid(), sent.boot);
         let response = self.transport.send(request, LIMITS).await;
         let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
         let received = now();
         let (client_id, tenant) = (self.client_id(), &self.tenant_id);
-        let asked = error::Asked { assertion, scope, client_id, tenant, request_id };
+        let asked = Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
         let date = retry_after::date(response.headers());
         if let Some(date) = date {
             self.heard.hear(date, &*self.clock);

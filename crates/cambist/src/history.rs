@@ -33,6 +33,7 @@ pub struct HistoryFile {
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stored {
     /// The history.
     pub history: History,

@@ -23,19 +23,18 @@ use crate::event::{Event, KeySource, KeysFetched};
 use crate::flight::Joined;
 use crate::key_age::KeyAge;
 
-mod error;
+pub(crate) mod error;
 mod fetch;
 mod freshness;
+mod origin;
 mod pace;
 mod place;
-mod source;
 
 use place::{Held, Place};
 
-pub use error::KeysError;
-pub use fetch::FetchError;
+pub use error::{FetchError, KeysError};
+pub use origin::KeyOrigin;
 pub use pace::COOLDOWN;
-pub use source::Source;
 
 /// So many issuers' keys are kept. There is one as a rule; a token that names its own may name others.
 const MOST_ISSUERS: usize = 8;
@@ -54,7 +53,7 @@ const IDLE: Duration = Duration::from_secs(48 * 3600);
 pub struct IssuerKeys(Arc<Inner>);
 
 struct Inner {
-    sources: Vec<Source>,
+    sources: Vec<KeyOrigin>,
     key_age: Option<KeyAge>,
     context: Context,
     heard: Heard,
@@ -76,10 +75,10 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// For whoever has nothing to do without keys.
     pub(crate) const THROUGH_EVERYTHING: Self =
-        Self { for_next: source::PATIENCE, through_failures: true };
+        Self { for_next: origin::PATIENCE, through_failures: true };
     /// For whoever goes on unchecked: an issuer that is down holds up the first one only.
     pub(crate) const WHILE_IT_HELPS: Self =
-        Self { for_next: source::PATIENCE, through_failures: false };
+        Self { for_next: origin::PATIENCE, through_failures: false };
     /// For strangers, of whom there may be any number: nobody stays for more than the look under way.
     pub(crate) const BRIEFLY: Self = Self { for_next: Duration::ZERO, through_failures: false };
 
@@ -88,12 +87,12 @@ impl Waiting {
 
 impl IssuerKeys {
     /// Looks in these places, in this order, until one has a usable set.
-    pub fn new(sources: Vec<Source>, context: Context) -> Self {
+    pub fn new(sources: Vec<KeyOrigin>, context: Context) -> Self {
         Self::judged(sources, None, context)
     }
 
     /// The same, telling what is seen to `key_age`, if ages are to be judged.
-    pub fn judged(sources: Vec<Source>, key_age: Option<KeyAge>, context: Context) -> Self {
+    pub fn judged(sources: Vec<KeyOrigin>, key_age: Option<KeyAge>, context: Context) -> Self {
         let heard = key_age.as_ref().map(|key_age| key_age.heard().clone()).unwrap_or_default();
         let (places, begun) = (ArcSwap::default(), Mutex::default());
         Self(Arc::new(Inner { sources, key_age, context, heard, places, begun }))
@@ -292,8 +291,8 @@ impl IssuerKeys {
             let (kind, began) = (source.kind(), self.now());
             let etag = place.held().and_then(|held| held.etag.clone());
             let fetch = source.fetch(place.issuer(), etag.as_deref());
-            let fetched = tokio::time::timeout(source::PATIENCE, fetch).await;
-            let fetched = fetched.unwrap_or(Err(FetchError::Timeout(source::PATIENCE)));
+            let fetched = tokio::time::timeout(origin::PATIENCE, fetch).await;
+            let fetched = fetched.unwrap_or(Err(FetchError::Timeout(origin::PATIENCE)));
             context.observer.event(&Event::KeysFetched(KeysFetched {
                 issuer: place.issuer(),
                 source: kind,

@@ -10,13 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use cambist_core::admission::{Exemption, KeyVerdicts, Refused};
+use cambist_core::admission::Exemption;
 use cambist_core::clock::{BootTime, Reading, UnixTime};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::jwks::Thumbprint;
-use cambist_key_age::{
-    Finding, Grade, History, Judgement, Limits, Platform, Policy, PublishedSet, Sighting, Source,
-};
+use cambist_key_age::{Grade, History, Limits, Platform, Policy, PublishedSet, Sighting, Source};
 use tokio::sync::watch;
 
 use crate::clock::Heard;
@@ -26,8 +24,11 @@ use crate::history::{HistoryFile, HistoryFileError, Stored};
 
 mod findings;
 mod judging;
+pub(crate) mod report;
 
 use judging::Judging;
+
+pub use report::Report;
 
 /// How often the ledger is read anew.
 const LEDGER_EVERY: Duration = Duration::from_secs(300);
@@ -38,6 +39,7 @@ const GONE_FOR: Duration = Duration::from_secs(3600);
 
 /// What keys are held against, and where their history is.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// The platform, if somebody named it; otherwise the issuer at hand tells.
     pub platform: Option<Platform>,
@@ -62,8 +64,9 @@ impl Settings {
 
     /// What keys on a platform are held against.
     pub fn policy_on(&self, platform: Platform) -> Policy {
-        let usual = Policy::for_platform(platform);
-        Policy { limits: self.limits.or(usual.limits), ..usual }
+        let mut policy = Policy::for_platform(platform);
+        policy.limits = self.limits.or(policy.limits);
+        policy
     }
 }
 
@@ -121,35 +124,6 @@ struct Ledger {
     read_at: BootTime,
     history: Option<History>,
     problem: Option<String>,
-}
-
-/// What is to be said of the keys now.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// When it was made.
-    pub at: UnixTime,
-    /// The platform that the issuer is of.
-    pub platform: Platform,
-    /// What the keys were held against.
-    pub policy: Policy,
-    /// The judgement of each key and of the issuer.
-    pub judgement: Judgement,
-    /// What was found about them.
-    pub findings: Vec<Finding>,
-    /// The keys that sign nothing that is exchanged where that is enforced.
-    pub refused: Vec<Refused>,
-    /// Why the ledger is not used, if it cannot be.
-    pub ledger_problem: Option<String>,
-    /// How many looks at the key set were not recorded, because this clock is too far off what https
-    /// servers say, or because none has said anything yet.
-    pub looks_left_out: u32,
-}
-
-impl Report {
-    /// What admission needs of it.
-    pub fn verdicts<'a>(&'a self, exempt: &'a [Exemption]) -> KeyVerdicts<'a> {
-        KeyVerdicts { refused: &self.refused, exempt }
-    }
 }
 
 /// A key set as it came.

@@ -11,6 +11,9 @@
 //! use cambist::{Config, Context, env::Process};
 //!
 //! let credential = Config::from_env(&Process)?.credential(Context::system("pod-name"))?;
+//! // Refreshes ahead of time what is held; without it, tokens are made when somebody asks.
+//! let upkeep = credential.clone();
+//! tokio::spawn(async move { upkeep.maintain().await });
 //! let token = credential.token(&Scope::parse("https://vault.azure.net/.default")?).await?;
 //! println!("a token until {}", token.expires_on());
 //! # Ok(()) }
@@ -18,7 +21,9 @@
 //!
 //! With the feature `azure` (on by default) a [`Credential`] is an
 //! `azure_core::credentials::TokenCredential`, so that every `azure_*` client takes it; see the
-//! module `azure`. [`layer`] has tower layers for requests that go out and come in.
+//! module `azure`. [`layer`] has tower layers for requests that go out and come in. The feature
+//! `test-util` is for your own tests: its module `fixed` has a credential whose tokens and failures
+//! the test decides, and an issuer that vouches for whom it says, without network and files.
 #![forbid(unsafe_code)]
 
 pub mod assertions;
@@ -34,6 +39,8 @@ mod error;
 pub mod event;
 pub mod exchange;
 pub mod files;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fixed;
 mod flight;
 pub mod history;
 pub mod issuer_keys;
@@ -41,9 +48,11 @@ pub mod key_age;
 pub mod layer;
 pub mod observer;
 mod principal;
+mod reason;
 mod receipt;
 #[cfg(test)]
 mod testing;
+mod throttle;
 pub mod token_file;
 pub mod transport;
 mod trust;
@@ -55,11 +64,12 @@ pub use config::Config;
 pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
-pub use error::{Class, Error, Reason, UnknownReason};
+pub use error::Error;
 pub use event::Event;
 pub use exchange::AccessToken;
 pub use observer::Observer;
 pub use principal::Principal;
+pub use reason::{Class, Reason, UnknownReason};
 pub use receipt::{Purpose, Receipt, RequestId};
 pub use trust::Trust;
 

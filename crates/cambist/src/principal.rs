@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::exchange::TenantId;
+use crate::exchange::tenant::TenantId;
 
 /// Whose tokens they are: an application or managed identity of a tenant, or a developer.
 ///
@@ -27,6 +27,12 @@ impl Principal {
     #[cfg(any(test, feature = "azure"))]
     pub(crate) fn developer() -> Self {
         Self(Arc::new(Ids { tenant: None, client: "developer".to_owned() }))
+    }
+
+    /// What stands in for an identity in an app's own tests.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn fixed() -> Self {
+        Self(Arc::new(Ids { tenant: None, client: "fixed".to_owned() }))
     }
 
     /// The client id; `developer` of a developer.

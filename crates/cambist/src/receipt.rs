@@ -96,7 +96,7 @@ pub(crate) struct Moment {
 
 impl Receipt {
     /// Of a token that was had without an exchange.
-    #[cfg(any(test, feature = "azure"))]
+    #[cfg(any(test, feature = "azure", feature = "test-util"))]
     pub(crate) fn unexchanged(asked: Moment, answered: Moment) -> Self {
         let ids = Ids::new(RequestId::random());
         Self { ids, standing: None, verdict: None, asked, answered }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::config::Config;
 use crate::context::Context;
 use crate::credential::Credential;
-use crate::issuer_keys::Source;
+use crate::issuer_keys::KeyOrigin;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
 use crate::trust::Trust;
@@ -65,9 +65,9 @@ impl World {
         Transport::from_service(self.sim.service())
     }
 
-    pub(crate) fn sources(&self) -> Vec<Source> {
+    pub(crate) fn sources(&self) -> Vec<KeyOrigin> {
         let host = JwksHost::SameAsIssuer;
-        vec![Source::Public { transport: self.transport(), host }]
+        vec![KeyOrigin::Public { transport: self.transport(), host }]
     }
 
     pub(crate) fn config(&self) -> Config {

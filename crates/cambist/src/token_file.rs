@@ -10,8 +10,8 @@ use std::sync::Arc;
 use cambist_core::jws::{JwsError, MAX_TOKEN_BYTES};
 use cambist_core::token::{ProjectedToken, TokenError};
 
-use crate::error::Reason;
 use crate::files::{self, FileFault, Need};
+use crate::reason::Reason;
 
 /// Where the projected token is.
 #[derive(Clone, Debug)]

@@ -8,7 +8,6 @@
 //! domain of its own, too.
 
 use std::fmt;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Authority;
@@ -16,6 +15,7 @@ use http::{Request, Response, Uri};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
+mod answer;
 mod error;
 mod https;
 #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -24,7 +24,8 @@ mod proxy;
 mod roots;
 mod token_proxy;
 
-pub use error::{Fault, TransportError};
+pub use answer::{AnswerLimits, PeerCertificate};
+pub use error::{TransportError, TransportFault};
 pub use https::{HttpsOptions, TransportBuildError};
 pub use proxy::{ProxyError, ProxyOptions};
 pub use roots::{CaBundle, CaError};
@@ -39,12 +40,12 @@ pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use std::time::Duration;
 /// use bytes::Bytes;
-/// use cambist::transport::{Limits, Transport};
+/// use cambist::transport::{AnswerLimits, Transport};
 ///
 /// let echo = tower::service_fn(|request: http::Request<Bytes>| async {
 ///     Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
 /// });
-/// let limits = Limits { max_body: 16, timeout: Duration::from_secs(1) };
+/// let limits = AnswerLimits::new(16, Duration::from_secs(1));
 /// let request = http::Request::get("https://example.org/").body(Bytes::from("hello")).unwrap();
 /// let response = Transport::from_service(echo).send(request, limits).await?;
 /// assert_eq!(response.body(), "hello");
@@ -54,30 +55,6 @@ pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};
 pub struct Transport {
     service: BoxCloneSyncService<Request<Bytes>, Response<Bytes>, TransportError>,
 }
-
-/// What one request may cost. It travels with the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Longest response body that is read, in bytes.
-    pub max_body: usize,
-    /// Longest time from sending to the body's last byte, connecting included.
-    pub timeout: Duration,
-}
-
-/// The certificate that the server showed, in DER: an extension of the responses of
-/// [`Transport::https`], except through a proxy, where the client does not tell. Its chain and its
-/// name were verified; how long it still lasts is for others to judge.
-///
-/// ```
-/// use cambist::transport::PeerCertificate;
-///
-/// fn length(response: &http::Response<bytes::Bytes>) -> Option<usize> {
-///     response.extensions().get().map(|PeerCertificate(der)| der.len())
-/// }
-/// assert_eq!(length(&http::Response::default()), None);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerCertificate(pub Bytes);
 
 impl Transport {
     /// A transport over TLS, with its own connections and its own trust.
@@ -100,7 +77,7 @@ impl Transport {
 
     /// A transport over any service: a simulated world, or a client of the caller's own.
     ///
-    /// The service finds the [`Limits`] among the request's extensions. They are enforced whether it
+    /// The service finds the [`AnswerLimits`] among the request's extensions. They are enforced whether it
     /// looks at them or not; only, a body that it has collected is in memory already.
     pub fn from_service<S>(service: S) -> Self
     where
@@ -124,14 +101,16 @@ impl Transport {
     pub async fn send(
         &self,
         mut request: Request<Bytes>,
-        limits: Limits,
+        limits: AnswerLimits,
     ) -> Result<Response<Bytes>, TransportError> {
         let host = host(request.uri());
         request.extensions_mut().insert(limits);
         let sending = self.service.clone().oneshot(request);
         let mut response = match tokio::time::timeout(limits.timeout, sending).await {
             Ok(answered) => answered.map_err(|e| e.at(&host))?,
-            Err(_) => return Err(TransportError::from(Fault::Timeout(limits.timeout)).at(&host)),
+            Err(_) => {
+                return Err(TransportError::from(TransportFault::Timeout(limits.timeout)).at(&host));
+            }
         };
         if response.body().len() > limits.max_body {
             if !response.status().is_success() {
@@ -139,7 +118,9 @@ impl Transport {
                 response.body_mut().truncate(limits.max_body);
                 return Ok(response);
             }
-            return Err(TransportError::from(Fault::BodyTooLarge(limits.max_body)).at(&host));
+            return Err(
+                TransportError::from(TransportFault::BodyTooLarge(limits.max_body)).at(&host)
+            );
         }
         Ok(response)
     }

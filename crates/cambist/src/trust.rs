@@ -10,8 +10,9 @@ use crate::config::{Identity, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
-use crate::issuer_keys::{IssuerKeys, Source};
+use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::key_age::KeyAge;
+use crate::throttle::Throttle;
 use crate::token_file::TokenFile;
 use crate::transport::Transport;
 
@@ -30,6 +31,10 @@ use crate::transport::Transport;
 /// let Identity { tenant_id, token_file, .. } = config.identity;
 /// let other = "00000000-0000-0000-0000-000000000002";
 /// let billing = trust.credential(&Identity::new(tenant_id, other, token_file));
+/// // Each refreshes ahead of time what it holds.
+/// for credential in [orders.clone(), billing.clone()] {
+///     tokio::spawn(async move { credential.maintain().await });
+/// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -39,6 +44,7 @@ struct Inner {
     config: TrustConfig,
     entra: Transport,
     gate: Gate,
+    throttle: Throttle,
     keys: IssuerKeys,
     context: Context,
 }
@@ -47,7 +53,7 @@ impl Trust {
     pub(crate) fn new(
         config: TrustConfig,
         entra: Transport,
-        sources: Vec<Source>,
+        sources: Vec<KeyOrigin>,
         context: Context,
     ) -> Self {
         let key_age = (config.mode != Mode::Off)
@@ -59,12 +65,13 @@ impl Trust {
         if let Some(issuer) = &config.issuer {
             keys.keep(issuer);
         }
-        Self(Arc::new(Inner { config, entra, gate: Gate::default(), keys, context }))
+        let (gate, throttle) = (Gate::default(), Throttle::default());
+        Self(Arc::new(Inner { config, entra, gate, throttle, keys, context }))
     }
 
     /// The tokens of one identity. Opens nothing and fetches nothing by itself.
     pub fn credential(&self, identity: &Identity) -> Credential {
-        let Inner { config, entra, gate, context, .. } = &*self.0;
+        let Inner { config, entra, gate, throttle, context, .. } = &*self.0;
         let direct = Exchange::new(
             entra.clone(),
             identity.authority.clone(),
@@ -73,14 +80,12 @@ impl Trust {
             context.clock.clone(),
         )
         .sharing(gate.clone());
-        let credential = Credential::new(Workload {
-            assertions: self.assertions(identity),
-            exchange: match &config.token_proxy {
-                Some(proxy) => direct.through(proxy),
-                None => direct,
-            },
-            context: context.clone(),
-        });
+        let exchange = match &config.token_proxy {
+            Some(proxy) => direct.through(proxy),
+            None => direct,
+        };
+        let workload = Workload::new(self.assertions(identity), exchange, context.clone());
+        let credential = Credential::heeding(workload, throttle.clone());
         credential.prefetch(identity.prefetch.iter().cloned());
         credential
     }

@@ -3,13 +3,13 @@
 use cambist::exchange::Cloud;
 use cambist_core::scope::{Audience, Scope};
 
-use super::{Reader, Source};
+use super::{Reader, SignIn};
 
 impl Reader<'_> {
     /// A resource of another cloud will hardly be had: a warning only, since a host is no proof and
     /// the other resources are fine.
-    pub(super) fn check_clouds(&mut self, source: Option<&Source>, prefetch: &[Scope]) {
-        let Some(Source::Federated(library)) = source else { return };
+    pub(super) fn check_clouds(&mut self, source: Option<&SignIn>, prefetch: &[Scope]) {
+        let Some(SignIn::Federated(library)) = source else { return };
         let Some(asked) = library.identity.authority.cloud() else { return };
         for resource in prefetch.iter().map(Scope::resource) {
             let Some(meant) = Cloud::of_resource(resource).filter(|it| *it != asked) else {
@@ -27,8 +27,8 @@ impl Reader<'_> {
 
     /// The token proxy of AKS takes one audience, and Entra itself hardly ever that one. Both can be
     /// meant otherwise, so that they are no faults.
-    pub(super) fn check_binding(&mut self, source: Option<&Source>) {
-        let Some(Source::Federated(library)) = source else { return };
+    pub(super) fn check_binding(&mut self, source: Option<&SignIn>) {
+        let Some(SignIn::Federated(library)) = source else { return };
         let (audience, binding) = (&library.identity.audience, Audience::aks_identity_binding());
         let warning = match &library.trust.token_proxy {
             Some(_) if *audience != binding => format!(

@@ -159,16 +159,10 @@ mod tests {
         let token = Signings::of(NOW, NOW + std::time::Duration::from_secs(3600));
         let known =
             Known { facts, published, signings: [(keys[0], token)].into(), ..Known::default() };
-        Report {
-            at: NOW,
-            platform: Platform::Kubeadm,
-            policy: Policy::default(),
-            judgement: judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW)),
-            findings: Vec::new(),
-            refused: Vec::new(),
-            ledger_problem: ledger_problem.map(str::to_owned),
-            looks_left_out: 0,
-        }
+        let judgement = judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW));
+        let mut report = Report::new(NOW, Platform::Kubeadm, Policy::default(), judgement);
+        report.ledger_problem = ledger_problem.map(str::to_owned);
+        report
     }
 
     #[test]

@@ -193,18 +193,7 @@ mod tests {
         let facts = keys.iter().map(|key| Fact::published(*key, NOW, Source::Public)).collect();
         let known = Known { facts, published: keys.into_iter().collect(), ..Known::default() };
         let judgement = judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW));
-        let (platform, policy) = (Platform::Kubeadm, Policy::default());
-        let findings = Vec::new();
-        Report {
-            at: NOW,
-            platform,
-            policy,
-            judgement,
-            findings,
-            refused: Vec::new(),
-            ledger_problem: None,
-            looks_left_out: 0,
-        }
+        Report::new(NOW, Platform::Kubeadm, Policy::default(), judgement)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Limits;
+use super::Capacity;
 use super::gauges::Gauges;
 use super::peer::{Link, Peer};
 use super::phase::{Doing, Phase};
@@ -23,7 +23,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// The connections of one server.
 #[derive(Debug)]
 pub(super) struct Connections {
-    pub(super) limits: Limits,
+    pub(super) limits: Capacity,
     gauges: Gauges,
     born: Instant,
     list: Mutex<List>,
@@ -76,7 +76,7 @@ impl Drop for Closing<'_> {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, gauges: Gauges) -> Self {
+    pub(super) fn new(limits: Capacity, gauges: Gauges) -> Self {
         let patience = Patience::new(limits.grace);
         Self {
             limits,

@@ -19,13 +19,13 @@ const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Limits that a test can wait for.
-fn quick() -> Limits {
-    Limits { head: ms(300), idle: ms(300), grace: ms(50), drain: ms(500), ..Limits::default() }
+/// Capacity that a test can wait for.
+fn quick() -> Capacity {
+    Capacity { head: ms(300), idle: ms(300), grace: ms(50), drain: ms(500), ..Capacity::default() }
 }
 
 /// Answers every request with its number.
-fn counting(limits: Limits) -> (Server, SocketAddr) {
+fn counting(limits: Capacity) -> (Server, SocketAddr) {
     let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
     let at = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));
@@ -47,7 +47,7 @@ struct Held {
 }
 
 impl Held {
-    fn start(limits: Limits) -> Self {
+    fn start(limits: Capacity) -> Self {
         let listener = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let at = listener.local_addr().unwrap();
         let (go, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
@@ -185,7 +185,7 @@ async fn what_is_no_http_ends_the_connection() {
 
 #[tokio::test]
 async fn who_asks_no_more_gives_way() {
-    let (_server, at) = counting(Limits { connections: 1, idle: ms(10_000), ..quick() });
+    let (_server, at) = counting(Capacity { connections: 1, idle: ms(10_000), ..quick() });
     let mut first = TcpStream::connect(at).await.unwrap();
     first.write_all(ASK).await.unwrap();
     reply(&mut first).await;
@@ -197,7 +197,7 @@ async fn who_asks_no_more_gives_way() {
 
 #[tokio::test]
 async fn a_silent_crowd_is_not_in_the_way_for_long() {
-    let (_server, at) = counting(Limits { connections: 4, ..Limits::default() });
+    let (_server, at) = counting(Capacity { connections: 4, ..Capacity::default() });
     let mut crowd = Vec::new();
     for _ in 0..200 {
         crowd.push(TcpStream::connect(at).await.unwrap());
@@ -215,7 +215,7 @@ async fn a_silent_crowd_is_not_in_the_way_for_long() {
 
 #[tokio::test]
 async fn nobody_who_is_being_answered_gives_way() {
-    let held = Held::start(Limits { connections: 1, ..quick() });
+    let held = Held::start(Capacity { connections: 1, ..quick() });
     let mut first = TcpStream::connect(held.at).await.unwrap();
     first.write_all(ASK).await.unwrap();
     held.until(1, 1).await;
@@ -278,7 +278,7 @@ async fn a_drain_gives_a_last_call() {
 
 #[tokio::test]
 async fn a_drain_answers_what_is_under_way() {
-    let held = Held::start(Limits { drain: Duration::from_secs(5), ..quick() });
+    let held = Held::start(Capacity { drain: Duration::from_secs(5), ..quick() });
     let mut busy = TcpStream::connect(held.at).await.unwrap();
     busy.write_all(ASK).await.unwrap();
     let mut idle = TcpStream::connect(held.at).await.unwrap();
@@ -313,9 +313,9 @@ impl Unheard {
     }
 }
 
-/// Limits under which nobody is given a moment.
-fn strict() -> Limits {
-    Limits { grace: ms(0), ..quick() }
+/// Capacity under which nobody is given a moment.
+fn strict() -> Capacity {
+    Capacity { grace: ms(0), ..quick() }
 }
 
 #[tokio::test]
@@ -349,7 +349,7 @@ async fn a_drain_answers_who_has_connected_before() {
 
 #[tokio::test]
 async fn a_drain_answers_who_waits_for_a_place() {
-    let held = Held::start(Limits { connections: 1, ..quick() });
+    let held = Held::start(Capacity { connections: 1, ..quick() });
     let mut first = TcpStream::connect(held.at).await.unwrap();
     first.write_all(ASK).await.unwrap();
     held.until(1, 1).await;
@@ -369,7 +369,7 @@ async fn a_drain_answers_who_waits_for_a_place() {
 
 #[tokio::test]
 async fn nobody_gives_way_whose_request_is_here() {
-    let (server, at) = counting(Limits { connections: 1, ..strict() });
+    let (server, at) = counting(Capacity { connections: 1, ..strict() });
     let mut client = Unheard::connect(at);
     let connections = server.connections.clone();
     let is_read = || connections.list().open.values().any(|one| one.phase.unused_for().is_some());
@@ -415,7 +415,7 @@ async fn both_families_are_served_on_one_port() {
 #[test]
 fn a_connection_taken_while_the_runtime_ends_is_let_go() {
     let gauges = Gauges::default();
-    let connections = Arc::new(Connections::new(Limits::default(), gauges.clone()));
+    let connections = Arc::new(Connections::new(Capacity::default(), gauges.clone()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let handle = runtime.handle().clone();
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -430,7 +430,7 @@ fn a_connection_taken_while_the_runtime_ends_is_let_go() {
 
 #[test]
 fn few_files_mean_few_connections() {
-    let of = |files| Limits::for_descriptors(files).0.connections;
+    let of = |files| Capacity::for_descriptors(files).0.connections;
     assert_eq!(of(None), 1024);
     assert_eq!(of(Some(1_048_576)), 1024);
     assert_eq!(of(Some(128)), 48);

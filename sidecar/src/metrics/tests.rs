@@ -28,10 +28,7 @@ fn scrapes_at_once_see_all_there_is() {
     let scrapers = (0..2).map(|_| {
         let metrics = metrics.clone();
         std::thread::spawn(move || {
-            let entry = |name: &&str| {
-                let scope = Scope::parse(name).unwrap();
-                Entry { scope, token: None, failure: None, pinned: true }
-            };
+            let entry = |name: &&str| Entry::prefetched(Scope::parse(name).unwrap());
             let entries: Vec<_> = scopes.iter().map(entry).collect();
             let held = |text: &str| text.matches("\ncambist_token_held{").count();
             (0..2000).filter(|_| held(&metrics.encode(&entries)) != entries.len()).count()

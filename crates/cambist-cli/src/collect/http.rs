@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cambist::transport::{Limits, PeerCertificate, Transport, TransportError};
+use cambist::transport::{AnswerLimits, PeerCertificate, Transport, TransportError};
 use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{DISCOVERY_ACCEPT, MAX_DISCOVERY_BYTES};
 use cambist_core::jwks::{JWKS_ACCEPT, MAX_JWKS_BYTES};
@@ -123,7 +123,7 @@ async fn exchange(
         request = request.header(AUTHORIZATION, value.clone());
     }
     let request = request.body(body).map_err(|_| HttpError::Url(Foreign::new(url)))?;
-    let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
+    let response = transport.send(request, AnswerLimits::new(max_body, PATIENCE)).await?;
     let text = |name: HeaderName| {
         let value = response.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())

@@ -1,6 +1,6 @@
 //! What the issuer's URL leads to: the discovery document and the key set that Entra reads.
 
-use cambist::transport::{Fault, Transport};
+use cambist::transport::{Transport, TransportFault};
 use cambist_core::foreign::Foreign;
 use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost};
 
@@ -57,7 +57,8 @@ pub(crate) async fn collect(
 
 fn tls_fault(error: &HttpError) -> Option<String> {
     let HttpError::Transport(error) = error else { return None };
-    matches!(error.fault(), Fault::Tls | Fault::TlsUntrusted).then(|| error.to_string())
+    matches!(error.fault(), TransportFault::Tls | TransportFault::TlsUntrusted)
+        .then(|| error.to_string())
 }
 
 /// What to say of an answer that is no success.

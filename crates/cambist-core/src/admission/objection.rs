@@ -12,6 +12,7 @@ use crate::jwks::Thumbprint;
 
 /// What is known against keys: plain data, so that whoever judges keys need not be known here.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct KeyVerdicts<'a> {
     /// The keys that may sign nothing that is exchanged where the mode is `enforce`.
     pub refused: &'a [Refused],
@@ -20,6 +21,11 @@ pub struct KeyVerdicts<'a> {
 }
 
 impl<'a> KeyVerdicts<'a> {
+    /// These keys, and who of them is let pass all the same.
+    pub fn new(refused: &'a [Refused], exempt: &'a [Exemption]) -> Self {
+        Self { refused, exempt }
+    }
+
     /// What is said against `key` at `now`. A key that nothing is known of may sign: what cannot be
     /// checked is another matter.
     pub fn against(&self, key: Thumbprint, now: UnixTime) -> Option<&'a Refused> {
@@ -43,7 +49,8 @@ pub struct Refused {
     evidence: String,
 }
 
-/// The two grounds on which a key is refused.
+/// The two grounds on which a key is refused. Closed on purpose: whoever adds one must give its remedy
+/// wherever they are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
     /// It is older than it may get, beyond doubt.

@@ -14,6 +14,7 @@ const AGREE: Duration = Duration::from_secs(3600);
 
 /// When one source published a key, as far as it was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lifetime {
     /// The key.
     pub key: Thumbprint,

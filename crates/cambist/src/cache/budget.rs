@@ -6,7 +6,8 @@ use std::time::Duration;
 use cambist_core::clock::BootTime;
 use cambist_core::scope::Scope;
 
-use super::MAX_SCOPES;
+/// Most scopes one identity holds. An app asks for a handful; a thousand is somebody's mistake.
+pub(super) const MAX_SCOPES: usize = 1000;
 
 /// What is left for those who come back although they were turned away: a flood of scopes that are
 /// asked for once each must not lock out who really needs one.

@@ -10,7 +10,6 @@ use cambist_core::refresh::{Failure, Holding, Plan, wait};
 use cambist_core::scope::Scope;
 use futures_util::future::BoxFuture;
 
-use super::Held;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::AccessToken;
@@ -51,6 +50,13 @@ impl Failed {
     fn is_over(&self, well_at: BootTime) -> bool {
         matches!(self.error.failure(), Failure::Transient | Failure::Looking) && self.at < well_at
     }
+}
+
+/// A token with its plan, which depends on the pod.
+#[derive(Clone, Debug)]
+struct Held {
+    token: Arc<AccessToken>,
+    plan: Plan,
 }
 
 /// What a reader gets at some moment.

@@ -8,8 +8,8 @@ use cambist_sim::clock::SimClock;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::error::Reason;
 use crate::observer::{Observer, Unobserved};
+use crate::reason::Reason;
 use crate::receipt::{Moment, Receipt};
 
 const fn secs(n: u64) -> Duration {
@@ -32,7 +32,7 @@ struct Script {
     calls: AtomicU32,
 }
 
-impl Source for Script {
+impl Maker for Script {
     fn fetch<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let mut steps = self.steps.lock().unwrap();

@@ -5,7 +5,8 @@ use std::fmt;
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+#[non_exhaustive]
+pub struct ConfigFault {
     /// The variable, flag or file it is about.
     pub name: Cow<'static, str>,
     /// What is wrong with it, and what to do.
@@ -14,16 +15,23 @@ pub struct Fault {
 
 /// Everything that is wrong with a configuration; prints one fault a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<Fault>);
+pub struct ConfigErrors(Vec<ConfigFault>);
+
+impl ConfigFault {
+    /// A problem with a variable, flag or file.
+    pub fn new(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self { name: name.into(), problem: problem.into() }
+    }
+}
 
 impl ConfigErrors {
     /// These faults together.
-    pub fn new(faults: Vec<Fault>) -> Self {
+    pub fn new(faults: Vec<ConfigFault>) -> Self {
         Self(faults)
     }
 
     /// The faults, in the order found.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[ConfigFault] {
         &self.0
     }
 }

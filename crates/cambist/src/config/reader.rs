@@ -14,7 +14,7 @@ use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{self, DefaultAccount};
 use cambist_key_age::{Grade, Limits};
 
-use super::{Fault, KeyPlace, TrustConfig};
+use super::{ConfigFault, KeyPlace, TrustConfig};
 use crate::env::Env;
 use crate::exchange::{Authority, Cloud, TenantId};
 use crate::history::HistoryFile;
@@ -30,7 +30,7 @@ const TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
 /// Reads one variable after the other and notes what is wrong.
 pub(super) struct Reader<'a> {
     env: &'a dyn Env,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<ConfigFault>,
 }
 
 impl<'a> Reader<'a> {
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
     }
 
     fn fault(&mut self, name: &str, problem: impl Into<String>) {
-        self.faults.push(Fault { name: name.to_owned().into(), problem: problem.into() });
+        self.faults.push(ConfigFault::new(name.to_owned(), problem));
     }
 
     pub(super) fn required(&mut self, name: &str) -> Option<String> {

@@ -9,9 +9,9 @@ use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::scope::Audience;
 use cambist_core::verify::{DefaultAccount, OwnTokenVerifier, Rules, Verifier};
 
-use super::{ConfigErrors, Fault};
+use super::{ConfigErrors, ConfigFault};
 use crate::context::Context;
-use crate::issuer_keys::Source;
+use crate::issuer_keys::KeyOrigin;
 use crate::key_age;
 use crate::transport::{
     CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport,
@@ -110,7 +110,7 @@ impl TrustConfig {
 
     /// The same over transports that somebody else made: a test's, or an app's own client. With a
     /// token proxy, `entra` is the way there.
-    pub fn open_over(&self, entra: Transport, sources: Vec<Source>, context: Context) -> Trust {
+    pub fn open_over(&self, entra: Transport, sources: Vec<KeyOrigin>, context: Context) -> Trust {
         Trust::new(self.clone(), entra, sources, context)
     }
 
@@ -127,7 +127,7 @@ impl TrustConfig {
     }
 
     /// Where keys come from, with a connection for each.
-    fn key_sources(&self) -> Result<Vec<Source>, ConfigErrors> {
+    fn key_sources(&self) -> Result<Vec<KeyOrigin>, ConfigErrors> {
         let (mut sources, mut faults) = (Vec::new(), Vec::new());
         for place in &self.keys {
             match self.key_source(place) {
@@ -138,12 +138,12 @@ impl TrustConfig {
         if faults.is_empty() { Ok(sources) } else { Err(ConfigErrors::new(faults)) }
     }
 
-    fn key_source(&self, place: &KeyPlace) -> Result<Source, ConfigErrors> {
+    fn key_source(&self, place: &KeyPlace) -> Result<KeyOrigin, ConfigErrors> {
         match place {
             KeyPlace::Public => {
                 let options = self.options(self.issuer_ca_file.as_ref());
                 let transport = https("CAMBIST_ISSUER_CA_FILE", options)?;
-                Ok(Source::Public { transport, host: self.jwks_host })
+                Ok(KeyOrigin::Public { transport, host: self.jwks_host })
             }
             KeyPlace::Api { server, token_file, ca_file } => {
                 let options = read_ca(ca_file).map(|bundle| HttpsOptions {
@@ -153,9 +153,9 @@ impl TrustConfig {
                 });
                 let transport = https("CAMBIST_API_CA_FILE", options)?;
                 let (server, token_file) = (server.clone(), token_file.clone());
-                Ok(Source::Api { transport, server, token_file })
+                Ok(KeyOrigin::Api { transport, server, token_file })
             }
-            KeyPlace::File(path) => Ok(Source::File(path.clone())),
+            KeyPlace::File(path) => Ok(KeyOrigin::File(path.clone())),
         }
     }
 
@@ -177,10 +177,7 @@ fn open(
     name: &'static str,
     opened: Result<Transport, impl fmt::Display>,
 ) -> Result<Transport, ConfigErrors> {
-    opened.map_err(|problem| {
-        let problem = problem.to_string();
-        ConfigErrors::new(vec![Fault { name: name.into(), problem }])
-    })
+    opened.map_err(|problem| ConfigErrors::new(vec![ConfigFault::new(name, problem.to_string())]))
 }
 
 fn read_ca(path: &Path) -> Result<CaBundle, String> {

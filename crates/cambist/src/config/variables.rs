@@ -2,6 +2,7 @@
 
 /// A variable that configures the library.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
@@ -11,8 +12,15 @@ pub struct Variable {
     pub help: &'static str,
 }
 
+impl Variable {
+    /// A variable with what holds without it and what it is for.
+    pub const fn new(name: &'static str, default: &'static str, help: &'static str) -> Self {
+        Self { name, default, help }
+    }
+}
+
 const fn variable(name: &'static str, default: &'static str, help: &'static str) -> Variable {
-    Variable { name, default, help }
+    Variable::new(name, default, help)
 }
 
 /// The variables that [`Config::from_env`](super::Config::from_env) reads.

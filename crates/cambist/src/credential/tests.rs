@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::config::Identity;
-use crate::error::{Class, Reason};
+use crate::reason::{Class, Reason};
 use crate::testing::{World, reason, scope};
 use crate::transport::Transport;
 
@@ -514,4 +514,55 @@ async fn only_so_many_exchanges_run_at_once_and_no_identity_crowds_out_another()
     };
     let (many, few) = tokio::join!(took(&greedy, 290), took(&modest, 5));
     assert_eq!((peak.load(Ordering::SeqCst), many, few), (32, 10, 2));
+}
+
+/// Asks every 5 seconds for so long; tells how long after the beginning Entra was asked each time.
+async fn asked_at(world: &World, credential: &Credential, for_secs: usize) -> Vec<usize> {
+    let (mut times, mut before) = (Vec::new(), world.asked().0);
+    for at in (0..for_secs).step_by(5) {
+        if at % 1200 == 0 {
+            world.kubelet.project().unwrap();
+        }
+        let _ = credential.token(&scope(VAULT)).await;
+        if world.asked().0 > before {
+            before = world.asked().0;
+            times.push(at);
+        }
+        sleep(secs(5)).await;
+    }
+    times
+}
+
+fn longest_gap(times: &[usize]) -> usize {
+    times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+}
+
+const UNKNOWN_KEY: Fault = Fault::Aadsts { code: 7_000_272, status: None, retry_after: None };
+
+#[tokio::test(start_paused = true)]
+async fn for_an_hour_entra_is_asked_for_a_new_key_once_a_minute_whatever_failed_before() {
+    let world = World::new();
+    world.sim.faults().inject(Target::Entra, Fault::Reset);
+    let credential = world.credential();
+    // The old key, through an outage of Entra's with a hundred failures in a row.
+    assert!(asked_at(&world, &credential, 1800).await.len() > 100);
+    world.sim.issuer().rotate(true).unwrap();
+    world.sim.faults().clear();
+    world.sim.faults().inject(Target::Entra, UNKNOWN_KEY);
+    let times = asked_at(&world, &credential, 2 * 3600).await;
+    let (first_hour, later) = times.split_at(times.partition_point(|at| *at < 3600));
+    assert!(longest_gap(first_hour) <= 65, "{first_hour:?}");
+    assert!((200..=305).contains(&longest_gap(later)), "{later:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_entra_knew_for_an_hour_is_not_waited_for_as_a_new_one() {
+    let world = World::new();
+    let credential = world.credential();
+    credential.token(&scope(VAULT)).await.unwrap();
+    sleep(secs(3600)).await;
+    world.kubelet.project().unwrap();
+    world.sim.faults().inject(Target::Entra, UNKNOWN_KEY);
+    let times = asked_at(&world, &credential, 1800).await;
+    assert!((200..=305).contains(&longest_gap(&times)), "{times:?}");
 }

@@ -6,8 +6,8 @@
 use cambist_core::refresh::Failure;
 use http::StatusCode;
 
-use super::error::Asked;
-use crate::error::Reason;
+use super::asked::Asked;
+use crate::reason::Reason;
 
 /// What Entra is unhappy about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

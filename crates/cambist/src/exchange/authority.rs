@@ -7,7 +7,8 @@ use cambist_core::names::{address, is_dns_name};
 use cambist_core::scope::Audience;
 use http::{Uri, uri};
 
-use super::{Cloud, TenantId};
+use super::cloud::Cloud;
+use super::tenant::TenantId;
 
 /// Entra's host in the first German cloud, closed in 2021. It never had an audience of its own; who
 /// names it gets the public one, as ever.

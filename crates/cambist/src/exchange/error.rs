@@ -4,15 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use cambist_core::Found;
-use cambist_core::admission::Assertion;
-use cambist_core::foreign::{Foreign, ForeignList};
+use cambist_core::foreign::Foreign;
 use cambist_core::refresh::Failure;
-use cambist_core::scope::Scope;
 use http::StatusCode;
 
-use super::TenantId;
 use super::aadsts::Trouble;
-use crate::error::Reason;
+use crate::reason::Reason;
 use crate::receipt::{Ids, RequestId};
 use crate::transport::TransportError;
 
@@ -50,6 +47,7 @@ pub struct EntraError {
     pub(super) timestamp: Option<Foreign>,
     pub(super) retry_after: Option<Duration>,
     pub(super) trouble: Trouble,
+    pub(super) signer_known_for: Duration,
     pub(super) fix: String,
 }
 
@@ -143,7 +141,7 @@ impl ExchangeError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Transport { .. } => Failure::Transient,
-            Self::Entra(error) => error.trouble.failure(),
+            Self::Entra(error) => error.failure(),
             Self::Reply(error) => error.failure(),
         }
     }
@@ -312,6 +310,13 @@ impl EntraError {
     pub fn fix(&self) -> &str {
         &self.fix
     }
+
+    fn failure(&self) -> Failure {
+        match self.trouble.failure() {
+            Failure::Learning => Failure::learning(self.signer_known_for),
+            failure => failure,
+        }
+    }
 }
 
 impl fmt::Display for EntraError {
@@ -343,36 +348,3 @@ impl fmt::Display for EntraError {
 }
 
 impl std::error::Error for EntraError {}
-
-/// What was asked for and with what, to be held against what Entra knows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) assertion: &'a Assertion,
-    pub(super) scope: &'a Scope,
-    pub(super) client_id: &'a str,
-    pub(super) tenant: &'a TenantId,
-    pub(super) request_id: RequestId,
-}
-
-impl Asked<'_> {
-    pub(super) fn issuer(&self) -> Foreign {
-        Foreign::new(&self.assertion.claims().issuer)
-    }
-
-    pub(super) fn resource(&self) -> Foreign {
-        Foreign::new(self.scope.resource())
-    }
-
-    /// The name of the key that signed, quoted.
-    pub(super) fn key(&self) -> String {
-        self.assertion.kid().map_or_else(|| "(none)".to_owned(), ToString::to_string)
-    }
-
-    /// Issuer, subject and audience, each quoted.
-    pub(super) fn presented(&self) -> String {
-        let claims = self.assertion.claims();
-        let audiences = ForeignList::of(&claims.audiences);
-        let (issuer, subject) = (self.issuer(), Foreign::new(&claims.subject));
-        format!("issuer {issuer}, subject {subject}, audience {audiences}")
-    }
-}

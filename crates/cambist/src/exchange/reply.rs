@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::aadsts::Trouble;
-use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
-use super::is_bearer;
+use super::access_token::is_bearer;
+use super::asked::Asked;
+use super::error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 use super::redact::{is_plain, is_secret, shown};
 use super::retry_after::retry_after;
 use crate::receipt::Ids;
@@ -184,6 +185,7 @@ impl EntraError {
             timestamp,
             retry_after,
             trouble,
+            signer_known_for: asked.signer_known_for,
             fix,
         })
     }

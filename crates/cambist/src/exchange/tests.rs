@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cambist_core::admission::{Admission, Circumstances, KeyVerdicts, Mode, Standing, Unchecked};
+use cambist_core::admission::{Admission, Circumstances, Mode, Standing, Unchecked};
 use cambist_core::refresh::Failure;
 use cambist_core::scope::Audience;
 use cambist_core::token::ProjectedToken;
@@ -46,12 +46,7 @@ fn assertion() -> Assertion {
     let parts = [r#"{"alg":"RS256","kid":"key-7"}"#, &payload, "a signature, or so it seems: ÿþý"];
     let token = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
     let verifier = OwnTokenVerifier::DangerUnpinned(Rules::new(Audience::entra()));
-    let world = Circumstances {
-        keys: Err("none in this test"),
-        now: NOW,
-        upstream: None,
-        verdicts: KeyVerdicts::default(),
-    };
+    let world = Circumstances::new(Err("none in this test"), NOW);
     let token = ProjectedToken::parse(&token).unwrap();
     Admission::new(verifier, Mode::Audit).admit(token, world).unwrap()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::{FileFault, PATIENCE};
+use super::fault::{FileFault, PATIENCE};
 
 /// How many threads read files at once. A process may have few that may block (the sidecar has four),
 /// and looking up a name needs one, too.

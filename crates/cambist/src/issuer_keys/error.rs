@@ -1,10 +1,16 @@
 //! Why there are no keys to check a token by.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cambist_core::foreign::Foreign;
-use cambist_core::issuer::IssuerUrl;
-use cambist_core::jwks::KeyId;
+use cambist_core::issuer::{DiscoveryError, IssuerUrl};
+use cambist_core::jwks::{KeyError, KeyId, KeySetError};
+use http::StatusCode;
+
+use crate::files::FileFault;
+use crate::token_file::TokenFileError;
+use crate::transport::TransportError;
 
 /// The longest pause that anybody is asked for: the next look after a failed one comes within it, and
 /// after a good one it costs nothing to ask again.
@@ -66,4 +72,60 @@ impl KeysError {
 
 fn in_secs(pause: Duration) -> String {
     format!("{} s", pause.as_secs().max(1))
+}
+
+/// Why a place gave no usable key set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// It could not be reached, or not be understood.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// It answered with something else than success.
+    #[error("{url} answered {status}{}", hint(*.status))]
+    Status {
+        /// What was asked for.
+        url: Foreign,
+        /// The answer.
+        status: StatusCode,
+    },
+    /// The discovery document is not acceptable.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The key set is not acceptable.
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+    /// The set has keys but none that can verify anything.
+    #[error("none of the {0} published keys can be used; the first: {1}")]
+    NoUsableKey(usize, KeyError),
+    /// The URL cannot be asked for.
+    #[error("{0} is no URL that can be asked for")]
+    Url(Foreign),
+    /// The token for the API server cannot be read.
+    #[error("the API server's token: {0}")]
+    Token(#[from] TokenFileError),
+    /// The key-set file cannot be read.
+    #[error("the key set file {} {fault}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: FileFault,
+    },
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        300..=399 => "; redirects are not followed: configure the address it points to",
+        401 => {
+            "; it asks for credentials, or does not accept the token: has that the API server's audience?"
+        }
+        403 => "; bind the ClusterRole system:service-account-issuer-discovery to the account",
+        406 => "; it has the document in none of the forms that cambist asks for",
+        407 => "; the proxy asks for credentials",
+        _ => "",
+    }
 }

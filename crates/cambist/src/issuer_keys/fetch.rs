@@ -1,85 +1,28 @@
 //! One look at one place for keys.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::headers;
-use cambist_core::issuer::{
-    DISCOVERY_ACCEPT, Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES,
-};
-use cambist_core::jwks::{JWKS_ACCEPT, KeyError, KeySet, KeySetError, MAX_JWKS_BYTES};
+use cambist_core::issuer::{DISCOVERY_ACCEPT, Discovery, IssuerUrl, MAX_DISCOVERY_BYTES};
+use cambist_core::jwks::{JWKS_ACCEPT, KeySet, MAX_JWKS_BYTES};
 use cambist_key_age as key_age;
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 
+use super::error::FetchError;
 use super::freshness::{FRESH, fresh_for, max_age};
-use super::source::{PATIENCE, Source};
+use super::origin::{KeyOrigin, PATIENCE};
 use crate::event::KeySource;
-use crate::files::{self, FileFault, Need};
+use crate::files::{self, Need};
 use crate::key_age::Look;
-use crate::token_file::{TokenFile, TokenFileError};
-use crate::transport::{Limits, Transport, TransportError};
-
-/// Why a place gave no usable key set.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// It could not be reached, or not be understood.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// It took too long.
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    /// It answered with something else than success.
-    #[error("{url} answered {status}{}", hint(*.status))]
-    Status {
-        /// What was asked for.
-        url: Foreign,
-        /// The answer.
-        status: StatusCode,
-    },
-    /// The discovery document is not acceptable.
-    #[error(transparent)]
-    Discovery(#[from] DiscoveryError),
-    /// The key set is not acceptable.
-    #[error(transparent)]
-    KeySet(#[from] KeySetError),
-    /// The set has keys but none that can verify anything.
-    #[error("none of the {0} published keys can be used; the first: {1}")]
-    NoUsableKey(usize, KeyError),
-    /// The URL cannot be asked for.
-    #[error("{0} is no URL that can be asked for")]
-    Url(Foreign),
-    /// The token for the API server cannot be read.
-    #[error("the API server's token: {0}")]
-    Token(#[from] TokenFileError),
-    /// The key-set file cannot be read.
-    #[error("the key set file {} {fault}", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        fault: FileFault,
-    },
-}
-
-fn hint(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        300..=399 => "; redirects are not followed: configure the address it points to",
-        401 => {
-            "; it asks for credentials, or does not accept the token: has that the API server's audience?"
-        }
-        403 => "; bind the ClusterRole system:service-account-issuer-discovery to the account",
-        406 => "; it has the document in none of the forms that cambist asks for",
-        407 => "; the proxy asks for credentials",
-        _ => "",
-    }
-}
+use crate::token_file::TokenFile;
+use crate::transport::{AnswerLimits, Transport};
 
 /// What a look brought.
 pub(super) struct Fetched {
@@ -112,7 +55,7 @@ impl Fetched {
     }
 }
 
-impl Source {
+impl KeyOrigin {
     pub(super) async fn fetch(
         &self,
         issuer: &IssuerUrl,
@@ -169,7 +112,7 @@ async fn get(
     let request = Request::get(url).body(Bytes::new());
     let mut request = request.map_err(|_| FetchError::Url(Foreign::new(url)))?;
     request.headers_mut().extend(headers);
-    let response = transport.send(request, Limits { max_body, timeout: PATIENCE }).await?;
+    let response = transport.send(request, AnswerLimits { max_body, timeout: PATIENCE }).await?;
     match response.status() {
         StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
         status => Err(FetchError::Status { url: Foreign::new(url), status }),

@@ -128,14 +128,14 @@ async fn places_are_tried_in_order() {
     let file = dir.path().join("jwks.json");
     std::fs::write(&file, world.sim.issuer().jwks().to_string()).unwrap();
     let mut sources = world.sources();
-    sources.push(Source::File(file.clone()));
+    sources.push(KeyOrigin::File(file.clone()));
     let keys = IssuerKeys::new(sources, world.context());
     let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
     world.sim.faults().inject(Target::Discovery, Fault::Reset);
     assert!(keys.with(&issuer, None).await.is_ok());
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
-    let only = IssuerKeys::new(vec![Source::File(file)], world.context());
+    let only = IssuerKeys::new(vec![KeyOrigin::File(file)], world.context());
     let text = only.with(&issuer, None).await.unwrap_err().to_string();
     assert!(text.contains("not a regular file"), "{text}");
 }
@@ -146,7 +146,7 @@ async fn the_api_server_is_asked_with_its_own_token_and_without_discovery() {
     // In the simulated world the issuer plays the API server: same path, same keys.
     let server = world.sim.settings().issuer.trim_end_matches('/').to_owned();
     let (transport, token_file) = (world.transport(), world.kubelet.token_file());
-    let source = Source::Api { transport, server, token_file };
+    let source = KeyOrigin::Api { transport, server, token_file };
     let keys = IssuerKeys::new(vec![source], world.context());
     let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
     keys.with(&issuer, None).await.unwrap();

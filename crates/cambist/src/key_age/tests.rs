@@ -325,7 +325,7 @@ async fn keys_from_a_file_are_dated_once_any_server_was_heard() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jwks.json");
     std::fs::write(&path, world.sim.issuer().jwks().to_string()).unwrap();
-    let sources = vec![crate::issuer_keys::Source::File(path)];
+    let sources = vec![crate::issuer_keys::KeyOrigin::File(path)];
     let credential = world
         .config()
         .trust

@@ -10,7 +10,7 @@ use cambist_core::verify::{DefaultAccount, Verifier};
 use super::AuthenticateLayer;
 use crate::context::Context;
 use crate::exchange::Cloud;
-use crate::issuer_keys::{IssuerKeys, Source};
+use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::receipt::RequestId;
 use crate::transport::{HttpsOptions, Transport, TransportBuildError};
 
@@ -68,7 +68,7 @@ impl Callers {
         // Any text that no other process has.
         let context = Context::system(&RequestId::random().to_string());
         let host = JwksHost::SameAsIssuer;
-        let keys = IssuerKeys::new(vec![Source::Public { transport, host }], context.clone());
+        let keys = IssuerKeys::new(vec![KeyOrigin::Public { transport, host }], context.clone());
         Self::new(verifier, keys, context)
     }
 

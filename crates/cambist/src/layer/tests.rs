@@ -51,7 +51,7 @@ async fn without_a_token_no_request_goes_out() {
         service_fn(|_: Request<Bytes>| async { panic!("called") as Result<(), Infallible> });
     let service = BearerLayer::new(world.credential(), scope("https://v")).layer(inner);
     let error = service.oneshot(Request::new(Bytes::new())).await.unwrap_err();
-    assert_eq!(error.downcast::<crate::Error>().unwrap().class(), crate::error::Class::Transient);
+    assert_eq!(error.downcast::<crate::Error>().unwrap().class(), crate::reason::Class::Transient);
 }
 
 fn account(name: &str) -> ServiceAccount {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist_core::foreign::Foreign;
 use rustls::CertificateError;
 
-use crate::error::Reason;
+use crate::reason::Reason;
 
 mod tls;
 
@@ -19,7 +19,7 @@ pub struct TransportError {
     role: &'static str,
     /// A document may have named it.
     host: Option<Foreign>,
-    fault: Fault,
+    fault: TransportFault,
     /// In our own words or the operating system's; names in it are quoted and few.
     detail: Option<Box<str>>,
 }
@@ -27,7 +27,7 @@ pub struct TransportError {
 /// What went wrong on the way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum TransportFault {
     /// The host's name was not resolved.
     #[error("the name cannot be resolved; check the name, and the pod's DNS policy")]
     Dns,
@@ -95,29 +95,29 @@ impl TransportError {
     }
 
     /// What went wrong.
-    pub fn fault(&self) -> &Fault {
+    pub fn fault(&self) -> &TransportFault {
         &self.fault
     }
 
     /// What went wrong.
     pub fn reason(&self) -> Reason {
         match self.fault {
-            Fault::Dns => Reason::Dns,
-            Fault::Connect => Reason::Connect,
-            Fault::ProxyUnreachable => Reason::ProxyUnreachable,
-            Fault::ProxyAuthRequired => Reason::ProxyAuthRequired,
-            Fault::ProxyRefused => Reason::ProxyRefused,
-            Fault::TlsUntrusted => Reason::TlsUntrusted,
-            Fault::Tls => Reason::Tls,
-            Fault::TokenProxyUnreachable => Reason::TokenProxyUnreachable,
-            Fault::TokenProxyUntrusted => Reason::TokenProxyUntrusted,
-            Fault::TokenProxyTls => Reason::TokenProxyTls,
-            Fault::Timeout(_) => Reason::Timeout,
-            Fault::ConnectionLost => Reason::ConnectionLost,
-            Fault::BodyTooLarge(_) => Reason::BodyTooLarge,
-            Fault::NotHttp => Reason::NotHttp,
-            Fault::NotHttps => Reason::NotHttps,
-            Fault::Other => Reason::Transport,
+            TransportFault::Dns => Reason::Dns,
+            TransportFault::Connect => Reason::Connect,
+            TransportFault::ProxyUnreachable => Reason::ProxyUnreachable,
+            TransportFault::ProxyAuthRequired => Reason::ProxyAuthRequired,
+            TransportFault::ProxyRefused => Reason::ProxyRefused,
+            TransportFault::TlsUntrusted => Reason::TlsUntrusted,
+            TransportFault::Tls => Reason::Tls,
+            TransportFault::TokenProxyUnreachable => Reason::TokenProxyUnreachable,
+            TransportFault::TokenProxyUntrusted => Reason::TokenProxyUntrusted,
+            TransportFault::TokenProxyTls => Reason::TokenProxyTls,
+            TransportFault::Timeout(_) => Reason::Timeout,
+            TransportFault::ConnectionLost => Reason::ConnectionLost,
+            TransportFault::BodyTooLarge(_) => Reason::BodyTooLarge,
+            TransportFault::NotHttp => Reason::NotHttp,
+            TransportFault::NotHttps => Reason::NotHttps,
+            TransportFault::Other => Reason::Transport,
         }
     }
 
@@ -130,9 +130,9 @@ impl TransportError {
     pub(crate) fn of_token_proxy(mut self) -> Self {
         self.role = "the token proxy ";
         self.fault = match self.fault {
-            Fault::Dns | Fault::Connect => Fault::TokenProxyUnreachable,
-            Fault::TlsUntrusted => Fault::TokenProxyUntrusted,
-            Fault::Tls => Fault::TokenProxyTls,
+            TransportFault::Dns | TransportFault::Connect => TransportFault::TokenProxyUnreachable,
+            TransportFault::TlsUntrusted => TransportFault::TokenProxyUntrusted,
+            TransportFault::Tls => TransportFault::TokenProxyTls,
             other => other,
         };
         self
@@ -152,12 +152,12 @@ impl TransportError {
             detail = words(error).or(detail);
             cause = below(error);
         }
-        Self { detail, ..fault.unwrap_or(Fault::Other).into() }
+        Self { detail, ..fault.unwrap_or(TransportFault::Other).into() }
     }
 }
 
-impl From<Fault> for TransportError {
-    fn from(fault: Fault) -> Self {
+impl From<TransportFault> for TransportError {
+    fn from(fault: TransportFault) -> Self {
         Self { role: "", host: None, fault, detail: None }
     }
 }
@@ -190,39 +190,46 @@ fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 
 /// The outer finding and a finding further down: which one is told. A certificate says more than
 /// "no connection", and a refused connection below "the proxy's" is still the proxy's.
-fn merge(outer: Option<Fault>, inner: Option<Fault>) -> Option<Fault> {
+fn merge(outer: Option<TransportFault>, inner: Option<TransportFault>) -> Option<TransportFault> {
     match (outer, inner) {
-        (Some(Fault::Connect | Fault::Other) | None, Some(inner)) => Some(inner),
-        (Some(_), Some(inner @ (Fault::Tls | Fault::TlsUntrusted | Fault::NotHttp))) => Some(inner),
+        (Some(TransportFault::Connect | TransportFault::Other) | None, Some(inner)) => Some(inner),
+        (
+            Some(_),
+            Some(
+                inner @ (TransportFault::Tls
+                | TransportFault::TlsUntrusted
+                | TransportFault::NotHttp),
+            ),
+        ) => Some(inner),
         (outer, _) => outer,
     }
 }
 
-fn classify(error: &(dyn Error + 'static)) -> Option<Fault> {
+fn classify(error: &(dyn Error + 'static)) -> Option<TransportFault> {
     if let Some(e) = error.downcast_ref::<reqwest::Error>() {
         return match e {
-            e if e.is_dns() && !tunnelled(e) => Some(Fault::Dns),
-            e if e.is_connect() => Some(Fault::Connect),
+            e if e.is_dns() && !tunnelled(e) => Some(TransportFault::Dns),
+            e if e.is_connect() => Some(TransportFault::Connect),
             e if e.is_builder() => None,
-            _ => Some(Fault::ConnectionLost),
+            _ => Some(TransportFault::ConnectionLost),
         };
     }
     if let Some(e) = error.downcast_ref::<rustls::Error>() {
         return Some(match e {
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                Fault::TlsUntrusted
+                TransportFault::TlsUntrusted
             }
-            _ => Fault::Tls,
+            _ => TransportFault::Tls,
         });
     }
     if let Some(e) = error.downcast_ref::<io::Error>() {
         use io::ErrorKind as K;
         return match e.kind() {
             K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof => {
-                Some(Fault::ConnectionLost)
+                Some(TransportFault::ConnectionLost)
             }
             K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable => {
-                Some(Fault::Connect)
+                Some(TransportFault::Connect)
             }
             _ => None,
         };
@@ -243,22 +250,22 @@ fn tunnelled(error: &reqwest::Error) -> bool {
 
 /// The error of hyper-util's CONNECT tunnel. Its type is private, so its words are all there is; the
 /// tests hold them against a real proxy.
-fn tunnel_fault(error: &(dyn Error + 'static)) -> Option<Fault> {
+fn tunnel_fault(error: &(dyn Error + 'static)) -> Option<TransportFault> {
     let text = error.to_string();
     Some(match text.strip_prefix("tunnel error: ")? {
-        "proxy authorization required" => Fault::ProxyAuthRequired,
+        "proxy authorization required" => TransportFault::ProxyAuthRequired,
         "failed to create underlying connection" | "io error establishing tunnel" => {
-            Fault::ProxyUnreachable
+            TransportFault::ProxyUnreachable
         }
-        _ => Fault::ProxyRefused,
+        _ => TransportFault::ProxyRefused,
     })
 }
 
 /// The error of hyper's parser, which is known by its words alone: hyper is reqwest's, not ours.
-fn http_fault(error: &(dyn Error + 'static)) -> Option<Fault> {
+fn http_fault(error: &(dyn Error + 'static)) -> Option<TransportFault> {
     let text = error.to_string();
     let parsing = text.starts_with("invalid HTTP ") || text == "message head is too large";
-    parsing.then_some(Fault::NotHttp)
+    parsing.then_some(TransportFault::NotHttp)
 }
 
 fn host_or_unknown(host: &Option<Foreign>) -> &str {

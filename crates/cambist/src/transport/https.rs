@@ -11,8 +11,10 @@ use http::{Request, Response, Uri};
 use tower::Service;
 use zeroize::Zeroizing;
 
-use super::error::{Fault, TransportError};
-use super::{CaBundle, Limits, PeerCertificate, ProxyOptions};
+use super::answer::{AnswerLimits, PeerCertificate};
+use super::error::{TransportError, TransportFault};
+use super::proxy::ProxyOptions;
+use super::roots::CaBundle;
 
 /// How long connecting may take: DNS, TCP, the proxy's tunnel and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,6 +25,7 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Whom to trust and which way to go. The default trusts the platform's certificate authorities and
 /// goes straight; the environment of the process plays no part.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HttpsOptions {
     /// Certificate authorities that are trusted besides, or instead of, the platform's.
     pub roots: Vec<CaBundle>,
@@ -193,9 +196,9 @@ impl Service<Request<Bytes>> for Https {
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let client = self.client.clone();
         Box::pin(async move {
-            let cap = request.extensions().get().map_or(usize::MAX, |l: &Limits| l.max_body);
+            let cap = request.extensions().get().map_or(usize::MAX, |l: &AnswerLimits| l.max_body);
             if !is_https(request.uri()) {
-                return Err(Fault::NotHttps.into());
+                return Err(TransportFault::NotHttps.into());
             }
             let request =
                 reqwest::Request::try_from(request).map_err(|e| TransportError::of(&e))?;
@@ -243,7 +246,7 @@ async fn read(
 ) -> Result<(), TransportError> {
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > cap && response.status().is_success() {
-        return Err(Fault::BodyTooLarge(cap).into());
+        return Err(TransportFault::BodyTooLarge(cap).into());
     }
     grow(body, announced.min(cap));
     while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::of(&e))? {
@@ -251,7 +254,7 @@ async fn read(
         grow(body, fits.len());
         body.extend_from_slice(fits);
         if fits.len() < chunk.len() {
-            return Err(Fault::BodyTooLarge(cap).into());
+            return Err(TransportFault::BodyTooLarge(cap).into());
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
 use std::io;
+use std::time::Duration;
 
 use tower::service_fn;
 
@@ -7,7 +8,7 @@ use super::*;
 mod network;
 mod token_proxy;
 
-const LIMITS: Limits = Limits { max_body: 8, timeout: Duration::from_secs(10) };
+const LIMITS: AnswerLimits = AnswerLimits { max_body: 8, timeout: Duration::from_secs(10) };
 
 fn get() -> Request<Bytes> {
     Request::get("https://user@issuer.example:8443/secret-path?secret=query")
@@ -42,7 +43,7 @@ async fn a_body_is_limited_and_a_refusal_is_cut() {
     };
     assert_eq!(body(200, "12345678").await.unwrap().body(), "12345678");
     let error = body(200, "123456789").await.unwrap_err();
-    assert_eq!(error.fault(), &Fault::BodyTooLarge(8));
+    assert_eq!(error.fault(), &TransportFault::BodyTooLarge(8));
     let refusal = body(503, "123456789").await.unwrap();
     assert_eq!((refusal.status().as_u16(), &refusal.body()[..]), (503, &b"12345678"[..]));
 }
@@ -63,8 +64,8 @@ async fn errors_are_classified_by_their_causes_and_hide_the_request() {
         (|| io::Error::from(io::ErrorKind::ConnectionRefused).into(), "connect"),
         (|| "anything else".into(), "transport"),
         (|| rustls::Error::HandshakeNotComplete.into(), "tls"),
-        (|| TransportError::from(Fault::Dns).into(), "dns"),
-        (|| Fault::Dns.into(), "transport"),
+        (|| TransportError::from(TransportFault::Dns).into(), "dns"),
+        (|| TransportFault::Dns.into(), "transport"),
     ];
     for (error, reason) in cases {
         let wrapped = send(move || Err(Wrapped(error()).into())).await.unwrap_err();

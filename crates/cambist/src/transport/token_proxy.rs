@@ -26,9 +26,8 @@ use rustls::pki_types::DnsName;
 use tower::Service;
 
 use super::error::TransportError;
-use super::https::Https;
-use super::roots::MAX_PEM;
-use super::{CaBundle, HttpsOptions, TransportBuildError};
+use super::https::{Https, HttpsOptions, TransportBuildError};
+use super::roots::{CaBundle, MAX_PEM};
 use crate::files::{self, Need};
 
 /// The longest base path: with the path of a request behind it, it is still a URL's.

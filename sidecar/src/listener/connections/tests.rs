@@ -19,7 +19,7 @@ fn link(peer: Peer) -> Link {
 }
 
 fn admin() -> Arc<Connections> {
-    let limits = Limits { connections: 128, kept: true, ..Limits::default() };
+    let limits = Capacity { connections: 128, kept: true, ..Capacity::default() };
     Arc::new(Connections::new(limits, Gauges::default()))
 }
 
@@ -112,7 +112,7 @@ async fn an_address_beyond_its_share_holds_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_being_answered_keeps_its_place_and_who_asked_before_its_grace_time() {
-    let limits = Limits { connections: 3, ..Limits::default() };
+    let limits = Capacity { connections: 3, ..Capacity::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     connections.spawn(link(Peer::Loopback), |phase| async move {
@@ -140,7 +140,7 @@ async fn who_is_being_answered_keeps_its_place_and_who_asked_before_its_grace_ti
 
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_makes_answers_the_last_ones() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = Capacity { connections: 1, ..Capacity::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     connections.spawn(link(Peer::Loopback), |phase| async move {
@@ -162,7 +162,7 @@ async fn whoever_waits_makes_answers_the_last_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_is_told_that_it_is_over_is_answered_however_slow_that_is() {
-    let limits = Limits { drain: ms(500), ..Limits::default() };
+    let limits = Capacity { drain: ms(500), ..Capacity::default() };
     let connections = Arc::new(Connections::new(limits, Gauges::default()));
     let over = Arc::new(Notify::new());
     // A CPU that has time for one answer now and then.
@@ -188,7 +188,7 @@ async fn whoever_is_told_that_it_is_over_is_answered_however_slow_that_is() {
 
 #[tokio::test(start_paused = true)]
 async fn who_never_answers_is_cut_off_soon() {
-    let connections = Arc::new(Connections::new(Limits::default(), Gauges::default()));
+    let connections = Arc::new(Connections::new(Capacity::default(), Gauges::default()));
     for _ in 0..3 {
         connections.spawn(link(Peer::Loopback), |phase| async move {
             ask(&phase).await;

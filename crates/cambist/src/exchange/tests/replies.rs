@@ -322,7 +322,9 @@ proptest::proptest! {
         let tenant = TenantId::parse(TENANT).unwrap();
         let (assertion, scope) = (&assertion, &scope);
         let request_id = RequestId::random();
-        let asked = error::Asked { assertion, scope, client_id: CLIENT, tenant: &tenant, request_id };
+        let (client_id, tenant, signer_known_for) = (CLIENT, &tenant, Duration::ZERO);
+        let asked =
+            Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
         drop(reply::granted(&answer, &asked));
         let refused = reply::refused(&answer, &asked, NOW);
         assert_eq!(refused.status().unwrap(), status);

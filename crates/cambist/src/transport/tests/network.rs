@@ -104,7 +104,7 @@ impl Server {
 }
 
 async fn ask(options: HttpsOptions, url: &str) -> Result<Response<Bytes>, TransportError> {
-    let limits = Limits { max_body: 64, timeout: Duration::from_secs(20) };
+    let limits = AnswerLimits { max_body: 64, timeout: Duration::from_secs(20) };
     let request = Request::get(url).body(Bytes::new()).unwrap();
     Transport::https(options).unwrap().send(request, limits).await
 }
@@ -332,7 +332,7 @@ fn bundles_are_whole_or_refused() {
 async fn hints_without_end_end_with_the_time() {
     let server =
         Server::endless("HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n").await;
-    let limits = Limits { max_body: 64, timeout: Duration::from_millis(500) };
+    let limits = AnswerLimits { max_body: 64, timeout: Duration::from_millis(500) };
     let request = Request::get(server.url()).body(Bytes::new()).unwrap();
     let error = Transport::https(server.options()).unwrap().send(request, limits).await;
     assert_eq!(error.unwrap_err().reason().as_str(), "timeout");

@@ -27,7 +27,7 @@ async fn send(
     transport: &Transport,
     options: &TokenProxyOptions,
 ) -> Result<Response<Bytes>, TransportError> {
-    let limits = Limits { max_body: 64, timeout: Duration::from_secs(20) };
+    let limits = AnswerLimits { max_body: 64, timeout: Duration::from_secs(20) };
     let url = options.url(&ENTRA.parse().unwrap());
     transport.send(Request::post(url).body(Bytes::new()).unwrap(), limits).await
 }
@@ -66,7 +66,7 @@ async fn whatever_a_request_names_it_goes_to_the_proxy() {
     let at = format!("localhost:{}", server.address.port());
     let trust = TokenProxyTrust::Bundle(server.ca.clone());
     let transport = Transport::token_proxy(options(&at, trust)).unwrap();
-    let limits = Limits { max_body: 64, timeout: Duration::from_secs(20) };
+    let limits = AnswerLimits { max_body: 64, timeout: Duration::from_secs(20) };
     let request = Request::post("https://elsewhere.invalid/path").body(Bytes::new()).unwrap();
     assert_eq!(transport.send(request, limits).await.unwrap().status(), 200);
     let heard = server.heard.recv().await.unwrap();

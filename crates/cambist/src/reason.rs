@@ -3,7 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Class;
+/// What kind of trouble an [`Error`](crate::Error) is, for whoever must answer a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// Nothing changes until somebody changes something.
+    Permanent,
+    /// Policy forbids it.
+    Denied,
+    /// It may work later.
+    Transient,
+    /// The upstream asked for a pause.
+    Throttled,
+}
 
 /// The reasons, each with its word and what kind of trouble it is.
 macro_rules! reasons {
@@ -37,7 +49,7 @@ macro_rules! reasons {
             }
 
             /// What kind of trouble it is.
-            pub(super) const fn class(self) -> Class {
+            pub(crate) const fn class(self) -> Class {
                 match self {
                     $(Self::$name => Class::$class,)*
                 }

@@ -14,7 +14,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// A place to look for keys.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Source {
+pub enum KeyOrigin {
     /// The issuer's discovery document and the key set it names.
     Public {
         /// Reaches the issuer.
@@ -36,7 +36,7 @@ pub enum Source {
     File(PathBuf),
 }
 
-impl Source {
+impl KeyOrigin {
     pub(super) fn kind(&self) -> KeySource {
         match self {
             Self::Public { .. } => KeySource::Public,

@@ -1,0 +1,42 @@
+//! What is to be said of an issuer's keys.
+
+use cambist_core::admission::{Exemption, KeyVerdicts, Refused};
+use cambist_core::clock::UnixTime;
+use cambist_key_age::{Finding, Judgement, Platform, Policy};
+
+/// What is to be said of the keys now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// When it was made.
+    pub at: UnixTime,
+    /// The platform that the issuer is of.
+    pub platform: Platform,
+    /// What the keys were held against.
+    pub policy: Policy,
+    /// The judgement of each key and of the issuer.
+    pub judgement: Judgement,
+    /// What was found about them.
+    pub findings: Vec<Finding>,
+    /// The keys that sign nothing that is exchanged where that is enforced.
+    pub refused: Vec<Refused>,
+    /// Why the ledger is not used, if it cannot be.
+    pub ledger_problem: Option<String>,
+    /// How many looks at the key set were not recorded, because this clock is too far off what https
+    /// servers say, or because none has said anything yet.
+    pub looks_left_out: u32,
+}
+
+impl Report {
+    /// This judgement by this policy, with nothing found and nothing refused.
+    pub fn new(at: UnixTime, platform: Platform, policy: Policy, judgement: Judgement) -> Self {
+        let (findings, refused) = (Vec::new(), Vec::new());
+        let (ledger_problem, looks_left_out) = (None, 0);
+        Self { at, platform, policy, judgement, findings, refused, ledger_problem, looks_left_out }
+    }
+
+    /// What admission needs of it.
+    pub fn verdicts<'a>(&'a self, exempt: &'a [Exemption]) -> KeyVerdicts<'a> {
+        KeyVerdicts::new(&self.refused, exempt)
+    }
+}
