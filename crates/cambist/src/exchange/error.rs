@@ -55,7 +55,7 @@ pub struct EntraError {
 
 /// A reply that is neither a token nor an error in Entra's form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} answered with status {}, but {fault}", .answerer.as_str(), .status.as_u16())]
+#[error("{} answered with status {}, {}{fault}", .answerer.as_str(), .status.as_u16(), meaning(.status))]
 pub struct ReplyError {
     pub(super) answerer: Answerer,
     pub(super) ids: Ids,
@@ -120,6 +120,14 @@ pub enum ReplyFault {
         /// What stands there; of a text only what is short.
         found: Found,
     },
+}
+
+/// What a status means whatever stands below it: throttling comes as plain text.
+fn meaning(status: &StatusCode) -> &'static str {
+    match status.as_u16() {
+        429 => "which asks for fewer requests: it is asked again after a pause; ",
+        _ => "but ",
+    }
 }
 
 fn to(host: &Option<Foreign>) -> String {
@@ -368,11 +376,17 @@ impl Asked<'_> {
         self.assertion.kid().map_or_else(|| "(none)".to_owned(), ToString::to_string)
     }
 
+    pub(super) fn subject(&self) -> Foreign {
+        Foreign::new(&self.assertion.claims().subject)
+    }
+
+    pub(super) fn audiences(&self) -> ForeignList {
+        ForeignList::of(&self.assertion.claims().audiences)
+    }
+
     /// Issuer, subject and audience, each quoted.
     pub(super) fn presented(&self) -> String {
-        let claims = self.assertion.claims();
-        let audiences = ForeignList::of(&claims.audiences);
-        let (issuer, subject) = (self.issuer(), Foreign::new(&claims.subject));
+        let (issuer, subject, audiences) = (self.issuer(), self.subject(), self.audiences());
         format!("issuer {issuer}, subject {subject}, audience {audiences}")
     }
 }
