@@ -72,7 +72,7 @@ mod tests {
         let (_, known) = signer_seen_since(NOW - DAY * 94);
         let refused = ask(&known, &[]).unwrap_err();
         let text = refused.to_string();
-        assert!(text.contains("at least 93 d") && text.contains("E1 (proven)"), "{text}");
+        assert!(text.contains("at least 93d") && text.contains("E1 (proven)"), "{text}");
         assert!(text.contains("CAMBIST_KEY_AGE_EXEMPT="), "{text}");
         assert!(remediation(refused.ground(), Platform::Kops).contains("kops"));
         assert!(ask(&signer_seen_since(NOW - DAY * 92).1, &[]).is_ok());

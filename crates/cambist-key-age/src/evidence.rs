@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::fact::{Evidence, Fact, Grade, Source, Subject};
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::exact;
 use cambist_core::jwks::Thumbprint;
 
 /// Which of a file's times is read.
@@ -57,7 +58,7 @@ impl Fact {
     /// one by one show a new key by turns) and earlier than the first sighting.
     pub fn absent(key: Thumbprint, at: UnixTime, stale: Duration, source: Source) -> Self {
         let detail =
-            format!("not in the {source} key set at {at}, which may be {} s old", stale.as_secs());
+            format!("not in the {source} key set at {at}, which may be {} old", exact(stale));
         Self::new(key, Subject::Trusted, Grade::Proven, Evidence::E2)
             .after(at - stale)
             .seen(at, detail)

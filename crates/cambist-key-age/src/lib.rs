@@ -9,6 +9,7 @@
 //! - [`judge()`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
 //! - [`history`]: what was seen so far, as a small document that merges without coordination.
 //! - [`checks`]: the numbered checks, each a function of what was collected.
+//! - [`rotation`]: the order in which a key is replaced without an outage, and its gates.
 //! - [`enforce`]: the few findings that may stop an exchange.
 //!
 //! ```
@@ -47,6 +48,7 @@ pub mod policy;
 pub mod published;
 mod remedy;
 pub mod role;
+pub mod rotation;
 mod serial;
 mod text;
 pub mod verdict;

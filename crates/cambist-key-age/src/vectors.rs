@@ -250,7 +250,7 @@ fn vector_13_a_clock_that_is_off_widens_every_interval_and_dates_nothing() {
     let mut seen = look(Source::Public, NOW, &[1]);
     seen.at = now;
     let left_out = history.observe(&seen).unwrap_err().to_string();
-    assert!(left_out.contains("1 h off"), "{left_out}");
+    assert!(left_out.contains("1h off"), "{left_out}");
     assert_eq!(history, before);
     let judged = |now| super::judge::judge(&known(&history), &Policy::default(), now);
     assert_eq!(judged(now).clock_error, HOUR);
@@ -303,7 +303,7 @@ fn vector_14_an_extended_token_asks_for_a_year_of_overlap() {
     let token = ProjectedToken::parse(&KEYS[0].sign(&header("a"), &payload)).unwrap();
     let finding = checks::long_lived(token.claims(), &Policy::default()).unwrap();
     assert_eq!((finding.id, finding.severity), (CheckId::K207, Severity::High));
-    assert!(finding.evidence[0].contains("lives for 365 d"), "{finding}");
+    assert!(finding.evidence[0].contains("lives for 365d"), "{finding}");
 }
 
 #[test]

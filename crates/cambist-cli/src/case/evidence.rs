@@ -31,7 +31,7 @@ fn dated(look: &Look, jwk: &PublishedKey) -> Vec<Fact> {
     let Some(key) = jwk.thumbprint else { return Vec::new() };
     let certificate = jwk.certificate.as_deref().and_then(Certificate::parse);
     // A certificate over another key says nothing of this one.
-    let certificate = certificate.filter(|it| Thumbprint::of_spki(it.spki) == key);
+    let certificate = certificate.filter(|it| Thumbprint::of_spki(&it.spki) == key);
     let certified = certificate.map(|it| Fact::certified(key, it.not_before, look.at));
     let issued = jwk.issued.map(|issued| Fact::dated(key, issued, look.at));
     certified.into_iter().chain(issued).collect()

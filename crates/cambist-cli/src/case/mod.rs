@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cambist_core::clock::{Clock, Reading, UnixTime};
+use cambist_core::headers;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::history::LeftOut;
 use cambist_key_age::{
@@ -181,7 +182,7 @@ fn remember_one(history: &mut History, look: &Look, out: &mut Remembered) {
         // What says nothing may be kept for as long as kube-apiserver says.
         let kept = reply.max_age().unwrap_or(seen.stale);
         seen.stale = kept.saturating_add(reply.in_cache());
-        let modified = reply.last_modified.as_deref().and_then(crate::time::http_date);
+        let modified = reply.last_modified.as_deref().and_then(headers::date);
         seen.last_modified = modified.or(seen.last_modified);
         seen.etag = reply.etag.clone();
         match history.observe(&seen) {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_key_age::interval::Age;
 use cambist_key_age::{Fact, Severity};
 
@@ -12,7 +13,7 @@ use crate::cli::issuer::Explain;
 use crate::output;
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
-use crate::time::{relative, rough};
+use crate::time::relative;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {

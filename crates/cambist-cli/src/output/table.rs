@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_key_age::{Severity, Verdict};
 
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
-use crate::time::{day, relative, rough};
+use crate::time::{day, relative};
 
 /// Below a finding's severity.
 const INDENT: &str = "           ";

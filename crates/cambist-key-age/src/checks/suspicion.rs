@@ -58,8 +58,8 @@ pub fn forged_token(kid: &KeyId, named: Thumbprint, verified: bool) -> Option<Fi
 pub fn moved(history: &History, jwks_uri: &str) -> Option<Finding> {
     let before = history.endpoint()?;
     let (was, is) = (super::host(&before.uri), super::host(jwks_uri));
-    let text = format!("jwks_uri led to {} at {}, now to {}", quoted(was), before.at, quoted(is));
-    (!was.eq_ignore_ascii_case(is)).then(|| Finding::new(CheckId::K105, None, text))
+    let text = format!("jwks_uri led to {} at {}, now to {}", quoted(&was), before.at, quoted(&is));
+    (!was.eq_ignore_ascii_case(&is)).then(|| Finding::new(CheckId::K105, None, text))
 }
 
 /// K110: a key id that the history knows as another key's.

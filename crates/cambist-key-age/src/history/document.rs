@@ -12,10 +12,10 @@ use crate::fact::Source;
 use crate::finding::{CheckId, Finding};
 use crate::role::Signings;
 use crate::serial::seconds;
-use cambist_core::JsonError;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
+use cambist_core::{JsonError, json};
 
 /// Largest document that is written, and so the largest that is read, in bytes; what does not fit is
 /// forgotten, the oldest first.
@@ -183,11 +183,11 @@ impl History {
         if bytes.len() > MAX_HISTORY_BYTES {
             return Err(HistoryError::TooLarge { found: bytes.len(), limit: MAX_HISTORY_BYTES });
         }
-        let versioned: Versioned = serde_json::from_slice(bytes).map_err(shape)?;
+        let versioned: Versioned = json::read(bytes)?;
         if versioned.schema_version != VERSION {
             return Err(HistoryError::Version { found: versioned.schema_version });
         }
-        let document: Document = serde_json::from_slice(bytes).map_err(shape)?;
+        let document: Document = json::read(bytes)?;
         let computed = checksum(&document.history)?;
         if computed != document.checksum {
             return Err(HistoryError::Checksum {

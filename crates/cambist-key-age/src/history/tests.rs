@@ -1,3 +1,4 @@
+use cambist_core::JsonError;
 use proptest::prelude::*;
 
 use super::lifetime::Absence;
@@ -248,6 +249,12 @@ fn other_versions_and_impossible_contents_are_told_apart() {
     let edited = text.replace(r#""n":25"#, r#""n":26"#);
     assert!(matches!(History::decode(edited.as_bytes()), Err(HistoryError::Checksum { .. })));
     assert!(matches!(History::decode(b"null"), Err(HistoryError::Json(_))));
+    // To serde, the members in their order are as good.
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let members = ["schemaVersion", "checksum", "history"].map(|name| &document[name]);
+    let array = serde_json::to_vec(&members).unwrap();
+    let not_an_object = HistoryError::Json(JsonError::NotAnObject("an array"));
+    assert_eq!(History::decode(&array), Err(not_an_object));
     let huge = vec![b' '; MAX_HISTORY_BYTES + 1];
     assert!(matches!(History::decode(&huge), Err(HistoryError::TooLarge { .. })));
 }

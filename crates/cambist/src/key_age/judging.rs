@@ -7,9 +7,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::{Inner, KeyAge, Report, Seen, findings};
+use crate::event::{Event, KeysJudged};
 use crate::flight::{Flight, Joined};
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::Reading;
+use cambist_core::issuer::IssuerUrl;
 use cambist_key_age::checks::ages;
 use cambist_key_age::enforce::refusals;
 use cambist_key_age::{Grade, History, Known, Source, judge};
@@ -42,6 +44,7 @@ impl Default for Judging {
 /// A judgement, and what had changed by then.
 struct Judged {
     changes: u64,
+    issuer: IssuerUrl,
     report: Arc<Report>,
 }
 
@@ -104,10 +107,11 @@ impl KeyAge {
     }
 
     fn keep(&self, judged: Judged) -> Arc<Report> {
-        let report = judged.report.clone();
-        self.0.judging.last.store(Some(Arc::new(judged)));
-        self.0.context.observer.keys_judged(&report);
-        report
+        let judged = Arc::new(judged);
+        self.0.judging.last.store(Some(judged.clone()));
+        let Judged { issuer, report, .. } = &*judged;
+        self.0.context.observer.event(&Event::KeysJudged(KeysJudged { issuer, report }));
+        report.clone()
     }
 
     fn last(&self) -> Option<Arc<Report>> {
@@ -161,7 +165,7 @@ impl KeyAge {
             ledger_problem,
             looks_left_out: seen.left_out,
         });
-        Some(Judged { changes, report })
+        Some(Judged { changes, issuer: seen.issuer, report })
     }
 
     /// Adds what the ledger says, believed no further than is configured; or says why not.

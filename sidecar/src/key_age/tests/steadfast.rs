@@ -59,7 +59,7 @@ async fn over_http_an_overdue_key_is_refused_with_evidence_and_fix_while_a_held_
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&body["error"], &body["statusCode"]), (&"access_denied".into(), &403.into()));
     let message = body["message"].as_str().unwrap();
-    for part in ["key_overdue: ", "at least 93 d", "E1 (attested)", "CAMBIST_KEY_AGE_EXEMPT="] {
+    for part in ["key_overdue: ", "at least 93d", "E1 (attested)", "CAMBIST_KEY_AGE_EXEMPT="] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
     assert!(!message.contains("unreachable"));
@@ -81,7 +81,7 @@ async fn over_http_an_overdue_key_is_refused_with_evidence_and_fix_while_a_held_
     let refused = refused.last().unwrap();
     assert_eq!(refused["reason"], "key_overdue");
     for (field, part) in
-        [("evidence", "at least 93 d"), ("remedy", "API server"), ("error", "EXEMPT=")]
+        [("evidence", "at least 93d"), ("remedy", "API server"), ("error", "EXEMPT=")]
     {
         assert!(refused[field].as_str().unwrap().contains(part), "{field}: {refused}");
     }
