@@ -35,11 +35,17 @@ impl Asked<'_> {
         self.assertion.kid().map_or_else(|| "(none)".to_owned(), ToString::to_string)
     }
 
+    pub(super) fn subject(&self) -> Foreign {
+        Foreign::new(&self.assertion.claims().subject)
+    }
+
+    pub(super) fn audiences(&self) -> ForeignList {
+        ForeignList::of(&self.assertion.claims().audiences)
+    }
+
     /// Issuer, subject and audience, each quoted.
     pub(super) fn presented(&self) -> String {
-        let claims = self.assertion.claims();
-        let audiences = ForeignList::of(&claims.audiences);
-        let (issuer, subject) = (self.issuer(), Foreign::new(&claims.subject));
+        let (issuer, subject, audiences) = (self.issuer(), self.subject(), self.audiences());
         format!("issuer {issuer}, subject {subject}, audience {audiences}")
     }
 }

@@ -53,7 +53,7 @@ pub struct EntraError {
 
 /// A reply that is neither a token nor an error in Entra's form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} answered with status {}, but {fault}", .answerer.as_str(), .status.as_u16())]
+#[error("{} answered with status {}, {}{fault}", .answerer.as_str(), .status.as_u16(), meaning(.status))]
 pub struct ReplyError {
     pub(super) answerer: Answerer,
     pub(super) ids: Ids,
@@ -118,6 +118,14 @@ pub enum ReplyFault {
         /// What stands there; of a text only what is short.
         found: Found,
     },
+}
+
+/// What a status means whatever stands below it: throttling comes as plain text.
+fn meaning(status: &StatusCode) -> &'static str {
+    match status.as_u16() {
+        429 => "which asks for fewer requests: it is asked again after a pause; ",
+        _ => "but ",
+    }
 }
 
 fn to(host: &Option<Foreign>) -> String {

@@ -51,6 +51,7 @@ struct Failure {
     suberror: Option<Value>,
     error_description: Option<Value>,
     error_codes: Option<Value>,
+    claims: Option<Value>,
     timestamp: Option<Value>,
     trace_id: Option<Value>,
     correlation_id: Option<Value>,
@@ -173,7 +174,9 @@ impl EntraError {
         ids.correlation = plain(&failure.correlation_id).or(ids.correlation);
         let trace_id = plain(&failure.trace_id);
         let timestamp = plain(&failure.timestamp);
-        let fix = trouble.fix(asked);
+        let mut policies = policies(failure.claims.as_ref());
+        policies.retain(|id| !is_secret(id.as_str(), secret));
+        let fix = trouble.fix(asked, &policies);
         Ok(Self {
             ids,
             status,
@@ -192,9 +195,11 @@ impl EntraError {
 }
 
 /// The codes of `error_codes`, at most 8; where that is missing, the one that the description starts
-/// with.
+/// with. Some front ends write the list into a text.
 fn codes(member: Option<&Value>, description: &str) -> Vec<u32> {
-    let listed = member.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let written = member.and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+    let listed = written.as_ref().or(member).and_then(Value::as_array);
+    let listed = listed.map(Vec::as_slice).unwrap_or_default();
     let code = |value: &Value| u32::try_from(value.as_u64()?).ok();
     let listed: Vec<_> = listed.iter().filter_map(code).take(8).collect();
     if !listed.is_empty() {
@@ -204,6 +209,21 @@ fn codes(member: Option<&Value>, description: &str) -> Vec<u32> {
         rest.split_once(|c: char| !c.is_ascii_digit()).map_or(rest, |(digits, _)| digits)
     });
     digits.and_then(|digits| digits.parse().ok()).into_iter().collect()
+}
+
+/// The ids of the Conditional Access policies that stand in the way, at most 4. The claims challenge
+/// that names them is JSON in a text.
+fn policies(claims: Option<&Value>) -> Vec<Foreign> {
+    let challenge = claims.and_then(Value::as_str);
+    let challenge: Option<Value> = challenge.and_then(|text| serde_json::from_str(text).ok());
+    let ids = challenge.as_ref().and_then(|it| it.pointer("/access_token/capolids/values"));
+    let ids = ids.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    ids.iter()
+        .filter_map(Value::as_str)
+        .filter(|id| is_plain(id))
+        .take(4)
+        .map(Foreign::new)
+        .collect()
 }
 
 /// A JSON object, or what is there instead.

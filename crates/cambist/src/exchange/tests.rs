@@ -15,6 +15,7 @@ use cambist_core::clock::{BootTime, UnixTime};
 
 use super::*;
 
+mod corpus;
 mod replies;
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_407_225);

@@ -116,61 +116,89 @@ fn refusal(error: &str, code: u32) -> String {
 #[tokio::test(start_paused = true)]
 async fn each_code_has_its_class_its_reason_and_its_fix() {
     use Failure::{Learning, Looping, Permanent, Replicating, Transient};
+    let mut tried = Vec::new();
     let key_and_issuer = format!("key \"key-7\" of issuer {ISSUER:?}");
-    let fix_by_claims = format!(
-        "issuer {ISSUER:?}, subject {SUBJECT:?}, audience \"api://AzureADTokenExchange\" with the federated credentials of {CLIENT}"
-    );
-    let claims = fix_by_claims.as_str();
+    let claims =
+        format!("issuer {ISSUER:?}, subject {SUBJECT:?}, audience \"api://AzureADTokenExchange\"");
+    let record = "entra_no_matching_credential";
+    let subject = format!("subject {SUBJECT:?}");
     for (codes, failure, reason, word) in [
-        (
-            &[70_021, 700_211, 700_212, 700_213, 7_002_137, 7_002_138][..],
-            Replicating,
-            "entra_no_matching_credential",
-            claims,
-        ),
+        (&[70_021][..], Replicating, record, &*claims),
+        (&[700_211], Replicating, record, ISSUER),
+        (&[700_212, 700_214], Replicating, record, "\"api://AzureADTokenExchange\""),
+        (&[700_213, 7_002_137, 7_002_138], Replicating, record, &subject),
+        (&[70_025], Replicating, record, &claims),
         (
             &[700_024, 50_013, 500_133],
             Replicating,
             "entra_assertion_stale",
             "from 2026-11-23T04:12:45Z to 2026-11-23T05:12:45Z",
         ),
-        (&[70_025], Replicating, "entra_no_matching_credential", "no federated credential at all"),
         (&[7_000_272, 700_027], Learning, "entra_signature_unknown", &key_and_issuer),
         (&[7_000_274], Permanent, "entra_signature_invalid", &key_and_issuer),
-        (&[5_002_727], Permanent, "entra_assertion_invalid", "\"typ\": \"JWT\""),
-        (&[50_027, 50_006, 50_012], Permanent, "entra_assertion_invalid", "RS256"),
+        (&[5_002_726, 5_002_727], Permanent, "entra_assertion_invalid", "\"typ\": \"JWT\""),
+        (&[5_002_723], Permanent, "entra_assertion_invalid", "(kid)"),
+        (&[5_002_730, 5_002_738], Permanent, "entra_assertion_invalid", &key_and_issuer),
+        (
+            &[70_023],
+            Permanent,
+            "entra_assertion_invalid",
+            "from 2026-11-23T04:12:45Z to 2026-11-23T05:12:45Z: set expirationSeconds",
+        ),
+        (&[700_021], Permanent, "entra_assertion_invalid", CLIENT),
+        (&[50_027, 50_006, 50_012], Permanent, "entra_assertion_invalid", &claims),
         (&[90_061, 50_166, 501_661], Transient, "entra_issuer_unreachable", ISSUER),
         (&[700_016, 700_011, 70_001, 7_000_112], Permanent, "entra_app_unknown", CLIENT),
+        (&[7_000_229], Permanent, "entra_app_unknown", TENANT),
         (&[7_000_222, 7_000_215], Permanent, "entra_wrong_credential", "federated"),
         (&[700_025], Permanent, "entra_public_client", "public client"),
-        (&[700_222, 700_229], Permanent, "entra_issued_assertion", "AZURE_FEDERATED_TOKEN_FILE"),
+        (
+            &[700_222, 700_226, 700_227, 700_229, 7_002_121],
+            Permanent,
+            "entra_issued_assertion",
+            "AZURE_FEDERATED_TOKEN_FILE",
+        ),
+        (&[700_231, 700_236], Permanent, "entra_issued_assertion", CLIENT),
         (&[700_223, 700_238, 7_002_381], Permanent, "entra_federation_blocked", ISSUER),
         (&[90_002, 900_023], Permanent, "entra_tenant_unknown", TENANT),
         (
-            &[90_023, 9_002_313, 90_014, 900_144],
+            &[90_023, 9_002_313, 90_014, 900_144, 901_002, 82_001],
             Permanent,
             "entra_request_malformed",
             "AZURE_CLIENT_ID",
         ),
+        (&[7_000_216, 7_000_218], Permanent, "entra_request_malformed", "rewrite"),
         (
-            &[500_011, 50_001, 650_057],
+            &[500_011, 50_001, 650_057, 500_014],
             Permanent,
             "entra_resource_unknown",
             "\"https://vault.azure.net\"",
         ),
-        (&[70_011, 28_002, 700_022, 700_023], Permanent, "entra_scope_invalid", "one at a time"),
-        (&[53_003, 530_032, 50_005], Permanent, "entra_blocked_by_policy", "Conditional Access"),
+        (
+            &[70_011, 1_002_012, 28_002, 700_022, 700_023],
+            Permanent,
+            "entra_scope_invalid",
+            "one at a time",
+        ),
+        (
+            &[53_003, 530_032, 530_003, 50_005],
+            Permanent,
+            "entra_blocked_by_policy",
+            "Conditional Access",
+        ),
         (&[50_196], Looping, "entra_loop_detected", "without a cache"),
         (&[100_007], Permanent, "entra_regional_unsupported", "regional"),
         (&[90_038, 900_439, 900_432, 900_382], Permanent, "entra_wrong_cloud", "national cloud"),
+        (&[90_055], Transient, "entra_throttled", "after a pause"),
         (
-            &[90_055, 90_033, 90_006, 50_033, 90_024, 90_012, 90_090],
+            &[90_033, 90_006, 50_033, 90_024, 90_012, 90_090, 90_091],
             Transient,
             "entra_unavailable",
             "again",
         ),
         (&[424_242], Permanent, "entra_refused", "https://vault.azure.net"),
     ] {
+        tried.extend_from_slice(codes);
         for code in codes {
             // The same code comes with either status.
             for status in [400, 401] {
@@ -193,6 +221,39 @@ async fn each_code_has_its_class_its_reason_and_its_fix() {
             }
         }
     }
+    for code in crate::exchange::aadsts::CODES.iter().flat_map(|(_, codes)| *codes) {
+        assert!(tried.contains(code), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_named_by_the_id_that_the_claims_challenge_has_and_by_no_other_text() {
+    let secret = assertion().secret().expose().to_owned();
+    let id = "da9d1d9d-2cf5-498f-8463-69025e65fe48";
+    for (claims, named) in [
+        (
+            json!({"access_token": {"capolids": {"essential": true, "values": [id]}}}).to_string(),
+            true,
+        ),
+        (
+            json!({"access_token": {"capolids": {"values": [&secret, "not (an id)", 7, id]}}})
+                .to_string(),
+            true,
+        ),
+        (json!({"access_token": {"capolids": {"values": id}}}).to_string(), false),
+        ("{".to_owned(), false),
+        (id.to_owned(), false),
+        (String::new(), false),
+    ] {
+        let body = json!({
+            "error": "invalid_grant", "error_codes": [53_003], "suberror": "message_only", "claims": claims,
+        });
+        let error = replied(400, body.to_string()).await.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(text.contains(&format!("policy \"{id}\";")), named, "{text}");
+        assert_eq!(text.contains("sign-in log"), !named, "{text}");
+        assert!(!text.contains("not (an") && !text.contains(&secret[..20]), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,6 +269,7 @@ async fn status_and_error_decide_where_the_code_does_not() {
         (400, "temporarily_unavailable", 1, Transient, "entra_unavailable"),
         (400, "server_error", 1, Transient, "entra_unavailable"),
         (400, "invalid_scope", 1, Permanent, "entra_scope_invalid"),
+        (400, "invalid_tenant", 1, Permanent, "entra_tenant_unknown"),
         (400, "invalid_resource", 1, Permanent, "entra_resource_unknown"),
         (403, "anything", 1, Permanent, "entra_refused"),
     ] {
