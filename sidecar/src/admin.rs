@@ -13,9 +13,11 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use crate::event::{Event, TurnedAway};
 use crate::front_door::{Door, HostName};
 use crate::key_age;
 use crate::listener::Ends;
+use crate::metrics::Metrics;
 use crate::reply::{self, Body};
 use crate::request::Protocol;
 use crate::telemetry::Telemetry;
@@ -44,6 +46,7 @@ pub struct Admin {
     door: Door,
     credential: Credential,
     telemetry: Arc<Telemetry>,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
     protocols: Vec<Protocol>,
     draining: AtomicBool,
@@ -55,10 +58,12 @@ impl Admin {
         door: Door,
         credential: Credential,
         telemetry: Arc<Telemetry>,
+        metrics: Metrics,
         clock: Arc<dyn Clock>,
         protocols: Vec<Protocol>,
     ) -> Self {
-        Self { door, credential, telemetry, clock, protocols, draining: AtomicBool::new(false) }
+        let draining = AtomicBool::new(false);
+        Self { door, credential, telemetry, metrics, clock, protocols, draining }
     }
 
     /// From now on the sidecar is not ready: it is about to end.
@@ -72,7 +77,8 @@ impl Admin {
     /// outage of theirs must not restart an app or take it out of its Service.
     pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
         if let Err(rejection) = self.door.check(ends, request) {
-            self.telemetry.turned_away(&rejection);
+            let turned_away = TurnedAway { rejection: &rejection };
+            self.telemetry.tell(&Event::TurnedAway(turned_away));
             return reply::rejection(&rejection, self.clock.wall());
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -91,7 +97,7 @@ impl Admin {
             "/metrics" => {
                 // Has them judged if that was not done lately.
                 drop(self.report());
-                let text = self.telemetry.metrics().encode(&self.credential.entries());
+                let text = self.metrics.encode(&self.credential.entries());
                 answer(StatusCode::OK, OPEN_METRICS, text)
             }
             "/status.json" => json_reply(StatusCode::OK, &self.status()),
@@ -186,7 +192,6 @@ impl Admin {
         });
         let unchecked: serde_json::Map<_, _> = self
             .telemetry
-            .metrics()
             .unchecked()
             .map(|(reason, count)| (reason.to_owned(), Value::from(count)))
             .collect();

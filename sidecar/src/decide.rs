@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use cambist_core::foreign::Foreign;
 use cambist_core::scope::Resource;
 use cambist_core::secret::Secret;
 use http::header::HeaderMap;
@@ -14,7 +15,7 @@ use http::{Method, Request};
 
 use crate::front_door::Door;
 use crate::listener::Ends;
-use crate::request::{self, Asked, Identity, Protocol, Reason, Rejection, shown};
+use crate::request::{self, Asked, Identity, Protocol, Reason, Rejection};
 
 /// What requests are held against.
 #[derive(Debug)]
@@ -134,7 +135,8 @@ pub fn decide<'r, B>(
     policy.door.check(ends, request)?;
     let protocol = policy.route(request.uri().path())?;
     if request.method() != Method::GET {
-        let detail = format!("{} is not answered here; GET is", shown(request.method().as_str()));
+        let detail =
+            format!("{} is not answered here; GET is", Foreign::new(request.method().as_str()));
         return Err(Rejection::new(Reason::Method, detail));
     }
     let caller = policy.caller(protocol, request.headers())?;

@@ -9,6 +9,7 @@ use cambist_core::scope::Scope;
 use http::{Request, Response};
 
 use crate::decide::{Decision, Policy, decide};
+use crate::event::{Event, Failed, Granted, Refused, SentAway};
 use crate::listener::{Link, Waiting};
 use crate::reply::{self, Body, Grant};
 use crate::request::{self, Protocol};
@@ -72,7 +73,8 @@ impl Endpoint {
             Ok(decision) => decision,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());
-                self.telemetry.refused(protocol, &rejection);
+                let refused = Refused { protocol, rejection: &rejection };
+                self.telemetry.tell(&Event::Refused(refused));
                 return Answer::Now(reply::rejection(&rejection, self.clock.wall()));
             }
         };
@@ -85,7 +87,7 @@ impl Endpoint {
         let now = self.clock.boot();
         match credential.at_once(resource.key(), min_ttl, now) {
             Some(Ok(token)) => Answer::Now(self.grant(protocol, credential, asked, &token, now)),
-            Some(Err(error)) => Answer::Now(self.failure(protocol, asked, &error)),
+            Some(Err(error)) => Answer::Now(self.failure(protocol, credential, asked, &error)),
             None => Answer::Later(Box::new(Pending {
                 protocol,
                 identity,
@@ -110,7 +112,7 @@ impl Endpoint {
                         let now = self.clock.boot();
                         return self.grant(protocol, &credential, &resource, &token, now);
                     }
-                    Err(error) => return self.failure(protocol, &resource, &error),
+                    Err(error) => return self.failure(protocol, &credential, &resource, &error),
                 },
                 recalled = place.recalled() => recalled,
             },
@@ -121,13 +123,23 @@ impl Endpoint {
             let now = self.clock.boot();
             return self.grant(protocol, &credential, &resource, &token, now);
         }
-        self.telemetry.sent_away(protocol, &resource, recalled);
+        let (principal, resource) = (credential.principal(), &*resource);
+        let sent_away = SentAway { protocol, principal, resource, recalled };
+        self.telemetry.tell(&Event::SentAway(sent_away));
         reply::sent_away(recalled, self.clock.wall())
     }
 
-    fn failure(&self, protocol: Protocol, resource: &str, error: &Error) -> Response<Body> {
+    fn failure(
+        &self,
+        protocol: Protocol,
+        credential: &Credential,
+        resource: &str,
+        error: &Error,
+    ) -> Response<Body> {
         let response = reply::failure(error, self.clock.wall());
-        self.telemetry.failed(protocol, resource, response.status(), error);
+        let (principal, status) = (credential.principal(), response.status());
+        let failed = Failed { protocol, principal, resource, status, error };
+        self.telemetry.tell(&Event::Failed(failed));
         response
     }
 
@@ -145,10 +157,12 @@ impl Endpoint {
         let by_now = self.clock.wall() + expires_in;
         let told = token.expires_on();
         let expires_on = if by_now.distance(told) <= ROUNDING { told } else { by_now };
-        self.telemetry.granted(protocol, credential.client_id(), resource, token);
+        let principal = credential.principal();
+        let granted = Granted { protocol, principal, resource, token };
+        self.telemetry.tell(&Event::Granted(granted));
         reply::token(&Grant {
             access_token: token.secret().expose(),
-            client_id: credential.client_id(),
+            client_id: principal.client_id(),
             expires_in,
             expires_on,
             not_before: token.not_before(),

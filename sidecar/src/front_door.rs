@@ -2,11 +2,12 @@
 //! message is framed beyond doubt, that it is meant for this listener, and that nobody sent it who
 //! can be talked into sending it.
 
+use cambist_core::foreign::Foreign;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::{HeaderName, Request, Version};
 
 use crate::listener::{Ends, Peer};
-use crate::request::{Reason, Rejection, shown};
+use crate::request::{Reason, Rejection};
 
 mod host;
 
@@ -66,14 +67,14 @@ impl Door {
             Rule::Admin { hosts, .. } => host::is_admin(host, self.port, ends.local, hosts),
         });
         if !ours {
-            let host = shown(&String::from_utf8_lossy(host.as_bytes()));
+            let host = Foreign::new(host.as_bytes());
             let detail = format!("Host is {host}; it must be {}", self.allowed(ends));
             return Err(Rejection::new(Reason::HostNotAllowed, detail));
         }
         // An absolute target is how one speaks to a proxy, and this is none. (RFC 9112 section 3.2.2
         // would have servers accept it; no client of ours sends it, but a confused proxy might.)
         if let Some(authority) = request.uri().authority() {
-            let named = shown(authority.host());
+            let named = Foreign::new(authority.host());
             let detail = format!("the target names {named}; it must be a path, as for no proxy");
             return Err(Rejection::new(Reason::Host, detail));
         }

@@ -5,8 +5,9 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use cambist_core::clock::Clock;
+use cambist_core::duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use jiff::SignedDuration;
+use http::Uri;
 
 /// How long one question may take.
 const ONE: Duration = Duration::from_secs(2);
@@ -31,17 +32,11 @@ pub(crate) fn command() -> Command {
         .long("wait")
         .value_name("DURATION")
         .default_value("0s")
-        .value_parser(duration)
-        .help("Ask again for so long until it is ready, for example 60s");
+        .value_parser(duration::parse)
+        .help("Ask again for so long until it is ready, such as 60s or 5m");
     Command::new("health")
         .about("Ask a running sidecar whether it is ready; exits 0 if it is, 1 if not")
         .args([admin, tokens, wait])
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wanted = "a time like 60s or 2m was expected";
-    let span: SignedDuration = text.parse().map_err(|error| format!("{error}; {wanted}"))?;
-    Duration::try_from(span).map_err(|_| wanted.to_owned())
 }
 
 /// A question to a sidecar.
@@ -66,12 +61,8 @@ impl Probe {
     ) -> Result<Self, String> {
         let authority = match matches.get_one::<String>("admin") {
             Some(url) => {
-                let bare = url.strip_prefix("http://").unwrap_or(url);
-                let bare = bare.strip_suffix('/').unwrap_or(bare);
-                if bare.contains(['/', '@', '?', '#']) || !bare.contains(':') {
-                    return Err(format!("--admin: {url:?} is not http://HOST:PORT"));
-                }
-                bare.to_owned()
+                let at = address(url);
+                at.ok_or_else(|| format!("--admin: {url:?} is not http://HOST:PORT"))?
             }
             None => {
                 let mut at = admin
@@ -130,6 +121,14 @@ impl Probe {
         stream.take(MAX_REPLY).read_to_end(&mut reply)?;
         parse(&reply).ok_or_else(|| io::Error::other("the answer is not HTTP"))
     }
+}
+
+/// `host:port` of a URL that has nothing else; `http://` may be left out.
+fn address(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let at = uri.authority().filter(|at| !at.as_str().contains('@') && at.port_u16().is_some())?;
+    let plain = matches!(uri.scheme_str(), None | Some("http")) && !url.contains(['?', '#']);
+    (plain && matches!(uri.path(), "" | "/")).then(|| at.to_string())
 }
 
 /// The status and the body of a reply. Its end is the connection's, which was asked for.
@@ -194,7 +193,10 @@ mod tests {
         assert_eq!(at(&[], "0.0.0.0:8422"), "127.0.0.1:8422");
         assert_eq!(at(&[], "[::]:8422"), "[::1]:8422");
         assert_eq!(at(&["--admin", "http://10.0.0.1:1/"], "127.0.0.1:8422"), "10.0.0.1:1");
-        assert!(probe(&["--admin", "http://a:1/x"], "127.0.0.1:8422").is_err());
-        assert_eq!(probe(&["--wait", "1m 30s"], "127.0.0.1:1").unwrap().wait.as_secs(), 90);
+        assert_eq!(at(&["--admin", "[::1]:8422"], "127.0.0.1:8422"), "[::1]:8422");
+        for bad in ["http://a:1/x", "https://a:1", "http://a", "a:x", "http://u@a:1", "a:1?b", ""] {
+            assert!(probe(&["--admin", bad], "127.0.0.1:8422").is_err(), "{bad}");
+        }
+        assert_eq!(probe(&["--wait", "1m30s"], "127.0.0.1:1").unwrap().wait.as_secs(), 90);
     }
 }

@@ -2,11 +2,11 @@
 //! metrics, in the log and in `/status.json`. The rules themselves are the library's.
 
 use std::fmt;
-use std::time::Duration;
 
 use cambist::key_age::Settings;
 use cambist_core::admission::Mode;
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::exact;
 use cambist_key_age::{Limits, Platform, Policy};
 
 mod changes;
@@ -71,8 +71,8 @@ impl Rules {
                 self.platform_in_words()
             );
         };
-        let (rotate, expire) = (span(limits.rotate_after()), span(limits.expire_after()));
-        let grace = span(self.policy().grace);
+        let (rotate, expire) = (exact(limits.rotate_after()), exact(limits.expire_after()));
+        let grace = exact(self.policy().grace);
         let whose = if limits == Limits::AZURE_LOCAL { " (Azure Local's)" } else { "" };
         let unless = match (self.platform, self.settings.limits) {
             (None, None) => ", unless the token's issuer is of AKS, EKS or GKE",
@@ -137,16 +137,6 @@ impl fmt::Display for Rules {
             write!(f, "\nkeys exempt      {} until {}", exemption.key(), exemption.ends())?;
         }
         Ok(())
-    }
-}
-
-/// A limit in its largest whole unit.
-fn span(limit: Duration) -> String {
-    let secs = limit.as_secs();
-    match (secs % 86_400, secs % 3600) {
-        (0, _) => format!("{} d", secs / 86_400),
-        (_, 0) => format!("{} h", secs / 3600),
-        _ => format!("{secs} s"),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod config;
 pub mod decide;
 pub mod endpoint;
+pub mod event;
 pub mod front_door;
 pub mod health;
 pub mod key_age;

@@ -17,6 +17,7 @@ mod accept;
 mod bind;
 mod connections;
 mod drain;
+mod gauges;
 mod peer;
 mod phase;
 mod places;
@@ -24,7 +25,7 @@ mod stream;
 mod waiting;
 
 pub use bind::{bind, open};
-pub use connections::Gauges;
+pub use gauges::{Gauges, ListenerGauges};
 pub use peer::{Ends, Link, Peer};
 pub use waiting::{Place, Recalled, Waiting, Wanted};
 

@@ -10,8 +10,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
+mod dropped;
 mod writer;
 
+pub use dropped::Dropped;
 pub use writer::{Line, Writer};
 
 /// What is logged: a level, and levels for single targets, such as `info` or `warn,cambist=debug`.

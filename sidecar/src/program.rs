@@ -10,7 +10,6 @@ use cambist::SystemClock;
 use cambist::env::Process;
 use cambist::observer::Unobserved;
 use clap::ArgMatches;
-use prometheus_client::metrics::counter::Counter;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, admin_address};
@@ -121,7 +120,7 @@ fn check(config: &Config) -> u8 {
 }
 
 /// Serves until a signal says to end.
-async fn serve(config: &Config, files: Option<u64>, log_dropped: Counter) -> u8 {
+async fn serve(config: &Config, files: Option<u64>, log_dropped: log::Dropped) -> u8 {
     // Before anything is open, so that no signal is missed.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (mut terminate, mut interrupt) = match signals {

@@ -141,7 +141,8 @@ fn check_api_version(version: Option<&str>) -> Result<(), Rejection> {
     if dated && plausible {
         return Ok(());
     }
-    let detail = format!("api-version is {}; a date like 2019-08-01 was expected", shown(version));
+    let detail =
+        format!("api-version is {}; a date like 2019-08-01 was expected", Foreign::new(version));
     Err(Rejection::new(Reason::ApiVersion, detail))
 }
 
@@ -151,12 +152,10 @@ fn min_ttl(text: &str) -> Result<Duration, Rejection> {
         Some(secs) if secs <= MAX_MIN_TTL => Ok(Duration::from_secs(secs)),
         _ => Err(Rejection::new(
             Reason::MinTtl,
-            format!("min_ttl is {}; whole seconds up to {MAX_MIN_TTL} were expected", shown(text)),
+            format!(
+                "min_ttl is {}; whole seconds up to {MAX_MIN_TTL} were expected",
+                Foreign::new(text)
+            ),
         )),
     }
-}
-
-/// Foreign text in a message.
-pub(crate) fn shown(text: &str) -> String {
-    Foreign::new(text).to_string()
 }

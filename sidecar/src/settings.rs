@@ -144,7 +144,8 @@ pub fn command() -> Command {
         .subcommand(crate::health::command())
         .args_conflicts_with_subcommands(true)
         .after_help(format!(
-            "A flag goes before its variable. Read from the environment alone: {}.\n\
+            "A flag goes before its variable. A duration has its unit: s, m, h, d or w, such as 45d or 1h30m. \
+             Read from the environment alone: {}.\n\
              Exit codes: 0 done; 1 it could not run, or health found it not ready; 64 the command \
              line or the configuration is wrong.",
             others.join(", ")

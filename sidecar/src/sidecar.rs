@@ -9,7 +9,6 @@ use cambist::config::ConfigErrors;
 use cambist::{Context, Credential};
 use cambist_core::clock::Clock;
 use hyper::body::Incoming;
-use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
@@ -17,7 +16,9 @@ use crate::config::Config;
 use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
-use crate::listener::{self, Limits, Server, Waiting};
+use crate::listener::{self, Limits, ListenerGauges, Server, Waiting};
+use crate::log;
+use crate::metrics::Metrics;
 use crate::request::Identity;
 use crate::telemetry::Telemetry;
 
@@ -49,14 +50,14 @@ pub struct Surroundings {
     /// What the admin listener may take.
     pub admin_limits: Limits,
     /// The lines of the log that were dropped, counted by whoever writes it.
-    pub log_dropped: Counter,
+    pub log_dropped: log::Dropped,
 }
 
 impl Surroundings {
     /// The usual limits, by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (token_limits, admin_limits) = Limits::for_descriptors(None);
-        Self { clock, token_limits, admin_limits, log_dropped: Counter::default() }
+        Self { clock, token_limits, admin_limits, log_dropped: log::Dropped::default() }
     }
 }
 
@@ -93,8 +94,7 @@ where
     F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
 {
     let Surroundings { clock, token_limits, admin_limits, log_dropped } = around;
-    let telemetry = Telemetry::new(clock.clone(), config.key_age.clone());
-    let telemetry = Arc::new(telemetry.with_log(log_dropped));
+    let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }
@@ -122,13 +122,18 @@ where
         },
     );
     let credentials = vec![credential.clone()];
-    let waiting = Waiting::new(token_limits.waiting(), telemetry.metrics().waiting());
+    let waiting = Waiting::new(token_limits.waiting());
+    let gauges = ListenerGauges::default();
+    let metrics = Metrics::of(&[&*telemetry, &*waiting, &gauges, &log_dropped]);
     let endpoint =
         Endpoint::new(policy, credentials, waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
-    let gauges = telemetry.metrics().token_connections();
-    let tokens =
-        Server::start(listeners, config.host_ip, token_limits, gauges, move |link, request| {
+    let tokens = Server::start(
+        listeners,
+        config.host_ip,
+        token_limits,
+        gauges.token,
+        move |link, request| {
             let answer = endpoint.answer::<Incoming>(link, &request);
             let endpoint = endpoint.clone();
             async move {
@@ -138,20 +143,20 @@ where
                     Answer::Later(pending) => Box::pin(endpoint.wait(pending)).await,
                 }
             }
-        });
+        },
+    );
     let admin = admin_listener.map(|listener| {
-        let gauges = telemetry.metrics().admin_connections();
         let served = config.served().collect();
         let port = admin_address.map_or(0, |at| at.port());
         let door = admin::door(port, config.admin_hosts.clone());
-        let admin = Admin::new(door, credential.clone(), telemetry.clone(), clock, served);
+        let admin = Admin::new(door, credential.clone(), telemetry.clone(), metrics, clock, served);
         let admin = Arc::new(admin);
         let answering = admin.clone();
         let server = Server::start(
             vec![listener],
             config.host_ip,
             admin_limits,
-            gauges,
+            gauges.admin,
             move |link, request| {
                 std::future::ready(answering.answer::<Incoming>(link.ends(), &request))
             },

@@ -28,6 +28,7 @@ use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::listener::{Ends, Link, Peer, Waiting};
+use crate::metrics::{Counted, Metrics};
 use crate::reply::Body;
 use crate::request::{Identity, Protocol};
 use crate::settings::Settings;
@@ -48,6 +49,7 @@ pub(crate) fn link() -> Arc<Link> {
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) metrics: Metrics,
     /// Places for those who wait for a token: four.
     pub(crate) waiting: Arc<Waiting>,
     kubelet: Kubelet,
@@ -62,8 +64,9 @@ impl World {
         kubelet.project().unwrap();
         let telemetry =
             Arc::new(Telemetry::new(Arc::new(sim.clock_of(Machine::Pod).clone()), None));
-        let waiting = Waiting::new(4, telemetry.metrics().waiting());
-        Self { sim, telemetry, waiting, kubelet, _dir: dir }
+        let waiting = Waiting::new(4);
+        let metrics = Metrics::of(&[&*telemetry, &*waiting]);
+        Self { sim, telemetry, metrics, waiting, kubelet, _dir: dir }
     }
 
     /// The kubelet replaces the projected token.
@@ -135,14 +138,21 @@ impl World {
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
     pub(crate) fn endpoints(&self, extra: &[(&str, &str)]) -> (Endpoint, Admin, Credential) {
         let config = self.config(extra);
-        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
-        let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
+        let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
+        let telemetry = Arc::new(Telemetry::new(clock, config.key_age.clone()));
         let context = Context { observer: telemetry.clone(), ..self.context() };
         let credential = self.credential(&config, context);
         let endpoint = self.endpoint_of(&credential, telemetry.clone());
-        let door = admin::door(8422, Vec::new());
-        let admin = Admin::new(door, credential.clone(), telemetry, clock, Protocol::ALL.to_vec());
+        let admin = self.admin(&credential, telemetry);
         (endpoint, admin, credential)
+    }
+
+    /// The admin endpoint alone, that tells what this telemetry heard.
+    pub(crate) fn admin(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Admin {
+        let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
+        let (door, metrics) = (admin::door(8422, Vec::new()), Metrics::of(&[&*telemetry]));
+        let protocols = Protocol::ALL.to_vec();
+        Admin::new(door, credential.clone(), telemetry, metrics, clock, protocols)
     }
 
     /// A whole sidecar on free ports.
@@ -157,6 +167,15 @@ impl World {
         let counts = self.sim.journal().counts();
         (counts.entra, counts.discovery, counts.jwks)
     }
+}
+
+/// What is scraped of something that counts, without what is zero: each series with its value.
+pub(crate) fn counted(counted: &dyn Counted) -> Vec<String> {
+    let text = Metrics::of(&[counted]).encode(&[]);
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0"));
+    let mut lines: Vec<_> = lines.map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// What is logged while somebody listens.

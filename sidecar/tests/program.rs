@@ -170,7 +170,7 @@ fn the_configuration_can_be_checked() {
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("https://vault.azure.net/.default") && !out.contains(SECRET), "{out}");
     for words in
-        ["key age          audit", "replaced after 45 d, gone after 90 d", "key ledger       none"]
+        ["key age          audit", "replaced after 45d, gone after 90d", "key ledger       none"]
     {
         assert!(out.contains(words), "{words} is not in {out}");
     }

@@ -97,6 +97,13 @@ impl ApiServer {
         &self.url
     }
 
+    /// Another API server of the same cluster, trusted and spoken to as this one.
+    pub(crate) fn at(&self, url: &str) -> Result<Self, AccessError> {
+        let url = url.trim_end_matches('/').to_owned();
+        IssuerUrl::parse(&url).map_err(|_| AccessError::Server(Foreign::new(&url)))?;
+        Ok(Self { url, ..self.clone() })
+    }
+
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
     }

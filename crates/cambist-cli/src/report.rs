@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::{
-    Fact, Finding, Judgement, KeyJudgement, Platform, Policy, Severity, Verdict,
+    Fact, Finding, Judgement, KeyJudgement, Platform, Policy, Severity, Signer, Verdict, Watch,
 };
 use serde::Serialize;
 
@@ -36,6 +36,10 @@ pub(crate) struct Report {
     pub(crate) clock_error_seconds: u64,
     /// How many key sets were read by a clock too wrong to record that.
     pub(crate) looks_left_out: usize,
+    /// Which key the newest token shows to sign.
+    pub(crate) signer: Option<Signer>,
+    /// How long and how well the issuer was watched.
+    pub(crate) watch: Watch,
     pub(crate) policy: Policy,
     pub(crate) keys: Vec<ReportedKey>,
     pub(crate) findings: Vec<ReportedFinding>,
@@ -76,7 +80,8 @@ impl Report {
     /// The report of a case, without findings below `least`.
     pub(crate) fn of(case: &Case, least: Severity) -> Self {
         let names = names(case);
-        let Judgement { verdict, decides_at, informs_only, clock_error, keys } = &case.judgement;
+        let Judgement { verdict, decides_at, informs_only, clock_error, signer, watch, keys } =
+            &case.judgement;
         let findings = case.findings.iter().filter(|finding| finding.severity >= least);
         Self {
             schema_version: SCHEMA_VERSION,
@@ -91,6 +96,8 @@ impl Report {
             assumptions_accepted: case.assumed,
             clock_error_seconds: clock_error.as_secs(),
             looks_left_out: case.looks_left_out,
+            signer: *signer,
+            watch: watch.clone(),
             policy: case.policy.clone(),
             keys: keys.iter().map(|judged| key(case, &names, judged)).collect(),
             findings: findings
@@ -143,6 +150,14 @@ fn key(case: &Case, names: &BTreeMap<Thumbprint, String>, judged: &KeyJudgement)
         rsa_bits: jwk.and_then(|jwk| jwk.rsa.as_ref()).map(|rsa| rsa.bits()),
         published: case.known.published.contains(&judged.key),
         judged: judged.clone(),
+    }
+}
+
+impl Report {
+    /// What a key is called, if it is one of the report's.
+    pub(crate) fn name(&self, key: Thumbprint) -> String {
+        let known = self.keys.iter().find(|known| known.judged.key == key);
+        known.map_or_else(|| key.to_string(), ReportedKey::name)
     }
 }
 

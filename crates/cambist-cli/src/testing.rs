@@ -9,7 +9,9 @@ use bytes::Bytes;
 use cambist::transport::{PeerCertificate, Transport};
 use cambist_sim::Sim;
 use cambist_sim::clock::Machine;
+use cambist_sim::keys::SigningKey;
 use cambist_sim::kubelet::Kubelet;
+use cambist_sim::token::Workload;
 use clap::Parser as _;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -24,6 +26,8 @@ pub(crate) struct Pod {
     pub(crate) sim: Sim,
     pub(crate) kubelet: Kubelet,
     pub(crate) api: Api,
+    /// Another API server of the same cluster, api-2.test.
+    pub(crate) second: Api,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) dir: TempDir,
     /// The certificate that the issuer shows, if its connections tell.
@@ -63,6 +67,7 @@ impl Pod {
         let env = env.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
         Self {
             api: Api::new(&sim),
+            second: Api::new(&sim),
             sim,
             kubelet,
             env,
@@ -81,12 +86,14 @@ impl Pod {
         let dir = self.dir.path().display().to_string();
         let arguments = arguments.replace("{dir}", &dir);
         let cli = Cli::try_parse_from(std::iter::once("cambist").chain(arguments.split(' ')));
-        let all = (self.sim.service(), self.api.clone(), self.certificate.clone());
+        let servers = (self.api.clone(), self.second.clone());
+        let all = (self.sim.service(), servers, self.certificate.clone());
         let service = tower::service_fn(move |request: Request<Bytes>| {
-            let (network, api, certificate) = all.clone();
+            let (network, (first, second), certificate) = all.clone();
             async move {
                 let mut response = match request.uri().authority().map(|it| it.as_str()) {
-                    Some("api.test:6443") => return Ok(api.answer(request)),
+                    Some("api.test:6443") => return Ok(first.answer(request)),
+                    Some("api-2.test:6443") => return Ok(second.answer(request)),
                     _ => network.oneshot(request).await?,
                 };
                 if let Some(certificate) = certificate {
@@ -149,6 +156,8 @@ pub(crate) struct Api {
 pub(crate) struct ApiState {
     /// What it publishes; the issuer's own set if nothing else was set.
     pub(crate) jwks: Option<Value>,
+    /// What it signs with; the issuer's own signer if nothing else was set.
+    pub(crate) signer: Option<SigningKey>,
     /// The status it answers everything with.
     pub(crate) refuse: Option<StatusCode>,
     pub(crate) maps: BTreeMap<String, Value>,
@@ -198,6 +207,16 @@ impl Api {
             (&Method::GET, "/openid/v1/jwks") => {
                 let own = || self.sim.issuer().jwks();
                 reply(StatusCode::OK, &state.jwks.clone().unwrap_or_else(own))
+            }
+            (&Method::POST, path) if path.ends_with("/serviceaccounts/app/token") => {
+                let issuer = self.sim.issuer();
+                let asked: Value = serde_json::from_slice(request.body()).unwrap();
+                let audience = asked["spec"]["audiences"][0].as_str().unwrap();
+                let workload = Workload::new("shop", "app");
+                let spec = issuer.token_spec(&workload, audience, Duration::from_secs(600));
+                let signer = state.signer.clone().unwrap_or_else(|| issuer.signer());
+                let token = spec.sign(&signer).unwrap();
+                reply(StatusCode::CREATED, &json!({ "status": { "token": token } }))
             }
             (method, path) => state.config_map(method, path, request.body()),
         }

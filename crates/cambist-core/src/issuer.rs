@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use http::Uri;
+use http::uri::Authority;
 use serde_json::Value;
 
 use crate::foreign::Foreign;
 use crate::json::{self, JsonError};
+use crate::names;
 use crate::scope::MAX_LEN;
 
 /// Largest discovery document that is read, in bytes.
@@ -31,7 +32,10 @@ pub const DISCOVERY_ACCEPT: &str = "application/json, */*;q=0.1";
 /// # Ok::<(), cambist_core::issuer::IssuerError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct IssuerUrl(Box<str>);
+pub struct IssuerUrl {
+    text: Box<str>,
+    authority: Authority,
+}
 
 /// Why a text is no issuer URL (OpenID Connect Discovery 1.0 section 2; Kubernetes asks the same).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,35 +49,40 @@ pub struct IssuerError {
 impl IssuerUrl {
     /// Accepts an https URL without user information, query or fragment.
     pub fn parse(text: &str) -> Result<Self, IssuerError> {
-        https("issuer", text)?;
+        let authority = https("issuer", text)?;
         if text.contains('?') {
             let reason = "an issuer has no query";
             return Err(IssuerError { what: "issuer", found: Foreign::new(text), reason });
         }
-        Ok(Self(text.into()))
+        Ok(Self { text: text.into(), authority })
     }
 
     /// The URL, byte for byte as given.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The host, with its port if the URL has one.
     pub fn authority(&self) -> &str {
-        authority(&self.0)
+        self.authority.as_str()
+    }
+
+    /// The host alone; an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        self.authority.host()
     }
 
     /// Where the discovery document is: the issuer less one trailing slash, and the well-known path
     /// (OpenID Connect Discovery 1.0 section 4).
     pub fn discovery_url(&self) -> String {
-        let base = self.0.strip_suffix('/').unwrap_or(&self.0);
+        let base = self.text.strip_suffix('/').unwrap_or(&self.text);
         format!("{base}/.well-known/openid-configuration")
     }
 }
 
 impl fmt::Display for IssuerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -156,13 +165,11 @@ impl Discovery {
             });
         }
         let jwks_uri = text("jwks_uri")?;
-        https("jwks_uri", jwks_uri)?;
-        if host == JwksHost::SameAsIssuer
-            && !authority(jwks_uri).eq_ignore_ascii_case(issuer.authority())
-        {
+        let at = https("jwks_uri", jwks_uri)?;
+        if host == JwksHost::SameAsIssuer && at != issuer.authority {
             return Err(DiscoveryError::JwksHost {
                 expected: Foreign::new(issuer.authority()),
-                found: Foreign::new(authority(jwks_uri)),
+                found: Foreign::new(at.as_str()),
             });
         }
         Ok(Self { jwks_uri: jwks_uri.into() })
@@ -174,13 +181,7 @@ impl Discovery {
     }
 }
 
-/// What stands between `https://` and the path.
-fn authority(url: &str) -> &str {
-    let rest = url.get("https://".len()..).unwrap_or("");
-    rest.split(['/', '?']).next().unwrap_or("")
-}
-
-fn https(what: &'static str, text: &str) -> Result<(), IssuerError> {
+fn https(what: &'static str, text: &str) -> Result<Authority, IssuerError> {
     let reason = if text.len() > MAX_LEN {
         "it is longer than 600 bytes"
     } else if text.trim() != text {
@@ -191,13 +192,12 @@ fn https(what: &'static str, text: &str) -> Result<(), IssuerError> {
         "it has a backslash, which some parsers read as a slash"
     } else if text.contains('#') {
         "it has a fragment"
-    } else if authority(text).contains('@') {
-        "it has user information before the host"
     } else {
-        match text.parse::<Uri>() {
-            Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => return Ok(()),
-            Ok(_) => "it has no host",
-            Err(_) => "it is no URL",
+        match names::authority(text) {
+            Some(at) if at.as_str().contains('@') => "it has user information before the host",
+            Some(at) if !at.host().is_empty() => return Ok(at),
+            Some(_) => "it has no host",
+            None => "it is no URL",
         }
     };
     Err(IssuerError { what, found: Foreign::new(text), reason })

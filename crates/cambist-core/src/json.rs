@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
@@ -86,7 +87,8 @@ pub enum Found {
 }
 
 impl Found {
-    pub(crate) fn of(value: Option<&Value>) -> Self {
+    /// A text as it is; of anything else, the kind alone.
+    pub fn of(value: Option<&Value>) -> Self {
         match value {
             None => Self::Nothing,
             Some(Value::String(text)) => Self::Text(Foreign::new(text)),
@@ -123,6 +125,37 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
         Ok(other) => Err(JsonError::NotAnObject(kind(&other))),
         Err(error) => Err(twice.take().map_or_else(|| (&error).into(), JsonError::NameTwice)),
     }
+}
+
+/// Reads a struct from a JSON object and from nothing else: to serde alone, an array of the members in
+/// their order is such a struct as well.
+///
+/// Only the outermost value is looked at so, and a name that no member has may stand twice; what must
+/// not mean two things anywhere is read by [`object`].
+///
+/// ```
+/// use cambist_core::JsonError;
+/// use cambist_core::json::read;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Answer {
+///     token: String,
+/// }
+///
+/// assert_eq!(read::<Answer>(br#"{"token":"t"}"#)?.token, "t");
+/// let array = read::<Answer>(br#"["t"]"#).err();
+/// assert_eq!(array, Some(JsonError::NotAnObject("an array")));
+/// # Ok::<(), JsonError>(())
+/// ```
+///
+/// # Errors
+/// If it is something else, or of another form than the struct's ([`JsonError::Form`]).
+pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        // Says what it is instead, which is never an object.
+        object(bytes)?;
+    }
+    Ok(serde_json::from_slice(bytes)?)
 }
 
 /// The name of a JSON value's kind, for messages that must not repeat the value.
@@ -231,6 +264,30 @@ mod tests {
         let names = format!("{{\"{0}\":1,\"{0}\":2}}", "x".repeat(100_000));
         assert!(object(names.as_bytes()).unwrap_err().to_string().len() < 300);
         assert_eq!(object(b"[]"), Err(JsonError::NotAnObject("an array")));
+    }
+
+    #[test]
+    fn a_struct_is_an_object_and_nothing_else() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct One {
+            a: u8,
+        }
+        assert_eq!(read::<One>(b" {\"a\":1,\"b\":[]}\n"), Ok(One { a: 1 }));
+        for (bad, error) in [
+            ("[1]", JsonError::NotAnObject("an array")),
+            (" \t[1]", JsonError::NotAnObject("an array")),
+            ("1", JsonError::NotAnObject("a number")),
+            ("null", JsonError::NotAnObject("null")),
+            ("", JsonError::Empty),
+            (" \n", JsonError::Empty),
+            ("<a>", JsonError::Syntax { line: 1, column: 1 }),
+            ("{\"a\":1", JsonError::CutOff { line: 1, column: 6 }),
+            ("{\"a\":[]}", JsonError::Form { line: 1, column: 5 }),
+            ("{\"a\":1,\"a\":1}", JsonError::Form { line: 1, column: 10 }),
+            ("{\"a\":1}]", JsonError::Syntax { line: 1, column: 8 }),
+        ] {
+            assert_eq!(read::<One>(bad.as_bytes()), Err(error), "{bad}");
+        }
     }
 
     proptest::proptest! {

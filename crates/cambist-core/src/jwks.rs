@@ -210,11 +210,7 @@ impl KeySet {
     }
 
     fn envelope(body: &[u8]) -> Result<Envelope<'_>, KeySetError> {
-        // To serde, an array of the members in their order is a struct as well.
-        if body.trim_ascii_start().first() != Some(&b'{') {
-            json::object(body)?;
-        }
-        serde_json::from_slice(body).map_err(|error| match JsonError::from(&error) {
+        json::read(body).map_err(|error| match error {
             JsonError::Form { .. } => KeySetError::NoList,
             error => error.into(),
         })

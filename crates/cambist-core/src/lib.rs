@@ -14,11 +14,14 @@
 
 pub mod admission;
 pub mod clock;
+pub mod duration;
 pub mod foreign;
+pub mod headers;
 pub mod issuer;
 pub mod json;
 pub mod jwks;
 pub mod jws;
+pub mod names;
 pub mod refresh;
 pub mod scope;
 pub mod secret;

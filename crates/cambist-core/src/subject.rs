@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::foreign::Foreign;
+use crate::names::{is_namespace, is_object_name};
 
 const PREFIX: &str = "system:serviceaccount:";
 
@@ -57,10 +58,10 @@ impl FromStr for ServiceAccount {
         let fail = |reason| SubjectError { found: Foreign::new(text), reason };
         let rest = text.strip_prefix(PREFIX).ok_or_else(|| fail("it has another prefix"))?;
         let (namespace, name) = rest.split_once(':').ok_or_else(|| fail("it has no name"))?;
-        if namespace.len() > 63 || !is_dns_label(namespace) {
+        if !is_namespace(namespace) {
             return Err(fail("the namespace is not a DNS label"));
         }
-        if name.len() > 253 || !name.split('.').all(is_dns_label) {
+        if !is_object_name(name) {
             return Err(fail("the name is not a DNS subdomain"));
         }
         Ok(Self { namespace: namespace.into(), name: name.into() })
@@ -71,14 +72,6 @@ impl fmt::Display for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{PREFIX}{}:{}", self.namespace, self.name)
     }
-}
-
-fn is_dns_label(label: &str) -> bool {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    !label.is_empty()
-        && label.bytes().all(inner)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::admission::Unchecked;
 use crate::clock::UnixTime;
+use crate::duration::exact;
 use crate::foreign::{Foreign, ForeignList};
 use crate::issuer::{IssuerError, IssuerUrl};
 use crate::jwks::{Alg, KeyId, KeySet, Thumbprint};
@@ -122,7 +123,9 @@ pub enum VerifyError {
     DefaultAccount(ServiceAccount),
     /// Valid for longer than tokens should be.
     #[error(
-        "the token is valid for {found:?}, longer than the accepted {accepted:?}: lower `expirationSeconds`, or set --service-account-extend-token-expiration=false on the API server"
+        "the token is valid for {}, longer than the accepted {}: lower `expirationSeconds`, or set --service-account-extend-token-expiration=false on the API server",
+        exact(*.found),
+        exact(*.accepted)
     )]
     Lifetime {
         /// The longest accepted.
@@ -140,7 +143,8 @@ pub enum VerifyError {
     },
     /// Its time is over.
     #[error(
-        "the token expired at {expires_at}, and it is {now} (with {leeway:?} of leeway): is the kubelet refreshing the file, and is this clock right?"
+        "the token expired at {expires_at}, and it is {now} (with {} of leeway): is the kubelet refreshing the file, and is this clock right?",
+        exact(*.leeway)
     )]
     Expired {
         /// The `exp` claim.
@@ -152,7 +156,8 @@ pub enum VerifyError {
     },
     /// Its time has not come.
     #[error(
-        "the token is valid from {valid_from} ({claim}), and it is only {now} (with {leeway:?} of leeway): is this clock right?"
+        "the token is valid from {valid_from} ({claim}), and it is only {now} (with {} of leeway): is this clock right?",
+        exact(*.leeway)
     )]
     NotYetValid {
         /// Which claim says so.

@@ -4,6 +4,7 @@
 
 use super::finding::{CheckId, Finding};
 use super::published::PublishedKey;
+use cambist_core::names;
 
 mod age;
 mod crypto;
@@ -26,9 +27,8 @@ pub use token::*;
 pub use transport::*;
 
 /// The host of a URL, with its port if it has one; empty for what is no URL.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
+fn host(url: &str) -> String {
+    names::authority(url).map_or_else(String::new, |at| at.to_string())
 }
 
 /// A finding about a published key.

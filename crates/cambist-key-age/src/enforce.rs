@@ -72,7 +72,7 @@ mod tests {
         let (_, known) = signer_seen_since(NOW - DAY * 94);
         let refused = ask(&known, &[]).unwrap_err();
         let text = refused.to_string();
-        assert!(text.contains("at least 93 d") && text.contains("E1 (proven)"), "{text}");
+        assert!(text.contains("at least 93d") && text.contains("E1 (proven)"), "{text}");
         assert!(text.contains("CAMBIST_KEY_AGE_EXEMPT="), "{text}");
         assert!(remediation(refused.ground(), Platform::Kops).contains("kops"));
         assert!(ask(&signer_seen_since(NOW - DAY * 92).1, &[]).is_ok());
@@ -87,7 +87,7 @@ mod tests {
         assert!(ask(&asserted, &[]).is_ok());
         let (old, known) = signer_seen_since(NOW - DAY * 200);
         assert!(ask(&known, &[]).is_err());
-        let weak = old.facts(history.primary(), Grade::Asserted);
+        let weak = old.facts(history.primary(), Grade::Asserted, &Policy::default());
         assert!(ask(&Known { facts: weak, ..known.clone() }, &[]).is_ok());
         // The clock may be half a year off.
         let off = Reading::against(NOW, Reading::alone(NOW - DAY * 180));

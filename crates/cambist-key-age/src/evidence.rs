@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::fact::{Evidence, Fact, Grade, Source, Subject};
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::exact;
 use cambist_core::jwks::Thumbprint;
 
 /// Which of a file's times is read.
@@ -57,7 +58,7 @@ impl Fact {
     /// one by one show a new key by turns) and earlier than the first sighting.
     pub fn absent(key: Thumbprint, at: UnixTime, stale: Duration, source: Source) -> Self {
         let detail =
-            format!("not in the {source} key set at {at}, which may be {} s old", stale.as_secs());
+            format!("not in the {source} key set at {at}, which may be {} old", exact(stale));
         Self::new(key, Subject::Trusted, Grade::Proven, Evidence::E2)
             .after(at - stale)
             .seen(at, detail)
@@ -86,17 +87,18 @@ impl Fact {
             .seen(at, format!("its certificate is valid from {begins}"))
     }
 
-    /// E5: the JWK says of itself that it was issued at `issued`.
+    /// E5: the JWK says of itself that it was issued at `issued`, which may mean that it was made then.
     pub fn dated(key: Thumbprint, issued: UnixTime, at: UnixTime) -> Self {
-        Self::new(key, Subject::Trusted, Grade::Asserted, Evidence::E5)
+        Self::new(key, Subject::Born, Grade::Asserted, Evidence::E5)
             .by(issued)
             .after(issued)
             .seen(at, format!("the JWK itself says {issued}"))
     }
 
-    /// E6: the key set has not changed since `modified`. `None` if that is still to come.
+    /// E6: the key set has not changed since `modified`. `None` if that is still to come. It existed by
+    /// then; a server that keeps a file's time tells when the file was made, not when it was published.
     pub fn unmodified(key: Thumbprint, modified: UnixTime, at: UnixTime) -> Option<Self> {
-        let fact = Self::new(key, Subject::Trusted, Grade::Asserted, Evidence::E6)
+        let fact = Self::new(key, Subject::Born, Grade::Asserted, Evidence::E6)
             .by(modified)
             .seen(at, format!("the published key set has not changed since {modified}"));
         (modified <= at).then_some(fact)

@@ -109,7 +109,7 @@ checks! {
     K110 Critical: "a key id was given to another key",
     K111 High: "two keys of one set have the same key id",
     K112 High: "a retired key is published again",
-    K113 Medium: "a new key appeared well ahead of schedule",
+    K113 Info: "a new key appeared well ahead of the usual schedule",
     K190 High: "the recorded history is damaged, rolled back or of the future",
     K201 Critical: "the current token's key is not published: federation fails now",
     K202 High: "the API server's key is missing from the public key set",
@@ -151,10 +151,13 @@ checks! {
 }
 
 impl CheckId {
-    /// Whether it makes a key, or the issuer, SUSPECT: K101 to K190, and K303, because whoever can
-    /// factor a key can sign with it.
+    /// Whether it can make a key, or the issuer, SUSPECT: K101 to K190 but for K113, because to rotate
+    /// often is good; and K303, because whoever can factor a key can sign with it.
+    ///
+    /// Whether a finding does so: [`Finding::is_suspicion`].
     pub fn is_suspicion(self) -> bool {
-        (Self::K101..=Self::K190).contains(&self) || self == Self::K303
+        let in_range = (Self::K101..=Self::K190).contains(&self) && self != Self::K113;
+        in_range || self == Self::K303
     }
 
     /// Whether it says that others can have the private half: the only findings besides age that may
@@ -215,6 +218,12 @@ impl Finding {
         Self { severity, ..self }
     }
 
+    /// Whether it makes its key, or the issuer, SUSPECT: one of a check that can, as bad as that check
+    /// is. (A K102 that is not sure yet is not.)
+    pub fn is_suspicion(&self) -> bool {
+        self.id.is_suspicion() && self.severity >= self.id.severity()
+    }
+
     /// What to do about it on a platform.
     pub fn remediation(&self, platform: Platform) -> String {
         self.id.remediation(platform)
@@ -242,6 +251,9 @@ mod tests {
     fn whoever_can_factor_a_key_makes_it_suspect() {
         assert!(CheckId::K303.is_suspicion() && CheckId::K102.is_suspicion());
         assert!(!CheckId::K302.is_suspicion() && !CheckId::K001.is_suspicion());
+        assert!(!CheckId::K113.is_suspicion());
+        let unsure = Finding::new(CheckId::K102, None, String::new()).severity(Severity::High);
+        assert!(!unsure.is_suspicion() && unsure.severity(Severity::Critical).is_suspicion());
     }
 
     #[test]

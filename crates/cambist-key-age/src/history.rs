@@ -19,15 +19,20 @@ use cambist_core::jwks::Thumbprint;
 
 mod compact;
 mod document;
+mod forgotten;
 mod lifetime;
 mod merge;
 mod observe;
 mod timeline;
+mod watch;
 
 pub use document::{HistoryError, MAX_HISTORY_BYTES};
 pub use lifetime::Lifetime;
 pub use merge::AnotherIssuer;
 pub use observe::{LeftOut, MAX_CLOCK_ERROR};
+pub use watch::Watch;
+
+use forgotten::Forgotten;
 
 /// Servers that restart one by one show a new key set by turns. What changes and changes back
 /// within this time is no change.
@@ -39,13 +44,18 @@ pub struct History {
     issuer: String,
     sequence: u64,
     endpoint: Option<Endpoint>,
-    /// For each source and key set, intervals that do not touch; sorted.
+    /// Sorted by source, key set and beginning, which tell them apart.
     runs: Vec<Run>,
+    forgotten: Forgotten,
     kids: BTreeMap<Thumbprint, BTreeSet<String>>,
     signings: BTreeMap<Thumbprint, Signings>,
 }
 
-/// Observations of one key set, with none of another between them by the same observer.
+/// Observations of one key set by one observer, with none of another between them.
+///
+/// How often and how regularly it was seen is kept, and its two ends; what is between them is not. So
+/// runs of different observers are never joined: each end may be the last that was seen before some
+/// key was there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Where it was seen.
@@ -56,16 +66,53 @@ pub struct Run {
     pub from: UnixTime,
     /// The last observation.
     pub to: UnixTime,
-    /// How many observations there were; of observers that overlap, the most that one made.
+    /// How many observations there were.
     pub n: u32,
-    /// How far out of date an observation may have been: `Age` and `max-age` together.
+    /// How far out of date the first may have been: `Age` and `max-age` together.
     pub stale: Duration,
-    /// How wrong the clock may have been, at worst, that dated an observation.
+    /// How wrong the clock may have been that dated the first.
     pub error: Duration,
+    /// The observation that tells of the latest moment; not the last, if that was from an old cache.
+    pub best: Observed,
+    /// The longest pause between two observations, if that is on record.
+    pub pause: Option<Duration>,
     /// The earliest `Last-Modified` it came with.
     pub last_modified: Option<UnixTime>,
+    /// The latest.
+    pub modified: Option<UnixTime>,
     /// The `ETag` of the last observation.
     pub etag: Option<String>,
+}
+
+/// One observation: when, and of when that can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// When, by the observer's clock.
+    pub at: UnixTime,
+    /// How far out of date the set may have been.
+    pub stale: Duration,
+    /// How wrong the clock may have been.
+    pub error: Duration,
+}
+
+impl Observed {
+    /// The set was so at some moment since then.
+    pub fn since(self) -> UnixTime {
+        self.at - self.stale - self.error
+    }
+
+    /// Of two, the one that tells of the later moment.
+    fn better(self, other: Self) -> Self {
+        let order = |it: &Self| (it.since(), it.at, it.stale);
+        if order(&other) > order(&self) { other } else { self }
+    }
+}
+
+impl Run {
+    /// The first observation.
+    fn begin(&self) -> Observed {
+        Observed { at: self.from, stale: self.stale, error: self.error }
+    }
 }
 
 /// Where the discovery document last said that the key set is.
@@ -140,6 +187,7 @@ impl History {
             sequence: 0,
             endpoint: None,
             runs: Vec::new(),
+            forgotten: Forgotten::default(),
             kids: BTreeMap::new(),
             signings: BTreeMap::new(),
         }
@@ -198,7 +246,19 @@ impl History {
         self.latest(source).map(|run| run.keys.clone()).unwrap_or_default()
     }
 
-    /// Every key that `source` ever published.
+    /// Whether `source` ever published `key`, forgotten or not.
+    pub fn had(&self, source: Source, key: Thumbprint) -> bool {
+        let mut runs = self.runs.iter().filter(|run| run.source == source);
+        runs.any(|run| run.keys.contains(&key)) || self.forgotten.first(source, key).is_some()
+    }
+
+    /// Whether `source` was seen without `key` as it was after `moment`.
+    pub fn lacked(&self, source: Source, key: Thumbprint, moment: UnixTime) -> bool {
+        let mut runs = self.runs.iter().filter(|run| run.source == source);
+        runs.any(|run| run.best.since() > moment && !run.keys.contains(&key))
+    }
+
+    /// Every key that `source` ever published and that is not forgotten.
     pub fn ever(&self, source: Source) -> BTreeSet<Thumbprint> {
         let runs = self.runs.iter().filter(|run| run.source == source);
         runs.flat_map(|run| run.keys.iter().copied()).collect()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::fact::{Fact, Grade, Subject};
+use super::fact::{Evidence, Fact, Grade, Subject};
 use super::policy::AgeBasis;
 use super::serial;
 use cambist_core::clock::UnixTime;
@@ -50,6 +50,7 @@ impl Age {
 
 /// Two facts that cannot both be true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Conflict {
     /// Says that it had not happened yet.
     pub not_before: Fact,
@@ -154,6 +155,35 @@ impl<'a> Witnesses<'a> {
             }
         }
         out
+    }
+}
+
+/// The dates served with a key that looks at the key set show to be wrong by more than `error`, each
+/// with the look: a set "not changed since" a moment before it was seen without the key, and a key
+/// that dates itself after it was seen.
+pub(super) fn disputes(facts: &[&Fact], error: Duration) -> Vec<Conflict> {
+    let looks = |source| {
+        facts.iter().filter(move |fact| fact.source == source && fact.grade >= Grade::Attested)
+    };
+    let absent = looks(Evidence::E2).max_by_key(|fact| (fact.not_before, fact.grade));
+    let seen = looks(Evidence::E1).filter(|fact| fact.not_after.is_some());
+    let seen = seen.min_by_key(|fact| (fact.not_after, std::cmp::Reverse(fact.grade)));
+    let dispute = |fact: &&Fact| {
+        let (late, early): (&Fact, &Fact) = match fact.source {
+            Evidence::E6 => (absent?, fact),
+            Evidence::E5 => (fact, seen?),
+            _ => return None,
+        };
+        let apart = late.not_before? > early.not_after? + error;
+        apart.then(|| Conflict { not_before: late.clone(), not_after: early.clone() })
+    };
+    facts.iter().filter(|fact| fact.grade < Grade::Attested).filter_map(dispute).collect()
+}
+
+impl Conflict {
+    /// Whether this is the fact that gives way.
+    pub(super) fn refutes(&self, fact: &Fact) -> bool {
+        fact.grade < Grade::Attested && (self.not_before == *fact || self.not_after == *fact)
     }
 }
 

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::fact::{Fact, Grade};
 use super::finding::Finding;
-use super::interval::{Age, Conflict, Witnesses};
+use super::history::Watch;
+use super::interval::{Age, Conflict, Witnesses, disputes};
 use super::policy::Policy;
-use super::role::{self, Role, Signings};
+use super::role::{self, Role, Signer, Signings};
 use super::serial::seconds;
 use super::verdict::{Bar, Verdict};
 use cambist_core::clock::{Reading, UnixTime};
@@ -20,16 +21,17 @@ use cambist_core::jwks::Thumbprint;
 pub struct Known {
     /// The facts, from every source.
     pub facts: Vec<Fact>,
-    /// The keys published now.
+    /// The keys published now; none if no set could be read.
     pub published: BTreeSet<Thumbprint>,
-    /// What was seen of the tokens each key signed.
+    /// What was seen of the tokens each key signed, the one at hand included. The newest says who
+    /// signs, for as long as it lives.
     pub signings: BTreeMap<Thumbprint, Signings>,
-    /// The key that signed the token at hand, if there is one; else the newest token decides.
-    pub current: Option<Thumbprint>,
+    /// How long and how well that was watched.
+    pub watch: Watch,
 }
 
-/// How far a clock's error may widen ages for a verdict. What is known of it comes from a served
-/// `Date`, which must not silence an alarm.
+/// How far a clock's error may lower ages for a verdict. What is known of it comes from a served
+/// `Date`, which must not silence an alarm. (It may keep a key from being shown to be young.)
 const MAX_WIDENING: Duration = Duration::from_secs(3600);
 
 /// What is to be said of one key.
@@ -69,8 +71,10 @@ pub struct KeyJudgement {
     pub decides_at: Option<UnixTime>,
     /// The facts that the verdict rests on.
     pub evidence: Vec<Fact>,
-    /// Facts that contradict each other, in pairs.
+    /// Facts that contradict each other and are both too good for that, in pairs.
     pub conflicts: Vec<Conflict>,
+    /// Dates served with the key that a look refutes, each with that look; they count for nothing.
+    pub disputed: Vec<Conflict>,
     /// OVERDUE on Proven or Attested facts that do not contradict each other, whatever the clock's
     /// error: what enforcement asks.
     pub overdue_beyond_doubt: bool,
@@ -89,6 +93,10 @@ pub struct Judgement {
     /// How far this clock may be wrong. A verdict reckons with an hour of it at most.
     #[serde(serialize_with = "seconds::serialize", rename = "clockErrorSeconds")]
     pub clock_error: Duration,
+    /// Which key the newest token shows to sign, and as of when.
+    pub signer: Option<Signer>,
+    /// How long and how well the issuer was watched, on which all of this rests.
+    pub watch: Watch,
     /// Its keys: those published, and the signer if it is not.
     pub keys: Vec<KeyJudgement>,
 }
@@ -105,6 +113,8 @@ pub fn judge(known: &Known, policy: &Policy, now: Reading) -> Judgement {
         decides_at: None,
         informs_only: policy.limits.is_none(),
         clock_error,
+        signer: Signer::of(&known.signings, now.at(), clock_error.min(MAX_WIDENING)),
+        watch: known.watch.clone().at(now.at()),
         keys,
     };
     out.settle();
@@ -120,7 +130,7 @@ impl Judgement {
     /// Lets suspicions speak: a finding that makes its key suspect, or with no key the issuer.
     pub fn suspect(&mut self, findings: &[Finding]) {
         let mut issuer = false;
-        for finding in findings.iter().filter(|finding| finding.id.is_suspicion()) {
+        for finding in findings.iter().filter(|finding| finding.is_suspicion()) {
             match self.keys.iter_mut().find(|judged| Some(judged.key) == finding.key) {
                 Some(judged) => judged.verdict = Verdict::Suspect,
                 None => issuer = true,
@@ -144,13 +154,15 @@ impl Judgement {
 /// Everything that the verdicts of an issuer's keys have in common.
 struct Case<'a> {
     known: &'a Known,
-    /// Of the keys that are judged.
+    /// Of the keys that are judged, without what is disputed.
     facts: BTreeMap<Thumbprint, Vec<&'a Fact>>,
+    disputed: BTreeMap<Thumbprint, Vec<Conflict>>,
     policy: &'a Policy,
     bar: Option<Bar>,
     /// The same with all of the clock's error, for those who act on a verdict.
     lenient: Option<Bar>,
     error: Duration,
+    doubt: Duration,
     now: UnixTime,
     signer: Option<Thumbprint>,
     keys: BTreeSet<Thumbprint>,
@@ -168,18 +180,25 @@ struct Level<'a> {
 
 impl<'a> Case<'a> {
     fn new(known: &'a Known, policy: &'a Policy, error: Duration, now: UnixTime) -> Self {
-        let signer = role::signer(known.current, &known.signings);
+        let signer = Signer::of(&known.signings, now, error.min(MAX_WIDENING));
+        let signer = signer.filter(|seen| seen.current).map(|seen| seen.key);
         let keys: BTreeSet<_> = known.published.iter().copied().chain(signer).collect();
-        let bar = |error| policy.limits.map(|limits| Bar::new(limits, policy.grace, error));
+        let bar = |errors| policy.limits.map(|limits| Bar::new(limits, policy.grace, errors));
         let mut facts: BTreeMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
         for fact in &known.facts {
             if let Some(on_key) = facts.get_mut(&fact.key) {
                 on_key.push(fact);
             }
         }
-        let lenient = bar(error);
+        let (doubt, lenient) = (error, bar((error, error)));
         let error = error.min(MAX_WIDENING.max(policy.clock_error));
-        let bar = bar(error);
+        let mut disputed = BTreeMap::new();
+        for (key, on_key) in &mut facts {
+            let found = disputes(on_key, error);
+            on_key.retain(|fact| !found.iter().any(|dispute| dispute.refutes(fact)));
+            disputed.insert(*key, found);
+        }
+        let bar = bar((error, doubt));
         let levels = Grade::ALL.into_iter().map(|grade| {
             let needed = (policy.alarm_grade.max(grade), policy.ok_grade.max(grade));
             let gather = |(key, facts): (&Thumbprint, &Vec<_>)| {
@@ -195,8 +214,21 @@ impl<'a> Case<'a> {
         });
         let levels = levels.collect();
         let youngest = None;
-        let case =
-            Self { levels, known, facts, policy, bar, lenient, error, now, signer, keys, youngest };
+        let case = Self {
+            levels,
+            known,
+            facts,
+            disputed,
+            policy,
+            bar,
+            lenient,
+            error,
+            doubt,
+            now,
+            signer,
+            keys,
+            youngest,
+        };
         let all_by: Option<Vec<_>> = known.published.iter().map(|key| case.by(*key)).collect();
         Self { youngest: all_by.and_then(|all| all.into_iter().max()), ..case }
     }
@@ -234,9 +266,14 @@ impl<'a> Case<'a> {
         let decided = self.bar.is_some() && age_verdict != Verdict::Unknown;
         let telling = rests.filter(|_| decided).map_or(seen, |level| self.witnesses(level, key));
         let youth = telling.young(basis).filter(|_| age_verdict < Verdict::Due);
-        let evidence = telling.old(basis).into_iter().chain(youth).cloned().collect();
-        let believed = self.policy.alarm_grade.min(self.policy.ok_grade);
-        let conflicts = self.conflicts(key, believed);
+        let mut evidence: Vec<_> = telling.old(basis).into_iter().chain(youth).cloned().collect();
+        // That whichever signs is due rests on every published key.
+        if let (Role::Unknown, Verdict::Due, Some(level)) = (role, age_verdict, rests) {
+            let others = self.known.published.iter().filter(|other| **other != key);
+            let old = others.filter_map(|other| self.witnesses(level, *other).old(basis));
+            evidence.extend(old.cloned());
+        }
+        let conflicts = self.conflicts(key);
         let (trust_age, material_age) = (seen.trust(now), seen.material(now));
         let (trusted_not_before, trusted_by) = seen.trusted_since();
         let by = self.by(key);
@@ -248,7 +285,10 @@ impl<'a> Case<'a> {
             verdict: if conflicts.is_empty() { age_verdict } else { Verdict::Suspect },
             age_verdict,
             grade: rests.filter(|_| decided).map(|level| level.grade),
-            age: seen.age(basis, now).widen(self.error),
+            age: Age {
+                at_most: seen.age(basis, now).widen(self.doubt).at_most,
+                ..seen.age(basis, now).widen(self.error)
+            },
             trust_age,
             material_age,
             made_ahead: trust_age
@@ -265,13 +305,17 @@ impl<'a> Case<'a> {
             decides_at: by.and_then(undecided).filter(|_| age_verdict == Verdict::Unknown),
             evidence,
             conflicts,
+            disputed: self.disputed.get(&key).cloned().unwrap_or_default(),
             overdue_beyond_doubt: self.overdue_beyond_doubt(key, role),
         }
     }
 
-    fn conflicts(&self, key: Thumbprint, grade: Grade) -> Vec<Conflict> {
+    /// Contradictions between facts of Attested and better. Below that, whoever serves the set could
+    /// make a sound key suspect for good.
+    fn conflicts(&self, key: Thumbprint) -> Vec<Conflict> {
         let ever = UnixTime::from_secs(i64::MAX);
         let facts = self.facts.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let grade = Grade::Attested;
         Witnesses::gather(facts, (grade, grade), ever).conflicts(self.error)
     }
 
@@ -281,7 +325,7 @@ impl<'a> Case<'a> {
             let age = self.witnesses(level, key).age(self.policy.basis, self.now);
             self.lenient.is_some_and(|bar| bar.judge(role, age, false) == Verdict::Overdue)
         };
-        attested.is_some_and(overdue) && self.conflicts(key, Grade::Attested).is_empty()
+        attested.is_some_and(overdue) && self.conflicts(key).is_empty()
     }
 }
 

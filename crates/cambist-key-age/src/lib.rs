@@ -9,6 +9,7 @@
 //! - [`judge()`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
 //! - [`history`]: what was seen so far, as a small document that merges without coordination.
 //! - [`checks`]: the numbered checks, each a function of what was collected.
+//! - [`rotation`]: the order in which a key is replaced without an outage, and its gates.
 //! - [`enforce`]: the few findings that may stop an exchange.
 //!
 //! ```
@@ -47,6 +48,7 @@ pub mod policy;
 pub mod published;
 mod remedy;
 pub mod role;
+pub mod rotation;
 mod serial;
 mod text;
 pub mod verdict;
@@ -54,12 +56,12 @@ mod words;
 
 pub use fact::{Evidence, Fact, Grade, Source, Subject};
 pub use finding::{CheckId, Finding, Severity};
-pub use history::{History, Sighting};
+pub use history::{History, Sighting, Watch};
 pub use judge::{Judgement, KeyJudgement, Known, judge};
 pub use platform::Platform;
 pub use policy::{AgeBasis, Limits, Policy};
 pub use published::PublishedSet;
-pub use role::Role;
+pub use role::{Role, Signer, Signings};
 pub use verdict::Verdict;
 
 /// The same keys and tokens as in the core's tests.
@@ -71,3 +73,5 @@ mod testing;
 use cambist_core::clock;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod worlds;

@@ -83,8 +83,7 @@ impl Platform {
     /// # Ok::<(), cambist_core::issuer::IssuerError>(())
     /// ```
     pub fn detect(issuer: &IssuerUrl) -> Self {
-        let authority = issuer.authority().to_ascii_lowercase();
-        let host = authority.split(':').next().unwrap_or_default();
+        let host = issuer.host().to_ascii_lowercase();
         let under = |domain: &str| host.strip_suffix(domain).is_some_and(|sub| sub.ends_with('.'));
         let path = issuer.as_str();
         if under("oic.prod-aks.azure.com") {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cambist_core::duration::exact;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Grade;
@@ -61,7 +62,9 @@ pub struct Limits {
 /// Limits that make no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a key that must be gone after {expire_after:?} must be replaced before that, but is to be replaced after {rotate_after:?}: lower the one or raise the other"
+    "a key that must be gone after {} must be replaced before that, but is to be replaced after {}: lower the one or raise the other",
+    exact(*expire_after),
+    exact(*rotate_after)
 )]
 pub struct LimitsError {
     rotate_after: Duration,
@@ -178,7 +181,7 @@ mod tests {
     fn a_key_is_replaced_before_it_is_gone() {
         assert!(Limits::new(DAY, DAY).is_ok());
         let text = Limits::new(DAY * 2, DAY).unwrap_err().to_string();
-        assert!(text.contains("172800s") && text.contains("86400s"), "{text}");
+        assert!(text.contains("after 2d") && text.contains("after 1d"), "{text}");
         assert_eq!("trust".parse(), Ok(AgeBasis::Trust));
         assert!("birth".parse::<AgeBasis>().is_err());
     }

@@ -12,7 +12,7 @@ pub(super) fn text(id: CheckId, platform: Platform) -> String {
         K101 | K102 | K103 | K104 | K105 | K110 => {
             format!("{COMPROMISE} Here: {}", rotate(platform))
         }
-        K111 | K112 | K113 => format!(
+        K111 | K112 => format!(
             "Find out who changed the key set, and when; unless it was you, treat it as a compromise. {COMPROMISE}"
         ),
         K203 | K204 | K205 => format!(
@@ -56,6 +56,7 @@ fn general(id: CheckId) -> &'static str {
         K209 => {
             "Look at the external signer and at the API server's apiserver_externaljwt_* metrics."
         }
+        K113 => "Nothing to do if you rotated; else find out who did, and why.",
         K220 => "Nothing to do. To have ages judged, set --rotate-after and --expire-after.",
         K304 => "Entra documents RS256 alone; keep an RSA key for signing until that changes.",
         K305 => "Nothing to do: keys of unknown kinds do not harm the others.",

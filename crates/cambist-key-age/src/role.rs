@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ pub enum Role {
     Next,
     /// It signs but is not published: its tokens cannot be exchanged.
     Ghost,
-    /// No token was seen, so nobody can tell.
+    /// No token was seen that may still be in use, so nobody can tell.
     Unknown,
 }
 
@@ -52,31 +53,68 @@ pub struct Signings {
     pub last: UnixTime,
     /// The latest `exp`.
     pub expires: UnixTime,
+    /// The `exp` of the token with the latest `iat`.
+    pub ends: UnixTime,
 }
 
+/// How long a token tells who signs, at most: kubelet replaces each within a day. How long one may be
+/// used is another matter.
+const TELLING: Duration = Duration::from_secs(24 * 3600);
+
 impl Signings {
+    /// One token.
+    pub const fn of(issued: UnixTime, expires: UnixTime) -> Self {
+        Self { first: issued, last: issued, expires, ends: expires }
+    }
+
     /// Both together.
     #[must_use]
-    pub(super) fn join(self, other: Self) -> Self {
+    pub fn join(self, other: Self) -> Self {
+        let (last, ends) = (self.last, self.ends).max((other.last, other.ends));
         Self {
             first: self.first.min(other.first),
-            last: self.last.max(other.last),
+            last,
             expires: self.expires.max(other.expires),
+            ends,
         }
+    }
+
+    /// Until when the newest token tells who signs.
+    fn tells_until(self) -> UnixTime {
+        self.ends.min(self.last + TELLING)
     }
 }
 
-/// The key that signs now: that of the token at hand, else that of the newest token seen.
-pub(super) fn signer(
-    current: Option<Thumbprint>,
-    signings: &BTreeMap<Thumbprint, Signings>,
-) -> Option<Thumbprint> {
-    current.or_else(|| {
-        signings.iter().max_by_key(|(key, seen)| (seen.last, **key)).map(|(key, _)| *key)
-    })
+/// Which key the newest token shows to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Signer {
+    /// The key.
+    pub key: Thumbprint,
+    /// When that token was issued.
+    pub as_of: UnixTime,
+    /// Until when it tells who signs: as long as it lives, at most a day.
+    pub until: UnixTime,
+    /// It still does.
+    pub current: bool,
 }
 
-/// What `key` is for. `published_by` tells by when a key was published.
+impl Signer {
+    /// By the newest token; what is said to be issued later than `now` by more than clocks differ,
+    /// `error`, tells nothing.
+    pub(super) fn of(
+        signings: &BTreeMap<Thumbprint, Signings>,
+        now: UnixTime,
+        error: Duration,
+    ) -> Option<Self> {
+        let past = signings.iter().filter(|(_, seen)| seen.last <= now + error);
+        let (key, seen) = past.max_by_key(|(key, seen)| (seen.last, **key))?;
+        let until = seen.tells_until();
+        Some(Self { key: *key, as_of: seen.last, until, current: now <= until })
+    }
+}
+
+/// What `key` is for, if `signer` signs. `published_by` tells by when a key was published.
 pub(super) fn role(
     key: Thumbprint,
     signer: Option<Thumbprint>,
@@ -85,7 +123,8 @@ pub(super) fn role(
     published_by: impl Fn(Thumbprint) -> Option<UnixTime>,
 ) -> Role {
     let Some(signer) = signer else { return Role::Unknown };
-    match (key == signer, published.contains(&key)) {
+    // Without any published key, no set was read: it cannot be told that this one is not in it.
+    match (key == signer, published.is_empty() || published.contains(&key)) {
         (true, true) => Role::Signer,
         (true, false) => Role::Ghost,
         (false, _) if signings.contains_key(&key) => Role::Verifier,

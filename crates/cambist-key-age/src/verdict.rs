@@ -54,14 +54,22 @@ pub(super) struct Bar {
     rotate: Duration,
     expire: Duration,
     error: Duration,
+    doubt: Duration,
 }
 
 impl Bar {
-    pub(super) fn new(limits: Limits, grace: Duration, error: Duration) -> Self {
+    /// With clocks that may be wrong by `error` where a key is shown to be old, and by `doubt` where it is
+    /// shown to be young.
+    pub(super) fn new(
+        limits: Limits,
+        grace: Duration,
+        (error, doubt): (Duration, Duration),
+    ) -> Self {
         Self {
             rotate: limits.rotate_after().saturating_add(grace),
             expire: limits.expire_after().saturating_add(grace),
             error,
+            doubt,
         }
     }
 
@@ -84,7 +92,7 @@ impl Bar {
         };
         // Of a key made long before it was published, "at least" exceeds "at most"; the former
         // judges. It also keeps a clock found to be wrong from turning OVERDUE into OK.
-        let young = |most: Duration| most.max(age.at_least).saturating_add(self.error) <= limit;
+        let young = |most: Duration| most.max(age.at_least).saturating_add(self.doubt) <= limit;
         if age.widen(self.error).at_least > self.expire {
             Verdict::Overdue
         } else if due {
@@ -116,7 +124,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
     fn verdict(role: Role, at_least: u32, at_most: Option<u32>) -> Verdict {
-        let bar = Bar::new(Limits::AZURE_LOCAL, DAY * 3, Duration::ZERO);
+        let bar = Bar::new(Limits::AZURE_LOCAL, DAY * 3, (Duration::ZERO, Duration::ZERO));
         let age = Age { at_least: DAY * at_least, at_most: at_most.map(|days| DAY * days) };
         bar.judge(role, age, bar.too_old_to_sign(age))
     }

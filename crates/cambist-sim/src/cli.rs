@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cambist_core::duration::exact;
+use cambist_core::names::is_guid;
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::random::is_uuid;
 use crate::up::duration::duration;
 use crate::up::{self, Options, Running, Trust};
 
@@ -60,13 +61,13 @@ struct Up {
     /// Where to write the settings, the CA and the token.
     #[arg(long)]
     dir: PathBuf,
-    /// How long a projected token lives: seconds, or with s, m, h or d. Renewed at 80 %.
-    #[arg(long, visible_alias = "token-lifetime", default_value = "3600", value_parser = duration)]
+    /// How long a projected token lives, with its unit: s, m, h, d or w. Renewed at 80 %.
+    #[arg(long, visible_alias = "token-lifetime", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     ttl: Duration,
     /// How long an access token of Entra's lives.
-    #[arg(long, default_value = "3599", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3599s", value_parser = duration)]
     access_token_lifetime: Duration,
-    /// Rotate the issuer's key so often, with overlap [default: never].
+    /// Rotate the issuer's key so often, such as 5m, with overlap [default: never].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rotate_every: Option<Duration>,
     /// What the app registration trusts, as issuer=...,subject=...,audience=...; parts left out are
@@ -160,14 +161,14 @@ fn describe(running: &Running, lifetime: Duration) -> String {
          issuer     {}\n  \
          Entra      {}   tenant {tenant}, app {app}\n  \
          token      {token}\n             \
-         of {}, renewed at 80 % of {} s\n  \
+         of {}, renewed at 80 % of {}\n  \
          CA         {ca}\n  \
          API server https://{}:{}   {dir}/kubeconfig\n  \
          admin API  {}/sim/\n",
         env("CAMBIST_ISSUER"),
         env("AZURE_AUTHORITY_HOST"),
         settings.workload.subject(),
-        lifetime.as_secs(),
+        exact(lifetime),
         env("KUBERNETES_SERVICE_HOST"),
         env("KUBERNETES_SERVICE_PORT"),
         env("SIM_ADMIN"),
@@ -182,7 +183,7 @@ fn describe(running: &Running, lifetime: Duration) -> String {
 }
 
 fn uuid(text: &str) -> Result<String, String> {
-    is_uuid(text).then(|| text.to_owned()).ok_or_else(|| "not a UUID".to_owned())
+    is_guid(text).then(|| text.to_owned()).ok_or_else(|| "not a UUID".to_owned())
 }
 
 #[cfg(test)]
@@ -205,7 +206,7 @@ mod tests {
     #[test]
     fn flags_reach_the_options() {
         let got = options(
-            "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90 --rotate-every 5m \
+            "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90s --rotate-every 5m \
              --federated-credential issuer=https://i.test --federated-credential audience=a \
              --client-id 00000000-0000-4000-8000-000000000000",
         );

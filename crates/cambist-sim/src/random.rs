@@ -31,25 +31,17 @@ fn to_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Whether `text` has the shape of a UUID: what Entra requires of a tenant or client id.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
 #[cfg(test)]
 mod tests {
+    use cambist_core::names::is_guid;
+
     use super::*;
 
     #[test]
     fn uuids_differ_and_have_their_shape() {
         let (one, two) = (uuid(), uuid());
         assert_ne!(one, two);
-        assert!(is_uuid(&one), "{one}");
+        assert!(is_guid(&one), "{one}");
         assert_eq!(&one[14..15], "4");
-        assert!(!is_uuid("common"));
     }
 }

@@ -1,7 +1,6 @@
 //! HTTP messages as the simulator passes them around.
 
 use bytes::Bytes;
-use cambist_core::clock::UnixTime;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
@@ -28,25 +27,5 @@ pub(crate) fn response(
 pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
-    }
-}
-
-/// The `Date` header's form of a moment (RFC 9110, section 5.6.7).
-pub(crate) fn http_date(at: UnixTime) -> String {
-    // The form has four digits for the year, and the formatter insists.
-    const YEAR_9999: u64 = 253_402_300_799;
-    let secs = u64::try_from(at.as_secs()).unwrap_or(0).min(YEAR_9999);
-    httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(secs))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_never_panic() {
-        assert_eq!(http_date(UnixTime::from_secs(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(http_date(UnixTime::from_secs(-5)), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(http_date(UnixTime::from_secs(i64::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

@@ -4,12 +4,13 @@ use std::future;
 use std::time::Duration;
 
 use cambist_core::clock::Clock;
+use cambist_core::headers::write_date;
 use http::{StatusCode, header};
 use tower::{BoxError, Service};
 
 use crate::clock::Machine;
 use crate::fault::{Fault, Target};
-use crate::reply::{Request, Response, http_date, response, set};
+use crate::reply::{Request, Response, response, set};
 use crate::world::{Answer, Sim, plain};
 
 impl Fault {
@@ -79,7 +80,7 @@ fn stale(sim: &Sim, target: Target, request: &Request, age: Duration) -> Respons
         _ => issuer.serve_discovery(request.headers()),
     };
     // A cache passes the origin's own date on (RFC 9111, section 5.1).
-    let date = http_date(sim.clock_of(Machine::Issuer).wall() - age);
+    let date = write_date(sim.clock_of(Machine::Issuer).wall() - age);
     set(answer.headers_mut(), header::DATE, &date);
     set(answer.headers_mut(), header::AGE, &age.as_secs().to_string());
     answer

@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(claims["nbf"], claims["iat"]);
         assert_eq!(claims["kubernetes.io"]["serviceaccount"]["name"], "checkout");
         assert_eq!(claims["kubernetes.io"]["node"]["name"], "node-1");
-        assert!(random::is_uuid(claims["jti"].as_str().unwrap()));
+        assert!(cambist_core::names::is_guid(claims["jti"].as_str().unwrap()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cambist_core::clock::{Clock, UnixTime};
+use cambist_core::headers::write_date;
 use http::{Method, StatusCode, Uri, header};
 use tower::{BoxError, Service};
 
@@ -14,7 +15,7 @@ use crate::fault::{By, Faults, Target};
 use crate::issuer::Issuer;
 use crate::journal::{Entry, Journal};
 use crate::keys::KeyError;
-use crate::reply::{Request, Response, http_date, response, set};
+use crate::reply::{Request, Response, response, set};
 use crate::service::SimService;
 use crate::settings::Settings;
 use crate::token::{Form, TokenSpec};
@@ -361,7 +362,7 @@ impl Sim {
             None => Answer::Whole(plain(StatusCode::NOT_FOUND)),
         };
         if let Answer::Whole(response) | Answer::Cut(response) = &mut answer {
-            let now = http_date(self.clock_of(side.machine()).wall());
+            let now = write_date(self.clock_of(side.machine()).wall());
             if !response.headers().contains_key(header::DATE) {
                 set(response.headers_mut(), header::DATE, &now);
             }
@@ -387,7 +388,7 @@ impl Sim {
         {
             let now = self.clock_of(target.side().machine()).wall();
             let now = UnixTime::from_secs(now.as_secs().saturating_add(skew));
-            set(response.headers_mut(), header::DATE, &http_date(now));
+            set(response.headers_mut(), header::DATE, &write_date(now));
         }
         answer
     }

@@ -12,13 +12,17 @@ use cambist_key_age::Verdict;
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::event::{Admitted, Event};
 use crate::issuer_keys::{IssuerKeys, KeysError, Waiting};
 use crate::key_age::KeyAge;
+use crate::principal::Principal;
+use crate::receipt::Purpose;
 use crate::token_file::TokenFile;
 
 /// A projected token's way to being an assertion.
 #[derive(Clone, Debug)]
 pub struct Assertions {
+    principal: Principal,
     token_file: TokenFile,
     keys: IssuerKeys,
     admission: Admission,
@@ -26,14 +30,15 @@ pub struct Assertions {
 }
 
 impl Assertions {
-    /// Reads this file, and judges by these keys and this policy.
+    /// Reads this file, and judges by these keys and this policy, for whom it is that it stands for.
     pub fn new(
+        principal: Principal,
         token_file: TokenFile,
         keys: IssuerKeys,
         admission: Admission,
         context: Context,
     ) -> Self {
-        Self { token_file, keys, admission, context }
+        Self { principal, token_file, keys, admission, context }
     }
 
     /// Whether a token that this key vouched for is to be replaced when that can be done.
@@ -59,6 +64,11 @@ impl Assertions {
     /// # Errors
     /// If the file cannot be read, or its token may not be sent.
     pub async fn next(&self) -> Result<Assertion, Error> {
+        self.next_for(None).await
+    }
+
+    /// The same for an exchange of ours, if that is known.
+    pub(crate) async fn next_for(&self, purpose: Option<Purpose<'_>>) -> Result<Assertion, Error> {
         let token = self.token_file.read().await.map_err(Error::new)?;
         let issuer = self.issuer_of(&token)?;
         let waiting = match self.admission.mode() {
@@ -82,7 +92,9 @@ impl Assertions {
             let claims = assertion.claims();
             key_age.observe_token(&issuer, key, claims.issued_at, claims.expires_at);
         }
-        self.context.observer.admitted(&assertion);
+        let (principal, admitted) = (&self.principal, &assertion);
+        let admitted = Admitted { principal, purpose, assertion: admitted };
+        self.context.observer.event(&Event::Admitted(admitted));
         Ok(assertion)
     }
 

@@ -23,6 +23,7 @@ use crate::context::Context;
 use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::exchange::{AccessToken, is_bearer};
+use crate::principal::Principal;
 use crate::receipt::{Moment, Receipt};
 
 /// A longer life than any Azure token has is somebody's unit gone wrong.
@@ -101,7 +102,7 @@ impl Credential {
         let tools = DeveloperToolsCredential::new(None);
         let tools = tools.map_err(|e| no_token(&e.to_string()))?;
         let source = Developer { tools, context: context.clone() };
-        Ok(Self::from_source("developer".to_owned(), None, Arc::new(source), context))
+        Ok(Self::from_source(Principal::developer(), None, Arc::new(source), context))
     }
 }
 

@@ -21,9 +21,10 @@ use tokio::sync::watch;
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::event::{Event, Fetched, Served, ServedHow};
 use crate::exchange::AccessToken;
 use crate::flight::Joined;
-use crate::observer::Served;
+use crate::principal::Principal;
 
 mod budget;
 mod slot;
@@ -65,15 +66,22 @@ pub(crate) struct Cache {
     well_at: Arc<AtomicU64>,
     // Told when something else may have to be looked after than was reckoned.
     stirred: watch::Sender<()>,
+    principal: Principal,
     source: Arc<dyn Source>,
     context: Context,
 }
 
 impl Cache {
-    pub(crate) fn new(source: Arc<dyn Source>, context: Context) -> Self {
+    pub(crate) fn new(principal: Principal, source: Arc<dyn Source>, context: Context) -> Self {
         let inserting = Mutex::new(Budget::full(context.clock.boot()));
         let (slots, well_at) = (ArcSwap::default(), Arc::default());
-        Self { slots, inserting, well_at, stirred: watch::Sender::new(()), source, context }
+        let stirred = watch::Sender::new(());
+        Self { slots, inserting, well_at, stirred, principal, source, context }
+    }
+
+    /// Whose tokens they are.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// The token for a resource if one can be handed out as it is; starts its refresh when due.
@@ -102,16 +110,16 @@ impl Cache {
         let slot = slots.get(resource)?;
         slot.touch(now);
         let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
-            Answer::Fresh(token) => (Ok(token), Served::Hit),
+            Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(slot);
-                (Ok(token), Served::Hit)
+                (Ok(token), ServedHow::Hit)
             }
-            Answer::Held(token) => (Ok(token), Served::Held),
-            Answer::Failed(error) if failures => (Err(error), Served::Failed),
+            Answer::Held(token) => (Ok(token), ServedHow::Held),
+            Answer::Failed(error) if failures => (Err(error), ServedHow::Failed),
             Answer::Aging(_) | Answer::Failed(_) | Answer::Nothing => return None,
         };
-        self.context.observer.served(slot.scope(), how);
+        self.tell(slot.scope(), how, &result, Duration::ZERO);
         Some(result)
     }
 
@@ -121,32 +129,51 @@ impl Cache {
         scope: &Scope,
         min_ttl: Duration,
     ) -> Result<Arc<AccessToken>, Error> {
-        let slot = self.slot(scope)?;
+        let slot = match self.slot(scope) {
+            Ok(slot) => slot,
+            Err(error) => {
+                let result = Err(error);
+                self.tell(scope, ServedHow::Failed, &result, Duration::ZERO);
+                return result;
+            }
+        };
         let now = self.context.clock.boot();
         slot.touch(now);
         let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
-            Answer::Fresh(token) => (Ok(token), Served::Hit),
+            Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(&slot);
-                (Ok(token), Served::Hit)
+                (Ok(token), ServedHow::Hit)
             }
-            Answer::Held(token) => (Ok(token), Served::Held),
+            Answer::Held(token) => (Ok(token), ServedHow::Held),
             Answer::Aging(token) => {
                 let flight = self.join(&slot, min_ttl);
                 match flight.outcome_within(PATIENCE, now).await {
-                    Some(Ok(fresh)) => (Ok(fresh), Served::Fetched),
-                    Some(Err(_)) | None => (Ok(token), Served::Held),
+                    Some(Ok(fresh)) => (Ok(fresh), ServedHow::Fetched),
+                    Some(Err(_)) | None => (Ok(token), ServedHow::Held),
                 }
             }
-            Answer::Failed(error) => (Err(error), Served::Failed),
+            Answer::Failed(error) => (Err(error), ServedHow::Failed),
             Answer::Nothing => match self.join(&slot, min_ttl).outcome().await {
-                Some(Ok(token)) => (Ok(token), Served::Fetched),
-                Some(Err(error)) => (Err(error), Served::Failed),
-                None => (Err(Error::new(Kind::Lost)), Served::Failed),
+                Some(Ok(token)) => (Ok(token), ServedHow::Fetched),
+                Some(Err(error)) => (Err(error), ServedHow::Failed),
+                None => (Err(Error::new(Kind::Lost)), ServedHow::Failed),
             },
         };
-        self.context.observer.served(scope, how);
+        let waited = match how {
+            ServedHow::Hit => Duration::ZERO,
+            _ => self.context.clock.boot().since(now),
+        };
+        self.tell(scope, how, &result, waited);
         result
+    }
+
+    /// Tells that a reader was answered. On the path of every hit: an event is a few borrowed
+    /// references.
+    fn tell(&self, scope: &Scope, how: ServedHow, result: &Outcome, waited: Duration) {
+        let (principal, outcome) = (&self.principal, result.as_deref());
+        let served = Served { principal, scope, how, outcome, waited };
+        self.context.observer.event(&Event::Served(served));
     }
 
     /// Makes room for scopes that are to be held always, asked for or not.
@@ -284,11 +311,14 @@ impl Cache {
         slot.join(&self.context, self.well_at(), min_ttl, || {
             let (well_at, stirred) = (self.well_at.clone(), self.stirred.clone());
             let (slot, source, context) = (slot.clone(), self.source.clone(), self.context.clone());
+            let principal = self.principal.clone();
             async move {
                 let started = context.clock.boot();
                 let outcome = source.fetch(slot.scope()).await;
                 let took = context.clock.boot().since(started);
-                context.observer.fetched(slot.scope(), outcome.as_ref(), took);
+                let (principal, scope) = (&principal, slot.scope());
+                let fetched = Fetched { principal, scope, outcome: outcome.as_ref(), took };
+                context.observer.event(&Event::Fetched(fetched));
                 if outcome.is_ok() {
                     let now = context.clock.boot().since(BootTime::default());
                     well_at.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Relaxed);

@@ -20,6 +20,8 @@ use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
 use crate::key_age::KeyAge;
+use crate::principal::Principal;
+use crate::receipt::Purpose;
 
 /// How soon what is held is looked after again at the soonest, if nothing stirs.
 const SOONEST: Duration = Duration::from_secs(5);
@@ -35,7 +37,6 @@ const LATEST: Duration = Duration::from_secs(60);
 pub struct Credential(Arc<Inner>);
 
 struct Inner {
-    client_id: String,
     cache: Cache,
     keys: Option<IssuerKeys>,
 }
@@ -54,26 +55,31 @@ pub struct Workload {
 impl Credential {
     /// The tokens of a workload identity.
     pub fn new(mut workload: Workload) -> Self {
-        let client_id = workload.exchange.client_id().to_owned();
+        let principal = workload.exchange.principal().clone();
         let keys = workload.assertions.keys().clone();
         let context = workload.context.clone();
         workload.exchange = workload.exchange.telling(keys.heard().clone());
         let source = Worker { workload, pause: Mutex::new(None) };
-        Self::from_source(client_id, Some(keys), Arc::new(source), context)
+        Self::from_source(principal, Some(keys), Arc::new(source), context)
     }
 
     pub(crate) fn from_source(
-        client_id: String,
+        principal: Principal,
         keys: Option<IssuerKeys>,
         source: Arc<dyn Source>,
         context: Context,
     ) -> Self {
-        Self(Arc::new(Inner { client_id, cache: Cache::new(source, context), keys }))
+        Self(Arc::new(Inner { cache: Cache::new(principal, source, context), keys }))
     }
 
     /// The identity's client id.
     pub fn client_id(&self) -> &str {
-        &self.0.client_id
+        self.principal().client_id()
+    }
+
+    /// Whose tokens they are, as events name it.
+    pub fn principal(&self) -> &Principal {
+        self.0.cache.principal()
     }
 
     /// The token for a resource (without `/.default`) if one can be handed out at once. Takes no
@@ -201,7 +207,7 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Credential");
-        out.field("client_id", &self.0.client_id).finish_non_exhaustive()
+        out.field("client_id", &self.client_id()).finish_non_exhaustive()
     }
 }
 
@@ -298,9 +304,10 @@ impl Worker {
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
         let Workload { assertions, exchange, .. } = &self.workload;
-        let assertion = assertions.next().await?;
+        let purpose = Purpose::new(scope);
+        let assertion = assertions.next_for(Some(purpose)).await?;
         let verdict = assertions.verdict_on(assertion.standing());
-        let token = exchange.exchange(&assertion, scope).await.map_err(Error::new)?;
+        let token = exchange.exchange_for(&assertion, purpose).await.map_err(Error::new)?;
         Ok(token.judged(verdict))
     }
 }

@@ -16,7 +16,8 @@ use http::{Request, Uri};
 use zeroize::Zeroizing;
 
 use crate::clock::Heard;
-use crate::receipt::{Moment, Receipt, RequestId};
+use crate::principal::Principal;
+use crate::receipt::{Moment, Purpose, Receipt, RequestId};
 use crate::transport::{Limits, TokenProxyOptions, Transport};
 
 mod aadsts;
@@ -49,7 +50,7 @@ pub struct Exchange {
     transport: Transport,
     authority: Authority,
     tenant_id: TenantId,
-    client_id: String,
+    principal: Principal,
     url: Uri,
     answers: Answerer,
     clock: Arc<dyn Clock>,
@@ -68,12 +69,12 @@ impl Exchange {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let url = authority.token_url(&tenant_id);
-        let client_id = client_id.into();
         let answers = Answerer::Authority;
         let gate = Gate::default();
         let heard = Heard::default();
-        let name = format!("{tenant_id}/{client_id}").into();
-        Self { transport, authority, tenant_id, client_id, url, answers, clock, gate, name, heard }
+        let principal = Principal::new(tenant_id.clone(), client_id);
+        let name = principal.to_string().into();
+        Self { transport, authority, tenant_id, principal, url, answers, clock, gate, name, heard }
     }
 
     /// The same through a cluster's token proxy, over a transport that leads there.
@@ -111,7 +112,12 @@ impl Exchange {
 
     /// The application or managed identity.
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        self.principal.client_id()
+    }
+
+    /// Both, as events tell of them.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Asks for a token, once.
@@ -126,22 +132,31 @@ impl Exchange {
         assertion: &Assertion,
         scope: &Scope,
     ) -> Result<AccessToken, ExchangeError> {
-        self.ask(assertion, scope).await.map_err(|error| error.by(self.answers))
+        self.exchange_for(assertion, Purpose::new(scope)).await
+    }
+
+    /// The same by an id that is known already.
+    pub(crate) async fn exchange_for(
+        &self,
+        assertion: &Assertion,
+        purpose: Purpose<'_>,
+    ) -> Result<AccessToken, ExchangeError> {
+        self.ask(assertion, purpose).await.map_err(|error| error.by(self.answers))
     }
 
     async fn ask(
         &self,
         assertion: &Assertion,
-        scope: &Scope,
+        purpose: Purpose<'_>,
     ) -> Result<AccessToken, ExchangeError> {
-        let request_id = RequestId::random();
+        let Purpose { scope, request_id } = purpose;
         let request = self.request(assertion, scope, request_id);
         let now = || Moment { wall: self.clock.wall(), boot: self.clock.boot() };
         let sent = now();
         let response = self.transport.send(request, LIMITS).await;
         let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
         let received = now();
-        let (client_id, tenant) = (&*self.client_id, &self.tenant_id);
+        let (client_id, tenant) = (self.client_id(), &self.tenant_id);
         let asked = error::Asked { assertion, scope, client_id, tenant, request_id };
         let date = retry_after::date(response.headers());
         if let Some(date) = date {
@@ -164,7 +179,7 @@ impl Exchange {
         scope: &Scope,
         request_id: RequestId,
     ) -> Request<Bytes> {
-        let body = Bytes::from_owner(form(assertion, &self.client_id, scope));
+        let body = Bytes::from_owner(form(assertion, self.client_id(), scope));
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -212,7 +227,7 @@ fn form(assertion: &Assertion, client_id: &str, scope: &Scope) -> Zeroizing<Vec<
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Exchange");
-        out.field("url", &self.url).field("client_id", &self.client_id).finish_non_exhaustive()
+        out.field("url", &self.url).field("client_id", &self.client_id()).finish_non_exhaustive()
     }
 }
 

@@ -19,9 +19,9 @@ use cambist_core::jwks::{KeyId, KeySet};
 
 use crate::clock::Heard;
 use crate::context::Context;
+use crate::event::{Event, KeySource, KeysFetched};
 use crate::flight::Joined;
 use crate::key_age::KeyAge;
-use crate::observer::{KeySource, KeysOutcome};
 
 mod error;
 mod fetch;
@@ -289,20 +289,21 @@ impl IssuerKeys {
         let Inner { sources, context, .. } = &*self.0;
         let mut problems = Vec::new();
         for source in sources {
-            let kind = source.kind();
+            let (kind, began) = (source.kind(), self.now());
             let etag = place.held().and_then(|held| held.etag.clone());
             let fetch = source.fetch(place.issuer(), etag.as_deref());
             let fetched = tokio::time::timeout(source::PATIENCE, fetch).await;
-            match fetched.unwrap_or(Err(FetchError::Timeout(source::PATIENCE))) {
-                Ok(fetched) => {
-                    context.observer.keys_fetched(kind, KeysOutcome::Read, "");
-                    return self.take(place, kind, fetched);
-                }
-                Err(error) => {
-                    let detail = error.to_string();
-                    context.observer.keys_fetched(kind, KeysOutcome::Failed, &detail);
-                    problems.push(format!("{}: {detail}", kind.as_str()));
-                }
+            let fetched = fetched.unwrap_or(Err(FetchError::Timeout(source::PATIENCE)));
+            context.observer.event(&Event::KeysFetched(KeysFetched {
+                issuer: place.issuer(),
+                source: kind,
+                result: fetched.as_ref().map(|_| ()),
+                at: context.clock.wall(),
+                took: self.now().since(began),
+            }));
+            match fetched {
+                Ok(fetched) => return self.take(place, kind, fetched),
+                Err(error) => problems.push(format!("{}: {error}", kind.as_str())),
             }
         }
         place.pace().fail(problems.join("; "), context.jitter);

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::clock::Heard;
 use crate::context::Context;
+use crate::event::{Event, LedgerAiling};
 use crate::history::{HistoryFile, HistoryFileError, Stored};
 
 mod findings;
@@ -87,6 +88,7 @@ struct Inner {
 /// What this process saw of an issuer. Cheap to clone: a judgement works on a copy.
 #[derive(Clone)]
 struct Seen {
+    issuer: IssuerUrl,
     history: Arc<History>,
     set: Option<Arc<PublishedSet>>,
     /// The latest keys of each source, whether that look could be dated or not.
@@ -98,9 +100,10 @@ struct Seen {
 
 impl Seen {
     /// Nothing is known yet.
-    fn new(issuer: &str) -> Self {
+    fn new(issuer: &IssuerUrl) -> Self {
         Self {
-            history: Arc::new(History::new(issuer)),
+            issuer: issuer.clone(),
+            history: Arc::new(History::new(issuer.as_str())),
             set: None,
             published: BTreeMap::new(),
             left_out: 0,
@@ -209,7 +212,8 @@ impl KeyAge {
         // A body that cannot be read is no sighting of the set before it.
         let Ok(set) = look.body.map(PublishedSet::parse).transpose() else { return };
         let mut seen = self.seen(issuer);
-        let Some(Seen { history, set: held, published, left_out, vouching }) = seen.as_mut() else {
+        let Some(Seen { history, set: held, published, left_out, vouching, .. }) = seen.as_mut()
+        else {
             return;
         };
         if let Some(set) = set {
@@ -279,14 +283,15 @@ impl KeyAge {
     /// where that is allowed, which is while a program starts.
     pub fn read_ledger(&self) {
         if let Some(file) = self.due_ledger() {
-            self.take_ledger(file.read_in_time());
+            self.take_ledger(file, file.read_in_time());
         }
     }
 
     /// The same for later: reads on a thread that may block.
     pub async fn refresh_ledger(&self) {
         if let Some(file) = self.due_ledger() {
-            self.take_ledger(file.read_off_workers().await);
+            let read = file.read_off_workers().await;
+            self.take_ledger(file, read);
         }
     }
 
@@ -299,7 +304,7 @@ impl KeyAge {
         self.0.settings.ledger.as_ref().filter(|_| self.ledger_is_due())
     }
 
-    fn take_ledger(&self, read: Result<Option<Stored>, HistoryFileError>) {
+    fn take_ledger(&self, file: &HistoryFile, read: Result<Option<Stored>, HistoryFileError>) {
         let (now, wall) = (self.0.context.clock.boot(), self.0.context.clock.wall());
         let before = self.0.ledger.load_full();
         let held = before.as_ref().and_then(|ledger| ledger.history.as_ref());
@@ -311,7 +316,8 @@ impl KeyAge {
             Ok(stored)
         });
         if let Err(problem) = &read {
-            self.0.context.observer.ledger_ailing(problem);
+            let ailing = LedgerAiling { path: file.path(), problem };
+            self.0.context.observer.event(&Event::LedgerAiling(ailing));
         }
         let ledger = match read {
             Ok(Stored { history, damage }) => {
@@ -327,8 +333,8 @@ impl KeyAge {
 
     fn seen(&self, issuer: &IssuerUrl) -> MutexGuard<'_, Option<Seen>> {
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.as_ref().is_none_or(|seen| seen.history.issuer() != issuer.as_str()) {
-            *seen = Some(Seen::new(issuer.as_str()));
+        if seen.as_ref().is_none_or(|seen| seen.issuer != *issuer) {
+            *seen = Some(Seen::new(issuer));
         }
         seen
     }

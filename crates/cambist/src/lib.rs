@@ -31,6 +31,7 @@ mod context;
 mod credential;
 pub mod env;
 mod error;
+pub mod event;
 pub mod exchange;
 pub mod files;
 mod flight;
@@ -39,6 +40,7 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+mod principal;
 mod receipt;
 #[cfg(test)]
 mod testing;
@@ -54,9 +56,11 @@ pub use context::Context;
 pub use credential::{Credential, Workload};
 pub use env::Env;
 pub use error::{Class, Error, Reason, UnknownReason};
+pub use event::Event;
 pub use exchange::AccessToken;
 pub use observer::Observer;
-pub use receipt::{Receipt, RequestId};
+pub use principal::Principal;
+pub use receipt::{Purpose, Receipt, RequestId};
 pub use trust::Trust;
 
 /// The README's program is compiled with the documentation.

@@ -7,6 +7,7 @@ use cambist_core::admission::Standing;
 use cambist_core::clock::{BootTime, UnixTime};
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
+use cambist_core::scope::Scope;
 use cambist_key_age::Verdict;
 
 /// The id that one exchange goes by, here and in the tenant's sign-in log: it is sent along as
@@ -39,6 +40,23 @@ impl fmt::Display for RequestId {
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RequestId({self})")
+    }
+}
+
+/// What an exchange is for, and the id that it goes by; known before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Purpose<'a> {
+    /// The token's scope.
+    pub scope: &'a Scope,
+    /// The id that it will be sent with.
+    pub request_id: RequestId,
+}
+
+impl<'a> Purpose<'a> {
+    /// A token for this scope, by an exchange of its own.
+    pub(crate) fn new(scope: &'a Scope) -> Self {
+        Self { scope, request_id: RequestId::random() }
     }
 }
 

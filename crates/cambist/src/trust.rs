@@ -89,6 +89,7 @@ impl Trust {
     pub fn assertions(&self, identity: &Identity) -> Assertions {
         let Inner { config, keys, context, .. } = &*self.0;
         Assertions::new(
+            identity.principal(),
             TokenFile::new(identity.token_file.clone()),
             keys.clone(),
             Admission::new(config.verifier(identity.audience.clone()), config.mode),

@@ -1,5 +1,4 @@
 use cambist_core::scope::Scope;
-use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 
 use super::*;
@@ -8,14 +7,7 @@ use crate::testing::{LOOPBACK, VAULT, World, ask_admin, json, text};
 
 fn admin(world: &World) -> Admin {
     let credential = world.credential(&world.config(&[]), world.context());
-    let clock = Arc::new(world.sim.clock_of(Machine::Pod).clone());
-    Admin::new(
-        door(8422, Vec::new()),
-        credential,
-        world.telemetry.clone(),
-        clock,
-        Protocol::ALL.to_vec(),
-    )
+    world.admin(&credential, world.telemetry.clone())
 }
 
 fn vault() -> Scope {

@@ -29,11 +29,15 @@ impl Changes {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let judgement = &report.judgement;
 
-        let keys: BTreeMap<_, _> =
-            judgement.keys.iter().map(|key| (key.key, (key.role, key.verdict))).collect();
+        let mut keys: BTreeMap<_, _> = BTreeMap::new();
         for key in &judgement.keys {
             let before = said.keys.get(&key.key).copied();
-            if before != Some((key.role, key.verdict)) {
+            // Between two tokens nobody knows who signs: that is no news.
+            let silent = key.role == Role::Unknown;
+            let held = before.filter(|(_, verdict)| silent && *verdict == key.verdict);
+            let now = held.unwrap_or((key.role, key.verdict));
+            keys.insert(key.key, now);
+            if before != Some(now) {
                 tell_key(key, before, platform);
             }
         }
@@ -48,7 +52,7 @@ impl Changes {
         }
         said.keys = keys;
 
-        let suspicious = report.findings.iter().filter(|found| found.id.is_suspicion());
+        let suspicious = report.findings.iter().filter(|found| found.is_suspicion());
         let now: BTreeSet<_> = suspicious.clone().map(|found| (found.id, found.key)).collect();
         for found in suspicious.filter(|found| !said.suspicions.contains(&(found.id, found.key))) {
             tell_suspicion(found, platform);
@@ -139,7 +143,7 @@ fn text(moment: Option<UnixTime>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use cambist_key_age::{Fact, Known, Policy, Source, judge};
+    use cambist_key_age::{Fact, Known, Policy, Signings, Source, judge};
 
     use super::*;
     use crate::testing::Lines;
@@ -152,7 +156,9 @@ mod tests {
         let at = NOW - std::time::Duration::from_secs(days * 86_400);
         let facts = keys.iter().map(|key| Fact::published(*key, at, Source::Public)).collect();
         let published = keys.iter().copied().collect();
-        let known = Known { facts, published, current: Some(keys[0]), ..Known::default() };
+        let token = Signings::of(NOW, NOW + std::time::Duration::from_secs(3600));
+        let known =
+            Known { facts, published, signings: [(keys[0], token)].into(), ..Known::default() };
         Report {
             at: NOW,
             platform: Platform::Kubeadm,

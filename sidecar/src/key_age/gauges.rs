@@ -10,6 +10,10 @@ use cambist_key_age::{KeyJudgement, Role, Verdict};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::event::Event;
+use crate::metrics::Counted;
 
 /// What is scraped of the last judgement. There are no families to be cleared: a key that is gone
 /// from the judgement is gone from the next scrape. A key set has at most 100 keys, and so have
@@ -28,14 +32,23 @@ const VERDICTS: [Verdict; 5] =
 const ROLES: [Role; 5] = [Role::Signer, Role::Verifier, Role::Next, Role::Ghost, Role::Unknown];
 
 impl Gauges {
-    /// The keys were judged.
-    pub(crate) fn judged(&self, report: &Report) {
-        self.change(|last| last.report = Some(Arc::new(report.clone())));
+    pub(crate) fn read(&self, event: &Event<'_>) {
+        match event {
+            Event::Library(cambist::Event::KeysJudged(it)) => self.judged(it.report),
+            Event::Library(cambist::Event::KeysFetched(it)) if it.result.is_ok() => {
+                self.change(|last| last.read_at = Some(it.at));
+            }
+            Event::Library(_)
+            | Event::Refused(_)
+            | Event::TurnedAway(_)
+            | Event::Failed(_)
+            | Event::SentAway(_)
+            | Event::Granted(_) => {}
+        }
     }
 
-    /// The keys were read.
-    pub(crate) fn read(&self, at: UnixTime) {
-        self.change(|last| last.read_at = Some(at));
+    fn judged(&self, report: &Report) {
+        self.change(|last| last.report = Some(Arc::new(report.clone())));
     }
 
     fn change(&self, by: impl FnOnce(&mut Last)) {
@@ -44,6 +57,12 @@ impl Gauges {
 
     fn last(&self) -> Last {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Counted for Arc<Gauges> {
+    fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(self.clone()));
     }
 }
 
@@ -158,7 +177,6 @@ mod tests {
     use cambist_core::jwks::Thumbprint;
     use cambist_key_age::{Fact, Known, Platform, Policy, Source, judge};
     use prometheus_client::encoding::text::encode;
-    use prometheus_client::registry::Registry;
 
     use super::*;
 
@@ -193,7 +211,7 @@ mod tests {
     fn a_hundred_keys_make_bounded_series_and_leave_none_behind() {
         let gauges = Arc::new(Gauges::default());
         let mut registry = Registry::with_prefix("cambist");
-        registry.register_collector(Box::new(gauges.clone()));
+        gauges.register(&mut registry);
         assert_eq!(scrape(&registry), "# EOF\n", "nothing was judged yet");
         gauges.judged(&report(0..100));
         let text = scrape(&registry);

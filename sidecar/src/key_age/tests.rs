@@ -11,7 +11,7 @@ fn rules(extra: &[(&str, &str)]) -> Rules {
 #[test]
 fn the_policy_is_told_in_words() {
     let text = rules(&[]).to_string();
-    for words in ["audit", "replaced after 45 d, gone after 90 d", "3 d of grace", "kubeadm"] {
+    for words in ["audit", "replaced after 45d, gone after 90d", "3d of grace", "kubeadm"] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
     assert!(text.contains("key ledger       none") && text.contains("keys exempt      none"));
@@ -29,7 +29,7 @@ fn the_policy_is_told_in_words() {
     .to_string();
     for words in [
         "enforce",
-        "replaced after 1000 h, gone after 100 d,",
+        "replaced after 41d16h, gone after 100d,",
         "/ledger/history.json, believed as asserted at most",
         &format!("{key} until 2026-12-02T00:00:00Z"),
     ] {
@@ -49,7 +49,7 @@ fn where_the_platform_rotates_itself_ages_only_inform() {
     }
     // Somebody set a limit: then it is judged.
     let judged = rules(&[("CAMBIST_PLATFORM", "eks"), ("CAMBIST_ROTATE_AFTER", "336h")]);
-    assert!(judged.limits_in_words().starts_with("replaced after 14 d"));
+    assert!(judged.limits_in_words().starts_with("replaced after 14d"));
 }
 
 #[test]

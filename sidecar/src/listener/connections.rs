@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Limits;
+use super::gauges::Gauges;
 use super::peer::{Link, Peer};
 use super::phase::{Doing, Phase};
 use super::places::{Held, Patience, Room};
@@ -20,15 +19,6 @@ use super::places::{Held, Patience, Room};
 /// How long to wait at most before looking again: what a connection is doing changes without a
 /// notice.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(25);
-
-/// What is counted; shared with the metrics.
-#[derive(Clone, Debug, Default)]
-pub struct Gauges {
-    /// Connections open now.
-    pub open: Gauge,
-    /// Connections closed from this side, for being idle, slow, or in the way.
-    pub evicted: Counter,
-}
 
 /// The connections of one server.
 #[derive(Debug)]

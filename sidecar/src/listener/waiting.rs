@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cambist_core::scope::Scope;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
 use super::peer::Link;
+use crate::metrics::Counted;
 
 /// The places for those who wait.
 #[derive(Debug)]
@@ -72,9 +74,10 @@ pub struct Place {
 }
 
 impl Waiting {
-    /// So many places, none taken; `gauge` counts those that are.
-    pub fn new(places: usize, gauge: Gauge) -> Arc<Self> {
-        Arc::new(Self { places: places.max(1), gauge, list: Mutex::default() })
+    /// So many places, none taken.
+    pub fn new(places: usize) -> Arc<Self> {
+        let (gauge, list) = (Gauge::default(), Mutex::default());
+        Arc::new(Self { places: places.max(1), gauge, list })
     }
 
     /// How many places there are.
@@ -119,6 +122,12 @@ impl Waiting {
 
     fn count(&self, list: &List) {
         self.gauge.set(i64::try_from(list.taken).unwrap_or(i64::MAX));
+    }
+}
+
+impl Counted for Waiting {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("waiting", "Requests that wait for a new token", self.gauge.clone());
     }
 }
 

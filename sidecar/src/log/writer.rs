@@ -14,8 +14,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use super::Dropped;
 
 /// The most bytes that wait to be written: a few thousand lines.
 const ROOM: usize = 1024 * 1024;
@@ -30,7 +31,7 @@ const WHILE_FULL: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
-    dropped: Counter,
+    dropped: Dropped,
 }
 
 #[derive(Default)]
@@ -55,14 +56,14 @@ impl Writer {
     /// # Errors
     /// If the operating system gives no thread.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let writer = Self { shared: Arc::default(), dropped: Counter::default() };
+        let writer = Self { shared: Arc::default(), dropped: Dropped::default() };
         let this = writer.clone();
         thread::Builder::new().name("log".to_owned()).spawn(move || this.write_to(out))?;
         Ok(writer)
     }
 
     /// How many lines were dropped: for want of room, or because writing them failed.
-    pub fn dropped(&self) -> Counter {
+    pub fn dropped(&self) -> Dropped {
         self.dropped.clone()
     }
 
@@ -70,7 +71,7 @@ impl Writer {
     pub fn line(&self, line: &[u8]) {
         let mut lines = self.lines();
         if line.len() > ROOM - lines.waiting.len() {
-            self.dropped.inc();
+            self.dropped.add(1);
             return;
         }
         let was_empty = lines.waiting.is_empty();
@@ -109,7 +110,7 @@ impl Writer {
             heard = write(&mut out, &chunk).is_ok();
             if !heard {
                 let lines = chunk.iter().filter(|byte| **byte == b'\n').count();
-                self.dropped.inc_by(lines as u64);
+                self.dropped.add(lines as u64);
             }
         }
     }

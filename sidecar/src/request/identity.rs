@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Reason, Rejection, shown};
+use cambist_core::foreign::Foreign;
+
+use super::{Reason, Rejection};
 
 /// Who the tokens are for, as far as it is known here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,9 +79,9 @@ impl Identity {
             let detail = format!(
                 "the request names two identities, the {} {} and the {} {}",
                 first.kind.as_str(),
-                shown(&first.value),
+                Foreign::new(&*first.value),
                 other.kind.as_str(),
-                shown(&other.value)
+                Foreign::new(&*other.value)
             );
             return Err(Rejection::new(Reason::IdentityConflict, detail));
         }
@@ -95,14 +97,14 @@ impl Identity {
             return Ok(());
         }
         let held = match known {
-            Some(known) => format!("{} is {}", first.kind.variable(), shown(known)),
+            Some(known) => format!("{} is {}", first.kind.variable(), Foreign::new(known)),
             None => format!("{} is not set", first.kind.variable()),
         };
         // "Identity not found" is what the metadata service says, and what SDKs look for.
         let detail = format!(
             "Identity not found: the request names the {} {}, and this sidecar's {held}",
             first.kind.as_str(),
-            shown(&first.value)
+            Foreign::new(&*first.value)
         );
         Err(Rejection::new(Reason::IdentityNotFound, detail))
     }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use cambist_core::foreign::Foreign;
+
 use super::identity::{Kind, Selector};
-use super::{Reason, Rejection, shown};
+use super::{Reason, Rejection};
 
 /// More parameters than any client sends, few enough to compare each with each.
 const MAX_PARAMETERS: usize = 32;
@@ -27,7 +29,8 @@ impl<'r> Query<'r> {
             let (name, value) = (decode(name)?, decode(value)?);
             // Two spellings of one name are one name: whoever reads the other one is misled.
             if names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-                let detail = format!("the parameter {} is there more than once", shown(&name));
+                let detail =
+                    format!("the parameter {} is there more than once", Foreign::new(&*name));
                 return Err(Rejection::new(Reason::Query, detail));
             }
             if names.len() == MAX_PARAMETERS {
@@ -70,14 +73,14 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Rejection> {
         bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
     });
     if !whole || !text.is_ascii() {
-        let detail = format!("{} is not percent-encoded", shown(text));
+        let detail = format!("{} is not percent-encoded", Foreign::new(text));
         return Err(Rejection::new(Reason::Query, detail));
     }
     let blanks = text.replace('+', " ");
     match percent_encoding::percent_decode_str(&blanks).decode_utf8() {
         Ok(decoded) => Ok(Cow::Owned(decoded.into_owned())),
         Err(_) => {
-            let detail = format!("{} is not UTF-8 once it is decoded", shown(text));
+            let detail = format!("{} is not UTF-8 once it is decoded", Foreign::new(text));
             Err(Rejection::new(Reason::Query, detail))
         }
     }

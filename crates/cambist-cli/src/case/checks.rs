@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::headers;
 use cambist_core::jwks::{KeyId, Thumbprint};
+use cambist_core::names;
 use cambist_key_age::checks::{
     self, Answer, DiscoveryAccess, Document, ExternalSigner, FileKind as Kind, Flags, KeyFile, Tls,
 };
@@ -12,7 +14,6 @@ use cambist_key_age::{Finding, History, PublishedSet};
 
 use super::{Case, jwks_uri, set};
 use crate::collect::look::{FileKind, Look, NodeSeen, Reply, Signature, TokenSeen};
-use crate::time::http_date;
 
 /// How far apart looks may be whose nodes are compared.
 const SAME_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -39,12 +40,10 @@ fn history(case: &Case, before: Option<&History>) -> Vec<Finding> {
     out.extend(checks::never_rotated(history, source));
     // The look itself ends every pause: how long was it before that?
     out.extend(checks::pauses(before.unwrap_or(history), source, policy, now));
-    out.extend(checks::foreign_keys(history));
+    out.extend(checks::foreign_keys(history, policy));
     out.extend(checks::returned_keys(history, source));
-    let own = policy.limits.map(|limits| limits.rotate_after());
-    if let Some(cadence) = case.platform.cadence().or(own) {
-        out.extend(checks::unplanned_rotation(history, source, cadence, policy, now));
-    }
+    let cadence = case.platform.cadence();
+    out.extend(checks::unplanned_rotation(history, source, cadence, policy, now));
     out.extend(checks::removed_too_soon(history, source, policy, now));
     out.extend(checks::short_overlap(history, source, policy, now));
     out.extend(checks::signed_too_soon(history, source, policy));
@@ -142,8 +141,7 @@ fn tls(case: &Case) -> Vec<Finding> {
     for reply in [&public.discovery, &public.jwks].into_iter().flatten() {
         let Some(not_after) = reply.certificate_ends else { continue };
         for mut finding in checks::weak_tls(&Tls { not_after, ..sound.clone() }, case.now) {
-            let host = reply.url.parse::<http::Uri>().ok();
-            let host = host.as_ref().and_then(|url| url.authority());
+            let host = names::authority(&reply.url);
             finding.evidence.extend(host.map(|host| format!("at {host}")));
             // Both documents are mostly at one host.
             if !out.contains(&finding) {
@@ -173,10 +171,10 @@ fn answer(document: Document, reply: &Reply, at: UnixTime) -> Answer {
         status: reply.status,
         redirects: reply.location.clone().filter(|_| redirects).into_iter().collect(),
         content_type: reply.content_type.clone(),
-        date: reply.date.as_deref().and_then(http_date),
+        date: reply.date.as_deref().and_then(headers::date),
         age: reply.age.as_ref().map(|_| reply.in_cache()),
         max_age: reply.max_age(),
-        last_modified: reply.last_modified.as_deref().and_then(http_date),
+        last_modified: reply.last_modified.as_deref().and_then(headers::date),
         etag: reply.etag.clone(),
         body,
     }

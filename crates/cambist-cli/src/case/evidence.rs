@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::evidence::FileTime;
 use cambist_key_age::published::PublishedKey;
-use cambist_key_age::{Fact, Grade, PublishedSet};
+use cambist_key_age::{Fact, Grade, History, PublishedSet, Source};
 
 use crate::collect::look::{FileKind, FileSeen, Look, NodeSeen};
 use crate::key::der::Certificate;
 
 /// Certificates and dates in the key set, the times of key files, and the API server's start; none
-/// known better than `own`.
+/// known better than `own`. `history` has this look in it.
 pub(super) fn facts(
     look: &Look,
+    history: &History,
     public: Option<&PublishedSet>,
     api: Option<&PublishedSet>,
     own: Grade,
@@ -23,7 +24,7 @@ pub(super) fn facts(
     for look in look.all() {
         out.extend(look.nodes.iter().flat_map(|node| files(look, node)));
     }
-    out.extend(loaded(look, api));
+    out.extend(loaded(look, history, api));
     out.into_iter().map(|fact| fact.at_most(own)).collect()
 }
 
@@ -31,19 +32,21 @@ fn dated(look: &Look, jwk: &PublishedKey) -> Vec<Fact> {
     let Some(key) = jwk.thumbprint else { return Vec::new() };
     let certificate = jwk.certificate.as_deref().and_then(Certificate::parse);
     // A certificate over another key says nothing of this one.
-    let certificate = certificate.filter(|it| Thumbprint::of_spki(it.spki) == key);
+    let certificate = certificate.filter(|it| Thumbprint::of_spki(&it.spki) == key);
     let certified = certificate.map(|it| Fact::certified(key, it.not_before, look.at));
     let issued = jwk.issued.map(|issued| Fact::dated(key, issued, look.at));
     certified.into_iter().chain(issued).collect()
 }
 
 /// An API server reads its keys once, when it starts, unless an external signer has them. Between
-/// the metrics and the key set a load balancer may have chosen, so that this is an assertion.
-fn loaded(look: &Look, api: Option<&PublishedSet>) -> Vec<Fact> {
+/// the metrics and the key set a load balancer may have chosen, so that this is an assertion; and none
+/// at all of a key that an API server's set was seen without since.
+fn loaded(look: &Look, history: &History, api: Option<&PublishedSet>) -> Vec<Fact> {
     let metrics = look.metrics.as_ref().filter(|metrics| !metrics.external_signer);
     let Some(started) = metrics.and_then(|metrics| metrics.started) else { return Vec::new() };
     let keys = api.into_iter().flat_map(PublishedSet::thumbprints);
-    let past = keys.filter(|_| started <= look.at);
+    let since = |key: &Thumbprint| !history.lacked(Source::Api, *key, started);
+    let past = keys.filter(|key| started <= look.at && since(key));
     past.map(|key| Fact::loaded(key, started, look.at).at_most(Grade::Asserted)).collect()
 }
 

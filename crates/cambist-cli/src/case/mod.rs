@@ -1,14 +1,15 @@
 //! A case: what was seen now and before, judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cambist_core::clock::{Clock, Reading, UnixTime};
+use cambist_core::headers;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::history::LeftOut;
 use cambist_key_age::{
     Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
-    Source, judge,
+    Signings, Source, Watch, judge,
 };
 
 use crate::cli::issuer::{PolicyArgs, Sources, State};
@@ -100,10 +101,12 @@ fn judged(
     let primary = history.primary();
     // What only both together show, such as an absence before a first sighting, is known no better
     // than the lesser of them.
-    let mut facts = history.facts(primary, ledger.trust.min(own));
-    facts.extend(ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust)));
-    facts.extend(fresh.facts(primary, own));
-    facts.extend(evidence::facts(&look, public.as_ref(), api.as_ref(), own));
+    let mut facts = history.facts(primary, ledger.trust.min(own), &policy);
+    facts.extend(
+        ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust, &policy)),
+    );
+    facts.extend(fresh.facts(primary, own, &policy));
+    facts.extend(evidence::facts(&look, &history, public.as_ref(), api.as_ref(), own));
     let published: BTreeSet<Thumbprint> = match (&public, &api) {
         (Some(set), _) | (None, Some(set)) => set.thumbprints().collect(),
         (None, None) => BTreeSet::new(),
@@ -115,8 +118,8 @@ fn judged(
     );
     let mut told = std::collections::HashSet::new();
     facts.retain(|fact| told.insert(fact.clone()));
-    let known =
-        Known { facts, published, signings: history.signings().clone(), current: current(&look) };
+    let watch = Watch::of([&history], primary);
+    let known = Known { facts, published, signings: signings(&history, &look), watch };
     let clock_error = clock_error(&look, sources.now.is_some());
     let reading = Reading::new(now, clock_error.unwrap_or_default());
     let mut judgement = judge(&known, &policy, reading);
@@ -149,11 +152,15 @@ fn judged(
     Ok(case)
 }
 
-/// The key that signed the newest token.
-fn current(look: &Look) -> Option<Thumbprint> {
-    let tokens = look.all().flat_map(|look| &look.tokens);
-    let signed = tokens.filter_map(|token| Some((token.issued_at, token.signer()?)));
-    signed.max_by_key(|(at, _)| *at).map(|(_, key)| key)
+/// What was seen of tokens before, and now: also by a clock that is too wrong for the history.
+fn signings(history: &History, look: &Look) -> BTreeMap<Thumbprint, Signings> {
+    let mut out = history.signings().clone();
+    for token in look.all().flat_map(|look| &look.tokens) {
+        let Some(key) = token.signer() else { continue };
+        let seen = Signings::of(token.issued_at, token.expires_at);
+        out.entry(key).and_modify(|held| *held = held.join(seen)).or_insert(seen);
+    }
+    out
 }
 
 /// What became of the looks that were to be remembered.
@@ -181,7 +188,7 @@ fn remember_one(history: &mut History, look: &Look, out: &mut Remembered) {
         // What says nothing may be kept for as long as kube-apiserver says.
         let kept = reply.max_age().unwrap_or(seen.stale);
         seen.stale = kept.saturating_add(reply.in_cache());
-        let modified = reply.last_modified.as_deref().and_then(crate::time::http_date);
+        let modified = reply.last_modified.as_deref().and_then(headers::date);
         seen.last_modified = modified.or(seen.last_modified);
         seen.etag = reply.etag.clone();
         match history.observe(&seen) {

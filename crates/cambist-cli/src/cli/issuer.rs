@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration;
 use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Plain;
+pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{assumption, basis, every, grade, profile, severity, within};
 use crate::store::StateName;
-use crate::time::{duration, moment};
+use crate::time::moment;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IssuerCommand {
@@ -60,11 +62,22 @@ pub(crate) enum IssuerCommand {
         cambist issuer needs-rotation --issuer URL --state file:history.json && ./rotate.sh\n  \
         cambist issuer needs-rotation --issuer URL --state file:history.json --within 75%")]
     NeedsRotation(NeedsRotation),
-    /// Print the dates of a safe rotation
+    /// Print the steps and dates of a rotation that interrupts nobody
     #[command(after_help = "Examples:\n  \
-        cambist issuer plan --start 2026-12-01\n  \
-        cambist issuer plan --profile kubeadm --max-token-ttl 365d")]
+        cambist issuer plan --issuer URL --state file:history.json\n  \
+        cambist issuer plan --profile arc-k3s --start 2026-12-01 --max-token-ttl 365d")]
     Plan(Plan),
+    /// Say by exit code whether the next step of a rotation is safe now
+    ///
+    /// Exit codes: 0 it is, 1 it is not (or not yet), 3 what would tell was not looked at, 64 usage.
+    #[command(after_help = "Examples:\n  \
+        # every API server accepts the new key: it may be published\n  \
+        cambist issuer gate publish new.pub --kubeconfig K --api-server https://10.0.0.1:6443 --api-server https://10.0.0.2:6443\n\n  \
+        # it was public for a day: it may sign\n  \
+        cambist issuer gate sign new.pub --issuer URL --state file:history.json\n\n  \
+        # every API server signs with another key, and nothing that this one signed is alive\n  \
+        cambist issuer gate retire old.pub --kubeconfig K --mint kube-system/cambist --state file:history.json")]
+    Gate(AskGate),
     /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
     #[command(after_help = "Example:\n  cambist issuer kid /etc/kubernetes/pki/sa.pub")]
     Kid(Kid),
@@ -135,28 +148,28 @@ pub(crate) struct State {
 
 /// What keys are held against.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Policy")]
+#[command(next_help_heading = "Policy (a DURATION has its unit: s, m, h, d or w)")]
 pub(crate) struct PolicyArgs {
     /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener.
     #[arg(long, default_value = "auto", value_parser = profile)]
     pub(crate) profile: Profile,
     /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) rotate_after: Option<Duration>,
     /// Publish no key for longer than [default: 90d].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) expire_after: Option<Duration>,
     /// How far beyond a limit a key may be before anybody says so.
-    #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration::parse)]
     pub(crate) grace: Duration,
     /// The longest life of a token, and so the least overlap of two keys.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub(crate) max_token_ttl: Duration,
     /// How long observations may pause; two hours more than a day, since no daily job is exact.
-    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = duration::parse)]
     pub(crate) max_gap: Duration,
     /// How often an external signer has the API server fetch its keys; --apiserver-metrics do not say.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
     pub(crate) signer_refresh: Duration,
     /// From which event ages are counted: conservative, trust, material, activation.
     #[arg(long, value_name = "BASIS", default_value = "conservative", value_parser = basis)]
@@ -225,7 +238,7 @@ pub(crate) struct Observe {
     /// Write what was collected to a file, to be judged elsewhere with `check --offline`.
     #[arg(long, value_name = "FILE", conflicts_with = "every")]
     pub(crate) bundle: Option<PathBuf>,
-    /// Look again every so often, until SIGTERM or Ctrl-C.
+    /// Look again every so often, such as 1h, until SIGTERM or Ctrl-C.
     #[arg(long, value_name = "DURATION", value_parser = every)]
     pub(crate) every: Option<Duration>,
     /// How to print each look.
@@ -247,6 +260,8 @@ pub(crate) struct ShowHistory {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Explain {
     /// The key's kid, its thumbprint, or the beginning of either.
+    // A kid is base64url, and may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) kid: String,
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -280,39 +295,11 @@ pub(crate) struct NeedsRotation {
     pub(crate) policy: PolicyArgs,
     /// Count a key that will be due within this time, or that has used up this share of its time,
     /// such as 7d or 75%.
-    #[arg(long, visible_alias = "expires-in", value_name = "TIME", value_parser = within)]
+    #[arg(long, visible_alias = "expires-in", value_name = "DURATION|SHARE", value_parser = within)]
     pub(crate) within: Option<Within>,
     /// Say nothing; the exit code says it all.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Plan {
-    /// When the new key is to be published [default: now].
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) start: Option<UnixTime>,
-    /// How long relying parties cache a key set.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
-    pub(crate) cache_ttl: Duration,
-    /// The longest life of a token.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub(crate) max_token_ttl: Duration,
-    /// What to add before the old key is dropped.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub(crate) margin: Duration,
-    /// How long the new key may sign before the next rotation.
-    #[arg(long, value_name = "DURATION", default_value = "45d", value_parser = duration)]
-    pub(crate) rotate_after: Duration,
-    /// The platform, whose steps are printed; see `issuer check --help`.
-    #[arg(long, default_value = "kubeadm", value_parser = profile)]
-    pub(crate) profile: Profile,
-    /// How to print it.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Plain,
-    /// The time to reckon with instead of the clock's.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) now: Option<UnixTime>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) mod issuer;
+pub(crate) mod rotation;
 mod value;
 
 pub(crate) use issuer::IssuerCommand;

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration;
+use cambist_core::names::{is_namespace, is_object_name};
 use cambist_key_age::{AgeBasis, Grade, Platform, Severity};
 
-use crate::time::{duration, moment};
+use super::rotation::Account;
+use crate::time::moment;
 
 /// The platform, or whatever the issuer's URL gives away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +55,28 @@ pub(super) fn assumption(text: &str) -> Result<UnixTime, String> {
     }
 }
 
+pub(super) fn account(text: &str) -> Result<Account, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if is_namespace(namespace) && is_object_name(name) => {
+            Ok(Account { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("expected NAMESPACE/ACCOUNT, such as kube-system/cambist".to_owned()),
+    }
+}
+
+fn parsed(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|problem| problem.to_string())
+}
+
 pub(super) fn every(text: &str) -> Result<Duration, String> {
-    let every = duration(text)?;
+    let every = parsed(text)?;
     let enough = every >= Duration::from_secs(60);
     enough.then_some(every).ok_or_else(|| "issuers are asked at most once a minute".to_owned())
 }
 
 pub(super) fn within(text: &str) -> Result<Within, String> {
     match text.strip_suffix('%') {
-        None => duration(text).map(Within::Time),
+        None => parsed(text).map(Within::Time),
         Some(share) => match share.parse() {
             Ok(share @ 1..=100) => Ok(Within::Share(share)),
             _ => Err("a share is from 1% to 100%".to_owned()),

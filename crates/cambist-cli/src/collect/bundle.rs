@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cambist_core::JsonError;
 use cambist_core::foreign::Foreign;
+use cambist_core::json;
 use cambist_core::jwks::SECRET_MEMBERS;
 use serde_json::Value;
 
@@ -67,8 +68,8 @@ fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
         }
         _ => {}
     }
-    let look: Look = serde_json::from_str(&text)
-        .map_err(|e| failed(format!("is no bundle: it is {}", JsonError::from(e))))?;
+    let look: Look =
+        json::read(text.as_bytes()).map_err(|e| failed(format!("is no bundle: it is {e}")))?;
     match issuer.filter(|issuer| *issuer != look.issuer) {
         Some(expected) => {
             let (expected, found) = (Foreign::new(expected), Foreign::new(&look.issuer));
@@ -105,4 +106,38 @@ fn without_secrets(look: &Look) -> Look {
         }
     }
     look
+}
+
+#[cfg(test)]
+mod tests {
+    use cambist_core::clock::UnixTime;
+
+    use super::*;
+
+    #[test]
+    fn an_array_of_its_members_is_no_bundle() {
+        let look = Look::new("https://i.test", UnixTime::from_secs(0));
+        let object = serde_json::to_value(&look).unwrap();
+        let members = [
+            "schemaVersion",
+            "issuer",
+            "at",
+            "public",
+            "api",
+            "tokens",
+            "nodes",
+            "metrics",
+            "tlsFault",
+            "discoveryAccess",
+            "problems",
+        ];
+        let array = Value::from(members.map(|name| object[name].clone()).to_vec());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bundle.json");
+        std::fs::write(&path, object.to_string()).unwrap();
+        assert!(read(&path, None).is_ok());
+        std::fs::write(&path, array.to_string()).unwrap();
+        let told = read(&path, None).unwrap_err().to_string();
+        assert!(told.contains("but is an array"), "{told}");
+    }
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cambist_core::clock::{Reading, UnixTime};
+use cambist_core::headers;
 use cambist_core::jwks::Thumbprint;
 use cambist_core::token::{Claims, ProjectedToken};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-use crate::time::http_date;
 
 /// The version of a bundle's form.
 pub(crate) const VERSION: u32 = 1;
@@ -277,23 +276,17 @@ impl TokenSeen {
 impl Reply {
     /// For how long the reply says it may be kept.
     pub(crate) fn max_age(&self) -> Option<Duration> {
-        let directives = self.cache_control.iter().flat_map(|v| v.split(',')).map(str::trim);
-        let pairs = directives.filter_map(|d| d.split_once('='));
-        let mut ages = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
-        ages.next()
-            .and_then(|(_, secs)| secs.trim_matches('"').parse().ok().map(Duration::from_secs))
+        headers::max_age(self.cache_control.as_deref())
     }
 
     /// For how long it has been in a cache.
     pub(crate) fn in_cache(&self) -> Duration {
-        Duration::from_secs(
-            self.age.as_deref().and_then(|age| age.trim().parse().ok()).unwrap_or(0),
-        )
+        self.age.as_deref().and_then(headers::seconds).unwrap_or_default()
     }
 
     /// The server's clock when the reply arrived: `Date`, and the time since in a cache.
     pub(crate) fn server_time(&self) -> Option<UnixTime> {
-        Some(http_date(self.date.as_deref()?)? + self.in_cache())
+        Some(headers::date(self.date.as_deref()?)? + self.in_cache())
     }
 
     /// When it came, by a clock that said `at`, and how wrong that is by the server's.

@@ -14,9 +14,10 @@ pub(crate) mod http;
 pub(crate) mod look;
 mod manifest;
 mod metrics;
+pub(crate) mod mint;
 mod node;
 mod public;
-mod tokens;
+pub(crate) mod tokens;
 
 pub(crate) use look::Look;
 use look::NodeSeen;

@@ -24,9 +24,20 @@ pub(crate) async fn read(path: &Path) -> Result<ProjectedToken, TokenFileError> 
 pub(crate) fn collect(look: &mut Look, path: &Path, token: &ProjectedToken) {
     let sets = [(true, &look.public.jwks), (false, &look.api.jwks)];
     let sets: Vec<_> = sets.into_iter().filter_map(|(is, reply)| Some((is, set(reply)?))).collect();
+    let seen = seen(path.display().to_string(), token, &sets);
+    let seen = TokenSeen { changed: changed(path), ..seen };
+    if let Signature::Unchecked { detail } = &seen.signature {
+        let detail = format!("{}: {detail}", seen.path);
+        look.problem("token", detail);
+    }
+    look.tokens.push(seen);
+}
+
+/// A token that is called `path`, held against these key sets; `true` marks the public one.
+pub(crate) fn seen(path: String, token: &ProjectedToken, sets: &[(bool, KeySet)]) -> TokenSeen {
     let claims = token.claims();
-    let seen = TokenSeen {
-        path: path.display().to_string(),
+    TokenSeen {
+        path,
         issuer: claims.issuer.clone(),
         subject: claims.subject.clone(),
         audiences: claims.audiences.clone(),
@@ -34,14 +45,9 @@ pub(crate) fn collect(look: &mut Look, path: &Path, token: &ProjectedToken) {
         issued_at: claims.issued_at,
         expires_at: claims.expires_at,
         warn_after: claims.bound.warn_after,
-        changed: changed(path),
-        signature: verify(token, &sets),
-    };
-    if let Signature::Unchecked { detail } = &seen.signature {
-        let detail = format!("{}: {detail}", seen.path);
-        look.problem("token", detail);
+        changed: None,
+        signature: verify(token, sets),
     }
-    look.tokens.push(seen);
 }
 
 /// The modification time of what the link points to: the kubelet writes each version anew.

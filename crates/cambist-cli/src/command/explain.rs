@@ -3,16 +3,17 @@
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_key_age::interval::Age;
 use cambist_key_age::{Fact, Severity};
 
 use crate::case;
 use crate::cli::Plain;
 use crate::cli::issuer::Explain;
-use crate::output;
+use crate::output::{self, table::watched};
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
-use crate::time::{relative, rough};
+use crate::time::relative;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
@@ -42,9 +43,9 @@ pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
     Outcome::print(match args.output {
         Plain::Json => output::json(&serde_json::json!({
             "schemaVersion": 1, "issuer": report.issuer, "now": report.now,
-            "key": key, "facts": facts, "findings": findings,
+            "key": key, "facts": facts, "findings": findings, "watch": report.watch,
         })),
-        Plain::Table => tell(key, &facts, &findings, report.now),
+        Plain::Table => tell(key, &facts, &findings, &report),
     })
 }
 
@@ -52,9 +53,9 @@ fn tell(
     key: &ReportedKey,
     facts: &[&Fact],
     findings: &[&ReportedFinding],
-    now: UnixTime,
+    report: &Report,
 ) -> String {
-    let judged = &key.judged;
+    let (judged, now) = (&key.judged, report.now);
     let mut out = String::new();
     let mut line = |name: &str, text: String| _ = writeln!(out, "{name:<14}{text}");
     let moment = |at: UnixTime| format!("{at} ({})", relative(at, now));
@@ -84,14 +85,17 @@ fn tell(
             line(name, moment(at));
         }
     }
+    line("watched", watched(&report.watch, now));
     out.push_str("\nevidence (the facts that decide are marked)\n");
     for fact in facts {
         let mark = if judged.evidence.contains(fact) { '*' } else { ' ' };
         _ = writeln!(out, " {mark} {}", plain(&fact.to_string()));
     }
-    for conflict in &judged.conflicts {
+    let conflicts = judged.conflicts.iter().map(|it| ("contradiction", it));
+    let disputed = judged.disputed.iter().map(|it| ("what was seen counts, the date does not", it));
+    for (what, conflict) in conflicts.chain(disputed) {
         let (late, early) = (conflict.not_before.to_string(), conflict.not_after.to_string());
-        _ = writeln!(out, "\ncontradiction\n   {}\n   {}", plain(&late), plain(&early));
+        _ = writeln!(out, "\n{what}\n   {}\n   {}", plain(&late), plain(&early));
     }
     for it in findings {
         let text = it.finding.evidence.join("; ");

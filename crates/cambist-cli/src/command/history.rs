@@ -75,7 +75,8 @@ fn value(history: &History) -> String {
         .map(|run| {
             json!({
                 "source": run.source, "keys": run.keys, "from": run.from, "to": run.to, "looks": run.n,
-                "staleSeconds": run.stale.as_secs(), "lastModified": run.last_modified, "etag": run.etag,
+                "staleSeconds": run.stale.as_secs(), "longestPauseSeconds": run.pause.map(|pause| pause.as_secs()),
+                "bestAt": run.best.at, "bestStaleSeconds": run.best.stale.as_secs(), "lastModified": run.last_modified, "etag": run.etag,
             })
         })
         .collect();

@@ -10,6 +10,7 @@ use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 mod check;
 mod diff;
 mod explain;
+mod gate;
 mod history;
 mod kid;
 mod needs_rotation;
@@ -27,7 +28,8 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         Command::Issuer(IssuerCommand::NeedsRotation(args)) => {
             needs_rotation::run(&args, world).await
         }
-        Command::Issuer(IssuerCommand::Plan(args)) => plan::run(&args, world),
+        Command::Issuer(IssuerCommand::Plan(args)) => plan::run(&args, world).await,
+        Command::Issuer(IssuerCommand::Gate(args)) => gate::run(&args, world).await,
         Command::Issuer(IssuerCommand::Kid(args)) => kid::run(&args),
         Command::Token(TokenCommand::Inspect(args)) => inspect(&args, world),
         Command::Completions { shell } => {
@@ -75,5 +77,7 @@ fn manual(path: &[String]) -> Outcome {
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod tests;

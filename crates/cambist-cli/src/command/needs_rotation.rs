@@ -34,12 +34,14 @@ fn decide(case: &Case, within: Option<Within>) -> Outcome {
         return Outcome::fail(OTHER, format!("no key set could be read: {}", problems.join("; ")));
     }
     let judged = &case.judgement;
-    if judged.verdict == Verdict::Suspect {
-        return said(NEEDS, "yes: a key is suspect; see `cambist issuer check`".to_owned());
+    if let Some(found) = case.findings.iter().find(|found| found.id.is_compromise()) {
+        return said(NEEDS, format!("yes: {} {}", found.id, found.id.title()));
     }
-    // A retired key that is still published is mended by the rotation's last step, too.
-    if judged.verdict >= Verdict::Due {
-        return said(NEEDS, format!("yes: {}", judged.verdict));
+    // A retired key that is still published is mended by the rotation's last step, too. What is only
+    // suspect is not mended by another key.
+    let by_age = judged.keys.iter().map(|key| key.age_verdict).max().unwrap_or_default();
+    if by_age >= Verdict::Due {
+        return said(NEEDS, format!("yes: {by_age}"));
     }
     // While nobody knows which key signs, the youngest is the one that may do so the longest.
     let signs =

@@ -1,84 +1,220 @@
-//! `cambist issuer plan`: the dates of a rotation that interrupts nobody.
+//! `cambist issuer plan`: the steps of a rotation that interrupts nobody, with their dates.
 
-use std::time::Duration;
+use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
-use cambist_key_age::{CheckId, Platform};
-use serde::Serialize;
+use cambist_core::duration::rough;
+use cambist_key_age::rotation::{Act, Course, Dated, Times};
+use cambist_key_age::{Platform, Role};
+use serde_json::{Value, json};
 
+use crate::case::{self, Case, CaseError};
 use crate::cli::Plain;
 use crate::cli::issuer::{Plan, Profile};
+use crate::collect::CollectError;
 use crate::output;
-use crate::output::table::grid;
-use crate::time::rough;
-use crate::world::{Outcome, World};
+use crate::policy;
+use crate::text::plain;
+use crate::time::{day, relative};
+use crate::world::{Outcome, USAGE, World};
 
-/// One step.
-#[derive(Debug, Serialize)]
-struct Step {
-    at: UnixTime,
-    date: String,
-    what: &'static str,
-    why: String,
-}
-
-pub(super) fn run(args: &Plan, world: &World<'_>) -> Outcome {
-    let start = args.start.unwrap_or_else(|| world.clock(args.now).wall());
-    let platform = match args.profile {
-        Profile::Of(platform) => platform,
-        Profile::Auto => Platform::Kubeadm,
+pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
+    if let Err(wrong) = args.waits.check() {
+        return Outcome::fail(USAGE, wrong);
+    }
+    let now = world.clock(args.sources.now).wall();
+    let case = match case::open(&args.sources, &args.state, &args.policy, world).await {
+        Ok(case) => Some(case),
+        // Without an issuer there are dates all the same, for a cluster that nobody looked at.
+        Err(CaseError::Collect(CollectError::NoIssuer)) => None,
+        Err(error) => return super::check::fail(&error),
     };
-    let steps = steps(args, start);
-    let remedy = CheckId::K001.remediation(platform);
+    let platform = match &case {
+        Some(case) => case.platform,
+        None => match args.policy.profile {
+            Profile::Of(platform) => platform,
+            Profile::Auto => Platform::Kubeadm,
+        },
+    };
+    let limits = match policy::policy(&args.policy, platform) {
+        Ok(policy) => policy.limits,
+        Err(error) => return Outcome::fail(USAGE, error),
+    };
+    let due = case.as_ref().and_then(due);
+    let cache = args.waits.cache_ttl;
+    let in_time = due.map(|due| (due - cache).max(now));
+    let times = Times {
+        publish: args.start.or(in_time).unwrap_or(now),
+        cache,
+        life: args.policy.max_token_ttl,
+        margin: args.waits.margin,
+        limits,
+    };
+    let course = Course::of(platform);
+    if let (Course::Steps { .. }, Err(misfit)) = (course, times.fit()) {
+        return Outcome::fail(USAGE, misfit);
+    }
+    let told = Told { args, platform, course, times, case: case.as_ref(), now };
     Outcome::print(match args.output {
-        Plain::Json => output::json(&serde_json::json!({
-            "schemaVersion": 1,
-            "platform": platform,
-            "steps": steps,
-            "how": remedy,
-        })),
-        Plain::Table => {
-            let rows =
-                steps.iter().map(|it| vec![it.date.clone(), it.what.to_owned(), it.why.clone()]);
-            let rows: Vec<_> = rows.collect();
-            let table = grid(&["WHEN", "WHAT", "WHY"], &rows, str::to_owned);
-            format!("{table}\non {platform}: {remedy}\n")
-        }
+        Plain::Json => output::json(&told.json()),
+        Plain::Table => told.table(),
     })
 }
 
-fn steps(args: &Plan, start: UnixTime) -> [Step; 4] {
-    let step = |after: Duration, what, why| {
-        let at = start + after;
-        Step { at, date: at.to_string(), what, why }
-    };
-    let (cache, life, margin) = (args.cache_ttl, args.max_token_ttl, args.margin);
-    // Tokens that the old key signed a moment before the switch live this much longer.
-    let drop = cache.saturating_add(life).saturating_add(margin);
-    [
-        step(
-            Duration::ZERO,
-            "publish the new key beside the old one",
-            "relying parties must know it before it signs".to_owned(),
-        ),
-        step(
-            cache,
-            "sign with the new key",
-            format!("caches hold the old key set for up to {}", rough(cache)),
-        ),
-        step(
-            drop,
-            "publish the new key alone",
-            format!(
+/// By when the key that signs now has to be replaced.
+fn due(case: &Case) -> Option<UnixTime> {
+    let signers = case
+        .judgement
+        .keys
+        .iter()
+        .filter(|key| matches!(key.role, Role::Signer | Role::Ghost | Role::Unknown));
+    signers.filter_map(|key| key.rotate_by).max()
+}
+
+struct Told<'a> {
+    args: &'a Plan,
+    platform: Platform,
+    course: Course,
+    times: Times,
+    case: Option<&'a Case>,
+    now: UnixTime,
+}
+
+impl Told<'_> {
+    fn dated(&self) -> Vec<Dated> {
+        match self.course {
+            Course::Steps { steps, .. } => self.times.date(steps),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is said of the platform.
+    fn note(&self) -> Option<&'static str> {
+        match self.course {
+            Course::Automatic(note) => Some(note),
+            Course::Steps { note, .. } => note,
+            _ => None,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let step = |it: &Dated| {
+            json!({
+                "at": it.at, "date": it.at.to_string(), "acts": it.step.acts, "how": it.step.how,
+                "gates": self.gates(it), "why": self.why(it),
+            })
+        };
+        json!({
+            "schemaVersion": 2,
+            "platform": self.platform,
+            "issuer": self.case.map(|case| &case.look.issuer),
+            "automatic": matches!(self.course, Course::Automatic(_)),
+            "steps": self.dated().iter().map(step).collect::<Vec<_>>(),
+            "next": self.next(),
+            "note": self.note(),
+        })
+    }
+
+    /// When the next rotation begins, where somebody has to begin it.
+    fn next(&self) -> Option<UnixTime> {
+        self.times.next().filter(|_| matches!(self.course, Course::Steps { .. }))
+    }
+
+    fn table(&self) -> String {
+        let mut out = String::new();
+        match self.case {
+            Some(case) => {
+                _ = writeln!(out, "issuer    {}", plain(&case.look.issuer));
+                _ = writeln!(out, "platform  {}", self.platform);
+                let due = due(case).map_or_else(
+                    || "nothing limits the age of the key that signs now".to_owned(),
+                    |at| {
+                        format!(
+                            "the key that signs now is to be replaced by {} ({})",
+                            day(at),
+                            relative(at, self.now)
+                        )
+                    },
+                );
+                _ = writeln!(out, "verdict   {}; {due}", case.judgement.verdict);
+            }
+            None => {
+                let how = match self.args.policy.profile {
+                    Profile::Auto => {
+                        "no --issuer and no --profile: taken to run its own API server"
+                    }
+                    Profile::Of(_) => "no --issuer: not looked at",
+                };
+                _ = writeln!(out, "platform  {} ({how})", self.platform);
+            }
+        }
+        let steps = self.dated();
+        for (n, it) in steps.iter().enumerate() {
+            let acts = it.step.acts.iter().map(|act| act.as_str()).collect::<Vec<_>>().join("; ");
+            _ = writeln!(
+                out,
+                "\n{}. {}  from {} ({})",
+                n + 1,
+                acts,
+                it.at,
+                relative(it.at, self.now)
+            );
+            if let Some(why) = self.why(it) {
+                _ = writeln!(out, "   why   {why}");
+            }
+            for gate in self.gates(it) {
+                _ = writeln!(out, "   first {gate}");
+            }
+            _ = writeln!(out, "   do    {}", it.step.how);
+        }
+        if let Some(note) = self.note() {
+            _ = writeln!(out, "\nnote      {note}");
+        }
+        if let Some(next) = self.next() {
+            _ = writeln!(
+                out,
+                "next      publish the key after this one on {}, so that it signs before this one is due",
+                day(next)
+            );
+        }
+        out
+    }
+
+    /// What says whether the step is safe, as it has to be called.
+    fn gates(&self, it: &Dated) -> Vec<String> {
+        // What one step does together cannot be asked about in its middle.
+        let together = |act: &Act| match act {
+            Act::Publish => it.step.acts.contains(&Act::Accept),
+            Act::Sign => it.step.acts.contains(&Act::Publish),
+            _ => false,
+        };
+        let acts = it.step.acts.iter().filter(|act| !together(act));
+        let key = |act: &Act| if *act == Act::Withdraw { "old.pub" } else { "new.pub" };
+        acts.filter_map(|act| Some((act, act.gate()?)))
+            .map(|(act, gate)| format!("cambist issuer gate {gate} {} ...", key(act)))
+            .collect()
+    }
+
+    fn why(&self, it: &Dated) -> Option<String> {
+        let waits = &self.args.waits;
+        let first = it.step.acts.first()?;
+        let together = it.step.acts.len() > 1;
+        Some(match first {
+            Act::Accept if together && it.step.acts.contains(&Act::Sign) => return None,
+            Act::Accept => {
+                "a server that does not know the key refuses the tokens of one that signs with it"
+                    .to_owned()
+            }
+            Act::Publish => "relying parties must know it before it signs".to_owned(),
+            Act::Sign => {
+                format!("relying parties may go on with the old set for {}", rough(waits.cache_ttl))
+            }
+            Act::Withdraw => format!(
                 "tokens of the old key live for up to {}, and {} more to be safe",
-                rough(life),
-                rough(margin)
+                rough(self.args.policy.max_token_ttl),
+                rough(waits.margin)
             ),
-        ),
-        step(
-            cache.saturating_add(args.rotate_after),
-            "rotate again",
-            format!("a key signs for at most {}", rough(args.rotate_after)),
-        ),
-    ]
+            Act::Drop => "nobody shows a token of it any more".to_owned(),
+        })
+    }
 }

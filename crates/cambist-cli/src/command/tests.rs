@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use cambist_core::clock::Clock as _;
 use serde_json::json;
 
 use crate::testing::{Pod, STATE, TOKEN, ids};
@@ -94,8 +93,20 @@ async fn what_the_api_server_never_published_is_suspect() {
     let api = pod.sim.issuer().jwks();
     pod.api.with(|state| state.jwks = Some(api));
     let forger = cambist_sim::keys::KeySource::Pool.take(7).unwrap();
+    let check = "issuer check --compare-api --in-cluster --state file:{dir}/history.json";
+    for _ in 0..2 {
+        assert!(!ids(&pod.json(check).await).contains(&"K102"));
+        pod.sim.clock().advance(DAY);
+    }
     pod.sim.issuer().publish(&forger);
-    let report = pod.json("issuer check --compare-api --in-cluster").await;
+    // Whoever rotates by hand may be about to give it to the API server.
+    let report = pod.json(check).await;
+    let found = report["findings"].as_array().unwrap();
+    let found = found.iter().find(|finding| finding["id"] == "K102").unwrap();
+    assert_eq!(found["severity"], "high", "{report:#}");
+    assert_ne!(report["verdict"], "SUSPECT");
+    pod.sim.clock().advance(DAY + DAY / 24);
+    let report = pod.json(check).await;
     assert!(ids(&report).contains(&"K102"), "{report:#}");
     assert_eq!((&report["verdict"], &report["exitCode"]), (&json!("SUSPECT"), &json!(2)));
     let diff = pod.run("issuer diff --compare-api").await;
@@ -179,7 +190,7 @@ async fn a_look_by_a_wrong_clock_is_told_and_leaves_no_old_key_behind() {
         let outcome = pod.run(&observe).await;
         let line: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
         assert_eq!((outcome.code, &line["recorded"]), (3, &json!(false)), "{line:#}");
-        assert!(line["problems"][0].as_str().unwrap().contains("100 d off"), "{line:#}");
+        assert!(line["problems"][0].as_str().unwrap().contains("100d off"), "{line:#}");
         let report = pod.json(CHECK).await;
         assert_eq!(report["looksLeftOut"], 1, "{report:#}");
         assert_eq!(report["verdict"], "UNKNOWN");
@@ -274,26 +285,12 @@ async fn a_token_of_another_key_is_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plans_and_pages_and_completions_are_printed() {
+async fn pages_and_completions_are_printed() {
     let pod = Pod::new();
-    let plan = pod.json("issuer plan --start 2026-12-01 --profile kubeadm").await;
-    let dates: Vec<_> =
-        plan["steps"].as_array().unwrap().iter().map(|s| s["date"].clone()).collect();
-    assert_eq!(
-        dates,
-        [
-            "2026-12-01T00:00:00Z",
-            "2026-12-01T01:00:00Z",
-            "2026-12-03T01:00:00Z",
-            "2027-01-15T01:00:00Z"
-        ]
-    );
     assert!(pod.run("completions bash").await.out.contains("needs-rotation"));
     assert!(pod.run("man").await.out.starts_with(".ie"));
     assert!(pod.run("man issuer check").await.out.contains("rotate\\-after"));
     assert_eq!(pod.run("man nothing").await.code, 64);
-    let now = pod.sim.clock().wall();
-    assert!(pod.run("issuer plan").await.out.contains(&now.to_string()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,7 +78,7 @@ fn from_der(der: &[u8]) -> Option<PublicKey> {
         return found(Thumbprint::of_spki(&spki), "PKCS #1");
     }
     let certificate = der::Certificate::parse(der)?;
-    found(Thumbprint::of_spki(certificate.spki), "X.509 certificate")
+    found(Thumbprint::of_spki(&certificate.spki), "X.509 certificate")
 }
 
 fn jwks(body: &[u8]) -> Result<Vec<PublicKey>, PublicKeyError> {

@@ -2,6 +2,7 @@
 //! minute later.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
 use cambist_key_age::{Role, Verdict};
@@ -45,12 +46,53 @@ pub(crate) fn render(report: &Report) -> String {
         let help = "When UNKNOWN is decided unless a rotation is seen before.";
         gauge(&mut out, "decides_at_timestamp_seconds", help, &[(issuer.clone(), at.as_secs())]);
     }
+    watched(&mut out, report, &issuer);
     if !report.blind {
         let help = "When the issuer's keys were last read.";
         let at = report.observed_at.as_secs();
         gauge(&mut out, "last_observation_timestamp_seconds", help, &[(issuer, at)]);
     }
     out
+}
+
+/// How long and how well the issuer was watched.
+fn watched(out: &mut String, report: &Report, issuer: &str) {
+    let watch = &report.watch;
+    let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let gauges = [
+        (
+            "signer_as_of_timestamp_seconds",
+            "When the newest token seen was issued: as of then it is known who signs.",
+            report.signer.map(|signer| signer.as_of.as_secs()),
+        ),
+        (
+            "watched_since_timestamp_seconds",
+            "The first look at the key set.",
+            watch.since.map(|since| since.as_secs()),
+        ),
+        (
+            "watched_looks",
+            "How many looks at the key set there were.",
+            Some(i64::try_from(watch.looks).unwrap_or(i64::MAX)),
+        ),
+        (
+            "watched_longest_pause_seconds",
+            "The longest pause between looks, where it is on record.",
+            watch.longest_pause.map(whole),
+        ),
+        (
+            "watched_clock_error_seconds",
+            "How wrong the clocks may have been that dated what was seen.",
+            Some(whole(watch.clock_error)),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        let samples: Vec<_> = value.map(|value| (issuer.to_owned(), value)).into_iter().collect();
+        gauge(out, name, help, &samples);
+    }
+    let sources = watch.sources.iter();
+    let sources: Vec<_> = sources.map(|it| (format!("{issuer},source=\"{it}\""), 1)).collect();
+    gauge(out, "watched_source", "1 for each place where keys were seen.", &sources);
 }
 
 type Moment = fn(&ReportedKey) -> Option<UnixTime>;

@@ -40,7 +40,9 @@ pub(crate) fn render(report: &Report) -> Value {
             }],
             "results": results,
             "columnKind": "unicodeCodePoints",
-            "properties": { "verdict": report.verdict, "issuer": report.issuer },
+            "properties": {
+                "verdict": report.verdict, "issuer": report.issuer, "watch": report.watch,
+            },
         }],
     })
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
-use cambist_key_age::{Severity, Verdict};
+use cambist_core::duration::rough;
+use cambist_key_age::{Severity, Verdict, Watch};
 
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
-use crate::time::{day, relative, rough};
+use crate::time::{day, relative};
 
 /// Below a finding's severity.
 const INDENT: &str = "           ";
@@ -24,6 +25,8 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     line("issuer", &plain(&report.issuer));
     line("platform", &policy(report));
     line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
+    line("signer", &signer(report));
+    line("watched", &watched(&report.watch, report.now));
     out.push('\n');
     if !report.keys.is_empty() {
         let rows: Vec<_> = report.keys.iter().map(row).collect();
@@ -82,6 +85,44 @@ fn because(report: &Report) -> String {
         _ if report.informs_only => "  nothing is demanded".to_owned(),
         _ => String::new(),
     }
+}
+
+/// Who signs, as of when: the newest token tells, for as long as it lives.
+fn signer(report: &Report) -> String {
+    let Some(seen) = report.signer else {
+        return "unknown: no token was seen (--token-file)".to_owned();
+    };
+    let name = shorten(&plain(&report.name(seen.key)));
+    let when = format!("{} ({})", day(seen.as_of), relative(seen.as_of, report.now));
+    if seen.current {
+        format!("{name} as of {when}")
+    } else {
+        format!("unknown: {name} as of {when}, and no newer token was seen (--token-file)")
+    }
+}
+
+/// How long and how well an issuer was watched.
+pub(crate) fn watched(watch: &Watch, now: UnixTime) -> String {
+    let (Some(since), Some(until)) = (watch.since, watch.until) else {
+        return "never: no key set is on record".to_owned();
+    };
+    let sources: Vec<_> = watch.sources.iter().map(ToString::to_string).collect();
+    let sources = sources.join(", ");
+    let clock = rough(watch.clock_error);
+    if watch.looks == 1 {
+        let when = relative(until, now);
+        return format!("one look, {when} ({sources}); clock off by {clock} at most");
+    }
+    let pause = watch.longest_pause.map_or_else(
+        || "pauses not on record".to_owned(),
+        |pause| format!("longest pause {}", rough(pause)),
+    );
+    format!(
+        "since {} ({}): {} looks ({sources}), {pause}, clock off by {clock} at most",
+        day(since),
+        relative(since, now),
+        watch.looks
+    )
 }
 
 fn row(key: &ReportedKey) -> Vec<String> {

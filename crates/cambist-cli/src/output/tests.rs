@@ -134,6 +134,10 @@ async fn prometheus_has_moments_each_described_once_and_every_line_well_formed()
         "cambist_issuer_status{issuer=\"https://issuer.sim.test/\",status=\"SUSPECT\"} 1"
     ));
     assert!(text.contains("cambist_issuer_key_rotate_by_timestamp_seconds"));
+    let watched =
+        "cambist_issuer_watched_longest_pause_seconds{issuer=\"https://issuer.sim.test/\"}";
+    assert!(text.contains(&format!("{watched} 8640000")), "{text}");
+    assert!(text.contains("source=\"public\"} 1"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,6 +145,24 @@ async fn tables_have_colours_only_where_asked_and_never_a_server_s() {
     assert!(!report("table").await.contains('\u{1b}'));
     let coloured = report("table --color always").await;
     assert!(coloured.contains("\u{1b}[1;31mSUSPECT\u{1b}[0m"), "{coloured}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_and_how_well_it_was_watched_stands_beside_every_verdict() {
+    let table = report("table").await;
+    assert!(table.contains("\nwatched   since 2026-"), "{table}");
+    assert!(table.contains("(public), longest pause 100d, clock off by"), "{table}");
+    let json: Value = serde_json::from_str(&report("json").await).unwrap();
+    assert_eq!(json["watch"]["longestPauseSeconds"], 100 * 24 * 3600);
+    assert_eq!(json["signer"]["current"], true);
+    let pod = Pod::new();
+    let first = pod.run("issuer check").await.out;
+    assert!(first.contains("\nwatched   one look, now (public)"), "{first}");
+    assert!(first.contains("\nsigner    unknown: no token was seen"), "{first}");
+    pod.run(&format!("issuer check {TOKEN} {STATE}")).await;
+    pod.sim.clock().advance(std::time::Duration::from_secs(2 * 24 * 3600));
+    let later = pod.run(&format!("issuer check {STATE}")).await.out;
+    assert!(later.contains("(2d ago), and no newer token was seen"), "{later}");
 }
 
 #[tokio::test(start_paused = true)]

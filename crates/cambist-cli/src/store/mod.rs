@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use cambist::history::{Damage, HistoryFile, HistoryFileError};
 use cambist_core::foreign::Foreign;
+use cambist_core::names::{is_namespace, is_object_name};
 use cambist_key_age::history::HistoryError;
 use cambist_key_age::{Grade, History};
 
@@ -32,24 +33,17 @@ impl FromStr for StateName {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("cm", rest)) => {
                 let (namespace, name) = rest.split_once('/').ok_or_else(wrong)?;
-                if !is_dns_name(namespace) || !is_dns_name(name) {
-                    return Err("namespace and name are of a-z, 0-9, '-' and '.'".to_owned());
+                if !is_namespace(namespace) || !is_object_name(name) {
+                    return Err(
+                        "namespace and name are of a-z, 0-9 and '-', a name of '.' besides"
+                            .to_owned(),
+                    );
                 }
                 Ok(Self::ConfigMap { namespace: namespace.to_owned(), name: name.to_owned() })
             }
             _ => Err(wrong()),
         }
     }
-}
-
-/// What may stand in a Kubernetes object's path (RFC 1123).
-fn is_dns_name(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    text.len() <= 253
-        && text.bytes().all(inner)
-        && ends(text.as_bytes().first())
-        && ends(text.as_bytes().last())
 }
 
 /// A reachable store.

@@ -6,11 +6,12 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_core::jws::MAX_TOKEN_BYTES;
 use serde_json::{Map, Value, json};
 
 use crate::text::plain;
-use crate::time::{relative, rough};
+use crate::time::relative;
 
 mod warning;
 

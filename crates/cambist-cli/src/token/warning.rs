@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration::rough;
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::token::ProjectedToken;
 use serde_json::{Map, Value, json};
 
 use super::date;
 use crate::text::plain;
-use crate::time::rough;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

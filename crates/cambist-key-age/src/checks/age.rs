@@ -3,9 +3,10 @@
 use crate::fact::{Grade, Source};
 use crate::finding::{CheckId, Finding, Severity};
 use crate::history::History;
+use crate::interval::Conflict;
 use crate::judge::{Judgement, KeyJudgement};
 use crate::platform::Platform;
-use crate::policy::Policy;
+use crate::policy::{AgeBasis, Policy};
 use crate::role::Role;
 use crate::verdict::Verdict;
 use crate::words::{facts, span};
@@ -17,7 +18,7 @@ pub fn ages(judgement: &Judgement, policy: &Policy, now: UnixTime) -> Vec<Findin
     for key in &judgement.keys {
         out.extend(signer_too_old(key, policy));
         out.extend(verifier_too_old(key, policy));
-        out.extend(undecided(key));
+        out.extend(undecided(key, policy));
         out.extend(contradictions(key));
         out.extend(assumption(key));
         out.extend(rotation_soon(key, policy, now));
@@ -54,14 +55,23 @@ fn too_old(key: &KeyJudgement, policy: &Policy) -> String {
 }
 
 /// K003: nothing is shown yet.
-pub fn undecided(key: &KeyJudgement) -> Option<Finding> {
+pub fn undecided(key: &KeyJudgement, policy: &Policy) -> Option<Finding> {
     let (least, most) = (span(key.age.at_least), key.age.at_most.map(span));
     let most =
         most.map_or_else(|| "without upper bound".to_owned(), |most| format!("at most {most}"));
     let decides = key.decides_at.map_or_else(String::new, |at| {
         format!("; decided on {at} unless a rotation is seen before")
     });
-    let text = format!("role {}, at least {least} old, {most}{decides}", key.role);
+    let why = match policy.basis {
+        AgeBasis::Activation if key.evidence.is_empty() => {
+            "; ages count from the first token that a key signed, and none of this one was seen"
+        }
+        AgeBasis::Material => {
+            "; ages count from the making of a key, which nobody sees from outside"
+        }
+        _ => "",
+    };
+    let text = format!("role {}, at least {least} old, {most}{decides}{why}", key.role);
     (key.age_verdict == Verdict::Unknown).then(|| Finding::new(CheckId::K003, Some(key.key), text))
 }
 
@@ -73,13 +83,18 @@ pub fn never_rotated(history: &History, source: Source) -> Option<Finding> {
     Some(Finding::new(CheckId::K004, Some(only.key), text))
 }
 
-/// K005: two facts cannot both be true.
+/// K005: two facts cannot both be true. Where one of them is a date that is only served with the key,
+/// it gives way, which is good to know and no more.
 pub fn contradictions(key: &KeyJudgement) -> Vec<Finding> {
-    let finding = |conflict: &crate::interval::Conflict| {
-        let text = format!("{} | {}", conflict.not_before, conflict.not_after);
+    let finding = |conflict: &Conflict, how: &str| {
+        let text = format!("{} | {}{how}", conflict.not_before, conflict.not_after);
         Finding::new(CheckId::K005, Some(key.key), text)
     };
-    key.conflicts.iter().map(finding).collect()
+    let conflicts = key.conflicts.iter().map(|it| finding(it, ""));
+    let disputed = key.disputed.iter().map(|it| {
+        finding(it, "; what was seen counts, the date does not").severity(Severity::Info)
+    });
+    conflicts.chain(disputed).collect()
 }
 
 /// K006: OK for less than Attested facts, or anything for an assumption.
@@ -154,7 +169,7 @@ pub fn platform_schedule(judgement: &Judgement, platform: Platform) -> Option<Fi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Fact;
+    use crate::fact::{Evidence, Fact};
     use crate::history::tests::look;
     use crate::judge::Known;
     use crate::testing::{ISSUER, NOW};
@@ -189,6 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn k003_says_what_nobody_saw() {
+        let (_, known) = signer_seen_since(NOW - DAY * 10);
+        let mut known = Known { signings: Default::default(), ..known };
+        known.facts.retain(|fact| fact.source != Evidence::E3);
+        let mut policy = Policy { basis: AgeBasis::Activation, ..Policy::default() };
+        let told =
+            |policy: &Policy| ages(&judge(&known, policy, NOW), policy, NOW)[0].evidence[0].clone();
+        assert!(told(&policy).contains("none of this one was seen"), "{}", told(&policy));
+        policy.basis = AgeBasis::Material;
+        assert!(told(&policy).contains("which nobody sees"), "{}", told(&policy));
+    }
+
+    #[test]
     fn k002_is_about_keys_that_do_not_sign() {
         let mut history = History::new(ISSUER);
         watch(&mut history, &[1], NOW - DAY * 94, NOW - DAY * 21, DAY);
@@ -219,6 +247,11 @@ mod tests {
         known.facts.push(Fact::dated(key(1), NOW - DAY * 5, NOW));
         let found = contradictions(&judge(&known, &policy, NOW).keys[0]);
         assert!(found[0].evidence[0].contains("E5") && found[0].evidence[0].contains("E1"));
+        assert_eq!(found[0].severity, Severity::Info);
+        let record = (NOW - DAY * 4, NOW - DAY * 3);
+        known.facts.push(Fact::rotated(key(1), record, NOW, "the activity log"));
+        let found = contradictions(&judge(&known, &policy, NOW).keys[0]);
+        assert_eq!(found[0].severity, Severity::Medium);
     }
 
     #[test]

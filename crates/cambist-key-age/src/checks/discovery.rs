@@ -1,7 +1,6 @@
 //! K105's neighbours K401, K402, K404 and K408: what issuers and discovery documents say.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -9,6 +8,7 @@ use crate::finding::{CheckId, Finding, Severity};
 use crate::published::PublishedSet;
 use crate::text::{list, quoted};
 use cambist_core::issuer::IssuerUrl;
+use cambist_core::names;
 
 /// K401: the issuer is named in more than one way; byte for byte, the trailing slash included.
 /// `names` are (who says so, the name): the configuration, the discovery document, the token.
@@ -21,28 +21,25 @@ pub fn names_differ(names: &[(&str, &str)]) -> Option<Finding> {
 /// K402: an issuer's or key set's URL is not https, has a query, fragment or user, or an address in
 /// place of a name. The address of this very machine only informs: nobody else is to reach it.
 pub fn unacceptable_url(url: &str) -> Option<Finding> {
-    let host = super::host(url);
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
-    });
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    let address = bare.parse::<IpAddr>();
-    let is_address = name.starts_with('[') || address.is_ok();
+    let at = names::authority(url);
+    let address = at.as_ref().and_then(|at| names::address(at.host()));
+    let is_address = address.is_some() || at.is_some_and(|at| at.host().starts_with('['));
     let text = match IssuerUrl::parse(url) {
         Err(error) => error.to_string(),
         Ok(_) if is_address => format!("the host of {} is an address", quoted(url)),
         Ok(_) => return None,
     };
     let finding = Finding::new(CheckId::K402, None, text);
-    let here = address.is_ok_and(|address| address.is_loopback()) && IssuerUrl::parse(url).is_ok();
+    let here =
+        address.is_some_and(|address| address.is_loopback()) && IssuerUrl::parse(url).is_ok();
     Some(if here { finding.severity(Severity::Info) } else { finding })
 }
 
 /// K404: the key set is elsewhere.
 pub fn other_host(issuer: &str, jwks_uri: &str) -> Option<Finding> {
     let (home, away) = (super::host(issuer), super::host(jwks_uri));
-    let text = format!("the issuer is at {}, its key set at {}", quoted(home), quoted(away));
-    (!home.eq_ignore_ascii_case(away)).then(|| Finding::new(CheckId::K404, None, text))
+    let text = format!("the issuer is at {}, its key set at {}", quoted(&home), quoted(&away));
+    (!home.eq_ignore_ascii_case(&away)).then(|| Finding::new(CheckId::K404, None, text))
 }
 
 /// K408: members that OpenID Connect Discovery 1.0 section 3 requires are missing, or algorithms do

@@ -1,8 +1,11 @@
 //! K101 to K111: signs of somebody else's hand in what is published now.
 
+use std::time::Duration;
+
 use crate::fact::Source;
-use crate::finding::{CheckId, Finding};
-use crate::history::History;
+use crate::finding::{CheckId, Finding, Severity};
+use crate::history::{History, Lifetime};
+use crate::policy::Policy;
 use crate::published::{PublishedKey, PublishedSet};
 use crate::text::quoted;
 use cambist_core::jwks::{Exposed, KeyId, Thumbprint};
@@ -27,21 +30,44 @@ pub fn exposed_keys(set: &PublishedSet) -> Vec<Finding> {
     set.keys().iter().filter_map(finding).collect()
 }
 
-/// K102: a public key that the API server, asked since, never published. While a key is being
-/// introduced by hand it is public first, until the API server has it.
-pub fn foreign_keys(history: &History) -> Vec<Finding> {
+/// How long an API server may take to learn of a key that is public already, at least.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// K102: a public key that the API server, asked since, never published.
+///
+/// It is critical once that is sure: both sets were looked at before the key was first public, and
+/// for a day (or a cache life, if that is longer) after. While a key is being introduced by hand it may be
+/// public first, and of a key that was there at the first look nobody knows what the API server had
+/// before.
+pub fn foreign_keys(history: &History, policy: &Policy) -> Vec<Finding> {
     let Some(api) = history.latest(Source::Api) else { return Vec::new() };
-    let (public, ever) = (history.published(Source::Public), history.ever(Source::Api));
+    let public = history.published(Source::Public);
+    let of_api = history.runs().iter().filter(|run| run.source == Source::Api);
+    let since = of_api.map(|run| run.from).min().unwrap_or(api.from);
     let lives = history.lifetimes(Source::Public);
     let foreign = lives.iter().filter(|life| {
-        public.contains(&life.key) && !ever.contains(&life.key) && api.to >= life.first
+        public.contains(&life.key) && !history.had(Source::Api, life.key) && api.to >= life.first
     });
-    let finding = |life: &crate::history::Lifetime| {
+    let finding = |life: &Lifetime| {
         let (first, asked) = (life.first, api.to);
+        let enough = first + policy.cache_life.max(DAY);
+        let watched = life.absent.is_some() && since <= first;
+        let sure = watched && asked >= enough;
+        let what = match (sure, watched) {
+            (true, _) => "has never published it".to_owned(),
+            (false, true) => format!(
+                "does not have it yet: if it still does not after {enough}, somebody else put it there"
+            ),
+            (false, false) => format!(
+                "does not have it, or no longer: what it published before {} was not seen",
+                since.max(first)
+            ),
+        };
         let text = format!(
-            "public since {first}; the API server, last asked at {asked}, has never published it"
+            "public since {first} at the latest; the API server, asked from {since} to {asked}, {what}"
         );
-        Finding::new(CheckId::K102, Some(life.key), text)
+        let severity = if sure { Severity::Critical } else { Severity::High };
+        Finding::new(CheckId::K102, Some(life.key), text).severity(severity)
     };
     foreign.map(finding).collect()
 }
@@ -58,8 +84,8 @@ pub fn forged_token(kid: &KeyId, named: Thumbprint, verified: bool) -> Option<Fi
 pub fn moved(history: &History, jwks_uri: &str) -> Option<Finding> {
     let before = history.endpoint()?;
     let (was, is) = (super::host(&before.uri), super::host(jwks_uri));
-    let text = format!("jwks_uri led to {} at {}, now to {}", quoted(was), before.at, quoted(is));
-    (!was.eq_ignore_ascii_case(is)).then(|| Finding::new(CheckId::K105, None, text))
+    let text = format!("jwks_uri led to {} at {}, now to {}", quoted(&was), before.at, quoted(&is));
+    (!was.eq_ignore_ascii_case(&is)).then(|| Finding::new(CheckId::K105, None, text))
 }
 
 /// K110: a key id that the history knows as another key's.
@@ -126,17 +152,40 @@ mod tests {
 
     #[test]
     fn k102_needs_an_api_server_that_was_asked_since() {
+        let policy = Policy::default();
         let mut history = History::new(ISSUER);
         watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
-        assert!(foreign_keys(&history).is_empty());
+        assert!(foreign_keys(&history, &policy).is_empty());
         history.observe(&look(Source::Api, NOW - DAY, &[1])).unwrap();
-        assert!(foreign_keys(&history).is_empty());
-        history.observe(&look(Source::Api, NOW + DAY, &[1])).unwrap();
-        let found = foreign_keys(&history);
+        assert!(foreign_keys(&history, &policy).is_empty());
+        history.observe(&look(Source::Api, NOW + DAY * 2, &[1])).unwrap();
+        // It was there at the first look: the API server may have had it before.
+        let found = foreign_keys(&history, &policy);
         assert_eq!((found.len(), found[0].key), (1, Some(key(2))));
+        assert_eq!((found[0].severity, found[0].is_suspicion()), (Severity::High, false));
         // A key that the API server had once is not foreign.
         history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2])).unwrap();
-        assert!(foreign_keys(&history).is_empty());
+        assert!(foreign_keys(&history, &policy).is_empty());
+    }
+
+    #[test]
+    fn k102_gives_the_api_server_a_day() {
+        let policy = Policy::default();
+        let mut history = History::new(ISSUER);
+        watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
+        history.observe(&look(Source::Api, NOW, &[1])).unwrap();
+        // Public first, as whoever publishes by hand does it.
+        watch(&mut history, &[1, 2], NOW + DAY + HOUR, NOW + DAY * 3, HOUR);
+        let severity = |history: &History| foreign_keys(history, &policy).pop().map(|f| f.severity);
+        let mut asked = history.clone();
+        asked.observe(&look(Source::Api, NOW + DAY * 2, &[1])).unwrap();
+        assert_eq!(severity(&asked), Some(Severity::High));
+        let text = foreign_keys(&asked, &policy)[0].to_string();
+        assert!(text.contains("does not have it yet"), "{text}");
+        asked.observe(&look(Source::Api, NOW + DAY * 2 + HOUR, &[1])).unwrap();
+        assert_eq!(severity(&asked), Some(Severity::Critical));
+        history.observe(&look(Source::Api, NOW + DAY * 2 + HOUR, &[1, 2])).unwrap();
+        assert_eq!(severity(&history), None);
     }
 
     #[test]

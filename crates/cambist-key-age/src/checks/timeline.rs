@@ -26,30 +26,41 @@ pub fn returned_keys(history: &History, source: Source) -> Vec<Finding> {
     back.filter_map(finding).collect()
 }
 
-/// K113: the newest key appeared before its predecessor had lived half of `cadence`. Told for
-/// `policy.warn_before` after it appeared.
+/// K113: the newest key appeared when its predecessor had lived less than half as long as usual: as keys
+/// did before it in this history, else as they do on the `platform`. (What a policy allows at most says
+/// nothing of what is usual.) Told for `policy.warn_before` after it appeared.
 pub fn unplanned_rotation(
     history: &History,
     source: Source,
-    cadence: Duration,
+    platform: Option<Duration>,
     policy: &Policy,
     now: UnixTime,
 ) -> Option<Finding> {
     let lives = history.lifetimes(source);
     let (newest, older) = lives.split_last()?;
     let appeared = newest.absent?;
-    let before = older.iter().rev().find(|life| life.first <= appeared.at)?;
-    let since = before.absent?;
+    let place = older.iter().rposition(|life| life.first <= appeared.at)?;
     // The longest that the predecessor can have been the newest.
+    let since = older.get(place)?.absent?;
     let longest = newest.first.since(since.at - since.stale);
+    let cadence = usual(older.get(..=place)?).or(platform)?;
     let early = longest < cadence / 2 && now.since(newest.first) <= policy.warn_before;
     let text = format!(
-        "first seen at {}, at most {} after the key before it; a rotation is expected every {}",
+        "first seen at {}, at most {} after the key before it; usual are {}",
         newest.first,
         span(longest),
         span(cadence)
     );
     early.then(|| Finding::new(CheckId::K113, Some(newest.key), text))
+}
+
+/// How long keys usually were the newest, if that was seen twice at least: the middle one.
+fn usual(lives: &[Lifetime]) -> Option<Duration> {
+    let seen: Vec<_> = lives.iter().filter(|life| life.absent.is_some()).collect();
+    let mut spans: Vec<_> =
+        seen.windows(2).map(|pair| pair[1].first.since(pair[0].first)).collect();
+    spans.sort_unstable();
+    (spans.len() >= 2).then(|| spans.get(spans.len() / 2).copied())?
 }
 
 /// K203: a key is gone while tokens that it signed may still be valid.
@@ -139,6 +150,7 @@ pub fn forgotten_upload(history: &History, policy: &Policy) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Severity;
     use crate::history::tests::look;
     use crate::testing::{ISSUER, NOW};
     use crate::vectors::{DAY, HOUR, key, watch};
@@ -167,19 +179,47 @@ mod tests {
     }
 
     #[test]
-    fn k113_is_a_key_well_ahead_of_schedule() {
+    fn k113_is_a_key_well_ahead_of_the_usual_schedule() {
         let policy = Policy::default();
         let mut history = rotated(DAY * 2);
-        let ask =
-            |history: &History, now| unplanned_rotation(history, PUBLIC, DAY * 45, &policy, now);
+        let platform = Some(DAY * 45);
+        let ask = |history: &History, platform, now| {
+            unplanned_rotation(history, PUBLIC, platform, &policy, now)
+        };
         // Of the first key nobody knows since when it was there.
-        assert!(ask(&history, NOW + DAY * 3).is_none());
+        assert!(ask(&history, platform, NOW + DAY * 3).is_none());
         let early = NOW + DAY * 10;
         watch(&mut history, &[2], NOW + DAY * 3 + HOUR, early - HOUR, HOUR);
         watch(&mut history, &[2, 3], early, early + DAY, HOUR);
-        assert_eq!(ask(&history, early + DAY).unwrap().key, Some(key(3)));
-        assert!(ask(&history, early + DAY * 8).is_none());
-        assert!(unplanned_rotation(&history, PUBLIC, DAY * 7, &policy, early + DAY).is_none());
+        let found = ask(&history, platform, early + DAY).unwrap();
+        assert_eq!((found.key, found.severity), (Some(key(3)), Severity::Info));
+        assert!(ask(&history, platform, early + DAY * 8).is_none());
+        assert!(ask(&history, Some(DAY * 7), early + DAY).is_none());
+        // What the policy asks for says nothing of what is usual.
+        assert!(ask(&history, None, early + DAY).is_none());
+    }
+
+    #[test]
+    fn k113_learns_what_is_usual() {
+        let policy = Policy::default();
+        let mut history = History::new(ISSUER);
+        let mut at = NOW;
+        let mut rotate = |name: u8, after: Duration| {
+            watch(&mut history, &[name, name + 1], at, at + DAY, HOUR);
+            watch(&mut history, &[name + 1], at + DAY + HOUR, at + after - HOUR, HOUR);
+            at = at + after;
+            let found = unplanned_rotation(&history, PUBLIC, Some(DAY * 90), &policy, at);
+            found.map(|found| found.key)
+        };
+        // Every 14 days, ever since: better than was asked for, and nobody's alarm.
+        for name in 1..4 {
+            _ = rotate(name, DAY * 14);
+        }
+        for name in 4..8 {
+            assert_eq!(rotate(name, DAY * 14), None, "{name}");
+        }
+        assert_eq!(rotate(8, DAY * 5), None, "the key before it was not early");
+        assert_eq!(rotate(9, DAY * 5), Some(Some(key(10))));
     }
 
     #[test]

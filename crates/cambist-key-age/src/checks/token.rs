@@ -62,7 +62,7 @@ pub fn not_refreshed(claims: &Claims, changed: Option<UnixTime>, now: UnixTime) 
             format!("the file is unchanged for {}, due after {}", span(unchanged), span(due))
         }
         _ if age > DAY + Duration::from_secs(2 * 3600) => {
-            format!("the token was issued {} ago; kubelet replaces it within 24 h", span(age))
+            format!("the token was issued {} ago; kubelet replaces it within 24h", span(age))
         }
         _ => return None,
     };

@@ -1,6 +1,6 @@
 //! Forgetting, so that years fit into one small object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::History;
 use crate::fact::Source;
@@ -11,7 +11,8 @@ impl History {
     /// Forgets an eighth of what can be forgotten, the oldest first. Answers whether there was any.
     ///
     /// Never forgotten is what bears witness for a key of the latest sets: the run that first had
-    /// it, those that lacked it just before, the latest run. So no verdict of today changes.
+    /// it, those that lacked it just before, the latest run. So no verdict of today changes. Of a key
+    /// that is gone its first day stays, so that it does not come back young.
     pub(super) fn forget(&mut self) -> bool {
         let latest = self.latest_places();
         let mut marked = false;
@@ -37,6 +38,7 @@ impl History {
         free.sort_unstable();
         free.truncate(free.len().div_ceil(8));
         let dropped: BTreeSet<_> = free.into_iter().map(|(_, index)| index).collect();
+        self.mark_forgotten(&dropped);
         let mut index = 0;
         self.runs.retain(|_| {
             index += 1;
@@ -48,6 +50,22 @@ impl History {
         self.signings.retain(|key, seen| known.contains(key) || Some(seen.last) == newest);
         self.kids.retain(|key, _| known.contains(key));
         true
+    }
+
+    /// Leaves a mark of each key whose first sighting is in a run that goes.
+    fn mark_forgotten(&mut self, dropped: &BTreeSet<usize>) {
+        let mut firsts: BTreeMap<(Source, Thumbprint), (UnixTime, usize)> = BTreeMap::new();
+        for (index, run) in self.runs.iter().enumerate() {
+            for key in &run.keys {
+                let first = firsts.entry((run.source, *key)).or_insert((run.from, index));
+                *first = (*first).min((run.from, index));
+            }
+        }
+        for ((source, key), (first, index)) in firsts {
+            if dropped.contains(&index) {
+                self.forgotten.add(source, key, first);
+            }
+        }
     }
 
     /// The places of the latest run of each source.

@@ -7,22 +7,27 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, History, Run};
+use super::forgotten::{Day, Forgotten, Prefix};
+use super::{Endpoint, History, Observed, Run};
 use crate::fact::Source;
 use crate::finding::{CheckId, Finding};
 use crate::role::Signings;
 use crate::serial::seconds;
-use cambist_core::JsonError;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
+use cambist_core::{JsonError, json};
 
 /// Largest document that is written, and so the largest that is read, in bytes; what does not fit is
 /// forgotten, the oldest first.
 pub const MAX_HISTORY_BYTES: usize = 64 * 1024;
 
-/// The version of the document's form.
-const VERSION: u32 = 1;
+/// The version of the document's form. Older ones are read as well: what they do not say is taken for
+/// as bad as it can be.
+const VERSION: u32 = 2;
+
+/// The oldest that is read.
+const OLDEST: u32 = 1;
 
 /// Why a document is no history, or one that must not be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +40,7 @@ pub enum HistoryError {
     #[error("the key history is damaged: {0}")]
     Shape(String),
     /// It has a form of another version.
-    #[error("the key history has schemaVersion {found}; this program reads {VERSION}")]
+    #[error("the key history has schemaVersion {found}; this program reads {OLDEST} to {VERSION}")]
     Version {
         /// Its version.
         found: u32,
@@ -109,6 +114,11 @@ struct Body {
     keys: Vec<BodyKey>,
     runs: Vec<BodyRun>,
     signers: Vec<BodySigner>,
+    /// For each source, the beginnings of forgotten thumbprints and the days they were first seen on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    forgotten: BTreeMap<Source, BTreeMap<String, Day>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forgot_more: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,10 +149,29 @@ struct BodyRun {
     stale: Duration,
     #[serde(with = "seconds", default, skip_serializing_if = "Duration::is_zero")]
     error: Duration,
+    /// Where it is not the last, with the staleness and the error of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best: Option<BodyObserved>,
+    /// In seconds. Version 1 has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pause: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_modified: Option<UnixTime>,
+    /// The latest, where it is not the earliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<UnixTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BodyObserved {
+    at: UnixTime,
+    #[serde(with = "seconds")]
+    stale: Duration,
+    #[serde(with = "seconds", default, skip_serializing_if = "Duration::is_zero")]
+    error: Duration,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,6 +182,9 @@ struct BodySigner {
     iat_min: UnixTime,
     iat_max: UnixTime,
     exp_max: UnixTime,
+    /// Of the newest token, where another lives longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exp: Option<UnixTime>,
 }
 
 impl History {
@@ -183,11 +215,11 @@ impl History {
         if bytes.len() > MAX_HISTORY_BYTES {
             return Err(HistoryError::TooLarge { found: bytes.len(), limit: MAX_HISTORY_BYTES });
         }
-        let versioned: Versioned = serde_json::from_slice(bytes).map_err(shape)?;
-        if versioned.schema_version != VERSION {
+        let versioned: Versioned = json::read(bytes)?;
+        if !(OLDEST..=VERSION).contains(&versioned.schema_version) {
             return Err(HistoryError::Version { found: versioned.schema_version });
         }
-        let document: Document = serde_json::from_slice(bytes).map_err(shape)?;
+        let document: Document = json::read(bytes)?;
         let computed = checksum(&document.history)?;
         if computed != document.checksum {
             return Err(HistoryError::Checksum {
@@ -258,10 +290,37 @@ impl Body {
                 .filter_map(|(key, seen)| {
                     let key = *place.get(key)?;
                     let (iat_min, iat_max, exp_max) = (seen.first, seen.last, seen.expires);
-                    Some(BodySigner { key, iat_min, iat_max, exp_max })
+                    let exp = (seen.ends != exp_max).then_some(seen.ends);
+                    Some(BodySigner { key, iat_min, iat_max, exp_max, exp })
                 })
                 .collect(),
+            forgotten: Self::forgotten(&history.forgotten),
+            forgot_more: history.forgotten.more,
         }
+    }
+
+    fn forgotten(forgotten: &Forgotten) -> BTreeMap<Source, BTreeMap<String, Day>> {
+        let mut out: BTreeMap<Source, BTreeMap<_, _>> = BTreeMap::new();
+        for ((source, prefix), day) in &forgotten.days {
+            out.entry(*source).or_default().insert(URL_SAFE_NO_PAD.encode(prefix), *day);
+        }
+        out
+    }
+
+    fn read_forgotten(&self) -> Result<Forgotten, HistoryError> {
+        let mut out = Forgotten { more: self.forgot_more, ..Forgotten::default() };
+        for (source, keys) in &self.forgotten {
+            for (text, day) in keys {
+                let prefix = URL_SAFE_NO_PAD.decode(text).ok();
+                let prefix: Option<Prefix> = prefix.and_then(|bytes| bytes.try_into().ok());
+                let prefix = prefix.ok_or_else(|| {
+                    let text = Foreign::new(text);
+                    HistoryError::Shape(format!("{text} is not how a key's thumbprint begins"))
+                })?;
+                out.days.insert((*source, prefix), *day);
+            }
+        }
+        Ok(out)
     }
 
     fn read(self) -> Result<History, HistoryError> {
@@ -273,6 +332,7 @@ impl Body {
         };
         let mut history = History::new(&self.issuer);
         history.sequence = self.sequence;
+        history.forgotten = self.read_forgotten()?;
         history.endpoint = self.jwks_uri.map(|end| Endpoint { at: end.at, uri: end.uri });
         for run in self.runs {
             let keys: Result<BTreeSet<_>, _> = run.keyset.into_iter().map(key).collect();
@@ -286,11 +346,37 @@ impl Body {
                 )));
             }
             let BodyRun { source, from, to, n, stale, error, last_modified, etag, .. } = run;
-            history.runs.push(Run { source, keys, from, to, n, stale, error, last_modified, etag });
+            let modified = run.modified.or(last_modified);
+            let best = run.best.map_or(Observed { at: to, stale, error }, |best| Observed {
+                at: best.at,
+                stale: best.stale,
+                error: best.error,
+            });
+            // Of two observations the pause between them is known, whether somebody wrote it or not.
+            let pause = match n {
+                1 => Some(Duration::ZERO),
+                2 => Some(to.since(from)),
+                _ => run.pause.map(Duration::from_secs),
+            };
+            history.runs.push(Run {
+                source,
+                keys,
+                from,
+                to,
+                n,
+                stale,
+                error,
+                best,
+                pause,
+                last_modified,
+                modified,
+                etag,
+            });
         }
         for seen in self.signers {
-            let signings =
-                Signings { first: seen.iat_min, last: seen.iat_max, expires: seen.exp_max };
+            let BodySigner { iat_min: first, iat_max: last, exp_max: expires, .. } = seen;
+            let ends = seen.exp.unwrap_or(expires);
+            let signings = Signings { first, last, expires, ends };
             history.signings.insert(key(seen.key)?, signings);
         }
         let named = self.keys.into_iter().filter(|key| !key.kids.is_empty());
@@ -302,6 +388,8 @@ impl Body {
 
 impl BodyRun {
     fn write(run: &Run, place: &BTreeMap<Thumbprint, usize>) -> Self {
+        let usual = Observed { at: run.to, ..run.begin() };
+        let Observed { at, stale, error } = run.best;
         Self {
             source: run.source,
             keyset: run.keys.iter().filter_map(|key| place.get(key).copied()).collect(),
@@ -310,7 +398,10 @@ impl BodyRun {
             n: run.n,
             stale: run.stale,
             error: run.error,
+            best: (run.best != usual).then_some(BodyObserved { at, stale, error }),
+            pause: run.pause.filter(|_| run.n > 2).map(|pause| pause.as_secs()),
             last_modified: run.last_modified,
+            modified: run.modified.filter(|_| run.modified != run.last_modified),
             etag: run.etag.clone(),
         }
     }

@@ -1,11 +1,11 @@
 //! What a history proves of each key.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::timeline::Timeline;
-use super::{History, Run};
+use super::{FLAP, History, Observed, Run};
 use crate::fact::{Fact, Grade, Source, Subject};
+use crate::policy::Policy;
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
 
@@ -17,8 +17,10 @@ const AGREE: Duration = Duration::from_secs(3600);
 pub struct Lifetime {
     /// The key.
     pub key: Thumbprint,
-    /// The last confirmed observation without it before the first with it.
-    pub absent: Option<Absence>,
+    /// The confirmed observation without it, before the first with it, that tells of the latest moment.
+    pub absent: Option<Observed>,
+    /// Since when somebody had been looking without a pause when it was first seen.
+    pub unbroken: UnixTime,
     /// The first observation with it.
     pub first: UnixTime,
     /// How wrong the clock may have been that dated the first.
@@ -31,17 +33,6 @@ pub struct Lifetime {
     pub returned: Option<(UnixTime, UnixTime)>,
 }
 
-/// A confirmed observation without a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Absence {
-    /// When.
-    pub at: UnixTime,
-    /// How far out of date the set may have been.
-    pub stale: Duration,
-    /// How wrong the clock may have been.
-    pub error: Duration,
-}
-
 impl History {
     /// The lifetimes of the keys that `source` ever published, the earliest first.
     pub fn lifetimes(&self, source: Source) -> Vec<Lifetime> {
@@ -49,11 +40,24 @@ impl History {
         let mut out: Vec<_> = timeline
             .keys()
             .map(|(key, with)| {
-                let (first, error) = with.first().map(|run| (run.from, run.error))?;
+                let run = with.first()?;
+                let forgotten = self.forgotten.first(source, *key);
+                // Of a key that was seen before what is remembered, the day is known on which that was.
+                let earlier = forgotten.filter(|day| day.ends <= run.from);
+                let (first, error) =
+                    earlier.map_or((run.from, run.error), |day| (day.ends, Duration::ZERO));
+                let before = forgotten.map_or(first, |day| day.begins.min(first));
                 let last = with.iter().map(|run| run.to).max()?;
-                let absent = self.absence(*key, source, &timeline, first);
-                let (gone, returned) = (timeline.gone(last), timeline.returned(with));
-                Some(Lifetime { key: *key, absent, first, error, last, gone, returned })
+                Some(Lifetime {
+                    key: *key,
+                    absent: self.absence(*key, source, &timeline, before),
+                    unbroken: timeline.unbroken(before).min(before),
+                    first,
+                    error,
+                    last,
+                    gone: timeline.gone(last),
+                    returned: timeline.returned(with),
+                })
             })
             .collect::<Option<_>>()
             .unwrap_or_default();
@@ -61,7 +65,7 @@ impl History {
         out
     }
 
-    /// The last absence before `first`. One observation alone may have met the one server that had
+    /// The best absence before `first`. One observation alone may have met the one server that had
     /// not restarted yet: it takes two, or another source that agrees.
     fn absence(
         &self,
@@ -69,7 +73,7 @@ impl History {
         source: Source,
         timeline: &Timeline<'_>,
         first: UnixTime,
-    ) -> Option<Absence> {
+    ) -> Option<Observed> {
         let (absence, seen) = timeline.before(first)?;
         let agrees = |run: &Run| {
             run.source != source
@@ -85,18 +89,19 @@ impl History {
     ///
     /// `primary` is the source whose sets relying parties read, and decides what is trusted;
     /// of the other sources a key is only known to exist. See [`History::primary`].
-    pub fn facts(&self, primary: Source, trust: Grade) -> Vec<Fact> {
+    ///
+    /// An absence shows that a key was not there then, not that it was not there yet: a key that was
+    /// retired before anybody looked and is put back reads young. It is Proven only where the issuer
+    /// had been watched without pause for as long as `policy` lets a key live.
+    pub fn facts(&self, primary: Source, trust: Grade, policy: &Policy) -> Vec<Fact> {
         let mut out = Vec::new();
-        let modified = self.modified(primary);
         for life in self.lifetimes(primary) {
             out.push(Fact::published(life.key, life.first, primary).give_or_take(life.error));
-            out.extend(life.absent.map(|Absence { at, stale, error }| {
-                Fact::absent(life.key, at, stale, primary).give_or_take(error)
+            out.extend(life.absent.map(|Observed { at, stale, error }| {
+                let fact = Fact::absent(life.key, at, stale, primary).give_or_take(error);
+                self.graded(fact, &life, primary, policy)
             }));
-            let unmodified = modified.get(&life.key);
-            out.extend(unmodified.and_then(|(modified, at)| {
-                Fact::unmodified(life.key, *modified, (*at).max(*modified))
-            }));
+            out.extend(self.modified(primary, &life));
             out.extend(life.gone.map(|gone| retired(&life, gone)));
         }
         for source in [Source::Public, Source::Api, Source::File] {
@@ -121,18 +126,43 @@ impl History {
         out.into_iter().map(|fact| fact.at_most(trust)).collect()
     }
 
-    /// The earliest `Last-Modified` of a set with each key, and when that was seen: the set did not
-    /// change since, so the key was there.
-    fn modified(&self, source: Source) -> BTreeMap<Thumbprint, (UnixTime, UnixTime)> {
-        let mut out = BTreeMap::new();
-        for run in self.runs.iter().filter(|run| run.source == source) {
-            let Some(modified) = run.last_modified else { continue };
-            for key in &run.keys {
-                let earliest = out.entry(*key).or_insert((modified, run.from));
-                *earliest = (*earliest).min((modified, run.from));
-            }
-        }
-        out
+    /// An absence as good as the watch that it ended.
+    fn graded(&self, fact: Fact, life: &Lifetime, source: Source, policy: &Policy) -> Fact {
+        let long = policy.limits.is_some_and(|limits| {
+            let lived = limits.expire_after().saturating_add(policy.grace);
+            life.first.since(life.unbroken) > lived
+        });
+        // The API server's set says nothing of one that was uploaded elsewhere before.
+        let proven = source == Source::Public && long;
+        let grade = match (self.forgotten.more, proven) {
+            (true, _) => Grade::Assumed,
+            (false, true) => Grade::Proven,
+            (false, false) => Grade::Attested,
+        };
+        // Two absences may come from the one server that lags behind a rollout.
+        let rollout = if source == Source::Api { FLAP } else { Duration::ZERO };
+        let not_before = fact.not_before.map(|moment| moment - rollout);
+        Fact { not_before, ..fact }.at_most(grade)
+    }
+
+    /// The earliest `Last-Modified` of a set with the key that no look refutes: the set did not change
+    /// since, so the key was there. One that a look does refute is told while it is still served.
+    fn modified(&self, source: Source, life: &Lifetime) -> Vec<Fact> {
+        let runs = self.runs.iter().filter(|run| run.source == source);
+        let with: Vec<_> = runs.filter(|run| run.keys.contains(&life.key)).collect();
+        let absent = life.absent.map(Observed::since);
+        let credible = |modified: &UnixTime| absent.is_none_or(|absent| *modified >= absent);
+        let dates = with.iter().flat_map(|run| {
+            let dates = [run.last_modified, run.modified].into_iter().flatten();
+            dates.map(|modified| (modified, run.from))
+        });
+        let earliest = dates.filter(|(modified, _)| credible(modified)).min();
+        let latest = with.iter().max_by_key(|run| run.to);
+        let served = latest.and_then(|run| Some((run.modified?, run.from)));
+        let refuted = served.filter(|(modified, _)| !credible(modified));
+        let told = earliest.into_iter().chain(refuted);
+        told.filter_map(|(modified, at)| Fact::unmodified(life.key, modified, at.max(modified)))
+            .collect()
     }
 }
 

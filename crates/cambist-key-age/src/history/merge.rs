@@ -36,22 +36,21 @@ impl History {
             self.signings.entry(*key).and_modify(|held| *held = held.join(*seen)).or_insert(*seen);
         }
         self.runs.extend(other.runs.iter().cloned());
+        self.forgotten.join(&other.forgotten);
         self.normalise();
         Ok(())
     }
 
-    /// Brings runs into their one form: of each source and key set, the connected parts of all that
-    /// was observed. Which parts connect does not depend on the order in which they came.
+    /// Brings runs into their one form: of each source, key set and beginning there is one, since what
+    /// begins at one moment is one observer's, seen at different times.
     pub(super) fn normalise(&mut self) {
-        self.runs.sort_by(|a, b| {
-            (a.source, &a.keys, a.from, a.to).cmp(&(b.source, &b.keys, b.from, b.to))
-        });
+        self.runs.sort_by(|a, b| (a.source, &a.keys, a.from).cmp(&(b.source, &b.keys, b.from)));
         let mut runs: Vec<Run> = Vec::with_capacity(self.runs.len());
         for run in self.runs.drain(..) {
             match runs.last_mut() {
                 Some(last)
-                    if (last.source, &last.keys) == (run.source, &run.keys)
-                        && run.from <= last.to =>
+                    if (last.source, &last.keys, last.from)
+                        == (run.source, &run.keys, run.from) =>
                 {
                     last.join(run);
                 }
@@ -59,6 +58,11 @@ impl History {
             }
         }
         self.runs = runs;
+        self.trim_kids();
+    }
+
+    /// Keeps a few names of each key.
+    pub(super) fn trim_kids(&mut self) {
         for kids in self.kids.values_mut() {
             while kids.len() > MAX_KIDS {
                 kids.pop_last();
@@ -68,14 +72,32 @@ impl History {
 }
 
 impl Run {
-    /// Both as one. Each member is a join of its own.
-    pub(super) fn join(&mut self, other: Self) {
-        self.etag = (self.to, self.etag.take()).max((other.to, other.etag)).1;
-        self.from = self.from.min(other.from);
-        self.to = self.to.max(other.to);
+    /// Both as one, of the same beginning. Each member is a join of its own.
+    fn join(&mut self, other: Self) {
         self.n = self.n.max(other.n);
-        self.stale = self.stale.max(other.stale);
-        self.error = self.error.max(other.error);
+        self.pause = self.pause.zip(other.pause).map(|(a, b)| a.max(b));
+        self.add(other);
+    }
+
+    /// Takes in one more observation.
+    pub(super) fn take(&mut self, one: Self) {
+        self.n = self.n.saturating_add(1);
+        let pause = one.from.since(self.to);
+        self.pause = self.pause.map(|held| held.max(pause));
+        self.add(one);
+    }
+
+    fn add(&mut self, other: Self) {
+        if other.from == self.from {
+            let first = |run: &Self| (run.stale.saturating_add(run.error), run.stale);
+            if first(&other) < first(self) {
+                (self.stale, self.error) = (other.stale, other.error);
+            }
+        }
+        self.best = self.best.better(other.best);
+        self.modified = self.modified.max(other.modified);
+        self.etag = (self.to, self.etag.take()).max((other.to, other.etag)).1;
+        self.to = self.to.max(other.to);
         self.last_modified = match (self.last_modified, other.last_modified) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::{Endpoint, FLAP, History, Run, Sighting};
+use super::{Endpoint, FLAP, History, Observed, Run, Sighting};
 use crate::fact::Source;
 use crate::role::Signings;
 use crate::words::span;
@@ -55,6 +55,9 @@ impl History {
                 self.kids.entry(*key).or_default().extend(kids);
             }
         }
+        // Whole seconds, as everything in the document.
+        let error = Duration::from_secs(seen.at.error().as_secs());
+        let modified = seen.last_modified.filter(|modified| *modified <= at);
         let run = Run {
             source: seen.source,
             keys: seen.keys.clone(),
@@ -62,20 +65,21 @@ impl History {
             to: at,
             n: 1,
             stale: seen.stale,
-            // Whole seconds, as everything in the document.
-            error: Duration::from_secs(seen.at.error().as_secs()),
-            last_modified: seen.last_modified.filter(|modified| *modified <= at),
+            error,
+            best: Observed { at, stale: seen.stale, error },
+            pause: Some(Duration::ZERO),
+            last_modified: modified,
+            modified,
             etag: seen.etag.clone().filter(|etag| etag.len() <= MAX_TEXT),
         };
-        match self.continued(&run) {
-            Some(index) => {
-                let n = self.runs[index].n.saturating_add(1);
-                self.runs[index].join(run);
-                self.runs[index].n = n;
+        match self.inside(&run).or_else(|| self.continued(&run)) {
+            Some(index) => self.runs[index].take(run),
+            None => {
+                self.runs.push(run);
+                self.normalise();
             }
-            None => self.runs.push(run),
         }
-        self.normalise();
+        self.trim_kids();
         while self.is_full() && self.forget() {}
         Ok(())
     }
@@ -97,14 +101,31 @@ impl History {
             source,
             at,
             stale: run.stale,
-            last_modified: run.last_modified,
+            last_modified: run.modified,
             etag: run.etag.clone(),
             keys: run.keys.clone(),
             kids: run.keys.iter().map(|key| (*key, BTreeSet::new())).collect(),
         })
     }
 
-    /// The run that a new observation belongs to.
+    /// The run that an observation which comes late lies within, unless a key was first seen between it
+    /// and the end of that run: then it may be the last before that.
+    fn inside(&self, new: &Run) -> Option<usize> {
+        let of_source = || self.runs.iter().filter(|run| run.source == new.source);
+        let first = |key: &Thumbprint| {
+            of_source().filter(|run| run.keys.contains(key)).map(|run| run.from).min()
+        };
+        self.runs.iter().position(|run| {
+            let within = run.from <= new.from && new.from <= run.to;
+            let fits = run.source == new.source && within && run.keys == new.keys;
+            let meanwhile = || of_source().filter(|it| new.from < it.to && it.from <= run.to);
+            fits && meanwhile()
+                .flat_map(|it| it.keys.difference(&run.keys))
+                .all(|key| first(key).is_none_or(|first| first <= new.from || first > run.to))
+        })
+    }
+
+    /// The run that a new observation continues.
     ///
     /// The latest run of its source, if the set is the same. An earlier one too, if the set just
     /// flaps: within [`FLAP`], and if between the two no key was seen for the first time (whose
@@ -131,7 +152,7 @@ impl History {
     /// Adds a verified token that `key` signed.
     pub fn observe_token(&mut self, key: Thumbprint, issued: UnixTime, expires: UnixTime) {
         self.sequence = self.sequence.saturating_add(1);
-        let seen = Signings { first: issued, last: issued, expires };
+        let seen = Signings::of(issued, expires);
         self.signings.entry(key).and_modify(|held| *held = held.join(seen)).or_insert(seen);
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cambist_core::clock::{BootTime, Clock};
+use cambist_core::names::is_guid;
 use http::{HeaderName, StatusCode};
 use serde_json::{Map, Value, json};
 use tower::{BoxError, Service};
@@ -161,7 +162,7 @@ impl Entra {
 
     fn refuse(&self, request: &Request, refusal: &Refusal) -> Response {
         let asked = request.headers().get("client-request-id").and_then(|id| id.to_str().ok());
-        let correlation = asked.filter(|id| random::is_uuid(id)).map(str::to_owned);
+        let correlation = asked.filter(|id| is_guid(id)).map(str::to_owned);
         let correlation = correlation.unwrap_or_else(random::uuid);
         let id = random::uuid();
         let body = refusal.body(self.0.clock.wall(), &id, &correlation);
@@ -194,7 +195,7 @@ impl Entra {
         if tenant == self.tenant() {
             return Ok(());
         }
-        let looks_right = random::is_uuid(tenant) || tenant.contains('.');
+        let looks_right = is_guid(tenant) || tenant.contains('.');
         let code = if looks_right { 90_002 } else { 900_023 };
         let text = if looks_right {
             format!(
@@ -269,7 +270,7 @@ fn with_ids(mut reply: Response, request: &Request, id: &str) -> Response {
     set(reply.headers_mut(), HeaderName::from_static("x-ms-request-id"), id);
     let header = |name: &str| request.headers().get(name)?.to_str().ok();
     let wanted = header("return-client-request-id").is_some_and(|it| it == "true");
-    if let Some(asked) = header("client-request-id").filter(|id| wanted && random::is_uuid(id)) {
+    if let Some(asked) = header("client-request-id").filter(|id| wanted && is_guid(id)) {
         set(reply.headers_mut(), HeaderName::from_static("client-request-id"), asked);
     }
     reply

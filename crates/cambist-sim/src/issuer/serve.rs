@@ -2,11 +2,12 @@
 
 use aws_lc_rs::digest;
 use cambist_core::clock::UnixTime;
+use cambist_core::headers::{date, write_date};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
 use super::timeline::Version;
-use crate::reply::{Response, http_date, response};
+use crate::reply::{Response, response};
 
 /// What an upload made with care says: the same as kube-apiserver.
 const CACHE_CONTROL: (&str, &str) = ("cache-control", "public, max-age=3600");
@@ -19,7 +20,7 @@ pub(super) fn uploaded(document: &Value) -> Response {
 
 /// A key set in a storage account: dated, and not sent again to whoever has it.
 pub(super) fn blob(version: &Version, asked: &HeaderMap) -> Response {
-    let (etag, modified) = (etag(version), http_date(version.modified));
+    let (etag, modified) = (etag(version), write_date(version.modified));
     let validators = [("etag", etag.as_str()), ("last-modified", &modified), CACHE_CONTROL];
     if is_known(asked, &etag, version.modified) {
         return response(StatusCode::NOT_MODIFIED, &validators, "");
@@ -44,10 +45,5 @@ fn is_known(asked: &HeaderMap, etag: &str, modified: UnixTime) -> bool {
         let weak = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
         return tags.trim() == "*" || tags.split(',').any(weak);
     }
-    let since =
-        text(header::IF_MODIFIED_SINCE).and_then(|date| httpdate::parse_http_date(date).ok());
-    let since = since.and_then(|since| since.duration_since(std::time::UNIX_EPOCH).ok());
-    since.is_some_and(|since| {
-        i64::try_from(since.as_secs()).is_ok_and(|it| it >= modified.as_secs())
-    })
+    text(header::IF_MODIFIED_SINCE).and_then(date).is_some_and(|since| since >= modified)
 }

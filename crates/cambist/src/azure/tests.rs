@@ -63,7 +63,7 @@ async fn a_developers_token_lives_as_long_as_the_tools_say() {
     let now = context.clock.wall().as_secs();
     let tools = Arc::new(Tools(OffsetDateTime::from_unix_timestamp(now + 600).unwrap()));
     let source = Arc::new(Developer { tools, context: context.clone() });
-    let credential = Credential::from_source("developer".to_owned(), None, source, context);
+    let credential = Credential::from_source(Principal::developer(), None, source, context);
     let scope = Scope::parse("https://vault.azure.net/.default").unwrap();
     let token = credential.token(&scope).await.unwrap();
     assert_eq!(token.secret().expose(), "the-developers");

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::error::Reason;
-use crate::observer::Unobserved;
+use crate::observer::{Observer, Unobserved};
 use crate::receipt::{Moment, Receipt};
 
 const fn secs(n: u64) -> Duration {
@@ -63,15 +63,15 @@ struct Bench {
 const HOUR: Step = Step::Give { after: Duration::ZERO, life: secs(3600) };
 
 fn bench(steps: impl Into<VecDeque<Step>>) -> Bench {
+    bench_told(steps, Arc::new(Unobserved))
+}
+
+fn bench_told(steps: impl Into<VecDeque<Step>>, observer: Arc<dyn Observer>) -> Bench {
     let clock = SimClock::starting_at(UnixTime::from_secs(1_795_407_225));
     let (steps, calls) = (Mutex::new(steps.into()), AtomicU32::new(0));
     let script = Arc::new(Script { clock: clock.clone(), steps, calls });
-    let context = Context {
-        clock: Arc::new(clock.clone()),
-        observer: Arc::new(Unobserved),
-        jitter: Jitter::of(b"pod"),
-    };
-    let cache = Arc::new(Cache::new(script.clone(), context));
+    let context = Context { clock: Arc::new(clock.clone()), observer, jitter: Jitter::of(b"pod") };
+    let cache = Arc::new(Cache::new(Principal::developer(), script.clone(), context));
     Bench { cache, script, clock }
 }
 
@@ -336,4 +336,25 @@ async fn what_is_pinned_is_fetched_unasked_and_what_is_idle_is_forgotten() {
     assert_eq!(bench.cache.contents().len(), 1);
     // 12 000 s at one refresh in some 2 600 to 2 940 s, and the one for the idle scope.
     assert!((5..=6).contains(&bench.calls()), "{}", bench.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_is_told_of_like_any_other() {
+    #[derive(Debug, Default)]
+    struct Failures(Mutex<Vec<Reason>>);
+    impl Observer for Failures {
+        fn event(&self, event: &Event<'_>) {
+            let Event::Served(Served { outcome: Err(error), how, .. }) = event else { return };
+            assert_eq!(*how, ServedHow::Failed);
+            self.0.lock().unwrap().push(error.reason());
+        }
+    }
+    let failures = Arc::new(Failures::default());
+    let bench = bench_told([HOUR], failures.clone());
+    let mut refused = 0;
+    for n in 0..2 * MAX_SCOPES {
+        refused += usize::from(bench.get(&format!("api://{n}")).await.is_err());
+    }
+    assert!(refused > 0);
+    assert_eq!(*failures.0.lock().unwrap(), vec![Reason::TooManyScopes; refused]);
 }

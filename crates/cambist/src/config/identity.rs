@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cambist_core::scope::{Audience, Scope};
 
 use crate::exchange::{Authority, TenantId};
+use crate::principal::Principal;
 
 /// One workload identity: whom tokens are asked for, where, and with which projected token.
 ///
@@ -42,6 +43,11 @@ impl Identity {
             token_file: token_file.into(),
             prefetch: Vec::new(),
         }
+    }
+
+    /// Whom events name.
+    pub fn principal(&self) -> Principal {
+        Principal::new(self.tenant_id.clone(), &*self.client_id)
     }
 
     /// The same at another authority, with the audience that is usual there.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use cambist_core::admission::Exemption;
 use cambist_core::admission::Mode;
+use cambist_core::duration;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::names::is_guid;
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{self, DefaultAccount};
 use cambist_key_age::{Grade, Limits};
-use jiff::SignedDuration;
 
 use super::{Fault, KeyPlace, TrustConfig};
 use crate::env::Env;
@@ -63,19 +64,16 @@ impl<'a> Reader<'a> {
     }
 
     fn duration(&mut self, name: &str, default: Duration) -> Duration {
-        let expected = "a duration such as 300s, 10m or 24h";
-        let Some(parsed) = self.parsed::<SignedDuration>(name, expected) else { return default };
-        Duration::try_from(parsed).unwrap_or_else(|_| {
-            self.fault(name, format!("must be {expected}, not a negative one"));
+        let Some(text) = self.env.get(name) else { return default };
+        duration::parse(text.trim()).unwrap_or_else(|problem| {
+            self.fault(name, problem.to_string());
             default
         })
     }
 
     pub(super) fn guid(&mut self, name: &str) -> Option<String> {
         let text = self.required(name)?;
-        let lengths = text.split('-').map(str::len);
-        let hex = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        if hex && lengths.eq([8, 4, 4, 4, 12]) {
+        if is_guid(&text) {
             return Some(text);
         }
         self.fault(name, format!("must be a GUID, found {text:?}"));

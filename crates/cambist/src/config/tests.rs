@@ -193,8 +193,10 @@ fn all_faults_come_at_once_each_with_its_place() {
         ("CAMBIST_KEYS", "file:", "file:PATH"),
         ("CAMBIST_KEY_AGE", "strict", "enforce"),
         ("CAMBIST_JWKS_ANY_HOST", "yes", "true or false"),
-        ("CAMBIST_LEEWAY", "-5s", "negative"),
-        ("CAMBIST_MAX_TOKEN_LIFETIME", "a day", "24h"),
+        ("CAMBIST_LEEWAY", "-5s", "no duration"),
+        ("CAMBIST_LEEWAY", "45", "45 has no unit: write 45s, 45m, 45h, 45d or 45w"),
+        ("CAMBIST_ROTATE_AFTER", "99999w", "longer than a century"),
+        ("CAMBIST_MAX_TOKEN_LIFETIME", "a day", "72h"),
         ("CAMBIST_ALLOW_DEFAULT_ACCOUNT", "default", "system:serviceaccount"),
         ("HTTPS_PROXY", "socks5://proxy:1080", "socks5"),
     ] {

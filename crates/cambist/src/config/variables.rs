@@ -99,13 +99,13 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "CAMBIST_ROTATE_AFTER",
-        "45 days (1080h); none on aks, eks and gke",
-        "How old the signing key may get before it is DUE, such as 1080h",
+        "45d; none on aks, eks and gke",
+        "How old the signing key may get before it is DUE, such as 45d",
     ),
     variable(
         "CAMBIST_EXPIRE_AFTER",
-        "90 days (2160h); none on aks, eks and gke",
-        "How old a published key may get before it is OVERDUE, such as 2160h",
+        "90d; none on aks, eks and gke",
+        "How old a published key may get before it is OVERDUE, such as 90d",
     ),
     variable(
         "CAMBIST_KEY_AGE_EXEMPT",
@@ -122,8 +122,16 @@ pub const VARIABLES: &[Variable] = &[
         "attested",
         "How far that history is believed: attested, asserted or assumed",
     ),
-    variable("CAMBIST_LEEWAY", "300s", "How far the clocks of cluster and pod may differ"),
-    variable("CAMBIST_MAX_TOKEN_LIFETIME", "24h", "The longest accepted life of a projected token"),
+    variable(
+        "CAMBIST_LEEWAY",
+        "5m",
+        "How far the clocks of cluster and pod may differ, such as 90s",
+    ),
+    variable(
+        "CAMBIST_MAX_TOKEN_LIFETIME",
+        "24h",
+        "The longest accepted life of a projected token, such as 12h",
+    ),
     variable(
         "CAMBIST_ALLOW_DEFAULT_ACCOUNT",
         "none",

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use cambist_core::foreign::Foreign;
+use cambist_core::names::{address, is_dns_name};
 use cambist_core::scope::Audience;
-use http::Uri;
+use http::{Uri, uri};
 
 use super::{Cloud, TenantId};
 
@@ -151,35 +152,18 @@ fn origin(url: &str) -> Result<String, AuthorityError> {
     if rest.contains(['/', '?', '#', '\\']) {
         return bad("it has a path, a query or a fragment; tenant and path are added to it");
     }
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    let port = match port {
-        None | Some("443") => String::new(),
-        Some(port) => match port.parse::<u16>() {
-            Ok(number) if number != 0 && port == number.to_string() => format!(":{port}"),
-            _ => return bad("its port is none"),
-        },
-    };
-    let v6 = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    let fine = match v6 {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => is_dns_name(host),
-    };
-    if !fine {
-        return bad("its host is neither a DNS name nor an address");
+    let none = "its host is neither a DNS name nor an address";
+    let Ok(at) = rest.parse::<uri::Authority>() else { return bad(none) };
+    let host = at.host();
+    if !is_dns_name(host) && address(host).is_none() {
+        return bad(none);
     }
+    let named = at.port_u16().filter(|port| *port != 0).map(|port| format!(":{port}"));
+    let port = match rest.strip_prefix(host) {
+        Some("" | ":443") => "",
+        // In its one spelling.
+        Some(port) if named.as_deref() == Some(port) => port,
+        _ => return bad("its port is none"),
+    };
     Ok(format!("{}{port}", host.to_ascii_lowercase()))
-}
-
-/// Labels of letters, digits and inner hyphens, with single dots between (RFC 1123 section 2.1).
-pub(super) fn is_dns_name(text: &str) -> bool {
-    text.len() <= 253
-        && text.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        })
 }

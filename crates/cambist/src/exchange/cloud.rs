@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use cambist_core::names;
 use cambist_core::scope::Audience;
 
 /// One of Azure's clouds. They share nothing: an identity of one is unknown in all others.
@@ -149,8 +150,8 @@ impl Cloud {
 
     /// The cloud that alone has such a resource, where its host tells.
     pub fn of_resource(resource: &str) -> Option<Self> {
-        let (scheme, rest) = resource.split_once("://")?;
-        let host = rest.split(['/', ':', '?', '#']).next()?.to_ascii_lowercase();
+        let scheme = resource.split_once("://")?.0;
+        let host = names::authority(resource)?.host().to_ascii_lowercase();
         let within = |domain: &&str| {
             host.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
         };

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cambist_core::Found;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
+use cambist_core::{Found, JsonError, json};
 use http::header::LOCATION;
 use http::{HeaderMap, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::error::Category;
 
 use super::aadsts::Trouble;
 use super::error::{Asked, EntraError, ExchangeError, ReplyError, ReplyFault};
@@ -161,7 +160,7 @@ impl EntraError {
         let Some(error) = text(&failure.error) else {
             return Err(ReplyFault::Member {
                 name: "error",
-                expected: "a text",
+                expected: "a string",
                 found: kind(failure.error.as_ref()),
             });
         };
@@ -207,18 +206,14 @@ fn codes(member: Option<&Value>, description: &str) -> Vec<u32> {
 
 /// A JSON object, or what is there instead.
 fn object<T: DeserializeOwned>(body: &Bytes) -> Result<T, ReplyFault> {
-    let start = body.trim_ascii_start();
-    match start.first() {
-        None => return Err(ReplyFault::Empty),
-        Some(b'<') => return Err(ReplyFault::Html),
-        Some(b'[') => return Err(ReplyFault::NotAnObject),
-        _ => {}
-    }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Eof => ReplyFault::CutOff,
-        Category::Data if start.first() == Some(&b'{') => ReplyFault::NameTwice,
-        Category::Data => ReplyFault::NotAnObject,
-        Category::Syntax | Category::Io => ReplyFault::NotJson,
+    json::read(body).map_err(|error| match error {
+        JsonError::Empty => ReplyFault::Empty,
+        JsonError::CutOff { .. } => ReplyFault::CutOff,
+        JsonError::NotAnObject(_) => ReplyFault::NotAnObject,
+        // Any value will do for a member, so all that can be wrong is that there are two.
+        JsonError::Form { .. } | JsonError::NameTwice(_) => ReplyFault::NameTwice,
+        _ if body.trim_ascii_start().starts_with(b"<") => ReplyFault::Html,
+        _ => ReplyFault::NotJson,
     })
 }
 
@@ -247,13 +242,10 @@ fn text_or_kind(value: Option<&Value>) -> Found {
     }
 }
 
+/// What kind of value it is, never what it says.
 fn kind(value: Option<&Value>) -> Found {
-    Found::Kind(match value {
-        None | Some(Value::Null) => return Found::Nothing,
-        Some(Value::Bool(_)) => "a boolean",
-        Some(Value::Number(_)) => "a number",
-        Some(Value::String(_)) => "a text",
-        Some(Value::Array(_)) => "an array",
-        Some(Value::Object(_)) => "an object",
-    })
+    match value {
+        None | Some(Value::Null) => Found::Nothing,
+        Some(value) => Found::Kind(json::kind(value)),
+    }
 }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use cambist_core::foreign::Foreign;
-
-use super::authority::is_dns_name;
+use cambist_core::names::{is_dns_name, is_guid};
 
 /// A tenant: a GUID or one of its verified domain names.
 ///
@@ -51,12 +50,4 @@ impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn is_guid(text: &str) -> bool {
-    let groups = [8, 4, 4, 4, 12];
-    let mut parts = text.split('-');
-    groups.into_iter().all(|len| {
-        parts.next().is_some_and(|p| p.len() == len && p.bytes().all(|b| b.is_ascii_hexdigit()))
-    }) && parts.next().is_none()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
+use cambist_core::headers;
 use cambist_core::issuer::{
     DISCOVERY_ACCEPT, Discovery, DiscoveryError, IssuerUrl, MAX_DISCOVERY_BYTES,
 };
@@ -18,9 +19,9 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::freshness::{FRESH, fresh_for, max_age};
 use super::source::{PATIENCE, Source};
+use crate::event::KeySource;
 use crate::files::{self, FileFault, Need};
 use crate::key_age::Look;
-use crate::observer::KeySource;
 use crate::token_file::{TokenFile, TokenFileError};
 use crate::transport::{Limits, Transport, TransportError};
 
@@ -186,26 +187,20 @@ async fn key_set(
         StatusCode::OK => Some(usable(response.body())?),
         status => return Err(FetchError::Status { url: Foreign::new(url), status }),
     };
-    let text = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    let text = |name| response.headers().get(name)?.to_str().ok();
+    let moment = |name| headers::date(text(name)?);
     // A cache on the way repeats an old `Date`; `Age` gives that away.
-    let age = text(AGE).and_then(|age| age.parse().ok()).unwrap_or(0);
-    let date = text(DATE).filter(|_| age == 0);
+    let age = text(AGE).and_then(headers::seconds).unwrap_or_default();
     let max_age = max_age(response.headers()).unwrap_or(Duration::ZERO);
     Ok(Fetched {
         keys,
-        etag: text(ETAG),
+        etag: text(ETAG).map(str::to_owned),
         fresh_for: fresh_for(response.headers()),
-        date: date.and_then(|date| http_date(&date)),
-        stale: Duration::from_secs(age).saturating_add(max_age),
-        last_modified: text(LAST_MODIFIED).and_then(|date| http_date(&date)),
+        date: moment(DATE).filter(|_| age.is_zero()),
+        stale: age.saturating_add(max_age),
+        last_modified: moment(LAST_MODIFIED),
         body: response.into_body(),
     })
-}
-
-fn http_date(text: &str) -> Option<UnixTime> {
-    let at = httpdate::parse_http_date(text).ok()?;
-    let since_epoch = at.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).ok()?))
 }
 
 /// A set without a usable key must not replace one that has some.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use cambist_core::headers;
 use http::HeaderMap;
+use http::header::CACHE_CONTROL;
 
 /// Bounds on how long a set counts as fresh, whatever its `Cache-Control` says.
 pub(super) const FRESH: std::ops::RangeInclusive<Duration> =
@@ -13,12 +15,10 @@ pub(super) fn fresh_for(headers: &HeaderMap) -> Duration {
     max_age(headers).unwrap_or_default().clamp(*FRESH.start(), *FRESH.end())
 }
 
-/// The `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1).
+/// What the reply's `Cache-Control` says.
 pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(http::header::CACHE_CONTROL)?.to_str().ok()?;
-    let mut directives = value.split(',').filter_map(|directive| directive.trim().split_once('='));
-    let (_, secs) = directives.find(|(name, _)| name.eq_ignore_ascii_case("max-age"))?;
-    secs.trim_matches('"').parse().ok().map(Duration::from_secs)
+    let lines = headers.get_all(CACHE_CONTROL).iter();
+    headers::max_age(lines.filter_map(|line| line.to_str().ok()))
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
             ("max-age=-1", 60),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static(value));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static(value));
             assert_eq!(fresh_for(&headers), Duration::from_secs(secs), "{value}");
         }
         assert_eq!(fresh_for(&HeaderMap::new()), *FRESH.start());

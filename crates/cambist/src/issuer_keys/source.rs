@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cambist_core::issuer::JwksHost;
 
-use crate::observer::KeySource;
+use crate::event::KeySource;
 use crate::transport::Transport;
 
 /// How long one look at one source may take. Whoever waits for it is an app's first request.

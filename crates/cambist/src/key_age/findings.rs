@@ -9,14 +9,14 @@ use cambist_core::clock::Reading;
 use cambist_key_age::checks::{
     clock_is_off, exposed_keys, returned_keys, reused_kids, shared_kids, unplanned_rotation,
 };
-use cambist_key_age::{Finding, Policy};
+use cambist_key_age::{Finding, Platform, Policy};
 
 use super::Seen;
 
 /// What this process saw that is worth a word; only of the latest set and of its own history,
 /// because a ledger's keeper tells of the rest.
-pub(super) fn of(seen: &Seen, policy: &Policy, now: Reading) -> Vec<Finding> {
-    let source = seen.primary();
+pub(super) fn of(seen: &Seen, platform: Platform, policy: &Policy, now: Reading) -> Vec<Finding> {
+    let (source, cadence) = (seen.primary(), platform.cadence());
     let mut out: Vec<_> = clock_is_off(now, seen.left_out, policy).into_iter().collect();
     if let Some(set) = &seen.set {
         out.extend(exposed_keys(set));
@@ -24,9 +24,6 @@ pub(super) fn of(seen: &Seen, policy: &Policy, now: Reading) -> Vec<Finding> {
         out.extend(reused_kids(&seen.history, set));
     }
     out.extend(returned_keys(&seen.history, source));
-    if let Some(limits) = policy.limits {
-        let cadence = limits.rotate_after();
-        out.extend(unplanned_rotation(&seen.history, source, cadence, policy, now.at()));
-    }
+    out.extend(unplanned_rotation(&seen.history, source, cadence, policy, now.at()));
     out
 }

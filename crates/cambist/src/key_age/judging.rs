@@ -1,18 +1,19 @@
 //! Judging, off the workers: at most one judgement at a time, each kept until what it rests on changes
 //! or its minute is over. Who only reads gets the last one at once.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::{Inner, KeyAge, Report, Seen, findings};
+use crate::event::{Event, KeysJudged};
 use crate::flight::{Flight, Joined};
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::Reading;
+use cambist_core::issuer::IssuerUrl;
 use cambist_key_age::checks::ages;
 use cambist_key_age::enforce::refusals;
-use cambist_key_age::{Grade, History, Known, Source, judge};
+use cambist_key_age::{Grade, History, Known, Policy, Watch, judge};
 
 /// How long a judgement is good for; ages are counted in days.
 pub(super) const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -42,6 +43,7 @@ impl Default for Judging {
 /// A judgement, and what had changed by then.
 struct Judged {
     changes: u64,
+    issuer: IssuerUrl,
     report: Arc<Report>,
 }
 
@@ -104,15 +106,16 @@ impl KeyAge {
     }
 
     fn keep(&self, judged: Judged) -> Arc<Report> {
-        let report = judged.report.clone();
-        let refused = |judged: &Arc<Judged>| judged.report.refused == report.refused;
+        let judged = Arc::new(judged);
+        let refused = |last: &Arc<Judged>| last.report.refused == judged.report.refused;
         let as_before = self.0.judging.last.load().as_ref().is_some_and(refused);
-        self.0.judging.last.store(Some(Arc::new(judged)));
+        self.0.judging.last.store(Some(judged.clone()));
         if !as_before {
             self.0.stirred.send_replace(());
         }
-        self.0.context.observer.keys_judged(&report);
-        report
+        let Judged { issuer, report, .. } = &*judged;
+        self.0.context.observer.event(&Event::KeysJudged(KeysJudged { issuer, report }));
+        report.clone()
     }
 
     fn last(&self) -> Option<Arc<Report>> {
@@ -142,17 +145,17 @@ impl KeyAge {
         let policy = settings.policy_on(platform);
         let primary = seen.primary();
         let mut known = Known {
-            facts: seen.history.facts(primary, Grade::Proven),
+            facts: seen.history.facts(primary, Grade::Proven, &policy),
             published: seen.published.get(&primary).cloned().unwrap_or_default(),
             signings: seen.history.signings().clone(),
-            ..Known::default()
+            watch: Watch::of([&*seen.history], primary),
         };
         if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref())
-            && let Err(problem) = self.add_ledger(history, &mut known, &seen, primary)
+            && let Err(problem) = self.add_ledger(history, &mut known, &seen, &policy)
         {
             ledger_problem = Some(problem);
         }
-        let mut findings = findings::of(&seen, &policy, now);
+        let mut findings = findings::of(&seen, platform, &policy, now);
         let mut judgement = judge(&known, &policy, now);
         judgement.suspect(&findings);
         findings.extend(ages(&judgement, &policy, now.at()));
@@ -166,7 +169,7 @@ impl KeyAge {
             ledger_problem,
             looks_left_out: seen.left_out,
         });
-        Some(Judged { changes, report })
+        Some(Judged { changes, issuer: seen.issuer, report })
     }
 
     /// Adds what the ledger says, believed no further than is configured; or says why not.
@@ -175,8 +178,9 @@ impl KeyAge {
         ledger: &History,
         known: &mut Known,
         seen: &Seen,
-        primary: Source,
+        policy: &Policy,
     ) -> Result<(), String> {
+        let primary = seen.primary();
         let issuer = seen.history.issuer();
         if ledger.issuer() != issuer {
             return Err(format!(
@@ -185,17 +189,11 @@ impl KeyAge {
             ));
         }
         let trust = self.0.settings.ledger_trust.min(Grade::Attested);
-        known.facts.extend(ledger.facts(primary, trust));
-        let merged: &mut BTreeMap<_, _> = &mut known.signings;
+        known.facts.extend(ledger.facts(primary, trust, policy));
+        known.watch = Watch::of([ledger, &*seen.history], primary);
         for (key, theirs) in ledger.signings() {
-            merged
-                .entry(*key)
-                .and_modify(|ours| {
-                    ours.first = ours.first.min(theirs.first);
-                    ours.last = ours.last.max(theirs.last);
-                    ours.expires = ours.expires.max(theirs.expires);
-                })
-                .or_insert(*theirs);
+            let held = known.signings.entry(*key);
+            held.and_modify(|ours| *ours = ours.join(*theirs)).or_insert(*theirs);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use tokio::time::sleep;
 
 use super::judging::GOOD_FOR;
 use super::*;
+use crate::event::Admitted;
 use crate::testing::{World, reason, scope};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -61,7 +62,8 @@ async fn audit_always_serves_and_says_so() {
     #[derive(Debug, Default)]
     struct Objections(Mutex<Vec<&'static str>>);
     impl crate::Observer for Objections {
-        fn admitted(&self, assertion: &cambist_core::admission::Assertion) {
+        fn event(&self, event: &Event<'_>) {
+            let Event::Admitted(Admitted { assertion, .. }) = event else { return };
             self.0.lock().unwrap().extend(assertion.objection().map(|refused| refused.as_str()));
         }
     }
@@ -194,8 +196,9 @@ async fn keys_are_judged_once_for_everybody_and_nobody_who_reads_waits() {
     #[derive(Debug, Default)]
     struct Count(std::sync::atomic::AtomicU32);
     impl crate::Observer for Count {
-        fn keys_judged(&self, _: &Report) {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        fn event(&self, event: &Event<'_>) {
+            let judged = matches!(event, Event::KeysJudged(_));
+            self.0.fetch_add(u32::from(judged), std::sync::atomic::Ordering::SeqCst);
         }
     }
     let mut world = World::new();
@@ -280,7 +283,7 @@ async fn a_clock_that_is_set_right_leaves_no_old_key_behind() {
         assert_eq!((said.looks_left_out, said.judgement.verdict), (1, Verdict::Unknown));
         let off = said.findings.iter().find(|found| found.id == CheckId::K405).unwrap();
         assert_eq!(off.severity, Severity::High);
-        assert!(off.evidence[0].contains("100 d off"), "{off}");
+        assert!(off.evidence[0].contains("100d off"), "{off}");
         // NTP.
         node.skew(0);
         sleep(Duration::from_secs(61)).await;

@@ -141,7 +141,7 @@ async fn a_forgotten_key_becomes_due_and_overdue_and_audit_serves_it_and_says_so
     let would = said(&events, WOULD_REFUSE);
     let would = would.last().unwrap();
     assert_eq!((&would["level"], &would["reason"]), (&"WARN".into(), &"key_overdue".into()));
-    assert!(would["evidence"].as_str().unwrap().contains("at least 95 d"), "{would}");
+    assert!(would["evidence"].as_str().unwrap().contains("at least 95d"), "{would}");
     assert!(would["remedy"].as_str().unwrap().contains("API server"), "{would}");
 }
 

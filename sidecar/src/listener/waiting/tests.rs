@@ -20,20 +20,19 @@ fn many(waiting: &Arc<Waiting>, name: &str, n: usize) -> Vec<Place> {
 
 #[test]
 fn one_thing_alone_may_have_every_place_and_gives_each_back() {
-    let gauge = Gauge::default();
-    let waiting = Waiting::new(8, gauge.clone());
+    let waiting = Waiting::new(8);
     let mut all = many(&waiting, "a", 8);
-    assert_eq!((enter(&waiting, "a").unwrap_err(), gauge.get()), (Recalled::Busy, 8));
+    assert_eq!((enter(&waiting, "a").unwrap_err(), waiting.gauge.get()), (Recalled::Busy, 8));
     drop(all.pop());
-    assert_eq!(gauge.get(), 7);
+    assert_eq!(waiting.gauge.get(), 7);
     all.push(enter(&waiting, "a").unwrap());
     drop(all);
-    assert_eq!((gauge.get(), waiting.list().seats.len()), (0, 0));
+    assert_eq!((waiting.gauge.get(), waiting.list().seats.len()), (0, 0));
 }
 
 #[test]
 fn what_else_is_waited_for_gets_its_half() {
-    let waiting = Waiting::new(8, Gauge::default());
+    let waiting = Waiting::new(8);
     let mut a = many(&waiting, "a", 8);
     let mut b = many(&waiting, "b", 4);
     // The last who came had to go.
@@ -55,7 +54,7 @@ fn what_else_is_waited_for_gets_its_half() {
 
 #[test]
 fn who_has_hung_up_waits_in_nobodys_way() {
-    let waiting = Waiting::new(4, Gauge::default());
+    let waiting = Waiting::new(4);
     let gone = link();
     let mut left = waiting.enter(wanted("a"), gone.clone()).unwrap();
     let mut there = many(&waiting, "a", 3);
@@ -70,13 +69,12 @@ fn who_has_hung_up_waits_in_nobodys_way() {
 
 #[tokio::test]
 async fn all_waiting_ends_with_the_drain() {
-    let gauge = Gauge::default();
-    let waiting = Waiting::new(4, gauge.clone());
+    let waiting = Waiting::new(4);
     let mut places = many(&waiting, "a", 2);
     waiting.end();
     for place in &mut places {
         assert_eq!(place.recalled().await, Recalled::Draining);
     }
     assert_eq!(enter(&waiting, "a").unwrap_err(), Recalled::Draining);
-    assert_eq!(gauge.get(), 0);
+    assert_eq!(waiting.gauge.get(), 0);
 }

@@ -82,7 +82,7 @@ async fn a_success_that_makes_no_sense_is_an_error_that_hides_the_token() {
         (swap("{", &format!(r#"{{"access_token":"{token}","#)), "says a name twice"),
         (swap("{", r#"{"expires_in":null,"#), "says a name twice"),
         (swap("bearer", "pop"), "\"token_type\" must be \"Bearer\", found \"pop\""),
-        (swap("bearer", token), "\"token_type\" must be \"Bearer\", found a text"),
+        (swap("bearer", token), "\"token_type\" must be \"Bearer\", found a string"),
         (swap(r#""token_type":"bearer","#, ""), "found nothing"),
         (
             swap(&format!("\"{token}\""), "7"),
@@ -235,7 +235,7 @@ async fn no_body_loses_the_status() {
             ("{\"error\":", "in the middle"),
             ("Service Unavailable", "not JSON"),
             ("null", "no object"),
-            ("{}", "\"error\" must be a text, found nothing"),
+            ("{}", "\"error\" must be a string, found nothing"),
             (r#"{"error":{"code":"x"}}"#, "found an object"),
             (r#"{"error":"a","error":"b"}"#, "says a name twice"),
         ] {

@@ -1,0 +1,261 @@
+//! `cambist issuer gate`: is the next step of a rotation safe now?
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cambist_core::clock::UnixTime;
+use cambist_core::jwks::Thumbprint;
+use cambist_key_age::History;
+use cambist_key_age::rotation::gate::{self, Answer, Fresh, Ruling, Server};
+use serde_json::json;
+
+use crate::case::{self, CaseError, Ledger};
+use crate::cli::Plain;
+use crate::cli::issuer::Sources;
+use crate::cli::rotation::{AskGate, Next};
+use crate::collect::look::TokenSeen;
+use crate::collect::{self, CollectError, Look, mint};
+use crate::key;
+use crate::kubernetes::{AccessError, ApiServer};
+use crate::output;
+use crate::text::plain;
+use crate::time::relative;
+use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
+
+const SAFE: u8 = 0;
+const UNSAFE: u8 = 1;
+
+/// Older than this, a token does not say who signs now.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum GateError {
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    #[error("{path}: {problem}")]
+    KeyFile { path: String, problem: String },
+    #[error(
+        "{name:?} is no file, and no key that was seen is called so: give the file with its public half, its kid or its thumbprint"
+    )]
+    NoKey { name: String },
+}
+
+impl From<AccessError> for GateError {
+    fn from(error: AccessError) -> Self {
+        Self::Case(CollectError::from(error).into())
+    }
+}
+
+impl From<CollectError> for GateError {
+    fn from(error: CollectError) -> Self {
+        Self::Case(error.into())
+    }
+}
+
+pub(super) async fn run(args: &AskGate, world: &World<'_>) -> Outcome {
+    if let Err(wrong) = args.waits.check() {
+        return Outcome::fail(USAGE, wrong);
+    }
+    let now = world.clock(args.sources.now).wall();
+    let ruling = match args.next {
+        Next::Publish => publish(args, world).await,
+        Next::Sign => sign(args, world, now).await,
+        Next::Retire => retire(args, world, now).await,
+    };
+    match ruling {
+        Ok(said) => said.outcome(args, now),
+        Err(GateError::Case(error)) => super::check::fail(&error),
+        Err(error) => Outcome::fail(COULD_NOT_RUN, error),
+    }
+}
+
+/// A ruling, and what could not be done beside it.
+struct Said {
+    key: Thumbprint,
+    ruling: Ruling,
+    problems: Vec<String>,
+}
+
+/// The API servers that are named; without names, the one that is found.
+fn servers(args: &AskGate, world: &World<'_>) -> Result<Vec<ApiServer>, AccessError> {
+    let found = collect::api_server(&args.sources, world)?;
+    if args.api_server.is_empty() {
+        return Ok(vec![found]);
+    }
+    args.api_server.iter().map(|url| found.at(url)).collect()
+}
+
+async fn publish(args: &AskGate, world: &World<'_>) -> Result<Said, GateError> {
+    let mut seen = Vec::new();
+    let mut named = Vec::new();
+    for server in servers(args, world)? {
+        let keys = mint::accepted(&server).await.map_err(|error| error.to_string());
+        if let Ok(keys) = &keys {
+            named.extend(
+                keys.keys()
+                    .iter()
+                    .filter_map(|key| Some((key.thumbprint(), key.id()?.as_str().to_owned()))),
+            );
+        }
+        let keys = keys.map(|keys| keys.keys().iter().map(|key| key.thumbprint()).collect());
+        seen.push(Server { name: server.url().to_owned(), keys });
+    }
+    let key = find(&args.key, named)?;
+    Ok(Said { key, ruling: gate::publish(key, &seen), problems: Vec::new() })
+}
+
+async fn sign(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said, GateError> {
+    let clock = world.clock(args.sources.now);
+    let look = collect::collect(&args.sources, world, &*clock).await?;
+    let (history, problems) = remembered(args, world, &look).await?;
+    let public = match case::set(look.public.jwks.as_ref()) {
+        Some(set) => Ok(set.thumbprints().collect::<BTreeSet<_>>()),
+        None => Err(problems_of(&look, "public")),
+    };
+    let key = find(&args.key, names(&history))?;
+    let ruling = gate::sign(key, &public, &history, args.waits.cache_ttl, now);
+    Ok(Said { key, ruling, problems })
+}
+
+async fn retire(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said, GateError> {
+    let clock = world.clock(args.sources.now);
+    let mut minted = Vec::new();
+    let mut count = args.api_server.len().max(1);
+    if let Some(account) = &args.mint {
+        let servers = servers(args, world)?;
+        count = servers.len();
+        for server in servers {
+            let made = mint::mint(&server, account).await.map_err(|error| error.to_string());
+            minted.push((format!("API server {}", server.url()), made));
+        }
+    }
+    // Whoever mints need not name the issuer: its tokens do.
+    let mut sources = Sources { ..args.sources.clone() };
+    if sources.issuer.is_none() && world.env.get("CAMBIST_ISSUER").is_none() {
+        let issuer = minted.iter().find_map(|(_, made)| Some(made.as_ref().ok()?.issuer.clone()));
+        sources.issuer = issuer.or(sources.issuer);
+    }
+    let mut look = collect::collect(&sources, world, &*clock).await?;
+    let of_files = look.tokens.iter().map(|token| fresh(token.path.clone(), token, now));
+    let mut fresh_ones: Vec<_> = of_files.collect();
+    for (name, made) in minted {
+        match made {
+            Ok(token) => {
+                fresh_ones.push(fresh(name, &token, now));
+                look.tokens.push(token);
+            }
+            Err(why) => fresh_ones.push(Fresh { name, key: Err(why) }),
+        }
+    }
+    let (history, problems) = remembered(args, world, &look).await?;
+    let key = find(&args.key, names(&history))?;
+    let overlap = args.max_token_ttl.saturating_add(args.waits.margin);
+    let ruling = gate::retire(key, &fresh_ones, count, history.signings(), overlap, now);
+    Ok(Said { key, ruling, problems })
+}
+
+/// What a token says of who signs now.
+fn fresh(name: String, token: &TokenSeen, now: UnixTime) -> Fresh {
+    let age = now.since(token.issued_at);
+    let key = match token.signer() {
+        _ if age > FRESH => Err(format!(
+            "its token is from {} and does not say who signs now: take one that is younger than an hour",
+            token.issued_at
+        )),
+        Some(key) => Ok(key),
+        None => Err("no key set has the key that signed it".to_owned()),
+    };
+    Fresh { name, key }
+}
+
+/// The history with this look in it, and what stood in the way of keeping it.
+async fn remembered(
+    args: &AskGate,
+    world: &World<'_>,
+    look: &Look,
+) -> Result<(History, Vec<String>), GateError> {
+    let clock = world.clock(args.sources.now);
+    let ledger = Ledger::open(&args.state, &args.sources, world, look, &*clock).await?;
+    let mut history = ledger.before.unwrap_or_else(|| History::new(&look.issuer));
+    case::remember(&mut history, look);
+    let findings = ledger.findings.iter().map(ToString::to_string);
+    let problems = look.problems.iter().map(|it| format!("{}: {}", it.place, it.detail));
+    Ok((history, problems.chain(ledger.problems).chain(findings).collect()))
+}
+
+fn problems_of(look: &Look, place: &str) -> String {
+    let problems = look.problems.iter().filter(|it| it.place == place);
+    problems.map(|it| it.detail.clone()).collect::<Vec<_>>().join("; ")
+}
+
+/// The keys of a history by the names they were published under.
+fn names(history: &History) -> Vec<(Thumbprint, String)> {
+    let runs = history.runs().iter().flat_map(|run| run.keys.iter().copied());
+    let keys: BTreeSet<_> = runs.chain(history.signings().keys().copied()).collect();
+    let named = |key: Thumbprint| history.kids(key).map(move |kid| (key, kid.to_owned()));
+    keys.into_iter().flat_map(named).collect()
+}
+
+/// The key that is meant.
+fn find(name: &str, seen: Vec<(Thumbprint, String)>) -> Result<Thumbprint, GateError> {
+    if let Ok(content) = std::fs::read(name) {
+        let wrong = |problem: String| GateError::KeyFile { path: name.to_owned(), problem };
+        if content.len() > key::MAX_KEY_FILE {
+            return Err(wrong(format!("it is larger than {} bytes", key::MAX_KEY_FILE)));
+        }
+        let keys = key::read(&content).map_err(|error| wrong(error.to_string()))?;
+        return match &keys[..] {
+            [key] => Ok(key.thumbprint),
+            _ => Err(wrong(format!("it has {} keys, and one is to be asked about", keys.len()))),
+        };
+    }
+    if let Ok(key) = name.parse() {
+        return Ok(key);
+    }
+    let mut found = seen.into_iter().filter(|(_, kid)| kid == name).map(|(key, _)| key);
+    found.next().ok_or_else(|| GateError::NoKey { name: plain(name) })
+}
+
+impl Said {
+    fn outcome(self, args: &AskGate, now: UnixTime) -> Outcome {
+        let Self { key, ruling, problems } = self;
+        let answer = ruling.answer();
+        let gate = args.next.gate();
+        let out = match args.output {
+            Plain::Json => output::json(&json!({
+                "schemaVersion": 1, "gate": gate, "key": key, "answer": answer,
+                "reasons": ruling.reasons, "askAgain": ruling.ask_again, "problems": problems,
+            })),
+            Plain::Table => {
+                let word = match answer {
+                    Answer::Yes => "yes",
+                    Answer::No => "no",
+                    Answer::NotLookedAt => "not looked at",
+                };
+                let mut out = format!("{gate} {key}: {word}\n");
+                for reason in &ruling.reasons {
+                    let mark = match reason.answer {
+                        Answer::Yes => "yes",
+                        Answer::No => "no",
+                        Answer::NotLookedAt => "?",
+                    };
+                    out += &format!("  {mark:<4}{}\n", plain(&reason.said));
+                }
+                if let Some(at) = ruling.ask_again {
+                    out += &format!("  ask again {at} ({})\n", relative(at, now));
+                }
+                for problem in &problems {
+                    out += &format!("  could not  {}\n", plain(problem));
+                }
+                out
+            }
+        };
+        let code = match answer {
+            Answer::Yes => SAFE,
+            Answer::No => UNSAFE,
+            Answer::NotLookedAt => COULD_NOT_RUN,
+        };
+        Outcome { out, err: String::new(), code }
+    }
+}

@@ -1,0 +1,155 @@
+//! What happens, typed: for metrics, the audit log, traces, and whoever else keeps count.
+//!
+//! An event borrows everything that it tells of: to make one allocates nothing and takes no lock, and
+//! whoever is told looks at what it needs. None holds a secret that prints.
+
+use std::path::Path;
+use std::time::Duration;
+
+use cambist_core::admission::Assertion;
+use cambist_core::clock::UnixTime;
+use cambist_core::issuer::IssuerUrl;
+use cambist_core::scope::Scope;
+
+use crate::error::Error;
+use crate::exchange::AccessToken;
+use crate::issuer_keys::FetchError;
+use crate::key_age::Report;
+use crate::principal::Principal;
+use crate::receipt::{Purpose, Receipt, RequestId};
+
+mod words;
+
+pub use words::{KeySource, KeysOutcome, ServedHow};
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A reader got an answer.
+    Served(Served<'a>),
+    /// A projected token was judged and may be sent.
+    Admitted(Admitted<'a>),
+    /// The work for a token ended: reading, judging and exchanging together.
+    Fetched(Fetched<'a>),
+    /// Somebody looked for an issuer's keys.
+    KeysFetched(KeysFetched<'a>),
+    /// The ages of an issuer's keys were judged anew.
+    KeysJudged(KeysJudged<'a>),
+    /// The ledger of the issuer's keys cannot be used as it is.
+    LedgerAiling(LedgerAiling<'a>),
+}
+
+/// A reader got an answer.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Served<'a> {
+    /// Whose token was asked for.
+    pub principal: &'a Principal,
+    /// What for.
+    pub scope: &'a Scope,
+    /// How it was answered.
+    pub how: ServedHow,
+    /// With what.
+    pub outcome: Result<&'a AccessToken, &'a Error>,
+    /// How long the reader waited; zero for what was there.
+    pub waited: Duration,
+}
+
+/// A projected token was judged and may be sent.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Admitted<'a> {
+    /// Whom it stands for.
+    pub principal: &'a Principal,
+    /// What is to be asked for with it; `None` if somebody else exchanges it.
+    pub purpose: Option<Purpose<'a>>,
+    /// The token, with what is known of it.
+    pub assertion: &'a Assertion,
+}
+
+/// The work for a token ended: reading, judging and exchanging together.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Fetched<'a> {
+    /// Whose token it is.
+    pub principal: &'a Principal,
+    /// What for.
+    pub scope: &'a Scope,
+    /// The token, with its receipt; or why there is none.
+    pub outcome: Result<&'a AccessToken, &'a Error>,
+    /// How long it took, with waiting for a place among the exchanges.
+    pub took: Duration,
+}
+
+/// Somebody looked for an issuer's keys.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct KeysFetched<'a> {
+    /// Whose.
+    pub issuer: &'a IssuerUrl,
+    /// Where.
+    pub source: KeySource,
+    /// Whether a usable set was read, or why not.
+    pub result: Result<(), &'a FetchError>,
+    /// When the answer was there, by the wall clock.
+    pub at: UnixTime,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The ages of an issuer's keys were judged anew.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct KeysJudged<'a> {
+    /// Whose.
+    pub issuer: &'a IssuerUrl,
+    /// What is to be said of them.
+    pub report: &'a Report,
+}
+
+/// The ledger of the issuer's keys cannot be used as it is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LedgerAiling<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// What is wrong with it.
+    pub problem: &'a str,
+}
+
+impl Served<'_> {
+    /// The id of the exchange that the token or the error came of, if it came to one.
+    pub fn request_id(&self) -> Option<RequestId> {
+        request_id(self.outcome)
+    }
+}
+
+impl<'a> Fetched<'a> {
+    /// The id of the exchange, if it came to one; of two tries, that of the last.
+    pub fn request_id(&self) -> Option<RequestId> {
+        request_id(self.outcome)
+    }
+
+    /// How the token was had, if it was.
+    pub fn receipt(&self) -> Option<&'a Receipt> {
+        self.outcome.ok().map(AccessToken::receipt)
+    }
+}
+
+impl KeysFetched<'_> {
+    /// How it ended, in one of the words that it is counted by.
+    pub fn outcome(&self) -> KeysOutcome {
+        self.result.map_or(KeysOutcome::Failed, |()| KeysOutcome::Read)
+    }
+}
+
+fn request_id(outcome: Result<&AccessToken, &Error>) -> Option<RequestId> {
+    match outcome {
+        Ok(token) => Some(token.receipt().request_id()),
+        Err(error) => error.request_id(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! The closed sets of words that events are counted and found by.
+
+/// How a reader was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServedHow {
+    /// From the cache, at once.
+    Hit,
+    /// From the cache although the token should have been refreshed by now.
+    Held,
+    /// After waiting for the work to be done.
+    Fetched,
+    /// With an error.
+    Failed,
+}
+
+impl ServedHow {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::Held, Self::Fetched, Self::Failed];
+
+    /// The word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Held => "held",
+            Self::Fetched => "fetched",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// The issuer's public discovery document and key set.
+    Public,
+    /// The cluster's own API server.
+    Api,
+    /// A mounted key-set file.
+    File,
+}
+
+impl KeySource {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Public, Self::Api, Self::File];
+
+    /// The word it is configured by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Api => "api",
+            Self::File => "file",
+        }
+    }
+}
+
+/// How looking for keys ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeysOutcome {
+    /// A key set was read.
+    Read,
+    /// The source could not be reached or gave no usable set.
+    Failed,
+}
+
+impl KeysOutcome {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Failed];
+
+    /// The word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Failed => "failed",
+        }
+    }
+}

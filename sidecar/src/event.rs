@@ -1,0 +1,94 @@
+//! What happens at the endpoints, typed like the library's own events, which come along.
+//!
+//! Readers match on all of these: whoever adds one is shown by the compiler who is to hear of it.
+
+use cambist::{AccessToken, Error, Principal};
+use http::StatusCode;
+
+use crate::listener::Recalled;
+use crate::request::{Protocol, Rejection};
+
+/// Something that happened in this sidecar.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The library tells of its work.
+    Library(&'a cambist::Event<'a>),
+    /// A request of the wrong shape was refused.
+    Refused(Refused<'a>),
+    /// A request to the admin listener was refused at the door.
+    TurnedAway(TurnedAway<'a>),
+    /// A request for a token was answered without one.
+    Failed(Failed<'a>),
+    /// A request for a token could not wait for it, or no longer.
+    SentAway(SentAway<'a>),
+    /// A request was answered with a token.
+    Granted(Granted<'a>),
+}
+
+/// A request of the wrong shape was refused.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Refused<'a> {
+    /// How it was asked, if its path says so.
+    pub protocol: Option<Protocol>,
+    /// Why.
+    pub rejection: &'a Rejection,
+}
+
+/// A request to the admin listener was refused at the door.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TurnedAway<'a> {
+    /// Why.
+    pub rejection: &'a Rejection,
+}
+
+/// A request for a token was answered without one.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Failed<'a> {
+    /// How it was asked.
+    pub protocol: Protocol,
+    /// Whose token was asked for.
+    pub principal: &'a Principal,
+    /// What for, as the app wrote it.
+    pub resource: &'a str,
+    /// What was answered.
+    pub status: StatusCode,
+    /// Why there is none.
+    pub error: &'a Error,
+}
+
+/// A request for a token could not wait for it, or no longer.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SentAway<'a> {
+    /// How it was asked.
+    pub protocol: Protocol,
+    /// Whose token was asked for.
+    pub principal: &'a Principal,
+    /// What for, as the app wrote it.
+    pub resource: &'a str,
+    /// Why not.
+    pub recalled: Recalled,
+}
+
+/// A request was answered with a token.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Granted<'a> {
+    /// How it was asked.
+    pub protocol: Protocol,
+    /// Whose token it is.
+    pub principal: &'a Principal,
+    /// What for, as the app wrote it.
+    pub resource: &'a str,
+    /// The token, with its receipt.
+    pub token: &'a AccessToken,
+}
+
+impl SentAway<'_> {
+    /// What was answered.
+    pub const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+}

@@ -1,0 +1,54 @@
+//! The reader that counts.
+
+use prometheus_client::registry::Registry;
+
+use crate::event::Event;
+use crate::key_age::Rules;
+use crate::metrics::Counted;
+
+mod answers;
+mod keys;
+mod tokens;
+
+use answers::Answers;
+use keys::Keys;
+use tokens::Tokens;
+
+/// All that is counted of events.
+#[derive(Debug)]
+pub(super) struct Counters {
+    answers: Answers,
+    tokens: Tokens,
+    keys: Keys,
+}
+
+impl Counters {
+    pub(super) fn new(rules: Option<&Rules>) -> Self {
+        Self { answers: Answers::new(), tokens: Tokens::new(), keys: Keys::new(rules) }
+    }
+
+    pub(super) fn read(&self, event: &Event<'_>) {
+        match event {
+            Event::Library(event) => {
+                self.tokens.read(event);
+                self.keys.read(event);
+            }
+            Event::Refused(it) => self.answers.refused(it.protocol, it.rejection.reason()),
+            // The admin listener's requests are not the app's: those are counted alone.
+            Event::TurnedAway(_) => {}
+            Event::Failed(it) => self.answers.answered(Some(it.protocol), it.status),
+            Event::SentAway(it) => self.answers.sent_away(it.protocol, it.recalled),
+            Event::Granted(it) => {
+                self.answers.answered(Some(it.protocol), http::StatusCode::OK);
+            }
+        }
+    }
+}
+
+impl Counted for Counters {
+    fn register(&self, registry: &mut Registry) {
+        let Self { answers, tokens, keys } = self;
+        let all: [&dyn Counted; _] = [answers, tokens, keys];
+        all.into_iter().for_each(|counted| counted.register(registry));
+    }
+}

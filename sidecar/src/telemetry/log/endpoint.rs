@@ -1,0 +1,86 @@
+//! What requests got.
+
+use cambist_core::foreign::{Foreign, brief};
+
+use super::{AUDIT, Log};
+use crate::event::{Failed, Granted, Refused, SentAway, TurnedAway};
+use crate::request::Protocol;
+use crate::telemetry::MESSAGE;
+
+impl Log {
+    pub(super) fn refused(&self, it: &Refused<'_>) {
+        let reason = it.rejection.reason();
+        let about = it.protocol.map_or("none", Protocol::as_str);
+        let told = self.refusals.tell(self.run.second(), reason.as_str(), about);
+        if let Some(unlogged) = told {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = it.protocol.map(Protocol::as_str),
+                status = reason.status().as_u16(),
+                reason = reason.as_str(),
+                detail = %it.rejection,
+                unlogged,
+                "refused"
+            );
+        }
+    }
+
+    pub(super) fn turned_away(&self, it: &TurnedAway<'_>) {
+        let reason = it.rejection.reason();
+        let told = self.refusals.tell(self.run.second(), reason.as_str(), "admin");
+        if let Some(unlogged) = told {
+            tracing::warn!(
+                target: AUDIT,
+                listener = "admin",
+                status = reason.status().as_u16(),
+                reason = reason.as_str(),
+                detail = %it.rejection,
+                unlogged,
+                "refused"
+            );
+        }
+    }
+
+    pub(super) fn failed(&self, it: &Failed<'_>) {
+        let reason = it.error.reason().as_str();
+        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, it.resource) {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = it.protocol.as_str(),
+                resource = Foreign::new(it.resource).as_str(),
+                status = it.status.as_u16(),
+                reason,
+                error = brief(it.error, MESSAGE),
+                unlogged,
+                "no token to give"
+            );
+        }
+    }
+
+    pub(super) fn sent_away(&self, it: &SentAway<'_>) {
+        let reason = it.recalled.as_str();
+        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, it.resource) {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = it.protocol.as_str(),
+                resource = Foreign::new(it.resource).as_str(),
+                status = SentAway::STATUS.as_u16(),
+                reason,
+                unlogged,
+                "sent away"
+            );
+        }
+    }
+}
+
+/// Tells of each token's first use, and of the others at `debug`.
+pub(super) fn granted(it: &Granted<'_>) {
+    let (protocol, resource) = (it.protocol.as_str(), it.resource);
+    let client_id = it.principal.client_id();
+    if it.token.is_first_use() {
+        let expires = it.token.expires_on();
+        tracing::info!(target: AUDIT, protocol, client_id, resource, %expires, "granted");
+    } else {
+        tracing::debug!(target: AUDIT, protocol, client_id, resource, "granted again");
+    }
+}
