@@ -1,5 +1,7 @@
 //! A server in a process of its own: started on its CPU, watched, and ended with its owner.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -10,6 +12,7 @@ use anyhow::{Context as _, ensure};
 use rustix::param::clock_ticks_per_second;
 
 use crate::affinity::Cpus;
+use crate::stopwatch::now;
 
 /// A child process that serves on a port of 127.0.0.1. Dropping it kills it.
 #[derive(Debug)]
@@ -63,16 +66,34 @@ impl Server {
         }
     }
 
-    /// How often its threads have woken up.
-    pub(crate) fn wake_ups(&self) -> anyhow::Result<u64> {
-        let mut sum = 0;
-        for task in fs::read_dir(self.proc("task"))? {
-            let status = fs::read_to_string(task?.path().join("status"))?;
-            let slept = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
-            let slept = slept.and_then(|slept| slept.trim().parse::<u64>().ok());
-            sum += slept.context("/proc/PID/task/*/status tells no switches")?;
+    /// How often its threads wake up, during so long.
+    pub(crate) fn wake_ups(&self, during: Duration) -> anyhow::Result<u64> {
+        let (begun, mut sum) = (now(), 0);
+        let mut known = self.switches()?;
+        while begun.elapsed() < during {
+            // Often, since threads come and go.
+            std::thread::sleep(Duration::from_millis(500));
+            let next = self.switches()?;
+            let grown = next.iter().map(|(task, n)| n - known.get(task).unwrap_or(&0).min(n));
+            sum += grown.sum::<u64>();
+            known = next;
         }
         Ok(sum)
+    }
+
+    /// How often each thread has given up its CPU by itself.
+    fn switches(&self) -> anyhow::Result<HashMap<OsString, u64>> {
+        let mut switches = HashMap::new();
+        for task in fs::read_dir(self.proc("task"))? {
+            let task = task?;
+            // It may have ended since it was listed.
+            let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
+            let slept = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+            let slept = slept.and_then(|slept| slept.trim().parse::<u64>().ok());
+            let slept = slept.context("/proc/PID/task/*/status tells no switches")?;
+            switches.insert(task.file_name(), slept);
+        }
+        Ok(switches)
     }
 
     /// How many threads it has.
