@@ -326,6 +326,20 @@ impl OwnTokenVerifier {
         }
     }
 
+    /// The key that vouches for this token, the pod's own.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`], and if the token's own issuer is to be taken and is none.
+    pub fn signer_at(
+        &self,
+        token: &ProjectedToken,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<Thumbprint, VerifyError> {
+        let verified = self.verifier_of(token)?.verify_at(token, keys, now)?;
+        Ok(verified.thumbprint())
+    }
+
     /// What this token, the pod's own, is held against. For this crate alone: pinned to the issuer that
     /// a token names, a verifier looks like one that somebody decided for.
     ///

@@ -99,6 +99,26 @@ impl Assertions {
         Ok(assertion)
     }
 
+    /// Reads the file for what it says of who signs, once the last token that was seen says nothing any
+    /// more: an exchange is needed once in hours, and a projected token may live for one. By the keys
+    /// that are held; to look for others is for who needs the token.
+    pub(crate) async fn see_signer(&self) {
+        let Some(key_age) = self.key_age() else { return };
+        if key_age.knows_signer() {
+            return;
+        }
+        let Ok(token) = self.token_file.read().await else { return };
+        let (verifier, now) = (self.admission.verifier(), self.context.clock.wall());
+        let Ok(issuer) = verifier.issuer_of(&token, now) else { return };
+        let Some((_, keys, _)) = self.keys.peek().filter(|(held, ..)| *held == issuer) else {
+            return;
+        };
+        if let Ok(key) = verifier.signer_at(&token, &keys, now) {
+            let claims = token.claims();
+            key_age.observe_token(&issuer, key, claims.issued_at, claims.expires_at);
+        }
+    }
+
     /// What is known of the keys' age, if that matters.
     fn key_age(&self) -> Option<&KeyAge> {
         self.keys.key_age().filter(|_| self.admission.mode() != Mode::Off)

@@ -10,7 +10,7 @@ use cambist_core::admission::Standing;
 use cambist_core::clock::BootTime;
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join, select};
+use futures_util::future::{BoxFuture, join3, select};
 
 use crate::assertions::Assertions;
 use crate::cache::{Cache, Entry, Maker};
@@ -38,7 +38,8 @@ pub struct Credential(Arc<Inner>);
 
 struct Inner {
     cache: Cache,
-    keys: Option<IssuerKeys>,
+    // None for a developer's own sign-in.
+    assertions: Option<Assertions>,
 }
 
 /// The work that makes an Azure token out of a projected one: read, judge, exchange.
@@ -69,20 +70,20 @@ impl Credential {
 
     pub(crate) fn heeding(mut workload: Workload, throttle: Throttle) -> Self {
         let principal = workload.exchange.principal().clone();
-        let keys = workload.assertions.keys().clone();
+        let assertions = workload.assertions.clone();
         let context = workload.context.clone();
-        workload.exchange = workload.exchange.telling(keys.heard().clone());
+        workload.exchange = workload.exchange.telling(assertions.keys().heard().clone());
         let maker = Worker { workload, throttle };
-        Self::from_maker(principal, Some(keys), Arc::new(maker), context)
+        Self::from_maker(principal, Some(assertions), Arc::new(maker), context)
     }
 
     pub(crate) fn from_maker(
         principal: Principal,
-        keys: Option<IssuerKeys>,
+        assertions: Option<Assertions>,
         maker: Arc<dyn Maker>,
         context: Context,
     ) -> Self {
-        Self(Arc::new(Inner { cache: Cache::new(principal, maker, context), keys }))
+        Self(Arc::new(Inner { cache: Cache::new(principal, maker, context), assertions }))
     }
 
     /// The identity's client id.
@@ -172,26 +173,26 @@ impl Credential {
 
     /// The issuer's keys; none for a developer's own sign-in.
     pub fn issuer_keys(&self) -> Option<&IssuerKeys> {
-        self.0.keys.as_ref()
+        self.0.assertions.as_ref().map(Assertions::keys)
     }
 
     /// Looks after what is held: fetches and refreshes prefetched scopes, and forgets what nobody
     /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
     pub async fn maintain(&self) {
-        join(self.tend(), self.tend_ledger()).await;
+        join3(self.tend(), self.tend_ledger(), self.tend_signer()).await;
     }
 
     async fn tend(&self) {
-        let Inner { cache, keys, .. } = &*self.0;
+        let (cache, keys) = (&self.0.cache, self.issuer_keys());
         // Whoever stirs them lives as long as this does.
         let mut cache_stirs = cache.stirs();
-        let mut keys_stir = keys.as_ref().and_then(IssuerKeys::key_age).map(KeyAge::stirs);
+        let mut keys_stir = keys.and_then(IssuerKeys::key_age).map(KeyAge::stirs);
         loop {
             if let Some(keys) = keys {
                 keys.tend();
             }
             cache.tend();
-            let due = [keys.as_ref().and_then(IssuerKeys::due_in), cache.due_in()];
+            let due = [keys.and_then(IssuerKeys::due_in), cache.due_in()];
             let due = due.into_iter().flatten().min().unwrap_or(LATEST);
             let of_cache = pin!(cache_stirs.changed());
             let of_keys = pin!(async {
@@ -206,9 +207,25 @@ impl Credential {
         }
     }
 
+    /// Reads the projected token for who signs, once the last one that was seen no longer tells. Needs
+    /// no request; [`maintain`](Self::maintain) does it.
+    pub async fn see_signer(&self) {
+        if let Some(assertions) = &self.0.assertions {
+            assertions.see_signer().await;
+        }
+    }
+
+    /// Beside the rest: a file that hangs keeps no token from being refreshed.
+    async fn tend_signer(&self) {
+        while self.0.assertions.is_some() {
+            self.see_signer().await;
+            tokio::time::sleep(LATEST).await;
+        }
+    }
+
     /// Beside the rest: a ledger that hangs keeps no token from being refreshed.
     async fn tend_ledger(&self) {
-        let key_age = self.0.keys.as_ref().and_then(IssuerKeys::key_age);
+        let key_age = self.issuer_keys().and_then(IssuerKeys::key_age);
         let Some(key_age) = key_age.filter(|key_age| key_age.has_ledger()) else { return };
         loop {
             key_age.refresh_ledger().await;

@@ -174,6 +174,13 @@ impl KeyAge {
                 }))
     }
 
+    /// Whether a token that was seen still tells who signs.
+    pub(crate) fn knows_signer(&self) -> bool {
+        let now = self.0.context.clock.wall();
+        let signer = self.last().and_then(|report| report.judgement.signer);
+        signer.is_some_and(|signer| now <= signer.until)
+    }
+
     /// Changes when another key may be [withdrawn](Self::is_withdrawn) than before.
     pub(crate) fn stirs(&self) -> watch::Receiver<()> {
         self.0.stirred.subscribe()

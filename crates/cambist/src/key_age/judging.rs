@@ -118,7 +118,7 @@ impl KeyAge {
         report.clone()
     }
 
-    fn last(&self) -> Option<Arc<Report>> {
+    pub(super) fn last(&self) -> Option<Arc<Report>> {
         self.0.judging.last.load().as_ref().map(|judged| judged.report.clone())
     }
 

@@ -30,6 +30,8 @@ impl Days {
     pub(super) async fn day(&mut self) -> (u16, Value) {
         self.world.sim.clock().advance(DAY);
         self.world.project();
+        // The upkeep of a running sidecar does this now and then.
+        self.credential.see_signer().await;
         self.token().await
     }
 
