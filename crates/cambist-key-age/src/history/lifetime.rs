@@ -96,13 +96,14 @@ impl History {
     /// had been watched without pause for as long as `policy` lets a key live.
     pub fn facts(&self, primary: Source, trust: Grade, policy: &Policy) -> Vec<Fact> {
         let mut out = Vec::new();
+        let timeline = Timeline::of(&self.runs, primary);
         for life in self.lifetimes(primary) {
             out.push(Fact::published(life.key, life.first, primary).give_or_take(life.error));
             out.extend(life.absent.map(|Observed { at, stale, error }| {
                 let fact = Fact::absent(life.key, at, stale, primary).give_or_take(error);
                 self.graded(fact, &life, primary, policy)
             }));
-            out.extend(self.modified(primary, &life));
+            out.extend(modified(timeline.with(life.key), &life));
             out.extend(life.gone.map(|gone| retired(&life, gone)));
         }
         for source in [Source::Public, Source::Api, Source::File] {
@@ -145,26 +146,25 @@ impl History {
         let not_before = fact.not_before.map(|moment| moment - rollout);
         Fact { not_before, ..fact }.at_most(grade)
     }
+}
 
-    /// The earliest `Last-Modified` of a set with the key that no look refutes: the set did not change
-    /// since, so the key was there. One that a look does refute is told while it is still served.
-    fn modified(&self, source: Source, life: &Lifetime) -> Vec<Fact> {
-        let runs = self.runs.iter().filter(|run| run.source == source);
-        let with: Vec<_> = runs.filter(|run| run.keys.contains(&life.key)).collect();
-        let absent = life.absent.map(Observed::since);
-        let credible = |modified: &UnixTime| absent.is_none_or(|absent| *modified >= absent);
-        let dates = with.iter().flat_map(|run| {
-            let dates = [run.last_modified, run.modified].into_iter().flatten();
-            dates.map(|modified| (modified, run.from))
-        });
-        let earliest = dates.filter(|(modified, _)| credible(modified)).min();
-        let latest = with.iter().max_by_key(|run| run.to);
-        let served = latest.and_then(|run| Some((run.modified?, run.from)));
-        let refuted = served.filter(|(modified, _)| !credible(modified));
-        let told = earliest.into_iter().chain(refuted);
-        told.filter_map(|(modified, at)| Fact::unmodified(life.key, modified, at.max(modified)))
-            .collect()
-    }
+/// The earliest `Last-Modified` of a set with the key that no look refutes: the set did not change
+/// since, so the key was there. One that a look does refute is told while it is still served. `with` are
+/// the runs with the key.
+fn modified(with: &[&Run], life: &Lifetime) -> Vec<Fact> {
+    let absent = life.absent.map(Observed::since);
+    let credible = |modified: &UnixTime| absent.is_none_or(|absent| *modified >= absent);
+    let dates = with.iter().flat_map(|run| {
+        let dates = [run.last_modified, run.modified].into_iter().flatten();
+        dates.map(|modified| (modified, run.from))
+    });
+    let earliest = dates.filter(|(modified, _)| credible(modified)).min();
+    let latest = with.iter().max_by_key(|run| run.to);
+    let served = latest.and_then(|run| Some((run.modified?, run.from)));
+    let refuted = served.filter(|(modified, _)| !credible(modified));
+    let told = earliest.into_iter().chain(refuted);
+    told.filter_map(|(modified, at)| Fact::unmodified(life.key, modified, at.max(modified)))
+        .collect()
 }
 
 fn retired(life: &Lifetime, gone: UnixTime) -> Fact {

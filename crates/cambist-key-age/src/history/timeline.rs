@@ -70,6 +70,11 @@ impl<'a> Timeline<'a> {
         self.with.iter()
     }
 
+    /// The runs with this key, the earliest first.
+    pub(super) fn with(&self, key: Thumbprint) -> &[&'a Run] {
+        self.with.get(&key).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The observation before `first`, when some key was first seen, that tells of the latest moment,
     /// and how many there were. None of them had the key.
     pub(super) fn before(&self, first: UnixTime) -> Option<(Observed, u64)> {
