@@ -70,19 +70,23 @@ pub(crate) struct Waiting {
     for_next: Duration,
     /// Whether it also waits for a look after one that failed; else that is made behind its back.
     through_failures: bool,
+    /// Whether the keys open a door: then what they say must be of late, and what they do not say is
+    /// not said by anybody while looking fails.
+    opens: bool,
 }
 
 impl Waiting {
     /// For whoever has nothing to do without keys.
     pub(crate) const THROUGH_EVERYTHING: Self =
-        Self { for_next: origin::PATIENCE, through_failures: true };
+        Self { for_next: origin::PATIENCE, through_failures: true, opens: false };
     /// For whoever goes on unchecked: an issuer that is down holds up the first one only.
     pub(crate) const WHILE_IT_HELPS: Self =
-        Self { for_next: origin::PATIENCE, through_failures: false };
+        Self { for_next: origin::PATIENCE, through_failures: false, opens: false };
     /// For strangers, of whom there may be any number: nobody stays for more than the look under way.
-    pub(crate) const BRIEFLY: Self = Self { for_next: Duration::ZERO, through_failures: false };
+    pub(crate) const BRIEFLY: Self =
+        Self { for_next: Duration::ZERO, through_failures: false, opens: true };
 
-    const FOR_LOOKS: Self = Self { for_next: Duration::ZERO, through_failures: true };
+    const FOR_LOOKS: Self = Self { for_next: Duration::ZERO, through_failures: true, opens: false };
 }
 
 impl IssuerKeys {
@@ -130,17 +134,18 @@ impl IssuerKeys {
         waiting: Waiting,
     ) -> Result<Arc<KeySet>, KeysError> {
         let place = self.place(issuer);
-        if let Some(held) = place.held().filter(|held| held.has(kid)) {
+        let serves = |held: &Arc<Held>| held.has(kid) && held.serves(waiting.opens, self.now());
+        if let Some(held) = place.held().filter(serves) {
             self.renew(&place);
             return Ok(held.keys.clone());
         }
         let since = place.pace().misses(kid);
         self.look(&place, waiting).await;
-        match place.answer(kid, since, self.now()) {
+        match place.answer(kid, since, waiting.opens, self.now()) {
             Err(error) if error.is_pending() && error.again_in() <= waiting.for_next => {
                 tokio::time::sleep(error.again_in()).await;
                 self.look(&place, waiting).await;
-                place.answer(kid, since, self.now())
+                place.answer(kid, since, waiting.opens, self.now())
             }
             answer => answer,
         }

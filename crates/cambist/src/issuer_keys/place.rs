@@ -33,7 +33,17 @@ pub(super) struct Held {
     pub(super) fresh_for: Duration,
 }
 
+/// For how long beyond its freshness a set goes on opening doors: as long as a token may live that a
+/// withdrawn key signed.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+
 impl Held {
+    /// Whether it may be used now. What is the pod's own goes on with any set; what `opens` a door to
+    /// others does not.
+    pub(super) fn serves(&self, opens: bool, now: BootTime) -> bool {
+        !opens || now.since(self.read_at) <= self.fresh_for.saturating_add(STALE)
+    }
+
     pub(super) fn has(&self, kid: Option<&KeyId>) -> bool {
         !matches!(self.keys.choose(kid), Choice::Unknown)
     }
@@ -101,16 +111,20 @@ impl Place {
         &self,
         kid: Option<&KeyId>,
         since: u64,
+        opens: bool,
         now: BootTime,
     ) -> Result<Arc<KeySet>, KeysError> {
         let pace = self.pace();
         let again_in = pace.next().since(now);
+        let unavailable = || Err(KeysError::unavailable(&self.issuer, pace.problem(), again_in));
         match self.held() {
-            None => Err(KeysError::unavailable(&self.issuer, pace.problem(), again_in)),
-            // As long as looking fails, more is not to be had.
-            Some(held)
-                if held.has(kid) || pace.problem().is_some() || pace.has_looked_since(since) =>
-            {
+            None => unavailable(),
+            Some(held) if !held.serves(opens, now) => unavailable(),
+            Some(held) if held.has(kid) => Ok(held.keys.clone()),
+            // As long as looking fails, more is not to be had: the pod's own token goes on unchecked,
+            // and nobody is let in or sent away for good.
+            Some(_) if pace.problem().is_some() && opens => unavailable(),
+            Some(held) if pace.problem().is_some() || pace.has_looked_since(since) => {
                 Ok(held.keys.clone())
             }
             Some(_) => Err(KeysError::pending(&self.issuer, kid, again_in)),

@@ -5,7 +5,6 @@ use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
 use cambist_core::admission::Caller;
-use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::token::ProjectedToken;
 use cambist_core::verify::{Verifier, VerifyError};
@@ -15,7 +14,7 @@ use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{Layer, Service};
 
-use super::callers::{Allowed, Callers, CallersError, is_exchangeable};
+use super::callers::{Allowed, Callers, CallersError};
 use crate::context::Context;
 use crate::issuer_keys::{IssuerKeys, KeysError, Waiting};
 
@@ -115,10 +114,10 @@ impl AuthenticateLayer {
         let now = self.context.clock.wall();
         // Nothing is fetched for a token whose own claims already rule it out.
         self.verifier.screen_at(&token, now).map_err(|e| Denied::new(e.as_str()))?;
-        // Nor is one let in that whoever it is shown to could exchange.
-        let exchangeable =
-            |text: &String| Audience::parse(text).is_ok_and(|it| is_exchangeable(&it));
-        if token.claims().audiences.iter().any(exchangeable) {
+        // Nor is one let in that opens something else as well: this service could use it there, and
+        // so could whoever it is shown to there use it here.
+        let expected = self.verifier.rules.audience.as_str();
+        if token.claims().audiences.iter().any(|audience| audience != expected) {
             return Err(Denied::new("audience_mismatch"));
         }
         let (issuer, asked) = (&self.verifier.issuer, self.context.clock.boot());

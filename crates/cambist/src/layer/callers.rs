@@ -50,14 +50,29 @@ pub enum CallersError {
         "callers must not show tokens for {0}: whoever is shown one could exchange it; let them project one for an audience of this service's own, such as its URL"
     )]
     Exchangeable(Audience),
+    /// It is an audience of the cluster's API servers.
+    #[error(
+        "callers must not show tokens for {0}: the API server takes them, so this service could act as its callers; let them project one for an audience of this service's own, such as its URL"
+    )]
+    ApiServers(Audience),
     /// There can be no connections.
     #[error(transparent)]
     Transport(#[from] TransportBuildError),
 }
 
 /// Whether Entra, or what stands before it, gives an Azure token for one of this audience.
-pub(super) fn is_exchangeable(audience: &Audience) -> bool {
+fn is_exchangeable(audience: &Audience) -> bool {
     Cloud::of_audience(audience).is_some() || *audience == Audience::aks_identity_binding()
+}
+
+/// Whether the cluster's API servers take tokens of this audience unless somebody told them not to: it
+/// is the issuer itself, or their own name in the cluster.
+fn is_api_servers(audience: &Audience, issuer: &IssuerUrl) -> bool {
+    let text = audience.as_str();
+    let name = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
+    text == issuer.as_str()
+        || matches!(name, "kubernetes" | "kubernetes.default" | "kubernetes.default.svc")
+        || name.starts_with("kubernetes.default.svc.")
 }
 
 impl Callers {
@@ -80,6 +95,9 @@ impl Callers {
         match &verifier.rules.audience {
             audience if is_exchangeable(audience) => {
                 Err(CallersError::Exchangeable(audience.clone()))
+            }
+            audience if is_api_servers(audience, &verifier.issuer) => {
+                Err(CallersError::ApiServers(audience.clone()))
             }
             _ => {
                 keys.keep(&verifier.issuer);

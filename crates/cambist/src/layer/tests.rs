@@ -161,6 +161,48 @@ async fn who_cannot_be_checked_is_not_let_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_key_that_cannot_be_looked_for_is_no_reason_to_send_anybody_away_for_good() {
+    let door = Door::new();
+    assert_eq!(door.knock_as("shop:checkout").await.0, 200);
+    door.world.sim.faults().inject(Target::Jwks, Fault::Reset);
+    door.world.sim.issuer().rotate(true).unwrap();
+    for _ in 0..4 {
+        let (status, reason, _) = door.knock_as("shop:checkout").await;
+        assert_eq!((status, reason.as_str()), (503, "no_keys"));
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_nobody_could_renew_for_a_day_lets_nobody_in() {
+    let door = Door::new();
+    assert_eq!(door.knock_as("shop:checkout").await.0, 200);
+    let hour = std::time::Duration::from_secs(3600);
+    door.world.sim.faults().inject(Target::Discovery, Fault::Reset);
+    door.world.sim.clock().advance(24 * hour);
+    assert_eq!(door.knock_as("shop:checkout").await.0, 200);
+    door.world.sim.clock().advance(2 * hour);
+    let (status, reason, _) = door.knock_as("shop:checkout").await;
+    assert_eq!((status, reason.as_str()), (503, "no_keys"));
+    // Where nobody knocked for a week, the first one is held against a set of today.
+    let door = Door::new();
+    assert_eq!(door.knock_as("shop:checkout").await.0, 200);
+    door.world.sim.clock().advance(7 * 24 * hour);
+    assert_eq!((door.knock_as("shop:checkout").await.0, door.world.asked().2), (200, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_opens_something_else_as_well_opens_nothing_here() {
+    let door = Door::new();
+    for other in ["https://other.shop", "https://kubernetes.default.svc.cluster.local"] {
+        let audiences = serde_json::json!(["https://api.shop", other]);
+        let token = door.token(door.spec().claim("aud", audiences));
+        let (status, reason, _) = door.knock(&[&format!("Bearer {token}")]).await;
+        assert_eq!((status, reason.as_str()), (401, "audience_mismatch"), "{other}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_good_token_of_somebody_who_was_not_allowed_is_403() {
     let door = Door::new();
     for name in ["shop:reports", "kube-system:cluster-admin", "shop2:checkout"] {
@@ -204,6 +246,14 @@ fn callers_are_never_asked_for_what_entra_takes() {
     for audience in ["api://AzureADTokenExchange", "api://AKSIdentityBinding"] {
         assert!(matches!(of(audience), Err(CallersError::Exchangeable(_))), "{audience}");
     }
+    for audience in [
+        "https://issuer.example/",
+        "https://kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ] {
+        assert!(matches!(of(audience), Err(CallersError::ApiServers(_))), "{audience}");
+    }
+    assert!(of("https://kubernetes.default.example").is_ok());
     assert!(matches!(of(""), Err(CallersError::Audience(_))));
     let http = AuthenticateLayer::for_issuer("http://issuer.example/", "https://orders.shop");
     assert!(matches!(http, Err(CallersError::Issuer(_))));
