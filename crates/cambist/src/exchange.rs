@@ -34,6 +34,7 @@ mod signers;
 pub(crate) mod tenant;
 
 pub use access_token::AccessToken;
+#[cfg(feature = "azure")]
 pub(crate) use access_token::is_bearer;
 use asked::Asked;
 pub use authority::{Authority, AuthorityError};
