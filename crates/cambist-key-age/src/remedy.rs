@@ -119,10 +119,10 @@ fn rotate(platform: Platform) -> &'static str {
             "Lower token life to one day, replace legacy tokens, then install the key manager: az k8s-extension create -t connectedClusters --extension-type microsoft.arc.kuberneteskeymanager ..."
         }
         Platform::ArcK3s => {
-            "Stage a service.key with the new key followed by the old one, run k3s (or rke2) certificate rotate-ca --path=DIR, restart the servers; after the longest token life stage it again with the new key alone. Azure republishes the set to the Arc issuer: wait until the new key is public."
+            "The first key of service.key signs. Stage one with the OLD key followed by the new one, run k3s (or rke2) certificate rotate-ca --path=DIR, restart the servers one by one; wait until the new key is public, and a day more; stage it with the new key first, rotate-ca, restart; after the longest token life stage the new key alone. `cambist issuer plan` has the dates."
         }
         Platform::Openshift => {
-            "oc -n openshift-kube-apiserver-operator delete secret/next-bound-service-account-signing-key; upload the combined key set at once; oc adm wait-for-stable-cluster; reboot the pools; then upload the new key alone."
+            "oc -n openshift-kube-apiserver-operator delete secret/next-bound-service-account-signing-key; upload the combined key set at once, since the operator soon signs with the new key; oc adm wait-for-stable-cluster; reboot the pools; then upload the new key alone. `cambist issuer plan` has a way with a pair of your own, published first."
         }
         Platform::Kops => {
             "kops create keypair service-account; update and roll; kops promote keypair service-account; update and roll; after the longest token life kops distrust keypair service-account."
@@ -137,7 +137,7 @@ fn rotate(platform: Platform) -> &'static str {
             "Nothing to do yourself: Google rotates. With control plane authority, rotate the Cloud KMS key version."
         }
         Platform::Kubeadm => {
-            "Make a new pair; publish old and new (azwi jwks --public-keys old.pub --public-keys new.pub); wait for the cache life; add the new key file and switch the signing key on the API server and the controller manager; wait for the longest token life; publish the new key alone and remove the old."
+            "Make a new pair; add new.pub as a further --service-account-key-file on every API server, and go on signing with the old key; publish old and new (azwi jwks --public-keys old.pub --public-keys new.pub); wait a day; switch the signing key on every API server and the controller manager; wait for the longest token life; publish the new key alone, and then remove the old file. `cambist issuer plan` has the dates."
         }
     }
 }
@@ -178,6 +178,21 @@ fn publish(platform: Platform) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_key_is_accepted_and_published_before_it_signs() {
+        for platform in [Platform::Kubeadm, Platform::ArcK3s] {
+            let text = rotate(platform);
+            let place = |part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
+            let (first, then) = match platform {
+                Platform::Kubeadm => {
+                    ("further --service-account-key-file", "switch the signing key")
+                }
+                _ => ("OLD key followed by the new", "new key first"),
+            };
+            assert!(place(first) < place("a day") && place("a day") < place(then), "{text}");
+        }
+    }
 
     #[test]
     fn every_finding_has_a_remedy_everywhere() {
