@@ -1,6 +1,7 @@
 //! Where client assertions come from: the projected token, read and judged anew each time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cambist_core::admission::{
     Admission, Assertion, Circumstances, KeyVerdicts, Mode, Refusal, Standing, Unchecked,
@@ -99,12 +100,17 @@ impl Assertions {
         Ok(assertion)
     }
 
+    /// How long the last token that was seen tells who signs; nothing where keys' age does not matter.
+    pub(crate) fn signer_due_in(&self) -> Option<Duration> {
+        self.key_age().map(KeyAge::signer_due_in)
+    }
+
     /// Reads the file for what it says of who signs, once the last token that was seen says nothing any
     /// more: an exchange is needed once in hours, and a projected token may live for one. By the keys
     /// that are held; to look for others is for who needs the token.
     pub(crate) async fn see_signer(&self) {
         let Some(key_age) = self.key_age() else { return };
-        if key_age.knows_signer() {
+        if !key_age.signer_due_in().is_zero() {
             return;
         }
         let Ok(token) = self.token_file.read().await else { return };

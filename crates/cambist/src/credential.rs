@@ -217,9 +217,10 @@ impl Credential {
 
     /// Beside the rest: a file that hangs keeps no token from being refreshed.
     async fn tend_signer(&self) {
-        while self.0.assertions.is_some() {
-            self.see_signer().await;
-            tokio::time::sleep(LATEST).await;
+        let Some(assertions) = &self.0.assertions else { return };
+        while let Some(due) = assertions.signer_due_in() {
+            tokio::time::sleep(due.clamp(LATEST, 10 * LATEST)).await;
+            assertions.see_signer().await;
         }
     }
 

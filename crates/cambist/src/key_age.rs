@@ -174,11 +174,11 @@ impl KeyAge {
                 }))
     }
 
-    /// Whether a token that was seen still tells who signs.
-    pub(crate) fn knows_signer(&self) -> bool {
+    /// How long a token that was seen still tells who signs.
+    pub(crate) fn signer_due_in(&self) -> Duration {
         let now = self.0.context.clock.wall();
         let signer = self.last().and_then(|report| report.judgement.signer);
-        signer.is_some_and(|signer| now <= signer.until)
+        signer.map_or(Duration::ZERO, |signer| signer.until.since(now))
     }
 
     /// Changes when another key may be [withdrawn](Self::is_withdrawn) than before.
