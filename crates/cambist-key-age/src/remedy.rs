@@ -119,7 +119,7 @@ fn rotate(platform: Platform) -> &'static str {
             "Lower token life to one day, replace legacy tokens, then install the key manager: az k8s-extension create -t connectedClusters --extension-type microsoft.arc.kuberneteskeymanager ..."
         }
         Platform::ArcK3s => {
-            "The first key of service.key signs. Stage one with the OLD key followed by the new one, run k3s (or rke2) certificate rotate-ca --path=DIR, restart the servers one by one; wait until the new key is public, and a day more; stage it with the new key first, rotate-ca, restart; after the longest token life stage the new key alone. `cambist issuer plan` has the dates."
+            "Stage a service.key with the OLD key, which goes on signing since it is the first, followed by the new one, run k3s (or rke2) certificate rotate-ca --path=DIR, restart the servers one by one; wait until the new key is public, and a day more; stage it with the new key first, rotate-ca, restart; after the longest token life stage the new key alone (`cambist issuer plan` has the dates)."
         }
         Platform::Openshift => {
             "oc -n openshift-kube-apiserver-operator delete secret/next-bound-service-account-signing-key; upload the combined key set at once, since the operator soon signs with the new key; oc adm wait-for-stable-cluster; reboot the pools; then upload the new key alone. `cambist issuer plan` has a way with a pair of your own, published first."
@@ -137,7 +137,7 @@ fn rotate(platform: Platform) -> &'static str {
             "Nothing to do yourself: Google rotates. With control plane authority, rotate the Cloud KMS key version."
         }
         Platform::Kubeadm => {
-            "Make a new pair; add new.pub as a further --service-account-key-file on every API server, and go on signing with the old key; publish old and new (azwi jwks --public-keys old.pub --public-keys new.pub); wait a day; switch the signing key on every API server and the controller manager; wait for the longest token life; publish the new key alone, and then remove the old file. `cambist issuer plan` has the dates."
+            "Make a new pair; add new.pub as a further --service-account-key-file on every API server, and go on signing with the old key; publish old and new (azwi jwks --public-keys old.pub --public-keys new.pub); wait a day; switch the signing key on every API server and the controller manager; wait for the longest token life; publish the new key alone, and then remove the old file (`cambist issuer plan` has the dates)."
         }
     }
 }
@@ -188,7 +188,7 @@ mod tests {
                 Platform::Kubeadm => {
                     ("further --service-account-key-file", "switch the signing key")
                 }
-                _ => ("OLD key followed by the new", "new key first"),
+                _ => ("the OLD key, which goes on", "new key first"),
             };
             assert!(place(first) < place("a day") && place("a day") < place(then), "{text}");
         }

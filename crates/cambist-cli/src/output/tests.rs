@@ -178,7 +178,7 @@ async fn a_report_goes_to_a_file_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_table_tells_once_how_the_platform_rotates() {
     let table = report("table").await;
-    let passage = "Make a new pair; publish old and new";
+    let passage = "Make a new pair; add new.pub as a further";
     assert_eq!(table.matches(passage).count(), 1, "{table}");
     assert!(table.contains("with a current library. [1]\n"), "{table}");
     assert!(table.contains("\n[1]        ") || table.contains("\n[2]        "), "{table}");
