@@ -5,8 +5,8 @@
 //! [`COOLDOWN`]; after a failed one sooner, as long as somebody asks.
 //!
 //! A token may name a key that the held set does not have. Whether that key is new or made up is settled by
-//! a look that ends after the name was first asked for, and by no older one: until then nobody gets keys to
-//! judge that token by, unless looking fails.
+//! a look that begins after the name was first asked for, and by no older one: until then nobody gets keys
+//! to judge that token by, unless looking fails.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,7 +112,7 @@ impl IssuerKeys {
     ///
     /// A held set that has the key is returned at once. Otherwise somebody looks again, in vain at most
     /// once in [`COOLDOWN`]; what is held stays in use if that fails. A set without the key is returned only
-    /// if a look after the key was first asked for did not find it either, or if looking fails. Must be
+    /// if a look that began after the key was first asked for did not find it either, or if looking fails. Must be
     /// called within a tokio runtime.
     ///
     /// # Errors

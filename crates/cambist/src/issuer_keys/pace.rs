@@ -20,20 +20,26 @@ const MOST_MISSING: usize = 16;
 pub(super) struct Pace {
     began: BootTime,
     next: BootTime,
-    good_looks: u64,
+    /// How many looks have begun, and the number of the last good one that ended.
+    looks: u64,
+    last_good: u64,
     failed_in_a_row: u32,
     problem: Option<String>,
     missing: VecDeque<Missing>,
+    /// How many names the look under way is for.
+    sought: usize,
     /// From when on somebody may look because a key did not verify what it should have.
     next_doubt: BootTime,
 }
 
-/// A name that no set has, and how many good looks there had been when it was asked for.
+/// A name that no set has, and how many looks had begun when it was asked for.
 #[derive(Debug)]
 struct Missing {
     name: Option<KeyId>,
     first: u64,
     last: u64,
+    /// Whether the look under way is for it: asked for before that began, and after the one before did.
+    sought: bool,
 }
 
 impl Pace {
@@ -45,16 +51,28 @@ impl Pace {
     /// A look begins. Should it be lost, the next one may come as after one in vain.
     pub(super) fn begin(&mut self, now: BootTime) {
         (self.began, self.next) = (now, now + COOLDOWN);
+        self.sought = 0;
+        for missing in &mut self.missing {
+            missing.sought = missing.last >= self.last_good;
+            self.sought += usize::from(missing.sought);
+        }
+        self.looks += 1;
     }
 
-    /// The look brought a set that has these names, or the word that it still has them.
+    /// The look brought a set that has these names, or the word that it still has them. A name that was
+    /// asked for while it was under way may have been published since: that is the next look's matter.
     pub(super) fn succeed(&mut self, has: impl Fn(Option<&KeyId>) -> bool) {
-        self.missing.retain(|missing| !has(missing.name.as_ref()));
-        let in_vain = self.missing.iter().any(|missing| missing.last == self.good_looks);
-        if !in_vain {
+        let mut found = 0;
+        self.missing.retain(|missing| {
+            let has = has(missing.name.as_ref());
+            found += usize::from(has && missing.sought);
+            !has
+        });
+        // What others have crowded out of the list counts as not found.
+        if found == self.sought {
             self.next = self.began;
         }
-        self.good_looks += 1;
+        self.last_good = self.looks;
         (self.failed_in_a_row, self.problem) = (0, None);
     }
 
@@ -75,14 +93,15 @@ impl Pace {
     /// No set has this key. Tells since which look it has been asked for, for
     /// [`has_looked_since`](Self::has_looked_since).
     pub(super) fn misses(&mut self, kid: Option<&KeyId>) -> u64 {
-        let now = self.good_looks;
+        let now = self.looks;
         let known = self.missing.iter_mut().find(|missing| missing.name.as_ref() == kid);
         if let Some(missing) = known {
             missing.last = now;
             return missing.first;
         }
         self.missing.truncate(MOST_MISSING - 1);
-        self.missing.push_front(Missing { name: kid.cloned(), first: now, last: now });
+        let name = kid.cloned();
+        self.missing.push_front(Missing { name, first: now, last: now, sought: false });
         now
     }
 
@@ -96,9 +115,10 @@ impl Pace {
         may
     }
 
-    /// Whether a good look ended after that: if the key is in no set then, it is not published.
+    /// Whether a good look began after that and has ended: if the key is in no set then, it is not
+    /// published.
     pub(super) fn has_looked_since(&self, look: u64) -> bool {
-        self.good_looks > look
+        self.last_good > look
     }
 }
 
@@ -152,6 +172,31 @@ mod tests {
         assert!(!pace.may_doubt(at(292)) && pace.may_doubt(at(293)));
         pace.begin(at(330));
         assert!(!pace.may_doubt(at(359)), "nor before any look may begin");
+    }
+
+    /// A look says nothing of what was published while it was under way.
+    #[test]
+    fn who_asks_during_a_look_waits_for_the_next_one_which_may_begin_at_once() {
+        let kid = |n: usize| KeyId::parse(&format!("key-{n}"));
+        let mut pace = Pace::default();
+        pace.misses(kid(1).as_ref());
+        pace.begin(at(100));
+        let since = pace.misses(kid(2).as_ref());
+        pace.succeed(|name| name == kid(1).as_ref());
+        assert!(!pace.has_looked_since(since) && pace.next() == at(100));
+        // Asked for again and again, a made-up name is sought all the same.
+        pace.begin(at(101));
+        assert_eq!(pace.misses(kid(2).as_ref()), since);
+        pace.succeed(NOTHING_NEW);
+        assert!(pace.has_looked_since(since) && pace.next() == at(131));
+        // Nor does a crowd of new names hide it.
+        pace.misses(kid(3).as_ref());
+        pace.begin(at(131));
+        for n in 4..100 {
+            pace.misses(kid(n).as_ref());
+        }
+        pace.succeed(NOTHING_NEW);
+        assert_eq!(pace.next(), at(161));
     }
 
     #[test]

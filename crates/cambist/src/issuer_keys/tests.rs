@@ -1,13 +1,16 @@
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::time::sleep;
+use tower::ServiceExt as _;
 
 use cambist_core::foreign::Foreign;
+use cambist_core::issuer::JwksHost;
 use cambist_core::jwks::Choice;
 use cambist_core::refresh::Jitter;
 
 use super::*;
 use crate::testing::World;
+use crate::transport::Transport;
 
 fn keys(world: &World) -> (IssuerKeys, IssuerUrl) {
     let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
@@ -198,6 +201,38 @@ async fn a_rotation_is_seen_while_somebody_keeps_leaving() {
         }
     }
     assert!(seen_after.is_some_and(|secs| secs <= 60), "{seen_after:?}");
+}
+
+/// What was read before a key was published says nothing of that key.
+#[tokio::test(start_paused = true)]
+async fn a_key_published_during_a_look_is_found_by_the_next_one_at_once() {
+    let world = World::new();
+    let sim = world.sim.clone();
+    let late = tower::service_fn(move |request| {
+        let answer = sim.service().oneshot(request);
+        async move {
+            let answer = answer.await;
+            sleep(Duration::from_secs(1)).await;
+            answer
+        }
+    });
+    let (transport, host) = (Transport::from_service(late), JwksHost::SameAsIssuer);
+    let source = KeyOrigin::Public { transport, host };
+    let (keys, (_, issuer)) = (IssuerKeys::new(vec![source], world.context()), keys(&world));
+    let first = kid(world.sim.issuer().signer().kid());
+    let rotating = async {
+        // Discovery has been answered, and the key set been read.
+        sleep(Duration::from_millis(1500)).await;
+        let second = kid(world.sim.issuer().rotate(true).unwrap().kid());
+        let found = keys.with(&issuer, Some(&second)).await.unwrap();
+        assert!(matches!(found.choose(Some(&second)), Choice::Key(_)));
+        let third = kid(world.sim.issuer().rotate(true).unwrap().kid());
+        let found = keys.with(&issuer, Some(&third)).await.unwrap();
+        assert!(matches!(found.choose(Some(&third)), Choice::Key(_)));
+    };
+    let (found, ()) = tokio::join!(keys.with(&issuer, Some(&first)), rotating);
+    assert!(found.is_ok());
+    assert_eq!(world.asked(), (0, 3, 3));
 }
 
 #[tokio::test(start_paused = true)]
