@@ -21,6 +21,9 @@ pub const LEEWAY: Duration = Duration::from_secs(300);
 /// The longest accepted life of a token unless something else is configured.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
+/// The longest life of a token that Entra takes (AADSTS70023), whatever is accepted here.
+pub const ENTRA_MAX_LIFETIME: Duration = Duration::from_secs(25 * 3600);
+
 /// What tokens of one issuer are held against. Time and the key set are arguments of each check.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -134,9 +137,10 @@ pub enum VerifyError {
     DefaultAccount(ServiceAccount),
     /// Valid for longer than tokens should be.
     #[error(
-        "the token is valid for {}, longer than the accepted {}: lower `expirationSeconds`, or set --service-account-extend-token-expiration=false on the API server",
+        "the token is valid for {}, longer than the accepted {}{}: lower `expirationSeconds`, or set --service-account-extend-token-expiration=false on the API server",
         exact(*.found),
-        exact(*.accepted)
+        exact(*.accepted),
+        entras_own(*.found)
     )]
     Lifetime {
         /// The longest accepted.
@@ -183,6 +187,11 @@ pub enum VerifyError {
     /// The form, the key or the signature.
     #[error(transparent)]
     Jws(#[from] JwsError),
+}
+
+/// Raising the limit here would be in vain.
+fn entras_own(found: Duration) -> &'static str {
+    if found > ENTRA_MAX_LIFETIME { ", and than the 25h that Entra takes at most" } else { "" }
 }
 
 impl VerifyError {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist_core::admission::Mode;
 use cambist_core::issuer::{IssuerUrl, JwksHost};
 use cambist_core::scope::Audience;
-use cambist_core::verify::{DefaultAccount, OwnTokenVerifier, Rules, Verifier};
+use cambist_core::verify::{DefaultAccount, ENTRA_MAX_LIFETIME, OwnTokenVerifier, Rules, Verifier};
 
 use super::{ConfigErrors, ConfigFault};
 use crate::context::Context;
@@ -27,7 +27,8 @@ pub struct TrustConfig {
     pub issuer: Option<IssuerUrl>,
     /// How far the clocks of cluster and pod may differ.
     pub leeway: Duration,
-    /// The longest accepted time from a projected token's `iat` to its `exp`.
+    /// The longest accepted time from a projected token's `iat` to its `exp`. What goes to Entra itself
+    /// may live for [`ENTRA_MAX_LIFETIME`] at most.
     pub max_lifetime: Duration,
     /// Whether a namespace's `default` account may be exchanged.
     pub default_account: DefaultAccount,
@@ -118,7 +119,12 @@ impl TrustConfig {
     pub(crate) fn verifier(&self, audience: Audience) -> OwnTokenVerifier {
         let mut rules = Rules::new(audience);
         rules.leeway = self.leeway;
-        rules.max_lifetime = self.max_lifetime;
+        // Sent to Entra, a longer one is refused there (AADSTS70023). The cluster's token proxy sends one
+        // of its own instead.
+        rules.max_lifetime = match self.token_proxy {
+            None => self.max_lifetime.min(ENTRA_MAX_LIFETIME),
+            Some(_) => self.max_lifetime,
+        };
         rules.default_account = self.default_account.clone();
         match self.issuer.clone() {
             Some(issuer) => Verifier::with(issuer, rules).into(),

@@ -138,7 +138,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "CAMBIST_MAX_TOKEN_LIFETIME",
         "24h",
-        "The longest accepted life of a projected token, such as 12h",
+        "The longest accepted life of a projected token, such as 12h; Entra itself takes 25h at most",
     ),
     variable(
         "CAMBIST_ALLOW_DEFAULT_ACCOUNT",

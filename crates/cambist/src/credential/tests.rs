@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist_core::admission::{Standing, Unchecked};
+use cambist_core::clock::Clock as _;
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
@@ -412,6 +413,31 @@ async fn what_is_shown_to_be_bad_is_never_sent() {
     world.kubelet.write(forged.unwrap().as_bytes()).unwrap();
     assert_eq!(reason(&world.credential(), &scope(VAULT)).await, "signature_invalid");
     assert_eq!(world.asked(), (0, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_entra_takes_for_living_too_long_is_not_sent_whatever_is_accepted() {
+    let hours = |world: &World, hours: i64| {
+        let issued = world.sim.clock().wall().as_secs();
+        let spec = world.sim.token_spec().claim("exp", issued + hours * 3600);
+        world.kubelet.write(world.sim.issuer().sign(&spec).unwrap().as_bytes()).unwrap();
+    };
+    let world = World::new().with("CAMBIST_MAX_TOKEN_LIFETIME", "400d");
+    hours(&world, 25);
+    world.credential().token(&scope(VAULT)).await.unwrap();
+    assert_eq!(world.asked(), (1, 1, 1));
+    for lifetime in [26, 365 * 24] {
+        for accepted in ["400d", "24h"] {
+            let world = World::new().with("CAMBIST_MAX_TOKEN_LIFETIME", accepted);
+            hours(&world, lifetime);
+            let error = world.credential().token(&scope(VAULT)).await.unwrap_err();
+            let text = error.to_string();
+            assert_eq!(error.reason(), Reason::TokenLifetime, "{text}");
+            assert!(text.contains("25h that Entra takes at most"), "{text}");
+            assert!(text.contains("expirationSeconds"), "{text}");
+            assert_eq!(world.asked(), (0, 0, 0));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
