@@ -341,7 +341,8 @@ impl fmt::Display for EntraError {
             (None, None) => {}
             (Some(description), _) => write!(f, ": {description}")?,
         }
-        write!(f, ". {}.", self.fix)?;
+        let end = if self.fix.ends_with('?') { "" } else { "." };
+        write!(f, ". {}{end}", self.fix)?;
         let ids = [
             ("trace id", &self.trace_id),
             ("correlation id", &self.ids.correlation),
