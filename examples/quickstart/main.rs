@@ -16,6 +16,7 @@ mod tell;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use cambist_sidecar::settings::Settings;
@@ -50,7 +51,11 @@ async fn run() -> anyhow::Result<()> {
     tell.title("Setting up, all on this machine");
 
     let dir = tempfile::tempdir().context("no temporary directory")?;
-    let cluster = cambist_sim::up::start(Options::new(dir.path())).await?;
+    let mut options = Options::new(dir.path());
+    // Entra goes on with old keys for half an hour. A new one is published well before that in a real
+    // cluster, for which there is no time here.
+    options.entra_keeps = Duration::ZERO;
+    let cluster = cambist_sim::up::start(options).await?;
 
     // What the simulator writes for a shell to source, and any free ports.
     let mut env = cluster.env().clone();

@@ -1,5 +1,7 @@
 //! The issuer's keys change.
 
+use std::time::Duration;
+
 use cambist_sim::keys::SigningKey;
 use kit::sidecar::VAULT;
 use kit::{World, eventually};
@@ -7,9 +9,14 @@ use serde_json::json;
 
 use crate::sidecar;
 
+/// A world whose new keys Entra knows at once, as if each had been public for long when it signs.
+async fn published_long_ago() -> World {
+    World::with(|options| options.entra_keeps = Duration::ZERO).await
+}
+
 #[tokio::test]
 async fn a_rotation_with_overlap_causes_no_failed_request() {
-    let world = World::start().await;
+    let world = published_long_ago().await;
     let sidecar = sidecar(&world).await;
     for round in 0..5 {
         for n in 0..5 {
@@ -29,7 +36,7 @@ async fn a_rotation_with_overlap_causes_no_failed_request() {
 
 #[tokio::test]
 async fn rotations_while_everybody_asks_cause_no_failed_request() {
-    let world = World::start().await;
+    let world = published_long_ago().await;
     let sidecar = sidecar(&world).await;
     let asking = async |app: u32| {
         for n in 0..25 {
@@ -76,7 +83,7 @@ async fn a_flood_of_unknown_keys_causes_at_most_one_look_a_cooldown() {
 
 #[tokio::test]
 async fn a_token_that_is_shown_to_be_forged_is_never_sent() {
-    let world = World::start().await;
+    let world = published_long_ago().await;
     let sidecar = sidecar(&world).await;
     assert_eq!(sidecar.token(VAULT).await.status, 200);
     let sim = world.running().sim();

@@ -67,6 +67,13 @@ struct Up {
     /// How long an access token of Entra's lives.
     #[arg(long, value_name = "DURATION", default_value = "3599s", value_parser = duration)]
     access_token_lifetime: Duration,
+    /// How long Entra goes on with the issuer's documents before it reads them anew: a key that was
+    /// published meanwhile is unknown to it (AADSTS7000272).
+    #[arg(long, default_value = "30m", value_parser = duration)]
+    entra_keeps: Duration,
+    /// The client id is that of a user-assigned managed identity of this resource id.
+    #[arg(long, value_name = "RESOURCE-ID")]
+    managed_identity: Option<String>,
     /// Rotate the issuer's key so often, such as 5m, with overlap [default: never].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rotate_every: Option<Duration>,
@@ -109,6 +116,8 @@ impl Up {
         Options {
             token_lifetime: self.ttl,
             access_token_lifetime: self.access_token_lifetime,
+            entra_keeps: self.entra_keeps,
+            managed_identity: self.managed_identity,
             rotate_every: self.rotate_every,
             federated_credentials: self.federated_credentials,
             ca_files: self.ca_files,
@@ -213,10 +222,13 @@ mod tests {
         let got = options(
             "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90s --rotate-every 5m \
              --federated-credential issuer=https://i.test --federated-credential audience=a \
-             --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem",
+             --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem \
+             --entra-keeps 45m --managed-identity /subscriptions/s",
         );
         assert_eq!(got.token_lifetime, Duration::from_secs(600));
         assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
+        assert_eq!(got.entra_keeps, Duration::from_secs(45 * 60));
+        assert_eq!(got.managed_identity.as_deref(), Some("/subscriptions/s"));
         assert_eq!(got.rotate_every, Some(Duration::from_secs(300)));
         assert_eq!(got.federated_credentials.len(), 2);
         assert_eq!(got.ca_files, [PathBuf::from("a.pem"), PathBuf::from("b.pem")]);

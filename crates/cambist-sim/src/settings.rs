@@ -5,7 +5,7 @@ use std::time::Duration;
 use cambist_core::clock::UnixTime;
 
 use crate::clock::SimClock;
-use crate::entra::FederatedCredential;
+use crate::entra::{FederatedCredential, KEPT, Kind};
 use crate::keys::KeySource;
 use crate::token::Workload;
 
@@ -36,6 +36,11 @@ pub struct Settings {
     pub token_lifetime: Duration,
     /// How long Entra's access tokens live.
     pub access_token_lifetime: Duration,
+    /// What the client id stands for.
+    pub client_kind: Kind,
+    /// How long Entra goes on with an issuer's documents before it reads them anew. See
+    /// [`Entra::keep_documents`](crate::entra::Entra::keep_documents).
+    pub entra_keeps: Duration,
     /// What the app trusts; empty for exactly the issuer, workload and audience above.
     pub federated_credentials: Vec<FederatedCredential>,
     /// Where signing keys come from.
@@ -59,6 +64,8 @@ impl Default for Settings {
             audience: "api://AzureADTokenExchange".to_owned(),
             token_lifetime: Duration::from_secs(3600),
             access_token_lifetime: Duration::from_secs(3599),
+            client_kind: Kind::Application,
+            entra_keeps: KEPT,
             federated_credentials: Vec::new(),
             keys: KeySource::Pool,
             clock: SimClock::starting_at(UnixTime::from_secs(1_795_407_225)),

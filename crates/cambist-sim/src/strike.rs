@@ -28,6 +28,11 @@ impl Fault {
             Self::Hang => future::pending().await,
             Self::Reset => return Answer::Reset,
             Self::Truncate => return cut(sim.honest(target, request, fetch).await),
+            Self::Status { status: StatusCode::TOO_MANY_REQUESTS, retry_after }
+                if target.grants_tokens() =>
+            {
+                with_retry(sim.entra().throttle(request), retry_after)
+            }
             Self::Status { status, retry_after } => with_retry(plain(status), retry_after),
             Self::Html(status) => response(status, &[("content-type", "text/html")], PAGE),
             Self::Empty(status) => response(status, &[], ""),

@@ -159,7 +159,8 @@ impl Sim {
         let api = ApiServer::new(issuer.clone(), server, audience);
         let tenants = clock(Machine::Entra);
         let entra = Entra::new(&settings.tenant_id, tenants, settings.keys.take(0)?);
-        entra.register(&settings.client_id);
+        entra.make(&settings.client_id, settings.client_kind.clone());
+        entra.keep_documents(settings.entra_keeps);
         entra.set_access_token_lifetime(settings.access_token_lifetime);
         let sim = Self(Arc::new(Inner {
             issuer_at,

@@ -14,6 +14,8 @@ use super::refusal::Refusal;
 
 /// How far Entra lets clocks differ.
 const LEEWAY: Duration = Duration::from_secs(300);
+/// The longest life of a token that it takes.
+const LONGEST: Duration = Duration::from_secs(25 * 3600);
 
 /// A JWT taken apart, nothing of it believed yet. Holds a secret, hence no `Debug`.
 pub(super) struct Assertion {
@@ -23,6 +25,7 @@ pub(super) struct Assertion {
     issuer: String,
     subject: String,
     audience: String,
+    issued: Option<UnixTime>,
     not_before: UnixTime,
     expires: UnixTime,
 }
@@ -40,11 +43,12 @@ impl Assertion {
         let claims = object(claims).ok_or_else(|| malformed("the payload is not JSON"))?;
         let signature =
             BASE64URL.decode(signature).map_err(|_| malformed("the signature is not base64url"))?;
-        if header.get("alg").and_then(Value::as_str) != Some("RS256") {
-            return Err(malformed("its algorithm is not RS256"));
-        }
-        if header.contains_key("crit") {
-            return Err(malformed("it has critical header parameters that are not understood"));
+        check_header(&header)?;
+        for name in ["iss", "aud"] {
+            if !claims.contains_key(name) {
+                let text = format!("The required field '{name}' is missing from the credential.");
+                return Err(Refusal::new(90_014, text));
+            }
         }
         let text = |object: &Map<String, Value>, name: &str| {
             let value = object.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -57,6 +61,7 @@ impl Assertion {
         let expires = moment("exp")?;
         let not_before =
             if claims.contains_key("nbf") { moment("nbf")? } else { UnixTime::from_secs(0) };
+        let issued = claims.get("iat").and_then(Value::as_i64).map(UnixTime::from_secs);
         Ok(Self {
             signed: jwt.rsplit_once('.').map(|(signed, _)| signed.to_owned()).unwrap_or_default(),
             signature,
@@ -65,6 +70,7 @@ impl Assertion {
             subject: text(&claims, "sub")?,
             audience: audience(claims.get("aud"))
                 .ok_or_else(|| malformed("'aud' is not exactly one audience"))?,
+            issued,
             not_before,
             expires,
         })
@@ -85,6 +91,9 @@ impl Assertion {
         now: BootTime,
     ) -> Result<(), Refusal> {
         let Self { issuer, subject, audience, .. } = self;
+        if credentials.is_empty() {
+            return Err(Refusal::plain(70_025));
+        }
         let effective: Vec<_> = credentials
             .iter()
             .filter(|(_, effective)| *effective <= now)
@@ -127,6 +136,15 @@ impl Assertion {
     }
 
     pub(super) fn check_times(&self, now: UnixTime) -> Result<(), Refusal> {
+        if let Some(issued) = self.issued.filter(|issued| self.expires.since(*issued) > LONGEST) {
+            let text = format!(
+                "External OIDC Provider token must have a lifetime of less than or equal to \
+                 1.01:00:00. Token issued at {}. Token expires on {}.",
+                issued.as_secs(),
+                self.expires.as_secs()
+            );
+            return Err(Refusal::new(70_023, text));
+        }
         if self.not_before <= now + LEEWAY && now - LEEWAY < self.expires {
             return Ok(());
         }
@@ -137,6 +155,34 @@ impl Assertion {
         );
         Err(Refusal::new(700_024, text))
     }
+}
+
+/// What a header must say, and must not.
+fn check_header(header: &Map<String, Value>) -> Result<(), Refusal> {
+    if !header.contains_key("alg") {
+        let text = "JWT token is invalid or malformed. Reason: 'alg' is missing.";
+        return Err(Refusal::new(50_027, text.to_owned()));
+    }
+    let text = |name: &str| header.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("alg") != "RS256" {
+        let text = format!(
+            "Invalid JWT token. '{}' is not a supported signature algorithm. Supported signing \
+             algorithms are: 'RS256,RS384,RS512'",
+            text("alg")
+        );
+        return Err(Refusal::new(5_002_738, text));
+    }
+    if !["JWT", "http://openid.net/specs/jwt/1.0", ""].contains(&text("typ")) {
+        let text = format!("Invalid JWT token. Its header type '{}' is not allowed.", text("typ"));
+        return Err(Refusal::new(5_002_727, text));
+    }
+    if header.contains_key("crit") {
+        return Err(Refusal::plain(5_002_726));
+    }
+    if !["kid", "x5t"].iter().any(|name| header.contains_key(*name)) {
+        return Err(Refusal::plain(5_002_723));
+    }
+    Ok(())
 }
 
 /// The claims of a JWT whose RS256 signature is by this key; nothing else is looked at.
@@ -202,19 +248,33 @@ mod tests {
         for junk in ["", "..", "a.b.c", "e30.e30.e30", "e30.e30", "\u{0}.é.{"] {
             assert_eq!(Assertion::parse(junk).err().unwrap().code(), 50_027, "{junk:?}");
         }
-        for bad in [
-            spec().header("alg", "HS256"),
-            spec().header("crit", json!(["b64"])),
-            spec().without_header("kid"),
-            spec().claim("exp", "soon"),
-            spec().claim("nbf", 1.5),
-            spec().claim("iss", json!(["https://i.test"])),
-            spec().claim("aud", json!(["aud", "another"])),
-            spec().without_claim("sub"),
+        for (bad, code) in [
+            (spec().header("alg", "HS256"), 5_002_738),
+            (spec().header("typ", "at+jwt"), 5_002_727),
+            (spec().header("crit", json!(["b64"])), 5_002_726),
+            (spec().without_header("kid"), 5_002_723),
+            (spec().header("kid", 7), 50_027),
+            (spec().without_claim("iss"), 90_014),
+            (spec().without_claim("aud"), 90_014),
+            (spec().claim("exp", "soon"), 50_027),
+            (spec().claim("nbf", 1.5), 50_027),
+            (spec().claim("iss", json!(["https://i.test"])), 50_027),
+            (spec().claim("aud", json!(["aud", "another"])), 50_027),
+            (spec().without_claim("sub"), 50_027),
         ] {
-            assert_eq!(parse(&bad).err().unwrap().code(), 50_027, "{bad:?}");
+            assert_eq!(parse(&bad).err().unwrap().code(), code, "{bad:?}");
         }
-        assert_eq!(Assertion::parse(&spec().unsigned()).err().unwrap().code(), 50_027);
+        assert!(parse(&spec().header("typ", "JWT")).is_ok());
+        assert_eq!(Assertion::parse(&spec().unsigned()).err().unwrap().code(), 5_002_738);
+    }
+
+    #[test]
+    fn takes_none_that_lives_for_more_than_25_hours() {
+        for (secs, ok) in [(90_000, true), (90_001, false)] {
+            let assertion = parse(&spec().claim("exp", NOW.as_secs() + secs)).ok().unwrap();
+            let refusal = assertion.check_times(NOW).err();
+            assert_eq!(refusal.map(|it| it.code()), (!ok).then_some(70_023), "{secs}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The part of Microsoft Entra ID that exchanges a federated assertion for an access token.
 
+mod access_token;
+mod answer;
 mod assertion;
 mod issuer_keys;
 mod refusal;
@@ -11,19 +13,24 @@ use std::time::Duration;
 
 use cambist_core::clock::{BootTime, Clock};
 use cambist_core::names::is_guid;
-use http::{HeaderName, StatusCode};
-use serde_json::{Map, Value, json};
+use http::StatusCode;
+use serde_json::{Map, Value};
 use tower::{BoxError, Service};
 
+pub use self::access_token::Kind;
+pub(crate) use self::issuer_keys::KEPT;
+
+use self::access_token::Subject;
+use self::answer::RequestId;
 use self::assertion::Assertion;
 use self::issuer_keys::IssuerKeys;
 use self::refusal::Refusal;
 use self::request::TokenRequest;
 use crate::clock::SimClock;
-use crate::keys::{KeyError, SigningKey};
+use crate::keys::SigningKey;
 use crate::lock;
 use crate::random;
-use crate::reply::{Request, Response, response, set};
+use crate::reply::{Request, Response};
 
 /// Whose assertions an app registration accepts. All three are compared exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +58,29 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    /// By client id, each with its federated credentials and the moment they become effective.
-    apps: BTreeMap<String, Vec<(FederatedCredential, BootTime)>>,
+    /// By client id.
+    apps: BTreeMap<String, App>,
+    /// The application ids of the resources that take tokens of version 2.0.
+    v2_resources: BTreeMap<String, String>,
     unknown_resources: BTreeSet<String>,
     lifetime: Duration,
     refresh_in: Option<Duration>,
+}
+
+/// An application or managed identity.
+#[derive(Clone, Debug)]
+struct App {
+    kind: Kind,
+    /// Its service principal's id.
+    object_id: String,
+    /// Whom it trusts, and the moment from which on it does.
+    credentials: Vec<(FederatedCredential, BootTime)>,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self { kind: Kind::default(), object_id: random::uuid(), credentials: Vec::new() }
+    }
 }
 
 impl Entra {
@@ -63,6 +88,7 @@ impl Entra {
     pub fn new(tenant: &str, clock: SimClock, key: SigningKey) -> Self {
         let state = State {
             apps: BTreeMap::new(),
+            v2_resources: BTreeMap::new(),
             unknown_resources: BTreeSet::new(),
             lifetime: Duration::from_secs(3599),
             refresh_in: None,
@@ -86,6 +112,23 @@ impl Entra {
         lock(&self.0.state).apps.entry(client_id.to_owned()).or_default();
     }
 
+    /// Makes of a client id's owner what it says. Registers it if need be.
+    pub fn make(&self, client_id: &str, kind: Kind) {
+        lock(&self.0.state).apps.entry(client_id.to_owned()).or_default().kind = kind;
+    }
+
+    /// The id of the service principal of an app: `oid` and `sub` of its tokens.
+    pub fn object_id(&self, client_id: &str) -> Option<String> {
+        lock(&self.0.state).apps.get(client_id).map(|app| app.object_id.clone())
+    }
+
+    /// From now on this resource gets tokens of version 2.0, which have its application id for an
+    /// audience. Others get those of version 1.0, as Azure's own resources do.
+    pub fn answer_in_v2(&self, resource: &str, application_id: &str) {
+        let mut state = lock(&self.0.state);
+        state.v2_resources.insert(resource.to_owned(), application_id.to_owned());
+    }
+
     /// The app accepts such assertions from now on. Registers it if need be.
     pub fn trust(&self, client_id: &str, credential: FederatedCredential) {
         self.trust_after(Duration::ZERO, client_id, credential);
@@ -96,12 +139,13 @@ impl Entra {
     pub fn trust_after(&self, lag: Duration, client_id: &str, credential: FederatedCredential) {
         let effective = self.0.clock.boot() + lag;
         let mut state = lock(&self.0.state);
-        state.apps.entry(client_id.to_owned()).or_default().push((credential, effective));
+        let app = state.apps.entry(client_id.to_owned()).or_default();
+        app.credentials.push((credential, effective));
     }
 
-    /// The app accepts no assertion any more.
+    /// The app accepts no assertion any more: AADSTS70025.
     pub fn distrust(&self, client_id: &str) {
-        lock(&self.0.state).apps.insert(client_id.to_owned(), Vec::new());
+        lock(&self.0.state).apps.entry(client_id.to_owned()).or_default().credentials.clear();
     }
 
     /// Tokens for this resource are refused (AADSTS500011), as if the tenant had never heard of it.
@@ -117,6 +161,14 @@ impl Entra {
     /// Whether the next answers carry `refresh_in`, and which.
     pub fn set_refresh_in(&self, refresh_in: Option<Duration>) {
         lock(&self.0.state).refresh_in = refresh_in;
+    }
+
+    /// For how long an issuer's documents are used before they are read anew. Meanwhile a key that is
+    /// not among them is unknown, AADSTS7000272, however long it has been published since. Half an hour
+    /// at first: Microsoft does not say how long, and 20 to 45 minutes were seen. None at all is an
+    /// Entra that reads them at each exchange.
+    pub fn keep_documents(&self, time: Duration) {
+        self.0.issuer_keys.keep(time);
     }
 
     /// Forgets the issuers' keys, as an Entra server that has not served them yet.
@@ -145,37 +197,42 @@ impl Entra {
     where
         F: Service<Request, Response = Response, Error = BoxError>,
     {
-        let outcome = self.exchange(tenant, request, fetch).await;
-        match outcome {
-            Ok(body) => {
-                let reply = response(StatusCode::OK, &HEADERS, body.to_string());
-                with_ids(reply, request, &random::uuid())
-            }
-            Err(refusal) => self.refuse(request, &refusal),
+        let id = RequestId::random();
+        match self.exchange(tenant, request, id, fetch).await {
+            Ok(body) => answer::json(StatusCode::OK, body.to_string(), request, id),
+            Err(refusal) => self.refuse(request, id, &refusal),
         }
     }
 
     /// Answers with an error of Entra's, whatever the request.
     pub(crate) fn refuse_with(&self, request: &Request, code: u32) -> Response {
-        self.refuse(request, &Refusal::plain(code))
+        self.refuse(request, RequestId::random(), &Refusal::plain(code))
     }
 
-    fn refuse(&self, request: &Request, refusal: &Refusal) -> Response {
-        let asked = request.headers().get("client-request-id").and_then(|id| id.to_str().ok());
-        let correlation = asked.filter(|id| is_guid(id)).map(str::to_owned);
-        let correlation = correlation.unwrap_or_else(random::uuid);
-        let id = random::uuid();
-        let body = refusal.body(self.0.clock.wall(), &id, &correlation);
-        with_ids(response(refusal.status(), &HEADERS, body.to_string()), request, &id)
+    /// Answers as to a client that asks too often.
+    pub(crate) fn throttle(&self, request: &Request) -> Response {
+        answer::throttled(request)
     }
 
-    async fn exchange<F>(&self, tenant: &str, request: &Request, fetch: F) -> Result<Value, Refusal>
+    fn refuse(&self, request: &Request, id: RequestId, refusal: &Refusal) -> Response {
+        let correlation = answer::correlation(request).unwrap_or_else(random::uuid);
+        let body = refusal.body(self.0.clock.wall(), &id.to_string(), &correlation);
+        answer::json(refusal.status(), body.to_string(), request, id)
+    }
+
+    async fn exchange<F>(
+        &self,
+        tenant: &str,
+        request: &Request,
+        id: RequestId,
+        fetch: F,
+    ) -> Result<Value, Refusal>
     where
         F: Service<Request, Response = Response, Error = BoxError>,
     {
         let request = TokenRequest::parse(request)?;
         self.check_tenant(tenant)?;
-        let credentials = self.credentials_of(&request.client_id)?;
+        let app = self.app(&request.client_id)?;
         let resource = request.resource()?;
         if lock(&self.0.state).unknown_resources.contains(resource) {
             let text = format!(
@@ -185,10 +242,10 @@ impl Entra {
             return Err(Refusal::new(500_011, text));
         }
         let assertion = Assertion::parse(&request.assertion)?;
-        assertion.find_record(&credentials, self.0.clock.boot())?;
+        assertion.find_record(&app.credentials, self.0.clock.boot())?;
         self.0.issuer_keys.verify(&assertion, fetch).await?;
         assertion.check_times(self.0.clock.wall())?;
-        self.grant(&request.client_id, resource)
+        self.grant(&request.client_id, &app, resource, id)
     }
 
     fn check_tenant(&self, tenant: &str) -> Result<(), Refusal> {
@@ -207,10 +264,7 @@ impl Entra {
         Err(Refusal::new(code, text))
     }
 
-    fn credentials_of(
-        &self,
-        client_id: &str,
-    ) -> Result<Vec<(FederatedCredential, BootTime)>, Refusal> {
+    fn app(&self, client_id: &str) -> Result<App, Refusal> {
         lock(&self.0.state).apps.get(client_id).cloned().ok_or_else(|| {
             let tenant = self.tenant();
             let text = format!(
@@ -220,12 +274,26 @@ impl Entra {
         })
     }
 
-    fn grant(&self, client_id: &str, resource: &str) -> Result<Value, Refusal> {
-        let (lifetime, refresh_in) = {
+    fn grant(
+        &self,
+        client_id: &str,
+        app: &App,
+        resource: &str,
+        id: RequestId,
+    ) -> Result<Value, Refusal> {
+        let (lifetime, refresh_in, resource_app) = {
             let state = lock(&self.0.state);
-            (state.lifetime, state.refresh_in)
+            (state.lifetime, state.refresh_in, state.v2_resources.get(resource).cloned())
         };
-        let token = self.access_token(client_id, resource, lifetime);
+        let subject = Subject {
+            tenant: self.tenant(),
+            client_id,
+            object_id: &app.object_id,
+            kind: &app.kind,
+            resource,
+            resource_app: resource_app.as_deref(),
+        };
+        let token = subject.token(&self.0.key, self.0.clock.wall(), lifetime, id);
         let token = token.map_err(|_| Refusal::plain(90_033))?;
         let mut body = Map::new();
         body.insert("token_type".to_owned(), "Bearer".into());
@@ -237,47 +305,4 @@ impl Entra {
         body.insert("access_token".to_owned(), token.into());
         Ok(Value::Object(body))
     }
-
-    fn access_token(
-        &self,
-        client_id: &str,
-        resource: &str,
-        lifetime: Duration,
-    ) -> Result<String, KeyError> {
-        let (now, tenant) = (self.0.clock.wall(), self.tenant());
-        let header = json!({
-            "typ": "JWT", "alg": self.0.key.algorithm(), "kid": self.0.key.kid(),
-        });
-        let claims = json!({
-            "aud": resource,
-            "iss": format!("https://sts.windows.net/{tenant}/"),
-            "iat": now.as_secs(),
-            "nbf": now.as_secs(),
-            "exp": (now + lifetime).as_secs(),
-            "appid": client_id,
-            "appidacr": "2",
-            "idtyp": "app",
-            "jti": random::uuid(),
-            "tid": tenant,
-            "ver": "1.0",
-        });
-        self.0.key.sign_parts(header.to_string().as_bytes(), claims.to_string().as_bytes())
-    }
 }
-
-/// The ids that Entra puts into each answer: its own, and the client's if that asks for it.
-fn with_ids(mut reply: Response, request: &Request, id: &str) -> Response {
-    set(reply.headers_mut(), HeaderName::from_static("x-ms-request-id"), id);
-    let header = |name: &str| request.headers().get(name)?.to_str().ok();
-    let wanted = header("return-client-request-id").is_some_and(|it| it == "true");
-    if let Some(asked) = header("client-request-id").filter(|id| wanted && is_guid(id)) {
-        set(reply.headers_mut(), HeaderName::from_static("client-request-id"), asked);
-    }
-    reply
-}
-
-const HEADERS: [(&str, &str); 3] = [
-    ("content-type", "application/json; charset=utf-8"),
-    ("cache-control", "no-store, no-cache"),
-    ("pragma", "no-cache"),
-];

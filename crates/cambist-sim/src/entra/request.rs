@@ -47,7 +47,7 @@ impl TokenRequest {
         let (Ok(kind), Ok(assertion)) =
             (required("client_assertion_type"), required("client_assertion"))
         else {
-            return Err(Refusal::plain(7_000_218));
+            return Err(Refusal::plain(7_000_216));
         };
         if kind != ASSERTION_TYPE {
             return Err(Refusal::plain(9_002_313));
@@ -71,7 +71,7 @@ impl TokenRequest {
                 "The provided value for the input parameter 'scope' is not valid. The scope \
                  {scope} is not valid: it must end in /.default in this flow."
             );
-            Refusal::new(70_011, text)
+            Refusal::new(1_002_012, text)
         })
     }
 }
@@ -141,11 +141,11 @@ mod tests {
         assert_eq!(code(""), 900_144);
         assert_eq!(code(&good.replace("client_id", "client")), 900_144);
         assert_eq!(code(&good.replace("client_credentials", "password")), 70_003);
-        assert_eq!(code(&good.replace("client_assertion=", "assertion=")), 7_000_218);
+        assert_eq!(code(&good.replace("client_assertion=", "assertion=")), 7_000_216);
         assert_eq!(code(&good.replace("jwt-bearer", "saml")), 9_002_313);
         assert_eq!(code(&format!("{good}&client_id=you")), 9_002_313);
         assert_eq!(code(&format!("{good}&client_secret=s")), 7_000_215);
-        assert_eq!(code(&good.replace("%2F.default", "%2Fread")), 70_011);
+        assert_eq!(code(&good.replace("%2F.default", "%2Fread")), 1_002_012);
         assert_eq!(code(&format!("{good}+api%3A%2F%2Fb%2F.default")), 700_022);
         let mut get = request(&good);
         *get.method_mut() = Method::GET;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cambist_core::scope::Audience;
 
 use crate::clock::SimClock;
-use crate::entra::FederatedCredential;
+use crate::entra::{FederatedCredential, Kind};
 use crate::keys::KeySource;
 use crate::settings::Settings;
 use crate::token::Workload;
@@ -21,6 +21,10 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// How long an access token lives.
     pub access_token_lifetime: Duration,
+    /// How long Entra goes on with an issuer's documents before it reads them anew.
+    pub entra_keeps: Duration,
+    /// The resource id of the managed identity that the client id is of; `None` for an application.
+    pub managed_identity: Option<String>,
     /// How often the issuer rotates its key, with overlap; `None` for never.
     pub rotate_every: Option<Duration>,
     /// What the app trusts; empty for exactly the projected token.
@@ -65,6 +69,8 @@ impl Options {
             dir: dir.into(),
             token_lifetime: settings.token_lifetime,
             access_token_lifetime: settings.access_token_lifetime,
+            entra_keeps: settings.entra_keeps,
+            managed_identity: None,
             rotate_every: None,
             federated_credentials: Vec::new(),
             ca_files: Vec::new(),
@@ -106,6 +112,11 @@ impl Options {
             audience: audience.clone(),
             token_lifetime: self.token_lifetime,
             access_token_lifetime: self.access_token_lifetime,
+            client_kind: match self.managed_identity.clone() {
+                Some(resource_id) => Kind::ManagedIdentity { resource_id },
+                None => Kind::Application,
+            },
+            entra_keeps: self.entra_keeps,
             keys: self.keys,
             clock,
         }

@@ -107,7 +107,7 @@ impl World {
 
 #[tokio::test]
 async fn a_pod_with_nothing_but_the_env_gets_a_token_and_follows_a_rotation() {
-    let world = up(|_| ()).await;
+    let world = up(|options| options.entra_keeps = Duration::ZERO).await;
     let (status, body) = world.exchange().await;
     assert_eq!((status, &body["token_type"]), (StatusCode::OK, &json!("Bearer")), "{body}");
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
+use crate::entra::Kind;
 use crate::fault::{Fault, Injection, Reach};
 use crate::keys::SigningKey;
 
@@ -60,7 +61,7 @@ async fn a_granted_token_is_known_until_it_ends() {
     for other in [signed.to_owned(), format!("{signed}."), format!("{token}A"), String::new()] {
         assert_eq!(granted(&other), None);
     }
-    sim.clock().advance(Duration::from_secs(3599));
+    sim.clock().advance(Duration::from_secs(3600));
     assert_eq!(granted(token), None);
 }
 
@@ -109,7 +110,123 @@ async fn a_good_assertion_earns_a_token() {
     assert_eq!(claims["aud"], "https://management.azure.com/");
     assert_eq!(claims["appid"], sim.settings().client_id);
     assert_eq!(claims["tid"], sim.settings().tenant_id);
-    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3599);
+    // Five minutes before, and an hour.
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3900);
+    let now = sim.clock().wall().as_secs();
+    assert_eq!((&claims["nbf"], &claims["exp"]), (&json!(now - 300), &json!(now + 3600)));
+}
+
+/// What the sign-in log makes of a `uti`.
+fn request_id(uti: &str) -> String {
+    use base64::Engine as _;
+    assert_eq!(uti.len(), 22);
+    let mut bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(uti).unwrap();
+    for group in [0..4, 4..6, 6..8] {
+        bytes[group].reverse();
+    }
+    crate::random::guid(bytes.try_into().unwrap())
+}
+
+fn header(token: &str) -> Value {
+    claims(&format!(".{token}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_have_entras_claims_for_each_kind_of_client_and_resource() {
+    let sim = Sim::new().unwrap();
+    let (tenant, client) = (sim.settings().tenant_id.clone(), sim.settings().client_id.clone());
+    sim.entra().answer_in_v2("api://shop", "5b0bb0b1-0000-4000-8000-000000000001");
+    let object_id = sim.entra().object_id(&client).unwrap();
+    let resource_id = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
+    let managed = Kind::ManagedIdentity { resource_id: resource_id.to_owned() };
+    for kind in [Kind::Application, managed] {
+        sim.entra().make(&client, kind.clone());
+        for (resource, v2) in [
+            ("https://vault.azure.net", None),
+            ("https://graph.microsoft.com", None),
+            ("api://orders", None),
+            ("api://shop", Some("5b0bb0b1-0000-4000-8000-000000000001")),
+            ("api://AzureADTokenExchange", Some("fb60f99c-7a34-4190-8149-302f77469936")),
+        ] {
+            let request = request(&sim, &sim.token().unwrap(), &format!("{resource}/.default"));
+            let answer = sim.service().oneshot(request).await.unwrap();
+            let body: Value = serde_json::from_slice(answer.body()).unwrap();
+            let token = body["access_token"].as_str().unwrap();
+            let (header, claims) = (header(token), claims(token));
+            let has = |name: &str| claims.get(name).is_some();
+            assert_eq!(header["typ"], "JWT");
+            assert_eq!(header.get("x5t"), header.get("kid").filter(|_| v2.is_none()), "{resource}");
+            assert_eq!(claims["aud"], v2.unwrap_or(resource));
+            let issuer = match v2 {
+                None => format!("https://sts.windows.net/{tenant}/"),
+                Some(_) => format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+            };
+            assert_eq!(claims["iss"], issuer);
+            let (mine, acr, others) = match v2 {
+                None => ("appid", "appidacr", ["azp", "azpacr"]),
+                Some(_) => ("azp", "azpacr", ["appid", "idp"]),
+            };
+            assert_eq!((&claims[mine], &claims[acr]), (&json!(client), &json!("2")));
+            assert!(!others.into_iter().any(has) && !has("jti"), "{claims}");
+            assert_eq!((&claims["oid"], &claims["sub"]), (&json!(object_id), &json!(object_id)));
+            for name in ["aio", "rh", "tid", "ver", "xms_ftd", "xms_idrel"] {
+                assert!(claims[name].is_string(), "{name} in {claims}");
+            }
+            let own = resource.starts_with("api://") && resource != "api://AzureADTokenExchange";
+            assert_eq!(has("idtyp"), !own, "{resource}");
+            assert_eq!(has("wids"), resource.contains("graph"), "{resource}");
+            assert_eq!(has("xms_mirid"), kind != Kind::Application);
+            // The log of sign-ins names both.
+            let id = answer.headers()["x-ms-request-id"].to_str().unwrap();
+            assert!(id.ends_with("00"), "{id}");
+            assert_eq!(request_id(claims["uti"].as_str().unwrap()), id);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_have_entras_headers_and_throttling_is_plain_text() {
+    let sim = Sim::new().unwrap();
+    let ask = async || {
+        let mut request = request(&sim, &sim.token().unwrap(), SCOPE);
+        let id = "0a1b2c3d-0000-4000-8000-000000000002".parse().unwrap();
+        request.headers_mut().insert("client-request-id", id);
+        request.headers_mut().insert("return-client-request-id", "true".parse().unwrap());
+        sim.service().oneshot(request).await.unwrap()
+    };
+    let good = ask().await;
+    sim.faults().inject_next(
+        1,
+        Target::Entra,
+        Fault::Aadsts { code: 700_213, status: None, retry_after: None },
+    );
+    let refused = ask().await;
+    let body: Value = serde_json::from_slice(refused.body()).unwrap();
+    assert_eq!(body["trace_id"], refused.headers()["x-ms-request-id"].to_str().unwrap());
+    assert_eq!(body["correlation_id"], "0a1b2c3d-0000-4000-8000-000000000002");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let retry_after = Some("60".to_owned());
+    sim.faults().inject_next(1, Target::Entra, Fault::Status { status, retry_after });
+    let throttled = ask().await;
+    assert_eq!(
+        (throttled.status(), &throttled.headers()["retry-after"]),
+        (status, &"60".parse().unwrap())
+    );
+    assert_eq!(*throttled.body(), "Too Many Requests");
+    assert_eq!(throttled.headers()["content-type"], "text/plain; charset=utf-8");
+    for answer in [good, refused, throttled] {
+        for (name, value) in [
+            ("cache-control", "no-store, no-cache"),
+            ("pragma", "no-cache"),
+            ("expires", "-1"),
+            ("x-content-type-options", "nosniff"),
+            ("client-request-id", "0a1b2c3d-0000-4000-8000-000000000002"),
+        ] {
+            assert_eq!(answer.headers()[name], value);
+        }
+        assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 3);
+        assert!(answer.headers().contains_key("x-ms-ests-server"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +250,7 @@ async fn entra_names_the_part_that_no_federated_credential_has() {
     let other = forged("sub", "system:serviceaccount:shop:Checkout");
     assert_eq!(refusal(&sim, &other).await, (401, 700_213));
     sim.entra().distrust(&sim.settings().client_id);
-    assert_eq!(refusal(&sim, &sim.token().unwrap()).await, (401, 70_021));
+    assert_eq!(refusal(&sim, &sim.token().unwrap()).await, (401, 70_025));
     // Nothing of this is worth a fetch from an issuer.
     assert_eq!(sim.journal().entries().len(), 4);
 }
@@ -198,7 +315,7 @@ async fn entra_refuses_times_signatures_and_junk() {
     let forged = sim.token_spec().header("kid", kid).sign(&stranger).unwrap();
     assert_eq!(refusal(&sim, &forged).await, (401, 7_000_274));
     assert_eq!(refusal(&sim, "junk").await, (400, 50_027));
-    assert_eq!(refusal(&sim, &sim.token_spec().unsigned()).await, (400, 50_027));
+    assert_eq!(refusal(&sim, &sim.token_spec().unsigned()).await, (401, 5_002_738));
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,24 +336,43 @@ async fn entra_knows_its_tenant_its_apps_and_its_resources() {
     assert_eq!(code(stranger).await, 700_016);
     sim.entra().forget_resource("https://vault.azure.net");
     assert_eq!(code(good(SCOPE)).await, 500_011);
-    assert_eq!(code(good("https://vault.azure.net")).await, 70_011);
+    assert_eq!(code(good("https://vault.azure.net")).await, 1_002_012);
 }
 
 #[tokio::test(start_paused = true)]
-async fn entra_follows_a_rotation_and_its_own_fetches_are_not_the_pods() {
-    let sim = Sim::new().unwrap();
-    assert_eq!(exchange(&sim, &sim.token().unwrap()).await.0, 200);
-    let before = sim.token().unwrap();
-    sim.issuer().rotate(true).unwrap();
-    assert_eq!(exchange(&sim, &sim.token().unwrap()).await.0, 200);
-    assert_eq!(exchange(&sim, &before).await.0, 200);
-    sim.issuer().rotate(false).unwrap();
-    assert_eq!(exchange(&sim, &sim.token().unwrap()).await.0, 200);
-    assert_eq!(refusal(&sim, &before).await, (401, 7_000_272));
-    let counts = sim.journal().counts();
-    assert_eq!((counts.entra, counts.discovery, counts.jwks), (5, 0, 0));
-    let own = sim.journal().entries().iter().filter(|it| it.by == By::Entra).count();
-    assert_eq!(own, 2 * 4, "one look for each new key, one for the key that vanished");
+async fn entra_goes_on_with_an_issuers_documents_and_its_own_fetches_are_not_the_pods() {
+    for (keeps, minutes) in [(None, 30), (Some(45), 45), (Some(0), 0)] {
+        let minute = Duration::from_secs(60);
+        let asked = keeps.map(|minutes| minute * minutes);
+        let settings = Settings::default();
+        let entra_keeps = asked.unwrap_or(settings.entra_keeps);
+        let sim = Sim::with(Settings { entra_keeps, ..settings }).unwrap();
+        let before = sim.token().unwrap();
+        assert_eq!(exchange(&sim, &before).await.0, 200);
+        sim.issuer().rotate(true).unwrap();
+        let after = sim.token().unwrap();
+        // However often it is asked.
+        for _ in 0..minutes {
+            assert_eq!(refusal(&sim, &after).await, (401, 7_000_272));
+            assert_eq!(exchange(&sim, &before).await.0, 200);
+            sim.clock().advance(minute);
+        }
+        assert_eq!(exchange(&sim, &after).await.0, 200);
+        assert_eq!(exchange(&sim, &before).await.0, 200);
+        // Nor does it notice at once what is gone.
+        let last = sim.issuer().signer();
+        sim.issuer().rotate(false).unwrap();
+        let gone = sim.token_spec().sign(&last).unwrap();
+        if minutes > 0 {
+            assert_eq!(exchange(&sim, &gone).await.0, 200);
+            sim.clock().advance(minute * minutes);
+        }
+        assert_eq!(refusal(&sim, &gone).await, (401, 7_000_272));
+        let counts = sim.journal().counts();
+        assert_eq!((counts.discovery, counts.jwks), (0, 0));
+        let own = sim.journal().entries().iter().filter(|it| it.by == By::Entra).count();
+        assert_eq!(own, 2 * if minutes > 0 { 3 } else { 4 }, "{minutes}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +401,7 @@ async fn every_code_can_be_asked_for() {
         let (got, body) = exchange(&sim, &sim.token().unwrap()).await;
         assert_eq!((got, &body["error"]), (status, &json!(error)), "{body}");
         assert_eq!(body["error_codes"], json!([code]));
-        assert!(body["error_description"].as_str().unwrap().contains("\r\nTrace ID: "));
+        assert!(body["error_description"].as_str().unwrap().contains(" Trace ID: "));
     }
 }
 

@@ -277,6 +277,8 @@ async fn what_is_held_is_looked_after_in_time_and_left_alone_between() {
 #[tokio::test(start_paused = true)]
 async fn a_rotation_with_overlap_is_not_noticed() {
     let world = World::new();
+    // The new key was public long before, as far as Entra is concerned.
+    world.sim.entra().keep_documents(Duration::ZERO);
     let credential = world.credential();
     for round in 0..5 {
         let token = credential.token(&scope(&format!("api://{round}"))).await.unwrap();
@@ -286,6 +288,32 @@ async fn a_rotation_with_overlap_is_not_noticed() {
         world.kubelet.project().unwrap();
     }
     assert_eq!(world.asked(), (5, 5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_entra_has_not_seen_yet_is_tried_once_a_minute_and_served_soon_after_it_has() {
+    for minutes in [20, 30, 45] {
+        let world = World::new();
+        let kept = Duration::from_secs(60 * minutes);
+        world.sim.entra().keep_documents(kept);
+        let credential = world.credential();
+        credential.token(&scope(VAULT)).await.unwrap();
+        let read = Instant::now();
+        // Signed with as soon as it is public: that is a mistake, and a common one.
+        world.sim.issuer().rotate(true).unwrap();
+        world.kubelet.project().unwrap();
+        sleep(secs(1)).await;
+        while let Err(error) = credential.token(&scope("api://new")).await {
+            assert_eq!(error.reason(), Reason::EntraSignatureUnknown);
+            assert!(error.retry_after().unwrap() <= secs(60), "{error:?}");
+            assert!(credential.token(&scope(VAULT)).await.is_ok());
+            sleep(secs(1)).await;
+        }
+        let late = read.elapsed() - kept;
+        assert!(late <= secs(62), "{late:?}");
+        let (asked, _, _) = world.asked();
+        assert!(asked <= 3 + minutes * 4 / 3, "{asked} in {minutes} min");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -192,7 +192,8 @@ async fn tokens_of_other_forms_are_projected() {
     let claims = world.token().1;
     let after = |name: &Value| name.as_i64().unwrap() - claims["iat"].as_i64().unwrap();
     assert_eq!(after(&claims["exp"]), 31_536_000);
-    assert_eq!(world.exchange().await.0, StatusCode::OK);
+    let (status, body) = world.exchange().await;
+    assert_eq!((status, &body["error_codes"]), (StatusCode::UNAUTHORIZED, &json!([70_023])));
 
     world.ask("/sim/token", r#"{"form":"legacy"}"#).await;
     let legacy = world.token();
