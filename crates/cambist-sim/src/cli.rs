@@ -69,7 +69,7 @@ struct Up {
     access_token_lifetime: Duration,
     /// How long Entra goes on with the issuer's documents before it reads them anew: a key that was
     /// published meanwhile is unknown to it (AADSTS7000272).
-    #[arg(long, default_value = "30m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     entra_keeps: Duration,
     /// The client id is that of a user-assigned managed identity of this resource id.
     #[arg(long, value_name = "RESOURCE-ID")]

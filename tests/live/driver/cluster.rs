@@ -309,7 +309,7 @@ async fn entra(
         .args(&["up", "--dir"])
         .arg(dir.display().to_string())
         // How long it goes on with old keys is rehearsed where time can be moved.
-        .args(&["--entra-keeps", "0s"])
+        .args(&["--entra-keeps", "1s"])
         .args(&["--federated-credential", &format!("issuer={issuer}"), "--ca-file"])
         .arg(ca_file.display().to_string())
         .spawn();
