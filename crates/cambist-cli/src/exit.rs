@@ -2,7 +2,7 @@
 
 use cambist_key_age::Verdict;
 
-use crate::cli::issuer::{ExitArgs, Unknown};
+use crate::cli::issuer::{ExitArgs, FailOn, Unknown};
 
 /// 0 OK, 1 DUE, 2 OVERDUE or SUSPECT, 3 UNKNOWN, and what the flags make of it. `blind` says that no
 /// key set could be had at all, which is never fine.
@@ -11,9 +11,9 @@ pub(crate) fn code(verdict: Verdict, blind: bool, args: &ExitArgs) -> u8 {
         Verdict::Overdue | Verdict::Suspect => 2,
         _ if blind => 3,
         Verdict::Ok => 0,
-        Verdict::Due if args.gate => 0,
+        Verdict::Due if args.fail_on == FailOn::Overdue => 0,
         Verdict::Due => 1,
-        Verdict::Unknown if args.gate => 0,
+        Verdict::Unknown if args.fail_on != FailOn::Unknown => 0,
         Verdict::Unknown => match args.unknown {
             Unknown::Ok => 0,
             Unknown::Warn => 1,
@@ -32,8 +32,13 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: ExitArgs =
-        ExitArgs { exit_code: None, severity: Severity::Info, unknown: Unknown::Fail, gate: false };
+    const PLAIN: ExitArgs = ExitArgs {
+        exit_code: None,
+        severity: Severity::Info,
+        unknown: Unknown::Fail,
+        fail_on: FailOn::Unknown,
+        _gate: None,
+    };
 
     fn codes(args: &ExitArgs) -> [u8; 5] {
         [Verdict::Ok, Verdict::Due, Verdict::Overdue, Verdict::Suspect, Verdict::Unknown]
@@ -43,7 +48,8 @@ mod tests {
     #[test]
     fn flags_change_what_codes_say() {
         assert_eq!(codes(&PLAIN), [0, 1, 2, 2, 3]);
-        assert_eq!(codes(&ExitArgs { gate: true, ..PLAIN }), [0, 0, 2, 2, 0]);
+        assert_eq!(codes(&ExitArgs { fail_on: FailOn::Overdue, ..PLAIN }), [0, 0, 2, 2, 0]);
+        assert_eq!(codes(&ExitArgs { fail_on: FailOn::Due, ..PLAIN }), [0, 1, 2, 2, 0]);
         assert_eq!(codes(&ExitArgs { unknown: Unknown::Ok, ..PLAIN }), [0, 1, 2, 2, 0]);
         assert_eq!(codes(&ExitArgs { unknown: Unknown::Warn, ..PLAIN }), [0, 1, 2, 2, 1]);
         assert_eq!(codes(&ExitArgs { exit_code: Some(9), ..PLAIN }), [0, 9, 9, 9, 9]);
@@ -51,7 +57,8 @@ mod tests {
 
     #[test]
     fn an_issuer_that_could_not_be_read_is_never_fine() {
-        for args in [ExitArgs { unknown: Unknown::Ok, ..PLAIN }, ExitArgs { gate: true, ..PLAIN }] {
+        let lenient = ExitArgs { fail_on: FailOn::Overdue, ..PLAIN };
+        for args in [ExitArgs { unknown: Unknown::Ok, ..PLAIN }, lenient] {
             assert_eq!(code(Verdict::Unknown, true, &args), 3);
             assert_eq!(code(Verdict::Overdue, true, &args), 2);
         }

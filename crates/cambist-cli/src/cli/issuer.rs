@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::Plain;
 pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
-use super::value::{assumption, basis, every, grade, profile, severity, within};
+use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
 use crate::store::StateName;
 use crate::time::moment;
 
@@ -26,7 +26,7 @@ pub(crate) enum IssuerCommand {
         # with the pod's token and a history that grows with each run\n  \
         cambist issuer check --token-file $AZURE_FEDERATED_TOKEN_FILE --state file:/var/lib/cambist/history.json\n\n  \
         # in a pipeline: fail on what is proven to be wrong only\n  \
-        cambist issuer check --issuer URL --gate -o sarif --output-file issuer.sarif\n\n  \
+        cambist issuer check --issuer URL --fail-on overdue -o sarif --output-file issuer.sarif\n\n  \
         # collected on an air-gapped node with `issuer observe --bundle`, judged here\n  \
         cambist issuer check --offline bundle.json --state file:history.json\n\n  \
         # the same from each control-plane node: do they hold the same keys?\n  \
@@ -195,9 +195,13 @@ pub(crate) struct ExitArgs {
     /// What UNKNOWN means: ok (exit 0), warn (1), fail (3).
     #[arg(long, value_enum, default_value_t)]
     pub(crate) unknown: Unknown,
-    /// Fail on OVERDUE and SUSPECT only: for pipelines, and clusters too young to have a history.
-    #[arg(long, conflicts_with = "unknown")]
-    pub(crate) gate: bool,
+    /// From which verdict on the code is not 0. `overdue`, and SUSPECT with it, is for pipelines, and for
+    /// clusters too young to have a history.
+    #[arg(long, value_name = "VERDICT", value_enum, default_value_t, conflicts_with = "unknown")]
+    pub(crate) fail_on: FailOn,
+    /// What --fail-on was called.
+    #[arg(long = "gate", hide = true, num_args = 0..=1, default_missing_value = "", value_parser = renamed("--fail-on overdue"))]
+    pub(crate) _gate: Option<Renamed>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -344,6 +348,18 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+/// The least verdict that fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// OVERDUE and SUSPECT.
+    Overdue,
+    /// These and DUE.
+    Due,
+    /// These and UNKNOWN.
+    #[default]
+    Unknown,
 }
 
 /// What UNKNOWN means to the exit code.

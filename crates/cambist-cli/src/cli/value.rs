@@ -26,6 +26,17 @@ pub(crate) enum Within {
     Share(u32),
 }
 
+/// The value of a flag by its old name: there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Renamed {}
+
+/// Refuses a flag's old name with the new one.
+pub(super) fn renamed(
+    new: &'static str,
+) -> impl Fn(&str) -> Result<Renamed, String> + Clone + Send + Sync + 'static {
+    move |_| Err(format!("it is {new} now"))
+}
+
 pub(super) fn profile(text: &str) -> Result<Profile, String> {
     if text == "auto" {
         return Ok(Profile::Auto);

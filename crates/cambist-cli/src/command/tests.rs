@@ -15,7 +15,7 @@ async fn a_first_look_is_unknown_and_says_when_it_will_be_decided() {
     assert_eq!(outcome.code, 3, "{outcome:?}");
     assert!(outcome.out.contains("UNKNOWN"), "{}", outcome.out);
     assert!(outcome.out.contains("decided on 2027-01-10"), "{}", outcome.out);
-    assert!(pod.run(&format!("{CHECK} --gate")).await.code == 0);
+    assert!(pod.run(&format!("{CHECK} --fail-on overdue")).await.code == 0);
     assert!(pod.run(&format!("{CHECK} --unknown warn")).await.code == 1);
 }
 
@@ -120,7 +120,7 @@ async fn what_the_api_server_never_published_is_suspect() {
 async fn an_unreachable_issuer_is_no_verdict() {
     let mut pod = Pod::new();
     pod.env.insert("CAMBIST_ISSUER".to_owned(), "https://gone.test/".to_owned());
-    let outcome = pod.run("issuer check --gate").await;
+    let outcome = pod.run("issuer check --fail-on overdue").await;
     assert_eq!(outcome.code, 3);
     assert!(outcome.out.contains("no key set could be read"), "{}", outcome.out);
     assert!(outcome.out.contains("could not  public: gone.test"), "{}", outcome.out);
@@ -211,7 +211,7 @@ async fn a_wrong_date_silences_no_alarm() {
     pod.days(1).await;
     pod.sim.clock().advance(100 * DAY);
     pod.sim.clock_of(Machine::Issuer).skew(-60 * 86_400);
-    let report = pod.json(&format!("{CHECK} --gate")).await;
+    let report = pod.json(&format!("{CHECK} --fail-on overdue")).await;
     assert_eq!((&report["verdict"], &report["exitCode"]), (&json!("OVERDUE"), &json!(2)));
     assert_eq!(report["clockErrorSeconds"], 60 * 86_400);
     let clock = report["findings"].as_array().unwrap().iter().find(|it| it["id"] == "K405");
