@@ -25,7 +25,7 @@ pub struct Rules {
     /// The platform that is named, or told by the configured issuer; `None` if the token's own issuer
     /// will tell.
     pub platform: Option<Platform>,
-    /// Limits, exemptions and the ledger.
+    /// Limits, exemptions and the history.
     pub settings: Settings,
 }
 
@@ -82,12 +82,12 @@ impl Rules {
     }
 
     /// Where older evidence comes from.
-    pub fn ledger_in_words(&self) -> String {
-        let trust = self.settings.ledger_trust;
-        match &self.settings.ledger {
+    pub fn history_in_words(&self) -> String {
+        let trust = self.settings.history_trust;
+        match &self.settings.history {
             Some(file) => format!("{}, believed as {trust} at most", file.path().display()),
             None => {
-                "none: nothing is known of the time before this sidecar's start; CAMBIST_LEDGER names one"
+                "none: nothing is known of the time before this sidecar's start; CAMBIST_HISTORY names one"
                     .to_owned()
             }
         }
@@ -106,7 +106,7 @@ impl Rules {
             mode = self.mode.as_str(),
             platform = self.platform_in_words(),
             limits = self.limits_in_words(),
-            ledger = self.ledger_in_words(),
+            history = self.history_in_words(),
             exempt = self.settings.exempt.len(),
             "key-age policy"
         );
@@ -129,7 +129,7 @@ impl fmt::Display for Rules {
         }
         write!(f, "\nkey limits       {}", self.limits_in_words())?;
         write!(f, "\nkey platform     {}", self.platform_in_words())?;
-        write!(f, "\nkey ledger       {}", self.ledger_in_words())?;
+        write!(f, "\nkey history       {}", self.history_in_words())?;
         if self.settings.exempt.is_empty() {
             return write!(f, "\nkeys exempt      none");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cambist::Env;
-use cambist::config::{ConfigErrors, ConfigFault, Variable};
+use cambist::config::{ConfigErrors, ConfigFault, RENAMED, Variable};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -130,6 +130,11 @@ pub fn command() -> Command {
                 .help(help),
         )
     });
+    let renamed = RENAMED.iter().filter_map(|(old, new)| {
+        let new = flag(new)?;
+        let refuse = move |_: &str| Err::<String, _>(format!("it is --{new} now"));
+        Some(Arg::new(*old).long(flag(old)?).hide(true).value_parser(refuse))
+    });
     let check = Arg::new("check-config")
         .long("check-config")
         .action(ArgAction::SetTrue)
@@ -139,6 +144,7 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Azure access tokens over a local endpoint that every Azure SDK speaks")
         .args(flags)
+        .args(renamed)
         .arg(check)
         .subcommand(crate::health::command())
         .args_conflicts_with_subcommands(true)
@@ -205,9 +211,14 @@ impl Env for Settings<'_> {
 /// A fault for each `CAMBIST_*` variable that nobody reads: most likely a misspelt one.
 pub(crate) fn unknown(env: &dyn Env) -> Vec<ConfigFault> {
     let known: Vec<_> = variables().map(|v| v.name).collect();
+    // For an old name the library tells the new one.
+    let was_known = |name: &String| RENAMED.iter().any(|(old, _)| old == name);
     let mut strange = env.names();
     strange.retain(|name| {
-        name.starts_with("CAMBIST_") && !known.contains(&name.as_str()) && !of_a_service(name)
+        name.starts_with("CAMBIST_")
+            && !known.contains(&name.as_str())
+            && !was_known(name)
+            && !of_a_service(name)
     });
     strange.sort();
     let faults = strange.into_iter().map(|name| {
@@ -256,6 +267,8 @@ mod tests {
         let mut command = command();
         command.clone().debug_assert();
         let help = command.render_long_help().to_string();
+        let old = command.try_get_matches_from_mut(["cambist-sidecar", "--ledger", "/l"]);
+        assert!(old.unwrap_err().to_string().contains("--history now"));
         for variable in variables() {
             assert!(help.contains(variable.name), "{}", variable.name);
         }

@@ -170,7 +170,7 @@ fn the_configuration_can_be_checked() {
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("https://vault.azure.net/.default") && !out.contains(SECRET), "{out}");
     for words in
-        ["key age          audit", "replaced after 45d, gone after 90d", "key ledger       none"]
+        ["key age          audit", "replaced after 45d, gone after 90d", "key history       none"]
     {
         assert!(out.contains(words), "{words} is not in {out}");
     }
@@ -365,14 +365,14 @@ fn flood(files: &str, within: Duration) {
 }
 
 #[test]
-fn a_ledger_that_is_a_fifo_is_told_of_and_holds_nothing_up() {
+fn a_history_that_is_a_fifo_is_told_of_and_holds_nothing_up() {
     let dir = tempfile::tempdir().unwrap();
-    let fifo = dir.path().join("ledger");
+    let fifo = dir.path().join("history");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let ledger = ("CAMBIST_LEDGER", fifo.to_str().unwrap());
-    let mut sidecar = Sidecar::start(command(PROGRAM, &[ledger]));
-    let said = sidecar.said.iter().find(|line| line.contains("the key ledger is ailing"));
-    assert!(said.unwrap().contains("ledger is a FIFO, not a regular file"), "{said:?}");
+    let history = ("CAMBIST_HISTORY", fifo.to_str().unwrap());
+    let mut sidecar = Sidecar::start(command(PROGRAM, &[history]));
+    let said = sidecar.said.iter().find(|line| line.contains("the key history is ailing"));
+    assert!(said.unwrap().contains("history is a FIFO, not a regular file"), "{said:?}");
     assert!(ask(sidecar.admin, "/live").starts_with("HTTP/1.1 200 "));
     sidecar.signal();
     assert_eq!(sidecar.code(5), 0);

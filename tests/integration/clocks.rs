@@ -112,7 +112,7 @@ async fn command(world: &World, what: &str, wrong_by: i64, more: &[&str]) -> End
     let state = format!("file:{}", world.dir().join("history.json").display());
     Program::new(env!("CARGO_BIN_EXE_shim-cambist"))
         .args(&["issuer", what, "--issuer", &env["CAMBIST_ISSUER"]])
-        .args(&["--ca-file", &env["CAMBIST_CA_FILE"], "--state", &state, "--now", &now])
+        .args(&["--ca-file", &env["CAMBIST_CA_FILE"], "--history", &state, "--now", &now])
         .args(more)
         .run()
         .await

@@ -10,11 +10,11 @@ mod clients;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+mod history;
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod issuer;
-#[cfg(target_os = "linux")]
-mod ledger;
 #[cfg(target_os = "linux")]
 mod log;
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use kit::{Sidecar, World};
 use tokio::task::JoinError;
 
 use crate::Options;
-use crate::{files, idle, issuer, ledger, log, memory, process, tasks, waiters};
+use crate::{files, history, idle, issuer, log, memory, process, tasks, waiters};
 
 /// What may be played, in this order.
 const ALL: &[Scenario] = &[
@@ -26,8 +26,8 @@ const ALL: &[Scenario] = &[
     scenario("idle-admin-insisting", false, |setup| Box::pin(idle::admin_insisting(setup))),
     scenario("fifo-at-start", true, |setup| Box::pin(files::at_start(setup))),
     scenario("fifo-swapped-in", false, |setup| Box::pin(files::swapped_in(setup))),
-    scenario("ledger-large", false, |setup| Box::pin(ledger::large(setup))),
-    scenario("ledger-at-bound", false, |setup| Box::pin(ledger::at_bound(setup))),
+    scenario("history-large", false, |setup| Box::pin(history::large(setup))),
+    scenario("history-at-bound", false, |setup| Box::pin(history::at_bound(setup))),
     scenario("issuer-down", true, |setup| Box::pin(issuer::shortly(setup))),
     scenario("issuer-down-a-minute", false, |setup| Box::pin(issuer::a_minute(setup))),
     scenario("memory", false, |setup| Box::pin(memory::cold_and_warm(setup))),

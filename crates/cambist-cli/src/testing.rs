@@ -136,14 +136,14 @@ impl Pod {
         for _ in 0..days {
             self.sim.clock().advance(Duration::from_secs(24 * 3600));
             self.kubelet.project().unwrap();
-            let outcome = self.run(&format!("issuer observe {TOKEN} {STATE}")).await;
+            let outcome = self.run(&format!("issuer observe {TOKEN} {HISTORY}")).await;
             assert_eq!(outcome.code, 0, "{outcome:?}");
         }
     }
 }
 
 pub(crate) const TOKEN: &str = "--token-file {dir}/tokens/token";
-pub(crate) const STATE: &str = "--state file:{dir}/history.json";
+pub(crate) const HISTORY: &str = "--history file:{dir}/history.json";
 
 /// An API server: its discovery endpoints, and ConfigMaps with optimistic concurrency.
 #[derive(Clone)]

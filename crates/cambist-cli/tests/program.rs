@@ -17,10 +17,20 @@ fn run(arguments: &[&str]) -> Output {
 
 #[test]
 fn usage_errors_are_64_and_help_is_0() {
-    for wrong in [&["issuer", "chekc"][..], &["issuer", "check", "--state", "x"], &[]] {
+    for wrong in [&["issuer", "chekc"][..], &["issuer", "check", "--history", "x"], &[]] {
         let output = run(wrong);
         assert_eq!(output.status.code(), Some(64), "{wrong:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+    for (old, new) in [
+        (&["--gate"][..], "--fail-on overdue"),
+        (&["--state", "file:x"], "--history"),
+        (&["--ledger-trust", "asserted"], "--history-trust"),
+    ] {
+        let output = run(&[&["issuer", "check"], old].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{told}");
+        assert!(told.contains(&format!("it is {new} now")), "{told}");
     }
     let help = run(&["issuer", "check", "--help"]);
     assert_eq!(help.status.code(), Some(0));

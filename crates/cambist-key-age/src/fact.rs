@@ -30,7 +30,7 @@ pub enum Grade {
     Assumed,
     /// Metadata that whoever serves or stores the object could have set.
     Asserted,
-    /// Vouched for by a third party, such as a cloud's audit log or a ledger that others write.
+    /// Vouched for by a third party, such as a cloud's audit log or a history that others write.
     Attested,
     /// Our own authenticated observation, or something only the API server can set.
     Proven,
@@ -159,7 +159,7 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// The same fact, known no better than `trust`: for what a shared ledger or a bundle says.
+    /// The same fact, known no better than `trust`: for what a shared history or a bundle says.
     #[must_use]
     pub fn at_most(self, trust: Grade) -> Self {
         Self { grade: self.grade.min(trust), ..self }

@@ -22,7 +22,7 @@ use reader::Reader;
 pub use faults::{ConfigErrors, ConfigFault};
 pub use identity::Identity;
 pub use trust::{KeyPlace, TrustConfig};
-pub use variables::{VARIABLES, Variable};
+pub use variables::{RENAMED, VARIABLES, Variable};
 
 /// What one identity needs to get its tokens.
 #[derive(Clone, Debug)]

@@ -179,7 +179,7 @@ impl Credential {
     /// Looks after what is held: fetches and refreshes prefetched scopes, and forgets what nobody
     /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
     pub async fn maintain(&self) {
-        join3(self.tend(), self.tend_ledger(), self.tend_signer()).await;
+        join3(self.tend(), self.tend_history(), self.tend_signer()).await;
     }
 
     async fn tend(&self) {
@@ -224,13 +224,13 @@ impl Credential {
         }
     }
 
-    /// Beside the rest: a ledger that hangs keeps no token from being refreshed.
-    async fn tend_ledger(&self) {
+    /// Beside the rest: a history that hangs keeps no token from being refreshed.
+    async fn tend_history(&self) {
         let key_age = self.issuer_keys().and_then(IssuerKeys::key_age);
-        let Some(key_age) = key_age.filter(|key_age| key_age.has_ledger()) else { return };
+        let Some(key_age) = key_age.filter(|key_age| key_age.has_history()) else { return };
         loop {
-            key_age.refresh_ledger().await;
-            tokio::time::sleep(key_age.ledger_due_in().clamp(SOONEST, LATEST)).await;
+            key_age.refresh_history().await;
+            tokio::time::sleep(key_age.history_due_in().clamp(SOONEST, LATEST)).await;
         }
     }
 }

@@ -36,8 +36,8 @@ pub enum Event<'a> {
     KeysFetched(KeysFetched<'a>),
     /// The ages of an issuer's keys were judged anew.
     KeysJudged(KeysJudged<'a>),
-    /// The ledger of the issuer's keys cannot be used as it is.
-    LedgerAiling(LedgerAiling<'a>),
+    /// The history of the issuer's keys cannot be used as it is.
+    HistoryAiling(HistoryAiling<'a>),
 }
 
 /// A reader got an answer.
@@ -108,10 +108,10 @@ pub struct KeysJudged<'a> {
     pub report: &'a Report,
 }
 
-/// The ledger of the issuer's keys cannot be used as it is.
+/// The history of the issuer's keys cannot be used as it is.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct LedgerAiling<'a> {
+pub struct HistoryAiling<'a> {
     /// Where it is.
     pub path: &'a Path,
     /// What is wrong with it.

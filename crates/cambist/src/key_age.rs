@@ -1,4 +1,4 @@
-//! How old the issuer's keys are, by what this process saw and what a ledger told it.
+//! How old the issuer's keys are, by what this process saw and what a history told it.
 //!
 //! The rules are [`cambist_key_age`]'s. Here is what feeds them: each key set that is fetched,
 //! each projected token that is verified, and a history that somebody else keeps (`cambist issuer
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::clock::Heard;
 use crate::context::Context;
-use crate::event::{Event, LedgerAiling};
+use crate::event::{Event, HistoryAiling};
 use crate::history::{HistoryFile, HistoryFileError, Stored};
 
 mod findings;
@@ -30,8 +30,8 @@ use judging::Judging;
 
 pub use report::Report;
 
-/// How often the ledger is read anew.
-const LEDGER_EVERY: Duration = Duration::from_secs(300);
+/// How often the history is read anew.
+const HISTORY_EVERY: Duration = Duration::from_secs(300);
 
 /// How long a vouching key must be gone from complete key sets before its tokens are renewed: one
 /// life of a cached set, so that one odd answer does nothing.
@@ -48,10 +48,10 @@ pub struct Settings {
     /// The keys that somebody decided to let pass for a while.
     pub exempt: Vec<Exemption>,
     /// A history that somebody else keeps; it is only read.
-    pub ledger: Option<HistoryFile>,
-    /// How far the ledger is believed; never further than Attested, because whoever may write it can
+    pub history: Option<HistoryFile>,
+    /// How far the history is believed; never further than Attested, because whoever may write it can
     /// write anything.
-    pub ledger_trust: Grade,
+    pub history_trust: Grade,
 }
 
 impl Settings {
@@ -79,7 +79,7 @@ struct Inner {
     context: Context,
     heard: Heard,
     seen: Mutex<Option<Seen>>,
-    ledger: ArcSwapOption<Ledger>,
+    last_read: ArcSwapOption<LastRead>,
     /// The last judgement, and the one under way.
     judging: Judging,
     // Since when a vouching key is gone, and when it was still gone one cache life later.
@@ -120,7 +120,7 @@ impl Seen {
     }
 }
 
-struct Ledger {
+struct LastRead {
     read_at: BootTime,
     history: Option<History>,
     problem: Option<String>,
@@ -145,7 +145,7 @@ impl KeyAge {
             context,
             heard: Heard::default(),
             seen: Mutex::new(None),
-            ledger: ArcSwapOption::empty(),
+            last_read: ArcSwapOption::empty(),
             judging: Judging::default(),
             gone: ArcSwap::default(),
             stirred: watch::Sender::new(()),
@@ -246,69 +246,71 @@ impl KeyAge {
         }
     }
 
-    /// Whether there is a ledger and it is time to read it.
-    pub fn ledger_is_due(&self) -> bool {
+    /// Whether there is a history and it is time to read it.
+    pub fn history_is_due(&self) -> bool {
         let now = self.0.context.clock.boot();
-        let recent = |ledger: &Arc<Ledger>| now.since(ledger.read_at) < LEDGER_EVERY;
-        self.0.settings.ledger.is_some() && !self.0.ledger.load().as_ref().is_some_and(recent)
+        let recent = |last: &Arc<LastRead>| now.since(last.read_at) < HISTORY_EVERY;
+        self.0.settings.history.is_some() && !self.0.last_read.load().as_ref().is_some_and(recent)
     }
 
-    /// How long it is until the ledger is to be read anew.
-    pub(crate) fn ledger_due_in(&self) -> Duration {
+    /// How long it is until the history is to be read anew.
+    pub(crate) fn history_due_in(&self) -> Duration {
         let now = self.0.context.clock.boot();
-        let ledger = self.0.ledger.load();
-        ledger.as_ref().map_or(Duration::ZERO, |ledger| (ledger.read_at + LEDGER_EVERY).since(now))
+        let last = self.0.last_read.load();
+        last.as_ref().map_or(Duration::ZERO, |last| (last.read_at + HISTORY_EVERY).since(now))
     }
 
-    /// Reads the ledger if it is time, and waits for its file system for 2 seconds at most: call it
+    /// Reads the history if it is time, and waits for its file system for 2 seconds at most: call it
     /// where that is allowed, which is while a program starts.
-    pub fn read_ledger(&self) {
-        if let Some(file) = self.due_ledger() {
-            self.take_ledger(file, file.read_in_time());
+    pub fn read_history(&self) {
+        if let Some(file) = self.due_history() {
+            self.take_history(file, file.read_in_time());
         }
     }
 
     /// The same for later: reads on a thread that may block.
-    pub async fn refresh_ledger(&self) {
-        if let Some(file) = self.due_ledger() {
+    pub async fn refresh_history(&self) {
+        if let Some(file) = self.due_history() {
             let read = file.read_off_workers().await;
-            self.take_ledger(file, read);
+            self.take_history(file, read);
         }
     }
 
     /// Whether somebody else's history is to be read now and then.
-    pub(crate) fn has_ledger(&self) -> bool {
-        self.0.settings.ledger.is_some()
+    pub(crate) fn has_history(&self) -> bool {
+        self.0.settings.history.is_some()
     }
 
-    fn due_ledger(&self) -> Option<&HistoryFile> {
-        self.0.settings.ledger.as_ref().filter(|_| self.ledger_is_due())
+    fn due_history(&self) -> Option<&HistoryFile> {
+        self.0.settings.history.as_ref().filter(|_| self.history_is_due())
     }
 
-    fn take_ledger(&self, file: &HistoryFile, read: Result<Option<Stored>, HistoryFileError>) {
+    fn take_history(&self, file: &HistoryFile, read: Result<Option<Stored>, HistoryFileError>) {
         let (now, wall) = (self.0.context.clock.boot(), self.0.context.clock.wall());
-        let before = self.0.ledger.load_full();
-        let held = before.as_ref().and_then(|ledger| ledger.history.as_ref());
+        let before = self.0.last_read.load_full();
+        let held = before.as_ref().and_then(|last| last.history.as_ref());
         let read = read.map_err(|e| e.to_string()).and_then(|stored| {
-            let stored = stored.ok_or("there is no ledger at the configured path yet")?;
+            let stored = stored.ok_or("there is no history at the configured path yet")?;
             let known = held.map(History::sequence);
             let checked = stored.history.check(wall, Policy::default().clock_error, known);
             checked.map_err(|e| e.to_string())?;
             Ok(stored)
         });
         if let Err(problem) = &read {
-            let ailing = LedgerAiling { path: file.path(), problem };
-            self.0.context.observer.event(&Event::LedgerAiling(ailing));
+            let ailing = HistoryAiling { path: file.path(), problem };
+            self.0.context.observer.event(&Event::HistoryAiling(ailing));
         }
-        let ledger = match read {
+        let last = match read {
             Ok(Stored { history, damage }) => {
-                let problem = damage.map(|damage| format!("the ledger {damage}"));
-                Ledger { read_at: now, history: Some(history), problem }
+                let problem = damage.map(|damage| format!("the history {damage}"));
+                LastRead { read_at: now, history: Some(history), problem }
             }
             // What was read before is not forgotten for a file that was damaged since.
-            Err(problem) => Ledger { read_at: now, history: held.cloned(), problem: Some(problem) },
+            Err(problem) => {
+                LastRead { read_at: now, history: held.cloned(), problem: Some(problem) }
+            }
         };
-        self.0.ledger.store(Some(Arc::new(ledger)));
+        self.0.last_read.store(Some(Arc::new(last)));
         self.judge_anew();
     }
 

@@ -59,7 +59,7 @@ impl Trust {
         let key_age = (config.mode != Mode::Off)
             .then(|| KeyAge::new(config.key_age.clone(), context.clone()));
         if let Some(key_age) = &key_age {
-            key_age.read_ledger();
+            key_age.read_history();
         }
         let keys = IssuerKeys::judged(sources, key_age, context.clone());
         if let Some(issuer) = &config.issuer {

@@ -19,7 +19,7 @@ struct Said {
     verdict: Option<Verdict>,
     keys: BTreeMap<Thumbprint, (Role, Verdict)>,
     suspicions: BTreeSet<(CheckId, Option<Thumbprint>)>,
-    ledger_problem: Option<String>,
+    history_problem: Option<String>,
 }
 
 impl Changes {
@@ -70,23 +70,25 @@ impl Changes {
                 tracing::warn!(target: AUDIT, verdict, before, keys, decides_at, "{message}");
             }
         }
-        said.tell_ledger(report.ledger_problem.as_deref());
+        said.tell_history(report.history_problem.as_deref());
     }
 
-    /// Says that the ledger cannot be used, also while there is no key to be judged yet.
-    pub(crate) fn tell_ledger(&self, problem: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).tell_ledger(Some(problem));
+    /// Says that the history cannot be used, also while there is no key to be judged yet.
+    pub(crate) fn tell_history(&self, problem: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).tell_history(Some(problem));
     }
 }
 
 impl Said {
-    fn tell_ledger(&mut self, problem: Option<&str>) {
-        if self.ledger_problem.as_deref() != problem {
+    fn tell_history(&mut self, problem: Option<&str>) {
+        if self.history_problem.as_deref() != problem {
             match problem {
-                Some(problem) => tracing::warn!(target: AUDIT, problem, "the key ledger is ailing"),
-                None => tracing::info!(target: AUDIT, "the key ledger is well again"),
+                Some(problem) => {
+                    tracing::warn!(target: AUDIT, problem, "the key history is ailing")
+                }
+                None => tracing::info!(target: AUDIT, "the key history is well again"),
             }
-            self.ledger_problem = problem.map(str::to_owned);
+            self.history_problem = problem.map(str::to_owned);
         }
     }
 }
@@ -151,7 +153,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_795_407_225);
 
     /// What is said of this many keys, seen for this many days; the first signs.
-    fn report(keys: u8, days: u64, ledger_problem: Option<&str>) -> Report {
+    fn report(keys: u8, days: u64, history_problem: Option<&str>) -> Report {
         let keys: Vec<_> = (0..keys).map(|n| Thumbprint::of_spki(&[n])).collect();
         let at = NOW - std::time::Duration::from_secs(days * 86_400);
         let facts = keys.iter().map(|key| Fact::published(*key, at, Source::Public)).collect();
@@ -161,7 +163,7 @@ mod tests {
             Known { facts, published, signings: [(keys[0], token)].into(), ..Known::default() };
         let judgement = judge(&known, &Policy::default(), cambist_core::clock::Reading::alone(NOW));
         let mut report = Report::new(NOW, Platform::Kubeadm, Policy::default(), judgement);
-        report.ledger_problem = ledger_problem.map(str::to_owned);
+        report.history_problem = history_problem.map(str::to_owned);
         report
     }
 

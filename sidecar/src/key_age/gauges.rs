@@ -140,8 +140,8 @@ impl Collector for Gauges {
         });
         out.all("issuer_check", "Findings of a check.", checks)?;
 
-        let problem = i64::from(report.ledger_problem.is_some());
-        out.one("key_ledger_problem", "Whether the key ledger cannot be used as it is.", problem)
+        let problem = i64::from(report.history_problem.is_some());
+        out.one("key_history_problem", "Whether the key history cannot be used as it is.", problem)
     }
 }
 

@@ -22,11 +22,11 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
     let exempt = rules.exemptions(now);
     let exempt =
         exempt.map(|(key, ends, over)| json!({"key": key, "ends": ends.to_string(), "over": over}));
-    let ledger = rules.settings.ledger.as_ref().map(|file| {
+    let history = rules.settings.history.as_ref().map(|file| {
         json!({
             "path": file.path().display().to_string(),
-            "trust": rules.settings.ledger_trust.as_str(),
-            "problem": report.and_then(|report| report.ledger_problem.as_ref()),
+            "trust": rules.settings.history_trust.as_str(),
+            "problem": report.and_then(|report| report.history_problem.as_ref()),
         })
     });
     let judgement = report.map(|report| &report.judgement);
@@ -42,7 +42,7 @@ pub(crate) fn status(rules: &Rules, report: Option<&Report>, now: UnixTime) -> V
             "grace_seconds": policy.grace.as_secs(),
         },
         "exempt": exempt.collect::<Vec<_>>(),
-        "ledger": ledger,
+        "history": history,
         "judged_at": report.map(|report| report.at.to_string()),
         "verdict": judgement.map(|judgement| judgement.verdict.as_str()),
         "decides_at": judgement.and_then(|judgement| text(judgement.decides_at)),

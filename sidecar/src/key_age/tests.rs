@@ -14,7 +14,7 @@ fn the_policy_is_told_in_words() {
     for words in ["audit", "replaced after 45d, gone after 90d", "3d of grace", "kubeadm"] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
-    assert!(text.contains("key ledger       none") && text.contains("keys exempt      none"));
+    assert!(text.contains("key history       none") && text.contains("keys exempt      none"));
     assert_eq!(rules(&[("CAMBIST_KEY_AGE", "off")]).to_string().lines().count(), 1);
 
     let key = "JHJehTTTZlsspKHT-GaJxK7Kd1NQgZJu3fyK6K_QDYU";
@@ -22,15 +22,15 @@ fn the_policy_is_told_in_words() {
         ("CAMBIST_KEY_AGE", "enforce"),
         ("CAMBIST_ROTATE_AFTER", "1000h"),
         ("CAMBIST_EXPIRE_AFTER", "2400h"),
-        ("CAMBIST_LEDGER", "/ledger/history.json"),
-        ("CAMBIST_LEDGER_TRUST", "asserted"),
+        ("CAMBIST_HISTORY", "/history/history.json"),
+        ("CAMBIST_HISTORY_TRUST", "asserted"),
         ("CAMBIST_KEY_AGE_EXEMPT", &format!("{key}@2026-12-01")),
     ])
     .to_string();
     for words in [
         "enforce",
         "replaced after 41d16h, gone after 100d,",
-        "/ledger/history.json, believed as asserted at most",
+        "/history/history.json, believed as asserted at most",
         &format!("{key} until 2026-12-02T00:00:00Z"),
     ] {
         assert!(text.contains(words), "{words} is not in {text}");

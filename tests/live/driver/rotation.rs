@@ -139,7 +139,7 @@ async fn look(stage: &Stage, cluster: &Cluster, step: &str) -> String {
     let check = engineer.command("check").args(&[
         "--token-file",
         &token_file,
-        "--state",
+        "--history",
         &state,
         "-o",
         "json",

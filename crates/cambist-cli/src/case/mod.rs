@@ -12,7 +12,7 @@ use cambist_key_age::{
     Signings, Source, Watch, judge,
 };
 
-use crate::cli::issuer::{PolicyArgs, Sources, State};
+use crate::cli::issuer::{Kept, PolicyArgs, Sources};
 use crate::collect::look::Reply;
 use crate::collect::{self, CollectError, Look};
 use crate::policy;
@@ -20,9 +20,9 @@ use crate::world::World;
 
 mod checks;
 mod evidence;
-mod ledger;
+mod past;
 
-pub(crate) use ledger::{Ledger, store};
+pub(crate) use past::{Past, store};
 
 /// Further from the look than this, a server's clock is not compared under `--now`: the moment was
 /// made up to see what would be said then.
@@ -71,28 +71,28 @@ pub(crate) enum CaseError {
 /// Looks, remembers and judges.
 pub(crate) async fn open(
     sources: &Sources,
-    state: &State,
+    kept: &Kept,
     args: &PolicyArgs,
     world: &World<'_>,
 ) -> Result<Case, CaseError> {
     let clock = world.clock(sources.now);
     let look = collect::collect(sources, world, &*clock).await?;
-    let ledger = Ledger::open(state, sources, world, &look, &*clock).await?;
-    judged(sources, args, look, ledger, &*clock)
+    let past = Past::open(kept, sources, world, &look, &*clock).await?;
+    judged(sources, args, look, past, &*clock)
 }
 
 fn judged(
     sources: &Sources,
     args: &PolicyArgs,
     mut look: Look,
-    ledger: Ledger,
+    past: Past,
     clock: &dyn Clock,
 ) -> Result<Case, CaseError> {
     let now = clock.wall();
     let platform = policy::platform(args.profile, &look.issuer);
     let policy = policy::policy(args, platform)?;
     let (public, api) = (set(look.public.jwks.as_ref()), set(look.api.jwks.as_ref()));
-    let mut history = ledger.before.clone().unwrap_or_else(|| History::new(&look.issuer));
+    let mut history = past.before.clone().unwrap_or_else(|| History::new(&look.issuer));
     remember(&mut history, &look);
     let mut fresh = History::new(&look.issuer);
     let left_out = remember(&mut fresh, &look).left_out;
@@ -101,10 +101,8 @@ fn judged(
     let primary = history.primary();
     // What only both together show, such as an absence before a first sighting, is known no better
     // than the lesser of them.
-    let mut facts = history.facts(primary, ledger.trust.min(own), &policy);
-    facts.extend(
-        ledger.before.iter().flat_map(|before| before.facts(primary, ledger.trust, &policy)),
-    );
+    let mut facts = history.facts(primary, past.trust.min(own), &policy);
+    facts.extend(past.before.iter().flat_map(|before| before.facts(primary, past.trust, &policy)));
     facts.extend(fresh.facts(primary, own, &policy));
     facts.extend(evidence::facts(&look, &history, public.as_ref(), api.as_ref(), own));
     let published: BTreeSet<Thumbprint> = match (&public, &api) {
@@ -123,9 +121,9 @@ fn judged(
     let clock_error = clock_error(&look, sources.now.is_some());
     let reading = Reading::new(now, clock_error.unwrap_or_default());
     let mut judgement = judge(&known, &policy, reading);
-    let mut findings: Vec<_> = ledger.findings;
-    for problem in ledger.problems {
-        look.problem("state", problem);
+    let mut findings: Vec<_> = past.findings;
+    for problem in past.problems {
+        look.problem("history", problem);
     }
     let mut case = Case {
         now,
@@ -143,7 +141,7 @@ fn judged(
         looks_left_out: left_out.len(),
         look,
     };
-    findings.extend(checks::all(&case, ledger.before.as_ref()));
+    findings.extend(checks::all(&case, past.before.as_ref()));
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.id, finding.key));
     findings.dedup();
     judgement.suspect(&findings);

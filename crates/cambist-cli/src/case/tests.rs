@@ -60,7 +60,7 @@ async fn a_jwk_s_own_date_is_a_fact_and_gives_way_to_what_was_seen() {
     let report = pod.json("issuer check").await;
     assert_eq!(report["verdict"], "DUE", "{report:#}");
     let liar = Pod::new();
-    let state = "--state file:{dir}/history.json";
+    let state = "--history file:{dir}/history.json";
     publish(&liar, json!({ "iat": now.as_secs() + 20 * 24 * 3600, "x5c": null }));
     liar.run(&format!("issuer observe {state}")).await;
     liar.sim.clock().advance(30 * DAY);
@@ -123,14 +123,14 @@ async fn a_platform_with_a_schedule_of_its_own_is_told_and_not_judged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_trust_in_a_ledger_can_be_lowered_until_it_proves_no_youth() {
+async fn the_trust_in_a_history_can_be_lowered_until_it_proves_no_youth() {
     let pod = Pod::new();
     pod.days(2).await;
     pod.sim.issuer().rotate(false).unwrap();
     pod.days(4).await;
-    let check = format!("{CHECK} --state file:{{dir}}/history.json");
+    let check = format!("{CHECK} --history file:{{dir}}/history.json");
     assert_eq!(pod.json(&check).await["verdict"], "OK");
-    let doubted = pod.json(&format!("{check} --ledger-trust asserted")).await;
+    let doubted = pod.json(&format!("{check} --history-trust asserted")).await;
     assert_eq!(doubted["verdict"], "UNKNOWN", "{doubted:#}");
 }
 
@@ -138,7 +138,7 @@ async fn the_trust_in_a_ledger_can_be_lowered_until_it_proves_no_youth() {
 async fn a_history_of_the_future_is_not_believed_and_not_written_to() {
     let pod = Pod::new();
     pod.days(3).await;
-    let check = format!("{CHECK} --state file:{{dir}}/history.json --now 2026-11-24");
+    let check = format!("{CHECK} --history file:{{dir}}/history.json --now 2026-11-24");
     let before = std::fs::read(pod.path("history.json")).unwrap();
     let report = pod.json(&check).await;
     assert!(ids(&report).contains(&"K190"), "{report:#}");
@@ -285,7 +285,7 @@ async fn bundles_are_of_one_issuer_and_each_is_a_look() {
 #[tokio::test(start_paused = true)]
 async fn the_start_of_one_server_says_nothing_of_another_s_keys() {
     let pod = Pod::new();
-    let look = "issuer observe --in-cluster --compare-api --state file:{dir}/history.json";
+    let look = "issuer observe --in-cluster --compare-api --history file:{dir}/history.json";
     pod.run(look).await;
     pod.sim.clock().advance(DAY);
     // Behind the balancer another one, with a key of today.

@@ -12,7 +12,7 @@ use super::Plain;
 pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
-use crate::store::StateName;
+use crate::store::StoreName;
 use crate::time::moment;
 
 #[derive(Debug, Subcommand)]
@@ -24,34 +24,34 @@ pub(crate) enum IssuerCommand {
         # one look from anywhere; UNKNOWN unless something proves more\n  \
         cambist issuer check --issuer https://eastus.oic.prod-arc.azure.com/TENANT/CLUSTER/\n\n  \
         # with the pod's token and a history that grows with each run\n  \
-        cambist issuer check --token-file $AZURE_FEDERATED_TOKEN_FILE --state file:/var/lib/cambist/history.json\n\n  \
+        cambist issuer check --token-file $AZURE_FEDERATED_TOKEN_FILE --history file:/var/lib/cambist/history.json\n\n  \
         # in a pipeline: fail on what is proven to be wrong only\n  \
         cambist issuer check --issuer URL --fail-on overdue -o sarif --output-file issuer.sarif\n\n  \
         # collected on an air-gapped node with `issuer observe --bundle`, judged here\n  \
-        cambist issuer check --offline bundle.json --state file:history.json\n\n  \
+        cambist issuer check --offline bundle.json --history file:history.json\n\n  \
         # the same from each control-plane node: do they hold the same keys?\n  \
         cambist issuer check --offline cp-1.json --offline cp-2.json --offline cp-3.json")]
     Check(Check),
     /// Look once, or every so often, and keep what was seen
     #[command(after_help = "Examples:\n  \
         # a CronJob that keeps a cluster's history in a ConfigMap\n  \
-        cambist issuer observe --in-cluster --compare-api --state cm:cambist/issuer-history\n\n  \
+        cambist issuer observe --in-cluster --compare-api --history cm:cambist/issuer-history\n\n  \
         # a loop; each look is one line of JSON\n  \
-        cambist issuer observe --issuer URL --state file:history.json --every 1h -o ndjson\n\n  \
+        cambist issuer observe --issuer URL --history file:history.json --every 1h -o ndjson\n\n  \
         # an edge node without a way out: carry the bundle to where it is judged\n  \
         cambist issuer observe --token-file T --node-root /host --bundle bundle.json")]
     Observe(Observe),
     /// Show what the history holds
-    #[command(after_help = "Example:\n  cambist issuer history --state file:history.json")]
+    #[command(after_help = "Example:\n  cambist issuer history --history file:history.json")]
     History(ShowHistory),
     /// Tell all that is known of one key, and why it is judged as it is
     #[command(after_help = "Example:\n  \
-        cambist issuer explain OAjVVaejWFc0Yt9ykr0_8lMMuRNs67OXTWHsN02Pkyw --issuer URL --state file:history.json")]
+        cambist issuer explain OAjVVaejWFc0Yt9ykr0_8lMMuRNs67OXTWHsN02Pkyw --issuer URL --history file:history.json")]
     Explain(Explain),
     /// Compare the published key set with the API server's, or with the last one seen
     #[command(after_help = "Examples:\n  \
         cambist issuer diff --issuer URL --compare-api --in-cluster\n  \
-        cambist issuer diff --issuer URL --state file:history.json\n\n\
+        cambist issuer diff --issuer URL --history file:history.json\n\n\
         Exit codes: 0 the same, 1 different, 3 could not run.")]
     Diff(Diff),
     /// Say by exit code whether the signing key needs rotation
@@ -59,12 +59,12 @@ pub(crate) enum IssuerCommand {
     /// Exit codes, as those of `step certificate needs-renewal`: 0 it does, 1 it does not (or nothing
     /// proves that it does), 2 nothing to judge was given, 255 another error.
     #[command(after_help = "Examples:\n  \
-        cambist issuer needs-rotation --issuer URL --state file:history.json && ./rotate.sh\n  \
-        cambist issuer needs-rotation --issuer URL --state file:history.json --within 75%")]
+        cambist issuer needs-rotation --issuer URL --history file:history.json && ./rotate.sh\n  \
+        cambist issuer needs-rotation --issuer URL --history file:history.json --within 75%")]
     NeedsRotation(NeedsRotation),
     /// Print the steps and dates of a rotation that interrupts nobody
     #[command(after_help = "Examples:\n  \
-        cambist issuer plan --issuer URL --state file:history.json\n  \
+        cambist issuer plan --issuer URL --history file:history.json\n  \
         cambist issuer plan --profile arc-k3s --start 2026-12-01 --max-token-ttl 365d")]
     Plan(Plan),
     /// Say by exit code whether the next step of a rotation is safe now
@@ -74,9 +74,9 @@ pub(crate) enum IssuerCommand {
         # every API server accepts the new key: it may be published\n  \
         cambist issuer gate publish new.pub --kubeconfig K --api-server https://10.0.0.1:6443 --api-server https://10.0.0.2:6443\n\n  \
         # it was public for a day: it may sign\n  \
-        cambist issuer gate sign new.pub --issuer URL --state file:history.json\n\n  \
+        cambist issuer gate sign new.pub --issuer URL --history file:history.json\n\n  \
         # every API server signs with another key, and nothing that this one signed is alive\n  \
-        cambist issuer gate retire old.pub --kubeconfig K --mint kube-system/cambist --state file:history.json")]
+        cambist issuer gate retire old.pub --kubeconfig K --mint kube-system/cambist --history file:history.json")]
     Gate(AskGate),
     /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
     #[command(after_help = "Example:\n  cambist issuer kid /etc/kubernetes/pki/sa.pub")]
@@ -133,17 +133,23 @@ pub(crate) struct Sources {
 /// What was seen before.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "History")]
-pub(crate) struct State {
+pub(crate) struct Kept {
     /// Where the history is: file:PATH or cm:NAMESPACE/NAME.
     #[arg(long, value_name = "STORE")]
-    pub(crate) state: Option<StateName>,
+    pub(crate) history: Option<StoreName>,
+    /// What --history was called.
+    #[arg(long = "state", hide = true, value_parser = renamed("--history"))]
+    pub(crate) _state: Option<Renamed>,
     /// Read the history without adding to it.
-    #[arg(long, requires = "state")]
+    #[arg(long, requires = "history")]
     pub(crate) read_only: bool,
     /// How well the history's word is believed, at most: its checksum does not stop whoever may write it
     /// [default: attested for cm: and --offline, proven for file:, which is taken to be your own]
     #[arg(long, value_name = "GRADE", value_parser = grade)]
-    pub(crate) ledger_trust: Option<Grade>,
+    pub(crate) history_trust: Option<Grade>,
+    /// What --history-trust was called.
+    #[arg(long = "ledger-trust", hide = true, value_parser = renamed("--history-trust"))]
+    pub(crate) _ledger_trust: Option<Renamed>,
 }
 
 /// What keys are held against.
@@ -209,7 +215,7 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     #[command(flatten)]
@@ -238,7 +244,7 @@ pub(crate) struct Observe {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     /// Write what was collected to a file, to be judged elsewhere with `check --offline`.
     #[arg(long, value_name = "FILE", conflicts_with = "every")]
     pub(crate) bundle: Option<PathBuf>,
@@ -255,7 +261,7 @@ pub(crate) struct ShowHistory {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Plain,
@@ -270,7 +276,7 @@ pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     /// How to print it.
@@ -283,7 +289,7 @@ pub(crate) struct Diff {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Plain,
@@ -294,7 +300,7 @@ pub(crate) struct NeedsRotation {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     /// Count a key that will be due within this time, or that has used up this share of its time,

@@ -8,7 +8,7 @@ use cambist_key_age::rotation::Gate;
 use clap::{Args, ValueEnum};
 
 use super::Plain;
-use super::issuer::{PolicyArgs, Sources, State};
+use super::issuer::{Kept, PolicyArgs, Sources};
 use super::value::account;
 use crate::time::moment;
 
@@ -55,7 +55,7 @@ pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     /// How to print it.
@@ -108,7 +108,7 @@ pub(crate) struct AskGate {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(flatten)]
-    pub(crate) state: State,
+    pub(crate) kept: Kept,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Plain,

@@ -8,7 +8,7 @@ use crate::report::Report;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Check, world: &World<'_>) -> Outcome {
-    let case = match case::open(&args.sources, &args.state, &args.policy, world).await {
+    let case = match case::open(&args.sources, &args.kept, &args.policy, world).await {
         Ok(case) => case,
         Err(error) => return fail(&error),
     };

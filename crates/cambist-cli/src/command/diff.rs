@@ -6,9 +6,9 @@ use cambist_core::jwks::Thumbprint;
 use cambist_key_age::{PublishedSet, Source};
 use serde_json::json;
 
-use crate::case::{CaseError, Ledger, set};
+use crate::case::{CaseError, Past, set};
 use crate::cli::Plain;
-use crate::cli::issuer::{Diff, State};
+use crate::cli::issuer::{Diff, Kept};
 use crate::collect;
 use crate::output::{self, table::grid};
 use crate::text::plain;
@@ -24,10 +24,10 @@ struct Sides {
 }
 
 pub(super) async fn run(args: &Diff, world: &World<'_>) -> Outcome {
-    if !args.sources.compare_api && args.state.state.is_none() && args.sources.offline.is_empty() {
+    if !args.sources.compare_api && args.kept.history.is_none() && args.sources.offline.is_empty() {
         return Outcome::fail(
             USAGE,
-            "compare with what? give --compare-api, or --state with a history",
+            "compare with what? give --compare-api, or --history with a history",
         );
     }
     match sides(args, world).await {
@@ -53,10 +53,10 @@ async fn sides(args: &Diff, world: &World<'_>) -> Result<Result<Sides, String>, 
         });
     }
     // Comparing does not record.
-    let state = State { read_only: true, ..args.state.clone() };
-    let ledger = Ledger::open(&state, &args.sources, world, &look, &*clock).await?;
-    let Some(history) = ledger.before else {
-        let why = ledger.findings.iter().map(ToString::to_string).chain(ledger.problems);
+    let kept = Kept { read_only: true, ..args.kept.clone() };
+    let past = Past::open(&kept, &args.sources, world, &look, &*clock).await?;
+    let Some(history) = past.before else {
+        let why = past.findings.iter().map(ToString::to_string).chain(past.problems);
         let why = why.collect::<Vec<_>>().join("; ");
         return Ok(Err(format!("there is no history to compare with {why}")));
     };

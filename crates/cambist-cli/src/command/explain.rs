@@ -17,7 +17,7 @@ use crate::time::relative;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
-    let case = match case::open(&args.sources, &args.state, &args.policy, world).await {
+    let case = match case::open(&args.sources, &args.kept, &args.policy, world).await {
         Ok(case) => case,
         Err(error) => return super::check::fail(&error),
     };

@@ -9,7 +9,7 @@ use cambist_key_age::History;
 use cambist_key_age::rotation::gate::{self, Answer, Fresh, Ruling, Server};
 use serde_json::json;
 
-use crate::case::{self, CaseError, Ledger};
+use crate::case::{self, CaseError, Past};
 use crate::cli::Plain;
 use crate::cli::issuer::Sources;
 use crate::cli::rotation::{AskGate, Next};
@@ -176,12 +176,12 @@ async fn remembered(
     look: &Look,
 ) -> Result<(History, Vec<String>), GateError> {
     let clock = world.clock(args.sources.now);
-    let ledger = Ledger::open(&args.state, &args.sources, world, look, &*clock).await?;
-    let mut history = ledger.before.unwrap_or_else(|| History::new(&look.issuer));
+    let past = Past::open(&args.kept, &args.sources, world, look, &*clock).await?;
+    let mut history = past.before.unwrap_or_else(|| History::new(&look.issuer));
     case::remember(&mut history, look);
-    let findings = ledger.findings.iter().map(ToString::to_string);
+    let findings = past.findings.iter().map(ToString::to_string);
     let problems = look.problems.iter().map(|it| format!("{}: {}", it.place, it.detail));
-    Ok((history, problems.chain(ledger.problems).chain(findings).collect()))
+    Ok((history, problems.chain(past.problems).chain(findings).collect()))
 }
 
 fn problems_of(look: &Look, place: &str) -> String {

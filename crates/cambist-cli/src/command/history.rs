@@ -16,7 +16,7 @@ pub(super) async fn run(args: &ShowHistory, world: &World<'_>) -> Outcome {
     let now = world.clock(args.sources.now).wall();
     match read(args, world).await {
         Ok(None) => {
-            Outcome::fail(USAGE, "which history? give --state file:PATH or cm:NAMESPACE/NAME")
+            Outcome::fail(USAGE, "which history? give --history file:PATH or cm:NAMESPACE/NAME")
         }
         Ok(Some(Held { history: None, .. })) => Outcome::fail(
             COULD_NOT_RUN,
@@ -35,7 +35,7 @@ pub(super) async fn run(args: &ShowHistory, world: &World<'_>) -> Outcome {
 }
 
 async fn read(args: &ShowHistory, world: &World<'_>) -> Result<Option<Held>, CaseError> {
-    let Some(store) = store(&args.state, &args.sources, world)? else { return Ok(None) };
+    let Some(store) = store(&args.kept, &args.sources, world)? else { return Ok(None) };
     Ok(Some(store.read(args.sources.issuer.as_deref()).await?))
 }
 

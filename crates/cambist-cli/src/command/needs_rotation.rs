@@ -17,7 +17,7 @@ const NO_INPUT: u8 = 2;
 const OTHER: u8 = 255;
 
 pub(super) async fn run(args: &NeedsRotation, world: &World<'_>) -> Outcome {
-    let outcome = match case::open(&args.sources, &args.state, &args.policy, world).await {
+    let outcome = match case::open(&args.sources, &args.kept, &args.policy, world).await {
         Ok(case) => decide(&case, args.within),
         Err(error @ CaseError::Collect(CollectError::NoIssuer | CollectError::Token(_))) => {
             Outcome::fail(NO_INPUT, error)

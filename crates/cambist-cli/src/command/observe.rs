@@ -5,7 +5,7 @@ use cambist_key_age::{History, Source};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::case::{CaseError, Ledger, seen, store};
+use crate::case::{CaseError, Past, seen, store};
 use crate::cli::issuer::{Lines, Observe};
 use crate::collect::look::Reply;
 use crate::collect::{self, KnownSet, Look, bundle};
@@ -81,16 +81,16 @@ async fn once(
     if let Some(path) = &args.bundle {
         bundle::write(path, &look).map_err(collect::CollectError::from)?;
     }
-    let ledger = Ledger::open(&args.state, &args.sources, world, &look, clock).await?;
-    for problem in &ledger.problems {
-        look.problem("state", problem);
+    let past = Past::open(&args.kept, &args.sources, world, &look, clock).await?;
+    for problem in &past.problems {
+        look.problem("history", problem);
     }
-    for finding in &ledger.findings {
-        look.problem("state", finding);
+    for finding in &past.findings {
+        look.problem("history", finding);
     }
-    let line = Line::of(&look, ledger.before.as_ref(), ledger.recorded);
+    let line = Line::of(&look, past.before.as_ref(), past.recorded);
     let read = !line.public.is_empty() || !line.api.is_empty();
-    let complete = read && (ledger.recorded || args.state.state.is_none() || args.state.read_only);
+    let complete = read && (past.recorded || args.kept.history.is_none() || args.kept.read_only);
     Ok((line.render(args.output), complete))
 }
 
@@ -100,7 +100,7 @@ async fn known(args: &Observe, world: &World<'_>) -> Result<Option<KnownSet>, Ca
     if !args.sources.token_file.is_empty() || args.bundle.is_some() {
         return Ok(None);
     }
-    let Some(store) = store(&args.state, &args.sources, world)? else { return Ok(None) };
+    let Some(store) = store(&args.kept, &args.sources, world)? else { return Ok(None) };
     // What is wrong with it is told when it is opened to be written to.
     let held = store.read(None).await.unwrap_or_default();
     Ok(held.history.and_then(|history| {

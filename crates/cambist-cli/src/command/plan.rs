@@ -23,7 +23,7 @@ pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
         return Outcome::fail(USAGE, wrong);
     }
     let now = world.clock(args.sources.now).wall();
-    let case = match case::open(&args.sources, &args.state, &args.policy, world).await {
+    let case = match case::open(&args.sources, &args.kept, &args.policy, world).await {
         Ok(case) => Some(case),
         // Without an issuer there are dates all the same, for a cluster that nobody looked at.
         Err(CaseError::Collect(CollectError::NoIssuer)) => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cambist_sim::keys::SigningKey;
 use serde_json::{Value, json};
 
-use crate::testing::{Pod, STATE, TOKEN, write};
+use crate::testing::{HISTORY, Pod, TOKEN, write};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SERVERS: &str =
@@ -54,8 +54,8 @@ async fn a_key_is_published_once_each_api_server_accepts_it() {
 #[tokio::test(start_paused = true)]
 async fn a_key_signs_once_it_was_seen_in_public_for_a_day() {
     let (pod, _, new) = rotating();
-    let ask = format!("issuer gate sign {} {STATE}", new.kid());
-    let look = format!("issuer observe {STATE}");
+    let ask = format!("issuer gate sign {} {HISTORY}", new.kid());
+    let look = format!("issuer observe {HISTORY}");
     assert_eq!(pod.run(&look).await.code, 0);
     let hidden = pod.run(&ask).await;
     assert!(hidden.code == 1 && hidden.out.contains("publish it"), "{hidden:?}");
@@ -81,7 +81,7 @@ async fn a_key_is_withdrawn_once_nothing_that_it_signed_lives() {
     for api in [&pod.api, &pod.second] {
         api.with(|api| api.jwks = Some(both(&old, &new)));
     }
-    let ask = format!("issuer gate retire {} {SERVERS} --mint shop/app {STATE}", old.kid());
+    let ask = format!("issuer gate retire {} {SERVERS} --mint shop/app {HISTORY}", old.kid());
     let signs = pod.run(&ask).await;
     assert!(signs.code == 1 && signs.out.contains("still signs with it"), "{signs:?}");
     pod.api.with(|api| api.signer = Some(new.clone()));
@@ -99,7 +99,7 @@ async fn a_key_is_withdrawn_once_nothing_that_it_signed_lives() {
     pod.sim.issuer().sign_with(&new);
     pod.kubelet.project().unwrap();
     assert_eq!(pod.run(&one).await.code, 3);
-    let none = format!("issuer gate retire {} {STATE}", old.kid());
+    let none = format!("issuer gate retire {} {HISTORY}", old.kid());
     assert_eq!(pod.run(&none).await.code, 3);
 }
 
@@ -134,7 +134,7 @@ async fn a_plan_has_the_safe_order_and_dates_within_the_policy() {
 async fn a_plan_looks_at_the_issuer_that_is_given() {
     let pod = Pod::new();
     pod.days(3).await;
-    let plan = pod.run(&format!("issuer plan {TOKEN} {STATE}")).await.out;
+    let plan = pod.run(&format!("issuer plan {TOKEN} {HISTORY}")).await.out;
     assert!(plan.contains("is to be replaced by"), "{plan}");
     assert!(plan.contains(pod.sim.settings().issuer.as_str()), "{plan}");
 }

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::testing::{Pod, STATE, TOKEN, ids};
+use crate::testing::{HISTORY, Pod, TOKEN, ids};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const ISSUER: &str = "https://issuer.sim.test/";
-const CHECK: &str = "issuer check --token-file {dir}/tokens/token --state file:{dir}/history.json";
+const CHECK: &str =
+    "issuer check --token-file {dir}/tokens/token --history file:{dir}/history.json";
 
 #[tokio::test(start_paused = true)]
 async fn a_first_look_is_unknown_and_says_when_it_will_be_decided() {
@@ -51,7 +52,7 @@ async fn a_healthy_schedule_is_ok_and_a_forgotten_one_becomes_due_and_overdue() 
 async fn needs_rotation_speaks_as_step_does() {
     let pod = Pod::new();
     let ask = |more: &str| {
-        let args = format!("issuer needs-rotation {TOKEN} {STATE} {more}");
+        let args = format!("issuer needs-rotation {TOKEN} {HISTORY} {more}");
         args.trim_end().to_owned()
     };
     let outcome = pod.run(&ask("")).await;
@@ -93,7 +94,7 @@ async fn what_the_api_server_never_published_is_suspect() {
     let api = pod.sim.issuer().jwks();
     pod.api.with(|state| state.jwks = Some(api));
     let forger = cambist_sim::keys::KeySource::Pool.take(7).unwrap();
-    let check = "issuer check --compare-api --in-cluster --state file:{dir}/history.json";
+    let check = "issuer check --compare-api --in-cluster --history file:{dir}/history.json";
     for _ in 0..2 {
         assert!(!ids(&pod.json(check).await).contains(&"K102"));
         pod.sim.clock().advance(DAY);
@@ -138,7 +139,7 @@ async fn a_damaged_history_is_told_and_a_stranger_s_refused() {
     assert!(ids(&report).contains(&"K190"), "{report:#}");
     pod.days(1).await;
     assert!(!ids(&pod.json(CHECK).await).contains(&"K190"));
-    let other = pod.run(&format!("issuer check --issuer https://else.test {STATE}")).await;
+    let other = pod.run(&format!("issuer check --issuer https://else.test {HISTORY}")).await;
     assert!(other.code == 3 && other.err.contains("history of"), "{other:?}");
 }
 
@@ -163,26 +164,26 @@ async fn what_cannot_be_added_to_a_damaged_history_is_not_called_recorded() {
     };
     for text in ["hello", "", &altered] {
         crate::testing::write(pod.path("history.json"), text);
-        not_recorded(STATE, "nothing was added").await;
+        not_recorded(HISTORY, "nothing was added").await;
         assert_eq!(std::fs::read_to_string(pod.path("history.json")).unwrap(), text);
         // An empty entry of a ConfigMap is how one is made beforehand.
         if !text.is_empty() {
             pod.api.with(|state| state.maps.insert("ops/history".to_owned(), map(text)));
-            not_recorded("--state cm:ops/history", "nothing was added").await;
+            not_recorded("--history cm:ops/history", "nothing was added").await;
             let held = pod.api.with(|state| state.maps["ops/history"].clone());
             assert_eq!(held, map(text));
         }
     }
     // Nor is it where nothing was read that could be.
     std::fs::remove_file(pod.path("history.json")).unwrap();
-    not_recorded(&format!("--issuer https://gone.test/ {STATE}"), "no key set was read").await;
+    not_recorded(&format!("--issuer https://gone.test/ {HISTORY}"), "no key set was read").await;
     assert!(!std::fs::exists(pod.path("history.json")).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_look_by_a_wrong_clock_is_told_and_leaves_no_old_key_behind() {
     use cambist_sim::clock::Machine;
-    let observe = format!("issuer observe {TOKEN} {STATE} -o ndjson");
+    let observe = format!("issuer observe {TOKEN} {HISTORY} -o ndjson");
     for wrong in [-100, 100] {
         let pod = Pod::new();
         let node = pod.sim.clock_of(Machine::Pod);
@@ -238,22 +239,22 @@ async fn a_loop_tells_what_is_wrong_and_tries_again() {
 async fn history_explain_and_diff_tell_what_is_known() {
     let pod = Pod::new();
     pod.days(3).await;
-    let history = pod.run(&format!("issuer history {STATE}")).await;
+    let history = pod.run(&format!("issuer history {HISTORY}")).await;
     assert!(history.out.contains("public") && history.out.contains("NEWEST TOKEN"), "{history:?}");
     let kid = pod.sim.issuer().signer().kid().to_owned();
-    let explained = pod.run(&format!("issuer explain {kid} {TOKEN} {STATE}")).await;
+    let explained = pod.run(&format!("issuer explain {kid} {TOKEN} {HISTORY}")).await;
     assert!(explained.out.contains("signer") && explained.out.contains(" * E"), "{explained:?}");
-    let none = pod.run(&format!("issuer explain nothing {STATE}")).await;
+    let none = pod.run(&format!("issuer explain nothing {HISTORY}")).await;
     assert!(none.code == 3 && none.err.contains(&kid), "{none:?}");
-    assert_eq!(pod.run(&format!("issuer diff {STATE}")).await.code, 0);
+    assert_eq!(pod.run(&format!("issuer diff {HISTORY}")).await.code, 0);
     pod.sim.issuer().rotate(true).unwrap();
-    assert_eq!(pod.run(&format!("issuer diff {STATE}")).await.code, 1);
+    assert_eq!(pod.run(&format!("issuer diff {HISTORY}")).await.code, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_config_map_keeps_the_history_whoever_else_writes() {
     let pod = Pod::new();
-    let observe = "issuer observe --state cm:ops/history --token-file {dir}/tokens/token";
+    let observe = "issuer observe --history cm:ops/history --token-file {dir}/tokens/token";
     pod.api.with(|state| state.conflicts = 3);
     for _ in 0..3 {
         let outcome = pod.run(observe).await;
@@ -261,7 +262,7 @@ async fn a_config_map_keeps_the_history_whoever_else_writes() {
         pod.sim.clock().advance(50 * DAY);
         pod.kubelet.project().unwrap();
     }
-    let report = pod.json("issuer check --state cm:ops/history --read-only").await;
+    let report = pod.json("issuer check --history cm:ops/history --read-only").await;
     assert_eq!(report["verdict"], "OVERDUE");
     assert_eq!(report["keys"][0]["grade"], "attested", "others may write a ConfigMap");
     let map = pod.api.with(|state| state.maps["ops/history"].clone());
@@ -298,7 +299,7 @@ async fn an_unchanged_set_is_not_fetched_again_and_seen_all_the_same() {
     use cambist_sim::issuer::Hosting;
     let pod = Pod::new();
     pod.sim.issuer().host(Hosting::Blob);
-    let observe = format!("issuer observe {STATE} -o ndjson");
+    let observe = format!("issuer observe {HISTORY} -o ndjson");
     let mut seen = Vec::new();
     for _ in 0..3 {
         let outcome = pod.run(&observe).await;
@@ -320,7 +321,7 @@ async fn an_unchanged_set_is_not_fetched_again_and_seen_all_the_same() {
     let history = cambist_key_age::History::decode(&held).unwrap();
     assert_eq!((history.runs().len(), history.runs()[0].n), (1, 3));
     // A token is verified with the whole set, and another set is fetched.
-    assert_eq!(pod.run(&format!("issuer observe {TOKEN} {STATE}")).await.code, 0);
+    assert_eq!(pod.run(&format!("issuer observe {TOKEN} {HISTORY}")).await.code, 0);
     pod.sim.issuer().rotate(true).unwrap();
     let outcome = pod.run(&observe).await;
     assert_eq!(statuses()[3..], [200, 200], "{outcome:?}");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cambist_key_age::CheckId;
 use serde_json::Value;
 
-use crate::testing::{Pod, STATE, TOKEN};
+use crate::testing::{HISTORY, Pod, TOKEN};
 
 const SCHEMA: &str = include_str!("../../schema/issuer-check.v1.json");
 
@@ -17,7 +17,7 @@ async fn report(format: &str) -> String {
     pod.kubelet.project().unwrap();
     let odd = serde_json::json!({ "kty": "oct", "kid": "<&\"'\u{1b}\n>", "k": "c2VjcmV0" });
     pod.sim.issuer().publish_raw(odd);
-    let outcome = pod.run(&format!("issuer check {TOKEN} {STATE} -o {format}")).await;
+    let outcome = pod.run(&format!("issuer check {TOKEN} {HISTORY} -o {format}")).await;
     assert_eq!(outcome.code, 2, "{outcome:?}");
     assert!(!outcome.out.contains("c2VjcmV0"), "published or not, a secret is not repeated");
     outcome.out
@@ -159,9 +159,9 @@ async fn how_long_and_how_well_it_was_watched_stands_beside_every_verdict() {
     let first = pod.run("issuer check").await.out;
     assert!(first.contains("\nwatched   one look, now (public)"), "{first}");
     assert!(first.contains("\nsigner    unknown: no token was seen"), "{first}");
-    pod.run(&format!("issuer check {TOKEN} {STATE}")).await;
+    pod.run(&format!("issuer check {TOKEN} {HISTORY}")).await;
     pod.sim.clock().advance(std::time::Duration::from_secs(2 * 24 * 3600));
-    let later = pod.run(&format!("issuer check {STATE}")).await.out;
+    let later = pod.run(&format!("issuer check {HISTORY}")).await.out;
     assert!(later.contains("(2d ago), and no newer token was seen"), "{later}");
 }
 

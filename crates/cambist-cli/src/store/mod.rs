@@ -15,16 +15,16 @@ mod config_map;
 
 pub(crate) use config_map::{ConfigMap, ConfigMapError};
 
-/// A store, as `--state` names it.
+/// A store, as `--history` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StateName {
+pub(crate) enum StoreName {
     /// `file:PATH`
     File(PathBuf),
     /// `cm:NAMESPACE/NAME`
     ConfigMap { namespace: String, name: String },
 }
 
-impl FromStr for StateName {
+impl FromStr for StoreName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -61,7 +61,7 @@ pub(crate) enum StoreError {
     #[error(transparent)]
     ConfigMap(#[from] ConfigMapError),
     #[error(
-        "the state is a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --state"
+        "it is a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --history"
     )]
     AnotherIssuer { expected: Foreign, found: Foreign },
 }
@@ -83,7 +83,7 @@ impl Store {
         Self::ConfigMap(Box::new(ConfigMap::new(server, namespace, name)))
     }
 
-    /// How well its word is believed at most: a ConfigMap is a ledger that others write, too.
+    /// How well its word is believed at most: a ConfigMap is a history that others write, too.
     pub(crate) fn trust(&self) -> Grade {
         match self {
             Self::File(_) => Grade::Proven,
@@ -144,13 +144,13 @@ mod tests {
 
     #[test]
     fn stores_are_named_in_two_ways() {
-        assert_eq!("file:a:b".parse(), Ok(StateName::File("a:b".into())));
-        let map = StateName::ConfigMap { namespace: "ns".to_owned(), name: "a.b-c".to_owned() };
+        assert_eq!("file:a:b".parse(), Ok(StoreName::File("a:b".into())));
+        let map = StoreName::ConfigMap { namespace: "ns".to_owned(), name: "a.b-c".to_owned() };
         assert_eq!("cm:ns/a.b-c".parse(), Ok(map));
         for bad in
             ["", "file:", "cm:ns", "cm:ns/", "cm:ns/a/b", "cm:../x", "cm:NS/a", "blob:x", "x"]
         {
-            assert!(bad.parse::<StateName>().is_err(), "{bad}");
+            assert!(bad.parse::<StoreName>().is_err(), "{bad}");
         }
     }
 }

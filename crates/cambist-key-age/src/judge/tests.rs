@@ -31,7 +31,7 @@ fn a_verdict_rests_on_the_best_facts_that_suffice() {
 }
 
 #[test]
-fn a_ledger_is_worth_what_it_is_trusted_with() {
+fn a_history_is_worth_what_it_is_trusted_with() {
     let (history, known) = signer_seen_since(NOW - DAY * 100);
     for (trust, beyond_doubt) in
         [(Grade::Proven, true), (Grade::Attested, true), (Grade::Asserted, false)]

@@ -14,7 +14,7 @@ use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{self, DefaultAccount};
 use cambist_key_age::{Grade, Limits};
 
-use super::{ConfigFault, KeyPlace, TrustConfig};
+use super::{ConfigFault, KeyPlace, RENAMED, TrustConfig};
 use crate::env::Env;
 use crate::exchange::{Authority, Cloud, TenantId};
 use crate::history::HistoryFile;
@@ -138,6 +138,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn trust(&mut self) -> TrustConfig {
+        for (old, new) in RENAMED.iter().filter(|(old, _)| self.env.get(old).is_some()) {
+            self.fault(old, format!("is {new} now: set that instead"));
+        }
         let mode = self.parsed("CAMBIST_KEY_AGE", "off, audit or enforce").unwrap_or_default();
         let both = self.env.get("CAMBIST_CA_FILE");
         let env = self.env;
@@ -227,13 +230,13 @@ impl<'a> Reader<'a> {
         }
         let exempt = Exemption::list(&self.env.get("CAMBIST_KEY_AGE_EXEMPT").unwrap_or_default());
         let exempt = exempt.map_err(|e| self.fault("CAMBIST_KEY_AGE_EXEMPT", e.to_string()));
-        let trust = self.parsed("CAMBIST_LEDGER_TRUST", "attested, asserted or assumed");
+        let trust = self.parsed("CAMBIST_HISTORY_TRUST", "attested, asserted or assumed");
         key_age::Settings {
             platform: self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm"),
             limits,
             exempt: exempt.unwrap_or_default(),
-            ledger: self.env.get("CAMBIST_LEDGER").map(HistoryFile::new),
-            ledger_trust: trust.unwrap_or(Grade::Attested).min(Grade::Attested),
+            history: self.env.get("CAMBIST_HISTORY").map(HistoryFile::new),
+            history_trust: trust.unwrap_or(Grade::Attested).min(Grade::Attested),
         }
     }
 

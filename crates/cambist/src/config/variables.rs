@@ -23,6 +23,11 @@ const fn variable(name: &'static str, default: &'static str, help: &'static str)
     Variable::new(name, default, help)
 }
 
+/// Variables by names that are no longer read, each with its new one: a fault, since nobody would miss
+/// what they said otherwise.
+pub const RENAMED: &[(&str, &str)] =
+    &[("CAMBIST_LEDGER", "CAMBIST_HISTORY"), ("CAMBIST_LEDGER_TRUST", "CAMBIST_HISTORY_TRUST")];
+
 /// The variables that [`Config::from_env`](super::Config::from_env) reads.
 pub const VARIABLES: &[Variable] = &[
     variable("AZURE_TENANT_ID", "required", "The Entra tenant: a GUID or a domain name"),
@@ -121,12 +126,12 @@ pub const VARIABLES: &[Variable] = &[
         "Keys that enforce lets pass until a day is over, as THUMBPRINT@YYYY-MM-DD",
     ),
     variable(
-        "CAMBIST_LEDGER",
+        "CAMBIST_HISTORY",
         "none",
         "A key history that `cambist issuer observe` keeps, mounted to be read",
     ),
     variable(
-        "CAMBIST_LEDGER_TRUST",
+        "CAMBIST_HISTORY_TRUST",
         "attested",
         "How far that history is believed: attested, asserted or assumed",
     ),

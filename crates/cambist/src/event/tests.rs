@@ -57,7 +57,7 @@ impl Observer for Journal {
                 let verdict = it.report.judgement.verdict.as_str();
                 line("judged", String::new(), it.issuer.as_str(), None, verdict, Duration::ZERO)
             }
-            Event::LedgerAiling(it) => {
+            Event::HistoryAiling(it) => {
                 let path = it.path.display().to_string();
                 line("ailing", String::new(), &path, None, "", Duration::ZERO)
             }

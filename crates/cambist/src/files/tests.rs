@@ -103,21 +103,21 @@ async fn good(budget: &'static Budget, need: Need, path: &str) -> Result<(), Fil
 #[tokio::test]
 async fn a_file_that_hangs_holds_one_thread_and_is_read_again_when_it_does_not() {
     let budget = budget();
-    let (fault, end) = hang(budget, Need::Ordinary, "/ledger").await;
+    let (fault, end) = hang(budget, Need::Ordinary, "/history").await;
     assert_eq!(fault, FileFault::Hangs);
     for _ in 0..5 {
-        assert_eq!(good(budget, Need::Ordinary, "/ledger").await, Err(FileFault::Hangs));
+        assert_eq!(good(budget, Need::Ordinary, "/history").await, Err(FileFault::Hangs));
     }
     assert_eq!(good(budget, Need::Ordinary, "/keys").await, Ok(()));
     drop(end);
-    assert_eq!(good(budget, Need::Ordinary, "/ledger").await, Ok(()));
+    assert_eq!(good(budget, Need::Ordinary, "/history").await, Ok(()));
 }
 
 #[tokio::test]
 async fn whatever_else_hangs_the_projected_token_is_read() {
     let budget = budget();
     let mut hung = Vec::new();
-    for path in ["/ledger", "/keys"] {
+    for path in ["/history", "/keys"] {
         hung.push(hang(budget, Need::Ordinary, path).await);
     }
     let (crowded, _) = hang(budget, Need::Ordinary, "/ca.pem").await;

@@ -14,7 +14,7 @@ use cambist_key_age::{Finding, Platform, Policy};
 use super::Seen;
 
 /// What this process saw that is worth a word; only of the latest set and of its own history,
-/// because a ledger's keeper tells of the rest.
+/// because a history's keeper tells of the rest.
 pub(super) fn of(seen: &Seen, platform: Platform, policy: &Policy, now: Reading) -> Vec<Finding> {
     let (source, cadence) = (seen.primary(), platform.cadence());
     let mut out: Vec<_> = clock_is_off(now, seen.left_out, policy).into_iter().collect();

@@ -137,8 +137,8 @@ impl KeyAge {
         let changes = self.0.judging.changes.load(Ordering::SeqCst);
         let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let seen = seen?;
-        let ledger = self.0.ledger.load_full();
-        let mut ledger_problem = ledger.as_ref().and_then(|ledger| ledger.problem.clone());
+        let last = self.0.last_read.load_full();
+        let mut history_problem = last.as_ref().and_then(|last| last.problem.clone());
         let now = self.0.heard.wall(&*context.clock);
         let now = now.unwrap_or_else(|| Reading::alone(context.clock.wall()));
         let platform = settings.platform_of(seen.history.issuer());
@@ -150,10 +150,10 @@ impl KeyAge {
             signings: seen.history.signings().clone(),
             watch: Watch::of([&*seen.history], primary),
         };
-        if let Some(history) = ledger.as_ref().and_then(|ledger| ledger.history.as_ref())
-            && let Err(problem) = self.add_ledger(history, &mut known, &seen, &policy)
+        if let Some(history) = last.as_ref().and_then(|last| last.history.as_ref())
+            && let Err(problem) = self.add_history(history, &mut known, &seen, &policy)
         {
-            ledger_problem = Some(problem);
+            history_problem = Some(problem);
         }
         let mut findings = findings::of(&seen, platform, &policy, now);
         let mut judgement = judge(&known, &policy, now);
@@ -166,32 +166,32 @@ impl KeyAge {
             refused: refusals(&judgement, &findings),
             judgement,
             findings,
-            ledger_problem,
+            history_problem,
             looks_left_out: seen.left_out,
         });
         Some(Judged { changes, issuer: seen.issuer, report })
     }
 
-    /// Adds what the ledger says, believed no further than is configured; or says why not.
-    fn add_ledger(
+    /// Adds what the history says, believed no further than is configured; or says why not.
+    fn add_history(
         &self,
-        ledger: &History,
+        history: &History,
         known: &mut Known,
         seen: &Seen,
         policy: &Policy,
     ) -> Result<(), String> {
         let primary = seen.primary();
         let issuer = seen.history.issuer();
-        if ledger.issuer() != issuer {
+        if history.issuer() != issuer {
             return Err(format!(
-                "the ledger is about {}, but the projected token is {issuer}'s: observe that issuer instead",
-                ledger.issuer()
+                "the history is about {}, but the projected token is {issuer}'s: observe that issuer instead",
+                history.issuer()
             ));
         }
-        let trust = self.0.settings.ledger_trust.min(Grade::Attested);
-        known.facts.extend(ledger.facts(primary, trust, policy));
-        known.watch = Watch::of([ledger, &*seen.history], primary);
-        for (key, theirs) in ledger.signings() {
+        let trust = self.0.settings.history_trust.min(Grade::Attested);
+        known.facts.extend(history.facts(primary, trust, policy));
+        known.watch = Watch::of([history, &*seen.history], primary);
+        for (key, theirs) in history.signings() {
             let held = known.signings.entry(*key);
             held.and_modify(|ours| *ours = ours.join(*theirs)).or_insert(*theirs);
         }

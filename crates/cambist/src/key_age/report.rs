@@ -20,8 +20,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The keys that sign nothing that is exchanged where that is enforced.
     pub refused: Vec<Refused>,
-    /// Why the ledger is not used, if it cannot be.
-    pub ledger_problem: Option<String>,
+    /// Why the history is not used, if it cannot be.
+    pub history_problem: Option<String>,
     /// How many looks at the key set were not recorded, because this clock is too far off what https
     /// servers say, or because none has said anything yet.
     pub looks_left_out: u32,
@@ -31,8 +31,8 @@ impl Report {
     /// This judgement by this policy, with nothing found and nothing refused.
     pub fn new(at: UnixTime, platform: Platform, policy: Policy, judgement: Judgement) -> Self {
         let (findings, refused) = (Vec::new(), Vec::new());
-        let (ledger_problem, looks_left_out) = (None, 0);
-        Self { at, platform, policy, judgement, findings, refused, ledger_problem, looks_left_out }
+        let (history_problem, looks_left_out) = (None, 0);
+        Self { at, platform, policy, judgement, findings, refused, history_problem, looks_left_out }
     }
 
     /// What admission needs of it.

@@ -141,7 +141,7 @@ async fn a_leaked_key_is_refused_at_once_and_its_tokens_are_renewed_when_that_ca
 
 /// A history of the world's issuer in a file, as `cambist issuer observe` keeps it: its key was
 /// seen on so many consecutive days, the last of which is now.
-fn ledger(world: &World, issuer: &str, days: u32) -> (tempfile::TempDir, String) {
+fn history(world: &World, issuer: &str, days: u32) -> (tempfile::TempDir, String) {
     let set = PublishedSet::parse(world.sim.issuer().jwks().to_string().as_bytes()).unwrap();
     let mut history = History::new(issuer);
     for day in (0..=days).rev() {
@@ -158,39 +158,39 @@ fn ledger(world: &World, issuer: &str, days: u32) -> (tempfile::TempDir, String)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_tells_what_was_before_and_its_faults_are_told() {
+async fn a_history_tells_what_was_before_and_its_faults_are_told() {
     let world = World::new();
     let issuer = world.sim.settings().issuer.clone();
-    let (dir, path) = ledger(&world, &issuer, 60);
-    let world = world.with("CAMBIST_LEDGER", &path);
+    let (dir, path) = history(&world, &issuer, 60);
+    let world = world.with("CAMBIST_HISTORY", &path);
     let vault = scope("https://vault.azure.net");
     let credential = world.credential();
     credential.token(&vault).await.unwrap();
     let said = report(&credential).await;
-    assert_eq!((said.judgement.verdict, &said.ledger_problem), (Verdict::Due, &None));
+    assert_eq!((said.judgement.verdict, &said.history_problem), (Verdict::Due, &None));
     assert!(said.findings.iter().any(|found| found.id == CheckId::K001), "{:?}", said.findings);
 
     // Torn: its backup serves, and that is told. Torn, too: what was read stays in use.
     let again = async || {
         let key_age = credential.issuer_keys().unwrap().key_age().unwrap();
-        world.sim.clock().advance(LEDGER_EVERY);
-        key_age.read_ledger();
+        world.sim.clock().advance(HISTORY_EVERY);
+        key_age.read_history();
         key_age.judged().await.unwrap()
     };
     for file in ["history.json", "history.json.bak"] {
         std::fs::write(dir.path().join(file), "{").unwrap();
         let said = again().await;
         assert_eq!(said.judgement.verdict, Verdict::Due);
-        assert!(said.ledger_problem.as_ref().unwrap().contains("damaged"), "{said:?}");
+        assert!(said.history_problem.as_ref().unwrap().contains("damaged"), "{said:?}");
     }
 
-    let (_dir, path) = ledger(&world, "https://other.example/", 60);
-    let world = world.with("CAMBIST_LEDGER", &path);
+    let (_dir, path) = history(&world, "https://other.example/", 60);
+    let world = world.with("CAMBIST_HISTORY", &path);
     let credential = world.credential();
     credential.token(&vault).await.unwrap();
     let said = report(&credential).await;
     assert_eq!(said.judgement.verdict, Verdict::Unknown);
-    assert!(said.ledger_problem.as_ref().unwrap().contains("other.example"), "{said:?}");
+    assert!(said.history_problem.as_ref().unwrap().contains("other.example"), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,11 +365,11 @@ fn make_fifo(path: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
+async fn a_history_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
     let world = World::new();
     let issuer = world.sim.settings().issuer.clone();
-    let (dir, path) = ledger(&world, &issuer, 60);
-    let world = world.with("CAMBIST_LEDGER", &path);
+    let (dir, path) = history(&world, &issuer, 60);
+    let world = world.with("CAMBIST_HISTORY", &path);
     let credential = world.credential();
     let vault = scope("https://vault.azure.net");
     credential.prefetch([vault.clone()]);
@@ -378,7 +378,7 @@ async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
         async move { credential.maintain().await }
     });
     let held = credential.token(&vault).await.unwrap();
-    assert_eq!(report(&credential).await.ledger_problem, None);
+    assert_eq!(report(&credential).await.history_problem, None);
     // While it runs; what was read before stays in use.
     make_fifo(&path);
     std::fs::remove_file(dir.path().join("history.json.bak")).unwrap();
@@ -387,7 +387,7 @@ async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     let said = report(&credential).await;
-    assert!(said.ledger_problem.as_ref().unwrap().ends_with("is a FIFO, not a regular file"));
+    assert!(said.history_problem.as_ref().unwrap().ends_with("is a FIFO, not a regular file"));
     assert_eq!(said.judgement.verdict, Verdict::Due);
     let now = credential.token(&vault).await.unwrap();
     assert_ne!(now.secret().expose(), held.secret().expose(), "it is refreshed ahead of time");
@@ -395,13 +395,13 @@ async fn a_ledger_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
     // From the start.
     let credential = world.credential();
     credential.token(&vault).await.unwrap();
-    assert!(report(&credential).await.ledger_problem.as_ref().unwrap().contains("is a FIFO"));
+    assert!(report(&credential).await.history_problem.as_ref().unwrap().contains("is a FIFO"));
 }
 
 #[test]
-fn a_ledger_longer_than_any_that_is_written_is_refused_for_that() {
+fn a_history_longer_than_any_that_is_written_is_refused_for_that() {
     let world = World::new();
-    let (_dir, path) = ledger(&world, &world.sim.settings().issuer.clone(), 60);
+    let (_dir, path) = history(&world, &world.sim.settings().issuer.clone(), 60);
     let mut long = std::fs::read(&path).unwrap();
     long.resize(900_000, b' ');
     for file in [path.clone(), format!("{path}.bak")] {

@@ -52,8 +52,8 @@ impl Days {
     }
 
     /// The upkeep of a running sidecar does this now and then.
-    pub(super) fn read_ledger(&self) {
-        self.credential.issuer_keys().unwrap().key_age().unwrap().read_ledger();
+    pub(super) fn read_history(&self) {
+        self.credential.issuer_keys().unwrap().key_age().unwrap().read_history();
     }
 
     pub(super) async fn metrics(&self) -> String {

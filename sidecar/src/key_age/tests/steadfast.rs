@@ -16,7 +16,7 @@ use crate::testing::{Lines, SECRET, VAULT, World, request};
 const ENFORCE: (&str, &str) = ("CAMBIST_KEY_AGE", "enforce");
 
 /// The world's key set, seen for so many days, in a file.
-fn ledger(world: &World, days: u32) -> (TempDir, String) {
+fn history(world: &World, days: u32) -> (TempDir, String) {
     let set = PublishedSet::parse(world.sim.issuer().jwks().to_string().as_bytes()).unwrap();
     let mut history = History::new(&world.sim.settings().issuer);
     for day in (0..=days).rev() {
@@ -39,9 +39,9 @@ fn msi(resource: &str) -> (String, String) {
 async fn over_http_an_overdue_key_is_refused_with_evidence_and_fix_while_a_held_token_lives_out() {
     let (lines, _guard) = Lines::listen("info");
     let world = World::new();
-    let (_dir, path) = ledger(&world, 93);
-    let ledger = ("CAMBIST_LEDGER", path.as_str());
-    let running = world.start(&[ENFORCE, ledger]).await;
+    let (_dir, path) = history(&world, 93);
+    let history = ("CAMBIST_HISTORY", path.as_str());
+    let running = world.start(&[ENFORCE, history]).await;
     let (at, admin) = (running.addresses()[0], running.admin_address().unwrap());
     let ask = async |resource: &str| {
         let (target, secret) = msi(resource);
@@ -89,13 +89,13 @@ async fn over_http_an_overdue_key_is_refused_with_evidence_and_fix_while_a_held_
     }
     let policy = said(&events, "key-age policy");
     assert_eq!((policy.len(), &policy[0]["mode"]), (1, &"enforce".into()));
-    assert!(policy[0]["ledger"].as_str().unwrap().contains("attested"), "{policy:?}");
+    assert!(policy[0]["history"].as_str().unwrap().contains("attested"), "{policy:?}");
 
     // The exemption lifts it for this key, and says until when.
     let key = world.sim.issuer().signer().kid().to_owned();
     let exempt = format!("{key}@2030-01-01");
     world.project();
-    let running = world.start(&[ENFORCE, ledger, ("CAMBIST_KEY_AGE_EXEMPT", &exempt)]).await;
+    let running = world.start(&[ENFORCE, history, ("CAMBIST_KEY_AGE_EXEMPT", &exempt)]).await;
     let (target, secret) = msi("api://new");
     let (head, _) = request(running.addresses()[0], &target, &secret).await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
@@ -159,33 +159,33 @@ async fn an_old_verifier_still_published_alarms_and_stops_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rolled_back_or_damaged_ledger_is_told_and_stops_nobody() {
+async fn a_rolled_back_or_damaged_history_is_told_and_stops_nobody() {
     let (lines, _guard) = Lines::listen("info");
     let world = World::new();
-    let (_old, earlier) = ledger(&world, 10);
-    let (_new, path) = ledger(&world, 60);
+    let (_old, earlier) = history(&world, 10);
+    let (_new, path) = history(&world, 60);
     let earlier = std::fs::read(earlier).unwrap();
-    let mut days = Days::new(world, &[ENFORCE, ("CAMBIST_LEDGER", &path)]);
+    let mut days = Days::new(world, &[ENFORCE, ("CAMBIST_HISTORY", &path)]);
     assert_eq!(days.token().await.0, 200);
     assert_eq!(days.verdict().await, "DUE");
     let whole = std::fs::read(&path).unwrap();
-    let problem = "cambist_key_ledger_problem";
+    let problem = "cambist_key_history_problem";
     assert_eq!(days.metric(problem).await, Some(0));
     for (content, problems, word) in
         [(&earlier[..], 1, "rolled back"), (b"{", 1, "damaged"), (&whole, 0, "")]
     {
         std::fs::write(&path, content).unwrap();
         days.world.sim.clock().advance(Duration::from_secs(301));
-        days.read_ledger();
+        days.read_history();
         assert_eq!(days.day().await.0, 200, "{word}");
         assert_eq!(days.verdict().await, "DUE", "what was read before is not forgotten: {word}");
         assert_eq!(days.metric(problem).await, Some(problems), "{word}");
-        let told = days.key_age().await["ledger"]["problem"].take();
+        let told = days.key_age().await["history"]["problem"].take();
         assert!(told.as_str().unwrap_or_default().contains(word), "{told}");
     }
     let events = lines.events();
-    assert_eq!(said(&events, "the key ledger is ailing").len(), 2);
-    assert_eq!(said(&events, "the key ledger is well again").len(), 1);
+    assert_eq!(said(&events, "the key history is ailing").len(), 2);
+    assert_eq!(said(&events, "the key history is well again").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ impl Log {
             Event::Admitted(it) => self.admitted(it),
             Event::Fetched(it) => self.fetched(it),
             Event::KeysFetched(it) => self.keys_fetched(it),
-            Event::LedgerAiling(it) => self.changes.tell_ledger(it.problem),
+            Event::HistoryAiling(it) => self.changes.tell_history(it.problem),
             Event::KeysJudged(it) if self.rules.is_some() => self.changes.tell(it.report),
             _ => {}
         }

@@ -8,9 +8,9 @@ use cambist_key_age::history::HistoryError;
 use cambist_key_age::{Finding, Grade, History};
 
 use super::{CaseError, Remembered, remember};
-use crate::cli::issuer::{Sources, State};
+use crate::cli::issuer::{Kept, Sources};
 use crate::collect::{self, Look};
-use crate::store::{ConfigMapError, StateName, Store, StoreError};
+use crate::store::{ConfigMapError, Store, StoreError, StoreName};
 use crate::world::World;
 
 /// How far clocks of observers may differ before a history is called one of the future.
@@ -18,7 +18,7 @@ const SLACK: Duration = Duration::from_secs(15 * 60);
 
 /// What was known before this look.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Past {
     /// The history, if there is one that may be believed.
     pub(crate) before: Option<History>,
     /// How well its word is believed, at most.
@@ -31,77 +31,77 @@ pub(crate) struct Ledger {
     pub(crate) recorded: bool,
 }
 
-/// The store that `--state` names.
+/// The store that `--history` names.
 pub(crate) fn store(
-    state: &State,
+    kept: &Kept,
     sources: &Sources,
     world: &World<'_>,
 ) -> Result<Option<Store>, crate::kubernetes::AccessError> {
-    Ok(match state.state.clone() {
+    Ok(match kept.history.clone() {
         None => None,
-        Some(StateName::File(path)) => Some(Store::file(path)),
-        Some(StateName::ConfigMap { namespace, name }) => {
+        Some(StoreName::File(path)) => Some(Store::file(path)),
+        Some(StoreName::ConfigMap { namespace, name }) => {
             Some(Store::config_map(collect::api_server(sources, world)?, namespace, name))
         }
     })
 }
 
-impl Ledger {
+impl Past {
     /// Reads the history and adds the look to it. A history that cannot be believed is a finding,
     /// and as good as none; a store that cannot be reached is a problem, and the look is still judged.
     pub(crate) async fn open(
-        state: &State,
+        kept: &Kept,
         sources: &Sources,
         world: &World<'_>,
         look: &Look,
         clock: &dyn Clock,
     ) -> Result<Self, CaseError> {
-        let mut ledger = Self {
+        let mut past = Self {
             before: None,
             trust: Grade::Proven,
             findings: Vec::new(),
             problems: Vec::new(),
             recorded: false,
         };
-        let Some(store) = store(state, sources, world)? else { return Ok(ledger) };
-        ledger.trust = store.trust().min(state.ledger_trust.unwrap_or(Grade::Proven));
+        let Some(store) = store(kept, sources, world)? else { return Ok(past) };
+        past.trust = store.trust().min(kept.history_trust.unwrap_or(Grade::Proven));
         match store.read(Some(&look.issuer)).await {
             Ok(held) => {
-                ledger.findings.extend(held.damage.map(|damage| damage.finding()));
-                ledger.before = held.history;
+                past.findings.extend(held.damage.map(|damage| damage.finding()));
+                past.before = held.history;
             }
             // The wrong store: going on would hide a mistake in the command line.
             Err(error @ StoreError::AnotherIssuer { .. }) => return Err(error.into()),
-            Err(error) => return Ok(ledger.without(&error)),
+            Err(error) => return Ok(past.without(&error)),
         }
-        if let Some(history) = &ledger.before
+        if let Some(history) = &past.before
             && let Err(error) = history.check(clock.wall(), SLACK, None)
         {
-            ledger.findings.push(error.finding());
-            ledger.before = None;
-            ledger.problems.push(format!("nothing was added to the history: {error}"));
-            return Ok(ledger);
+            past.findings.push(error.finding());
+            past.before = None;
+            past.problems.push(format!("nothing was added to the history: {error}"));
+            return Ok(past);
         }
-        if state.read_only {
-            return Ok(ledger);
+        if kept.read_only {
+            return Ok(past);
         }
-        let mut probe = ledger.before.clone().unwrap_or_else(|| History::new(&look.issuer));
+        let mut probe = past.before.clone().unwrap_or_else(|| History::new(&look.issuer));
         let Remembered { added, left_out } = remember(&mut probe, look);
         let missing = left_out.iter().map(|(source, why)| {
             format!("the {source} key set was not added to the history: {why}")
         });
-        ledger.problems.extend(missing);
+        past.problems.extend(missing);
         if !added {
             if left_out.is_empty() {
                 let why = "nothing was added to the history: no key set was read";
-                ledger.problems.push(why.to_owned());
+                past.problems.push(why.to_owned());
             }
-            return Ok(ledger);
+            return Ok(past);
         }
         let added = store.add(&look.issuer, |history| _ = remember(history, look)).await;
-        ledger.recorded = added.is_ok() && left_out.is_empty();
-        ledger.problems.extend(added.err().map(|error| error.to_string()));
-        Ok(ledger)
+        past.recorded = added.is_ok() && left_out.is_empty();
+        past.problems.extend(added.err().map(|error| error.to_string()));
+        Ok(past)
     }
 
     fn without(mut self, error: &StoreError) -> Self {
