@@ -62,7 +62,7 @@ pub(crate) enum CaseError {
     Collect(#[from] CollectError),
     #[error(transparent)]
     Policy(#[from] cambist_key_age::policy::LimitsError),
-    #[error("the state: {0}")]
+    #[error("the history: {0}")]
     Access(#[from] crate::kubernetes::AccessError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

@@ -214,7 +214,7 @@ pub(crate) struct FlagsSeen {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Problem {
-    /// Where: `public`, `api`, `token`, `node`, `manifest`, `metrics`, `state`.
+    /// Where: `public`, `api`, `token`, `node`, `manifest`, `metrics`, `history`.
     pub(crate) place: String,
     /// What, and how to mend it.
     pub(crate) detail: String,

@@ -61,7 +61,7 @@ pub(crate) enum StoreError {
     #[error(transparent)]
     ConfigMap(#[from] ConfigMapError),
     #[error(
-        "it is a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --history"
+        "the store has a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --history"
     )]
     AnotherIssuer { expected: Foreign, found: Foreign },
 }
