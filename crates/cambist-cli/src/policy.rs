@@ -10,9 +10,7 @@ use crate::cli::issuer::{PolicyArgs, Profile};
 pub(crate) fn platform(profile: Profile, issuer: &str) -> Platform {
     match profile {
         Profile::Of(platform) => platform,
-        Profile::Auto => {
-            IssuerUrl::parse(issuer).map_or(Platform::Kubeadm, |i| Platform::detect(&i))
-        }
+        Profile::Auto => IssuerUrl::parse(issuer).map_or(Platform::Other, |i| Platform::detect(&i)),
     }
 }
 

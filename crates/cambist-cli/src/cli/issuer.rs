@@ -156,7 +156,7 @@ pub(crate) struct Kept {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Policy (a DURATION has its unit: s, m, h, d or w)")]
 pub(crate) struct PolicyArgs {
-    /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener.
+    /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener, other.
     #[arg(long, default_value = "auto", value_parser = profile)]
     pub(crate) profile: Profile,
     /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].

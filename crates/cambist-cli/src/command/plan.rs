@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
         Some(case) => case.platform,
         None => match args.policy.profile {
             Profile::Of(platform) => platform,
-            Profile::Auto => Platform::Kubeadm,
+            Profile::Auto => Platform::Other,
         },
     };
     let limits = match policy::policy(&args.policy, platform) {

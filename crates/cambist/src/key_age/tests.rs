@@ -350,7 +350,7 @@ async fn without_a_configured_issuer_the_tokens_own_tells_the_platform() {
     let aks = "https://eastus.oic.prod-aks.azure.com/tenant/cluster/";
     assert_eq!(settings().platform_of(aks).as_str(), "aks");
     assert!(settings().policy_on(settings().platform_of(aks)).limits.is_none());
-    assert_eq!(settings().platform_of("https://own.example/").as_str(), "kubeadm");
+    assert_eq!(settings().platform_of("https://own.example/").as_str(), "other");
     // Somebody's word goes before the issuer's looks.
     let named = World::new().with("CAMBIST_PLATFORM", "aks-edge").config().trust.key_age;
     assert!(named.policy_on(named.platform_of(aks)).limits.is_some());
