@@ -44,7 +44,7 @@ pub(crate) enum IssuerCommand {
     /// Show what the history holds
     #[command(after_help = "Example:\n  cambist issuer history --history file:history.json")]
     History(ShowHistory),
-    /// Tell all that is known of one key, and why it is judged as it is
+    /// Tell all that is known of one key, and why it is judged as it is; or what a check is about
     #[command(after_help = "Example:\n  \
         cambist issuer explain OAjVVaejWFc0Yt9ykr0_8lMMuRNs67OXTWHsN02Pkyw --issuer URL --history file:history.json")]
     Explain(Explain),
@@ -269,9 +269,9 @@ pub(crate) struct ShowHistory {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Explain {
-    /// The key's kid, its thumbprint, or the beginning of either.
+    /// The key's kid, its thumbprint, or the beginning of either; or a check, such as K201.
     // A kid is base64url, and may begin with a hyphen.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(value_name = "KEY|CHECK", allow_hyphen_values = true)]
     pub(crate) kid: String,
     #[command(flatten)]
     pub(crate) sources: Sources,

@@ -3,7 +3,7 @@
 use crate::case;
 use crate::cli::issuer::{Check, Format};
 use crate::exit;
-use crate::output::{self, file};
+use crate::output::{self, file, layout};
 use crate::report::Report;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
@@ -16,7 +16,8 @@ pub(super) async fn run(args: &Check, world: &World<'_>) -> Outcome {
     report.exit_code = exit::code(report.verdict, report.blind, &args.exit);
     let print = &args.print;
     let color = output::color(print.color, print.output_file.is_some(), world);
-    let text = output::render(&report, print.output, color);
+    let width = layout::width(world, print.output_file.is_some());
+    let text = output::render(&report, print.output, color, width);
     let mut outcome = Outcome { code: report.exit_code, ..Outcome::default() };
     match &print.output_file {
         None => outcome.out = text,

@@ -1,22 +1,26 @@
-//! `cambist issuer explain`: all that is known of one key.
+//! `cambist issuer explain`: all that is known of one key, or what a check is about.
 
 use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
 use cambist_key_age::interval::Age;
-use cambist_key_age::{Fact, Severity};
+use cambist_key_age::{CheckId, Fact, Severity};
 
+use crate::about;
 use crate::case;
 use crate::cli::Plain;
 use crate::cli::issuer::Explain;
-use crate::output::{self, table::watched};
+use crate::output::{self, layout, table::watched};
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
 use crate::time::relative;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
+    if let Ok(id) = args.kid.to_ascii_uppercase().parse() {
+        return about(id, args, world);
+    }
     let case = match case::open(&args.sources, &args.kept, &args.policy, world).await {
         Ok(case) => case,
         Err(error) => return super::check::fail(&error),
@@ -46,6 +50,16 @@ pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
             "key": key, "facts": facts, "findings": findings, "watch": report.watch,
         })),
         Plain::Table => tell(key, &facts, &findings, &report),
+    })
+}
+
+/// A check is explained without a look at anything.
+fn about(id: CheckId, args: &Explain, world: &World<'_>) -> Outcome {
+    let issuer = args.sources.issuer.as_deref().unwrap_or_default();
+    let platform = crate::policy::platform(args.policy.profile, issuer);
+    Outcome::print(match args.output {
+        Plain::Json => output::json(&about::json(id, platform)),
+        Plain::Table => about::told(id, platform, layout::width(world, false)),
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::case::{CaseError, store};
 use crate::cli::Plain;
 use crate::cli::issuer::ShowHistory;
-use crate::output::{self, table::grid};
+use crate::output::{self, layout};
 use crate::store::Held;
 use crate::text::plain;
 use crate::time::relative;
@@ -24,7 +24,7 @@ pub(super) async fn run(args: &ShowHistory, world: &World<'_>) -> Outcome {
         ),
         Ok(Some(Held { history: Some(history), damage })) => Outcome {
             out: match args.output {
-                Plain::Table => table(&history, now),
+                Plain::Table => table(&history, now, layout::width(world, false)),
                 Plain::Json => value(&history),
             },
             err: damage.map(|damage| format!("warning: {damage}\n")).unwrap_or_default(),
@@ -39,9 +39,9 @@ async fn read(args: &ShowHistory, world: &World<'_>) -> Result<Option<Held>, Cas
     Ok(Some(store.read(args.sources.issuer.as_deref()).await?))
 }
 
-fn table(history: &History, now: cambist_core::clock::UnixTime) -> String {
-    let mut out =
-        format!("issuer    {}\nsequence  {}\n\n", plain(history.issuer()), history.sequence());
+fn table(history: &History, now: cambist_core::clock::UnixTime, width: usize) -> String {
+    let mut out = layout::field("issuer", &plain(history.issuer()), width);
+    out += &format!("sequence  {}\n\n", history.sequence());
     let mut runs: Vec<_> = history.runs().iter().collect();
     runs.sort_by_key(|run| (run.source, run.from));
     let rows: Vec<_> = runs
@@ -52,7 +52,7 @@ fn table(history: &History, now: cambist_core::clock::UnixTime) -> String {
             vec![run.source.to_string(), from, to, run.n.to_string(), keys.join(" ")]
         })
         .collect();
-    out += &grid(&["SOURCE", "FROM", "TO", "LOOKS", "KEYS"], &rows, str::to_owned);
+    out += &layout::grid(&["SOURCE", "FROM", "TO", "LOOKS", "KEYS"], &rows, width, str::to_owned);
     let rows: Vec<_> = history
         .signings()
         .iter()
@@ -63,7 +63,8 @@ fn table(history: &History, now: cambist_core::clock::UnixTime) -> String {
         .collect();
     if !rows.is_empty() {
         out.push('\n');
-        out += &grid(&["SIGNER", "FIRST TOKEN", "NEWEST TOKEN"], &rows, str::to_owned);
+        out +=
+            &layout::grid(&["SIGNER", "FIRST TOKEN", "NEWEST TOKEN"], &rows, width, str::to_owned);
     }
     out
 }

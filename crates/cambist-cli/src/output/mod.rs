@@ -6,14 +6,15 @@ use crate::world::World;
 
 pub(crate) mod file;
 mod junit;
+pub(crate) mod layout;
 mod prometheus;
 mod sarif;
 pub(crate) mod table;
 
 /// The report in a form.
-pub(crate) fn render(report: &Report, format: Format, color: bool) -> String {
+pub(crate) fn render(report: &Report, format: Format, color: bool, width: usize) -> String {
     match format {
-        Format::Table => table::render(report, color),
+        Format::Table => table::render(report, color, width),
         Format::Json => json(report),
         Format::Sarif => json(&sarif::render(report)),
         Format::Junit => junit::render(report),

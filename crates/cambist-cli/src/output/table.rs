@@ -1,12 +1,12 @@
 //! The table: a verdict at a glance, then each key, then what to do.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
 use cambist_key_age::{Severity, Verdict, Watch};
 
+use crate::output::layout::{field, grid, wrap};
 use crate::report::{Report, ReportedFinding, ReportedKey};
 use crate::text::plain;
 use crate::time::{day, relative};
@@ -18,10 +18,10 @@ const HEAD: [&str; 9] =
     ["KID", "ROLE", "ALG", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
 
 /// Renders the report for a reader.
-pub(crate) fn render(report: &Report, color: bool) -> String {
+pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     let paint = Paint(color);
     let mut out = String::new();
-    let mut line = |name: &str, text: &str| _ = writeln!(out, "{name:<10}{text}");
+    let mut line = |name: &str, text: &str| out.push_str(&field(name, text, width));
     line("issuer", &plain(&report.issuer));
     line("platform", &policy(report));
     line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
@@ -30,7 +30,7 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     out.push('\n');
     if !report.keys.is_empty() {
         let rows: Vec<_> = report.keys.iter().map(row).collect();
-        out.push_str(&grid(&HEAD, &rows, |text| {
+        out.push_str(&grid(&HEAD, &rows, width, |text| {
             match report.keys.iter().find(|key| key.judged.verdict.as_str() == text) {
                 Some(key) => paint.verdict(key.judged.verdict),
                 None => text.to_owned(),
@@ -44,11 +44,12 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     let groups: Vec<_> = report.findings.chunk_by(same).collect();
     let mut notes = Notes::of(&groups);
     for findings in groups {
-        out.push_str(&told(findings, paint, &mut notes));
+        out.push_str(&told(findings, paint, width, &mut notes));
     }
-    out.push_str(&notes.text());
+    out.push_str(&notes.text(width));
     for problem in &report.problems {
-        _ = writeln!(out, "could not  {}: {}", problem.place, plain(&problem.detail));
+        let text = format!("could not  {}: {}", problem.place, plain(&problem.detail));
+        out.push_str(&wrap(&text, width, "", INDENT));
     }
     if report.assumptions_accepted {
         out.push_str("\nAssumptions were accepted as proof (--accept-assumed).\n");
@@ -161,45 +162,23 @@ fn shorten(kid: &str) -> String {
     if letters.next().is_some() { short + "…" } else { short }
 }
 
-/// Columns as wide as their widest cell; the last one painted, since colours have no width.
-pub(crate) fn grid(head: &[&str], rows: &[Vec<String>], paint: impl Fn(&str) -> String) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-        widest.max(head.get(column).map_or(0, |name| name.len()))
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let mut out = String::new();
-    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-    for row in std::iter::once(&head).chain(rows) {
-        for (column, cell) in row.iter().enumerate() {
-            if column + 1 == row.len() {
-                out.push_str(&paint(cell));
-            } else {
-                let width = widths.get(column).copied().unwrap_or(0);
-                _ = write!(out, "{cell:<width$}  ");
-            }
-        }
-        out.truncate(out.trim_end_matches(' ').len());
-        out.push('\n');
-    }
-    out
-}
-
 /// What one check found: each evidence on a line, the remedy once.
-fn told(findings: &[ReportedFinding], paint: Paint, notes: &mut Notes) -> String {
+fn told(findings: &[ReportedFinding], paint: Paint, width: usize, notes: &mut Notes) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let severity = first.finding.severity;
-    let mut out = format!("{} {} {}\n", paint.severity(severity), first.finding.id, first.title);
+    let head = format!("{} {} {}", paint.severity(severity), first.finding.id, first.title);
+    let mut out = wrap(&head, width, "", INDENT);
     for it in findings {
         let kid = it.kid.as_deref().map(|kid| format!("{}  ", shorten(&plain(kid))));
         let evidence: Vec<_> = it.finding.evidence.iter().map(|text| plain(text)).collect();
-        _ = writeln!(out, "{INDENT}{}{}", kid.unwrap_or_default(), evidence.join("; "));
+        let text = format!("{}{}", kid.unwrap_or_default(), evidence.join("; "));
+        out.push_str(&wrap(&text, width, INDENT, &format!("{INDENT}  ")));
     }
     if severity > Severity::Info {
         let fix = notes.shorten(&first.remediation);
         let see = if fix.starts_with('[') { "see " } else { "" };
-        _ = writeln!(out, "{INDENT}fix: {see}{fix}");
+        let text = format!("fix: {see}{fix}");
+        out.push_str(&wrap(&text, width, INDENT, &format!("{INDENT}  ")));
     }
     out
 }
@@ -243,9 +222,12 @@ impl Notes {
         out.join(" ")
     }
 
-    fn text(&self) -> String {
-        let lines = self.told.iter().zip(1..);
-        lines.map(|(text, number)| format!("\n{:<10} {text}\n", format!("[{number}]"))).collect()
+    fn text(&self, width: usize) -> String {
+        let notes = self.told.iter().zip(1..).map(|(text, number)| {
+            let first = format!("{:<10} ", format!("[{number}]"));
+            format!("\n{}", wrap(text, width, &first, INDENT))
+        });
+        notes.collect()
     }
 }
 

@@ -89,6 +89,10 @@ async fn sarif_names_rules_that_exist_and_fingerprints_that_last() {
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), CheckId::ALL.len());
+    for rule in rules {
+        let anchor = rule["id"].as_str().unwrap().to_lowercase();
+        assert!(rule["helpUri"].as_str().unwrap().ends_with(&format!("/docs/checks.md#{anchor}")));
+    }
     let results = run["results"].as_array().unwrap();
     for result in results {
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
