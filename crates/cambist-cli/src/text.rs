@@ -21,6 +21,13 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
+/// As much of a kid as tells it from others at a glance; `-o json` has all of it.
+pub(crate) fn shorten(kid: &str) -> String {
+    let mut letters = kid.chars();
+    let short: String = letters.by_ref().take(12).collect();
+    if letters.next().is_some() { short + "…" } else { short }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -129,7 +129,7 @@ impl Platform {
                 address: "https://azure.github.io/azure-workload-identity/docs/topics/self-managed-clusters/service-account-key-rotation.html",
                 date: "2026-11",
             },
-            Self::AksArc => AZURE_LOCAL,
+            Self::AksArc => Reference::AZURE_LOCAL,
             Self::AksEdge => Reference {
                 says: "the key manager of AKS Edge rotates every 45 days, and a key is valid for 90",
                 address: "https://learn.microsoft.com/azure/aks/aksarc/aks-edge-howto-key-manager",
@@ -176,12 +176,14 @@ pub struct Reference {
     pub date: &'static str,
 }
 
-/// What is taken where a platform publishes no number, too.
-pub(crate) const AZURE_LOCAL: Reference = Reference {
-    says: "AKS on Azure Local rotates every 45 days by itself, and its keys expire after 90",
-    address: "https://learn.microsoft.com/azure/azure-arc/kubernetes/conceptual-secure-your-workloads",
-    date: "2025-06",
-};
+impl Reference {
+    /// Azure Local's, which is taken where a platform publishes no number, too.
+    pub const AZURE_LOCAL: Self = Self {
+        says: "AKS on Azure Local rotates every 45 days by itself, and its keys expire after 90",
+        address: "https://learn.microsoft.com/azure/azure-arc/kubernetes/conceptual-secure-your-workloads",
+        date: "2025-06",
+    };
+}
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

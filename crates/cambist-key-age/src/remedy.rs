@@ -37,7 +37,7 @@ fn general(id: CheckId) -> &'static str {
     use CheckId::*;
     match id {
         K003 => {
-            "Keep observing (`cambist issuer observe`, daily at least) or add evidence that proves more at once: --compare-api, --node-root, a token file. It decides itself on the date given."
+            "Keep looking, once a day at least, and keep what is seen (`cambist issuer observe --history`): a key is shown to be young only by having been seen to appear. A token, the API server or a node can show it to be older, never younger. Waiting decides it on the date given, a rotation that is seen decides it at once."
         }
         K004 => {
             "Nothing to do if the cluster is young. Otherwise the key was never rotated while somebody looked: plan a rotation."

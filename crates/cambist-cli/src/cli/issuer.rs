@@ -165,6 +165,9 @@ pub(crate) struct PolicyArgs {
     /// Publish no key for longer than [default: 90d].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) expire_after: Option<Duration>,
+    /// What your organization calls the policy that these numbers are of; it is printed beside them.
+    #[arg(long, value_name = "NAME", requires = "rotate_after")]
+    pub(crate) policy_name: Option<String>,
     /// How far beyond a limit a key may be before anybody says so.
     #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration::parse)]
     pub(crate) grace: Duration,
@@ -205,6 +208,10 @@ pub(crate) struct ExitArgs {
     /// clusters too young to have a history.
     #[arg(long, value_name = "VERDICT", value_enum, default_value_t, conflicts_with = "unknown")]
     pub(crate) fail_on: FailOn,
+    /// Fail also, with code 1, if a finding is of this severity or a worse one, whatever the verdict: info,
+    /// low, medium, high, critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) fail_on_severity: Option<Severity>,
     /// What --fail-on was called.
     #[arg(long = "gate", hide = true, num_args = 0..=1, default_missing_value = "", value_parser = renamed("--fail-on overdue"))]
     pub(crate) _gate: Option<Renamed>,

@@ -2,7 +2,6 @@
 
 use crate::case;
 use crate::cli::issuer::{Check, Format};
-use crate::exit;
 use crate::output::{self, file, layout};
 use crate::report::Report;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
@@ -13,7 +12,7 @@ pub(super) async fn run(args: &Check, world: &World<'_>) -> Outcome {
         Err(error) => return fail(&error),
     };
     let mut report = Report::of(&case, args.exit.severity);
-    report.exit_code = exit::code(report.verdict, report.blind, &args.exit);
+    report.settle(&args.exit);
     let print = &args.print;
     let color = output::color(print.color, print.output_file.is_some(), world);
     let width = layout::width(world, print.output_file.is_some());

@@ -15,7 +15,7 @@ async fn a_first_look_is_unknown_and_says_when_it_will_be_decided() {
     let outcome = pod.run(CHECK).await;
     assert_eq!(outcome.code, 3, "{outcome:?}");
     assert!(outcome.out.contains("UNKNOWN"), "{}", outcome.out);
-    assert!(outcome.out.contains("decided on 2027-01-10"), "{}", outcome.out);
+    assert!(outcome.out.contains("DUE from 2027-01-10"), "{}", outcome.out);
     assert!(pod.run(&format!("{CHECK} --fail-on overdue")).await.code == 0);
     assert!(pod.run(&format!("{CHECK} --unknown warn")).await.code == 1);
 }

@@ -7,8 +7,10 @@ use crate::world::World;
 pub(crate) mod file;
 mod junit;
 pub(crate) mod layout;
+pub(crate) mod outlook;
 mod prometheus;
 mod sarif;
+pub(crate) mod shell;
 pub(crate) mod table;
 
 /// The report in a form.
@@ -41,5 +43,7 @@ pub(crate) fn color(when: When, to_file: bool, world: &World<'_>) -> bool {
     }
 }
 
+#[cfg(test)]
+mod answers;
 #[cfg(test)]
 mod tests;

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
-use cambist_key_age::{Severity, Verdict, Watch};
+use cambist_key_age::{Platform, Role, Severity, Verdict, Watch};
 
+use crate::about::needs;
 use crate::output::layout::{field, grid, wrap};
+use crate::output::outlook::Outlook;
 use crate::report::{Report, ReportedFinding, ReportedKey};
-use crate::text::plain;
+use crate::text::{plain, shorten};
 use crate::time::{day, relative};
 
 /// Below a finding's severity.
 const INDENT: &str = "           ";
 
-const HEAD: [&str; 9] =
-    ["KID", "ROLE", "ALG", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
+const HEAD: [&str; 8] =
+    ["KID", "ROLE", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
 
 /// Renders the report for a reader.
 pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
@@ -23,10 +25,20 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     let mut out = String::new();
     let mut line = |name: &str, text: &str| out.push_str(&field(name, text, width));
     line("issuer", &plain(&report.issuer));
-    line("platform", &policy(report));
-    line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
+    line("platform", &platform(report));
+    line("policy", &report.policy_source.told(&report.policy));
+    line("verdict", &format!("{}  {}", paint.verdict(report.verdict), report.outlook.means));
+    for (n, ahead) in report.outlook.ahead.iter().enumerate() {
+        line(if n == 0 { "ahead" } else { "" }, ahead);
+    }
     line("signer", &signer(report));
     line("watched", &watched(&report.watch, report.now));
+    out.push_str(&next(&report.outlook, width));
+    let unseen = report.not_looked_at();
+    if !unseen.is_empty() {
+        let text = format!("not looked at: {}", needs(unseen));
+        out.push_str(&wrap(&text, width, "", INDENT));
+    }
     out.push('\n');
     if !report.keys.is_empty() {
         let rows: Vec<_> = report.keys.iter().map(row).collect();
@@ -36,6 +48,9 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
                 None => text.to_owned(),
             }
         }));
+        if rows.iter().flatten().any(|cell| cell.starts_with("<= ") || cell.starts_with(">= ")) {
+            out.push_str("(<= at the latest, >= at least)\n");
+        }
         out.push('\n');
     }
     let same = |a: &ReportedFinding, b: &ReportedFinding| {
@@ -57,49 +72,64 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     out
 }
 
-fn policy(report: &Report) -> String {
-    let limits = report.policy.limits.map_or_else(
-        || {
-            "rotates on its own schedule; ages inform only, until --rotate-after is given"
-                .to_owned()
-        },
-        |limits| {
-            format!(
-                "rotate after {}, expire after {}, grace {}",
-                rough(limits.rotate_after()),
-                rough(limits.expire_after()),
-                rough(report.policy.grace)
-            )
-        },
-    );
-    format!("{} ({limits})", report.platform)
-}
-
-fn because(report: &Report) -> String {
-    match (report.verdict, report.decides_at) {
-        (Verdict::Unknown, _) if report.blind => "  no key set could be read".to_owned(),
-        (Verdict::Unknown, Some(at)) => format!(
-            "  nothing proves it young; decided on {} ({}) unless a rotation is seen",
-            day(at),
-            relative(at, report.now)
-        ),
-        _ if report.informs_only => "  nothing is demanded".to_owned(),
-        _ => String::new(),
+/// The platform, and what tells it.
+fn platform(report: &Report) -> String {
+    match report.platform {
+        Platform::Other => "other: nothing tells which (--profile)".to_owned(),
+        platform => platform.to_string(),
     }
 }
 
-/// Who signs, as of when: the newest token tells, for as long as it lives.
+/// Who signs, as of when: the newest token tells, for as long as it lives. And what is to be said of that key,
+/// and of those that no longer sign.
 fn signer(report: &Report) -> String {
     let Some(seen) = report.signer else {
         return "unknown: no token was seen (--token-file)".to_owned();
     };
     let name = shorten(&plain(&report.name(seen.key)));
     let when = format!("{} ({})", day(seen.as_of), relative(seen.as_of, report.now));
-    if seen.current {
-        format!("{name} as of {when}")
-    } else {
-        format!("unknown: {name} as of {when}, and no newer token was seen (--token-file)")
+    if !seen.current {
+        return format!("unknown: {name} as of {when}, and no newer token was seen (--token-file)");
     }
+    let key = report.keys.iter().find(|key| key.judged.key == seen.key);
+    let state = key.map_or_else(String::new, |key| format!(": {}", state(key)));
+    format!("{name} as of {when}{state}{}", retired(report))
+}
+
+fn state(key: &ReportedKey) -> String {
+    let judged = &key.judged;
+    match (judged.verdict, judged.trusted_by) {
+        (Verdict::Ok, Some(by)) => {
+            format!(
+                "OK, public since {}{}",
+                day(by),
+                if exact(key) { "" } else { " at the latest" }
+            )
+        }
+        (verdict, _) => format!("{verdict}, at least {} old", rough(judged.age.at_least)),
+    }
+}
+
+/// Of the keys that no longer sign, those of which nobody saw how old they are.
+fn retired(report: &Report) -> String {
+    let unknown = report
+        .keys
+        .iter()
+        .map(|key| &key.judged)
+        .filter(|judged| judged.role == Role::Verifier && judged.verdict == Verdict::Unknown);
+    let ends = unknown.clone().filter_map(|judged| judged.decides_at).max();
+    let by = ends.map_or_else(String::new, |at| format!(", to be gone by {}", day(at)));
+    match unknown.count() {
+        0 => String::new(),
+        1 => format!("; one old key of unknown age{by}"),
+        n => format!("; {n} old keys of unknown age{by}"),
+    }
+}
+
+/// Whether it is known to the day when the key was first published.
+pub(crate) fn exact(key: &ReportedKey) -> bool {
+    let judged = &key.judged;
+    judged.trusted_not_before.map(day).is_some_and(|day_| judged.trusted_by.map(day) == Some(day_))
 }
 
 /// How long and how well an issuer was watched.
@@ -126,9 +156,22 @@ pub(crate) fn watched(watch: &Watch, now: UnixTime) -> String {
     )
 }
 
+/// What is to be done next, each with its command.
+pub(crate) fn next(outlook: &Outlook, width: usize) -> String {
+    let steps = outlook.next.iter().enumerate().map(|(n, step)| {
+        let why = field(if n == 0 { "next" } else { "" }, &format!("{}:", step.why), width);
+        why + &step.command.lines(width, INDENT.len() + 1)
+    });
+    steps.collect()
+}
+
 fn row(key: &ReportedKey) -> Vec<String> {
     let judged = &key.judged;
-    let date = |moment: Option<UnixTime>| moment.map_or_else(|| "-".to_owned(), day);
+    // Every date follows from when the key was there at the latest.
+    let bound = if exact(key) { "" } else { "<= " };
+    let date = |moment: Option<UnixTime>| {
+        moment.map_or_else(|| "-".to_owned(), |at| format!("{bound}{}", day(at)))
+    };
     let least = rough(judged.age.at_least);
     let age = match judged.age.at_most {
         Some(most) if rough(most) == least => least,
@@ -145,7 +188,6 @@ fn row(key: &ReportedKey) -> Vec<String> {
     vec![
         shorten(&plain(&key.name())),
         judged.role.to_string(),
-        key.alg.as_deref().map_or_else(|| "-".to_owned(), plain),
         age,
         date(judged.trusted_by),
         date(judged.rotate_by),
@@ -153,13 +195,6 @@ fn row(key: &ReportedKey) -> Vec<String> {
         evidence,
         judged.verdict.to_string(),
     ]
-}
-
-/// As much of a kid as tells it from others at a glance; `-o json` has all of it.
-fn shorten(kid: &str) -> String {
-    let mut letters = kid.chars();
-    let short: String = letters.by_ref().take(12).collect();
-    if letters.next().is_some() { short + "…" } else { short }
 }
 
 /// What one check found: each evidence on a line, the remedy once.

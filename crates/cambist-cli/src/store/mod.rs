@@ -1,5 +1,6 @@
 //! Where the history is kept.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -22,6 +23,15 @@ pub(crate) enum StoreName {
     File(PathBuf),
     /// `cm:NAMESPACE/NAME`
     ConfigMap { namespace: String, name: String },
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::ConfigMap { namespace, name } => write!(f, "cm:{namespace}/{name}"),
+        }
+    }
 }
 
 impl FromStr for StoreName {
