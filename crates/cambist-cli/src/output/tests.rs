@@ -108,13 +108,51 @@ async fn sarif_names_rules_that_exist_and_fingerprints_that_last() {
 #[tokio::test(start_paused = true)]
 async fn junit_has_a_case_a_check_and_no_character_that_xml_lacks() {
     let xml = report("junit").await;
-    assert_eq!(xml.matches("<testcase ").count(), CheckId::ALL.len());
+    assert_eq!(xml.matches("<testcase ").count(), CheckId::ALL.len() + 1);
     let failures = xml.matches("<failure ").count();
     assert!(failures > 0 && xml.contains(&format!("failures=\"{failures}\"")), "{xml}");
     assert!(!xml.contains('\u{1b}'));
     let text =
         xml.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").replace("&quot;", "");
     assert!(!text.replace("&apos;", "").contains('&'), "every ampersand is an entity");
+}
+
+#[tokio::test(start_paused = true)]
+async fn junit_is_red_for_what_the_exit_code_says_and_skips_what_was_not_looked_at() {
+    let pod = Pod::new();
+    let ask = async |flags: &str| {
+        let outcome = pod.run(&format!("issuer check {TOKEN} {HISTORY} -o junit {flags}")).await;
+        (outcome.code, outcome.out)
+    };
+    let case = |xml: &str, id: &str| {
+        let from = xml.find(&format!("name=\"{id} ")).unwrap();
+        xml[from..].split("<testcase").next().unwrap().to_owned()
+    };
+    // UNKNOWN fails unless a flag says otherwise; an RSA key of 2048 bits changes nothing.
+    let (code, xml) = ask("--fail-on unknown").await;
+    assert!(code == 3 && case(&xml, "K003").contains("<failure"), "{xml}");
+    assert!(xml.contains("message=\"UNKNOWN: too early to tell"), "{xml}");
+    let (code, xml) = ask("--fail-on overdue").await;
+    assert!(code == 0 && !xml.contains("<failure"), "{xml}");
+    assert!(case(&xml, "K308").contains("<system-out>low: "), "{xml}");
+    let (code, xml) = ask("--fail-on overdue --fail-on-severity low").await;
+    assert!(code == 1 && case(&xml, "K308").contains("<failure type=\"low\""), "{xml}");
+    // What was not looked at did not pass.
+    assert!(
+        case(&xml, "K501").contains("<skipped message=\"not looked at: node (--node-root)\"/>")
+    );
+    assert!(case(&xml, "K202").contains("API server (--compare-api)"), "{xml}");
+    assert!(case(&xml, "K201").contains("/>") && !case(&xml, "K201").contains("skipped"), "{xml}");
+    let skipped = xml.matches("<skipped ").count();
+    assert!(skipped > 5 && xml.contains(&format!("skipped=\"{skipped}\"")), "{xml}");
+    // Without an issuer, nothing of it did.
+    let outcome = pod.run("issuer check -o junit --issuer https://gone.test/").await;
+    let (code, xml) = (outcome.code, outcome.out);
+    assert!(code == 3 && xml.contains("errors=\"1\""), "{xml}");
+    for id in ["K101", "K301", "K407"] {
+        assert!(case(&xml, id).contains("<skipped"), "{id}: {xml}");
+    }
+    assert!(xml.contains("<property name=\"watched\" value=\""), "{xml}");
 }
 
 #[tokio::test(start_paused = true)]
