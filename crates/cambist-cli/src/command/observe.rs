@@ -18,6 +18,7 @@ use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 struct Line {
     schema_version: u32,
     at: UnixTime,
+    at_utc: String,
     issuer: String,
     public: Vec<String>,
     api: Vec<String>,
@@ -123,6 +124,7 @@ impl Line {
         Self {
             schema_version: 1,
             at: look.at,
+            at_utc: look.at.to_string(),
             issuer: look.issuer.clone(),
             public: keys(Source::Public, &look.public.jwks),
             api: keys(Source::Api, &look.api.jwks),

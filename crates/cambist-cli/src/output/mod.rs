@@ -7,6 +7,7 @@ use crate::world::World;
 pub(crate) mod file;
 mod junit;
 pub(crate) mod layout;
+mod moments;
 pub(crate) mod outlook;
 mod prometheus;
 mod sarif;
@@ -27,7 +28,10 @@ pub(crate) fn render(report: &Report, format: Format, color: bool, width: usize)
 /// JSON for people and programs alike, with a newline at its end.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     // Nothing here has a map whose keys are no texts, all that could fail.
-    let text = serde_json::to_string_pretty(value);
+    let text = serde_json::to_value(value).and_then(|mut value| {
+        moments::told(&mut value);
+        serde_json::to_string_pretty(&value)
+    });
     text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
 }
 

@@ -77,6 +77,22 @@ async fn json_is_as_its_schema_says() {
     );
     assert_eq!(valid(&schema, &schema, &report), Ok(()));
     assert!(!report["facts"].as_array().unwrap().is_empty());
+    // Beside every moment there is the same for a reader.
+    fn moments(schema: &Value) {
+        let moment = |schema: &Value| schema.to_string().contains("#/$defs/moment\"");
+        let leaf = |schema: &Value| schema["properties"].is_null() && schema["items"].is_null();
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            if leaf(member) && moment(member) {
+                let beside = &schema["properties"][format!("{name}Utc")];
+                assert!(beside.to_string().contains("#/$defs/time\""), "{name}: {beside}");
+            }
+            moments(member);
+        }
+    }
+    moments(&schema);
+    schema["$defs"].as_object().unwrap().values().for_each(moments);
+    assert_eq!(report["nowUtc"], "2027-03-06T04:13:45Z");
+    assert_eq!(report["keys"][0]["trustedByUtc"], "2026-11-24T04:13:45Z");
     let mut wrong = report;
     wrong["keys"][0]["role"] = "king".into();
     assert!(valid(&schema, &schema, &wrong).is_err());
