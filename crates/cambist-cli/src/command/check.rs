@@ -4,6 +4,7 @@ use crate::case;
 use crate::cli::issuer::{Check, Format};
 use crate::output::{self, file, layout};
 use crate::report::Report;
+use crate::text::for_flags;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Check, world: &World<'_>) -> Outcome {
@@ -47,5 +48,12 @@ pub(super) fn fail(error: &case::CaseError) -> Outcome {
         }
         _ => COULD_NOT_RUN,
     };
-    Outcome::fail(code, error)
+    Outcome::fail(
+        code,
+        match error {
+            // Without a flag, the command reads that variable itself.
+            case::CaseError::Collect(CollectError::NoIssuer) => error.to_string(),
+            _ => for_flags(&error.to_string()),
+        },
+    )
 }

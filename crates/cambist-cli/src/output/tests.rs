@@ -199,6 +199,17 @@ async fn prometheus_has_moments_each_described_once_and_every_line_well_formed()
 }
 
 #[tokio::test(start_paused = true)]
+async fn prometheus_has_no_date_for_a_key_of_unknown_age() {
+    let pod = Pod::new();
+    let text = pod.run("issuer check -o prometheus").await.out;
+    assert!(
+        text.contains("status=\"UNKNOWN\"} 1") && text.contains("key_trusted_since_max"),
+        "{text}"
+    );
+    assert!(!text.contains("rotate_by") && !text.contains("expire_by"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn tables_have_colours_only_where_asked_and_never_a_server_s() {
     assert!(!report("table").await.contains('\u{1b}'));
     let coloured = report("table --color always").await;
