@@ -77,6 +77,15 @@ impl Origin {
 
     /// The limits and where they come from, for a reader.
     pub(crate) fn told(&self, policy: &Policy) -> String {
+        self.with_source(policy, |it| format!("{} ({}, {})", it.says, it.address, it.date))
+    }
+
+    /// The same without the page's address, which is long.
+    pub(crate) fn told_briefly(&self, policy: &Policy) -> String {
+        self.with_source(policy, |it| format!("{} ({})", it.says, it.date))
+    }
+
+    fn with_source(&self, policy: &Policy, source: impl Fn(Reference) -> String) -> String {
         let limits = policy.limits.map_or_else(
             || "ages are told and not judged, until --rotate-after is given".to_owned(),
             |limits| {
@@ -88,7 +97,7 @@ impl Origin {
                 )
             },
         );
-        let source = self.reference.map(|it| format!("{} ({}, {})", it.says, it.address, it.date));
+        let source = self.reference.map(source);
         match (self.kind, &self.name, source) {
             (Kind::Given, Some(name), _) => format!("{}: {limits}", plain(name)),
             (Kind::Given, None, _) => format!("{limits}; as the flags say"),
@@ -122,11 +131,11 @@ mod tests {
             text.split_whitespace().collect::<Vec<_>>().join(" ")
         };
         let k3s = told("--profile arc-k3s").await;
-        for text in
-            ["replaced after 90d, gone after 104d", "every three months", "https://", "2026-05"]
-        {
+        for text in ["replaced after 90d, gone after 104d", "every three months", "2026-05"] {
             assert!(k3s.contains(text), "{text}: {k3s}");
         }
+        let plan = pod.run("issuer plan --profile arc-k3s").await.out;
+        assert!(plan.contains("https://learn.microsoft.com/azure/azure-arc"), "{plan}");
         assert!(told("--profile kops").await.contains("so it is Azure Local's"));
         assert!(told("--profile gke").await.contains("told and not judged"));
         assert!(told("--profile eks").await.contains("every seven days"));

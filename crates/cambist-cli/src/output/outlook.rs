@@ -311,10 +311,10 @@ impl<'a> View<'a> {
         } else if again.reads_only() {
             ("look again; the history is kept by somebody else", again.check())
         } else if again.keeps() {
-            ("go on looking, once a day at least", again.observe())
+            ("go on looking, once a day at least (a CronJob, or --every 24h)", again.observe())
         } else {
             (
-                "nothing of this look is kept; keep the next ones, one a day at least",
+                "nothing of this look is kept; keep the next ones, one a day at least (a CronJob, or --every 24h)",
                 again.observe(),
             )
         };

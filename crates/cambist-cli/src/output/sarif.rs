@@ -43,6 +43,7 @@ pub(crate) fn render(report: &Report) -> Value {
             "columnKind": "unicodeCodePoints",
             "properties": {
                 "verdict": report.verdict, "issuer": report.issuer, "watch": report.watch,
+                "outlook": report.outlook, "policySource": report.policy_source, "skipped": report.skipped,
             },
         }],
     })

@@ -26,7 +26,7 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     let mut line = |name: &str, text: &str| out.push_str(&field(name, text, width));
     line("issuer", &plain(&report.issuer));
     line("platform", &platform(report));
-    line("policy", &report.policy_source.told(&report.policy));
+    line("policy", &report.policy_source.told_briefly(&report.policy));
     line("verdict", &format!("{}  {}", paint.verdict(report.verdict), report.outlook.means));
     for (n, ahead) in report.outlook.ahead.iter().enumerate() {
         line(if n == 0 { "ahead" } else { "" }, ahead);
