@@ -2,7 +2,9 @@
 //! next. On a first look, after twenty days, and while a key is being replaced.
 
 use cambist_core::clock::Clock as _;
+use clap::Parser as _;
 
+use crate::cli::Cli;
 use crate::testing::{HISTORY, Pod, TOKEN, held};
 
 /// So wide that nothing is wrapped: the length of a test's directory is its own affair.
@@ -14,6 +16,11 @@ async fn answers(pod: &Pod, arguments: &str) -> String {
     // Under a `--now` a file's time, which is of the machine's clock, says nothing.
     let now = pod.sim.clock().wall().as_secs();
     let mut out = pod.run(&format!("issuer check --now {now}{arguments}")).await.out;
+    let report = pod.json(&format!("issuer check --now {now}{arguments}")).await;
+    for step in report["outlook"]["next"].as_array().unwrap() {
+        let command = step["command"].as_str().unwrap();
+        assert!(Cli::try_parse_from(command.split(' ')).is_ok(), "{command}");
+    }
     out = out.replace(&pod.dir.path().display().to_string(), "DIR");
     for (key, name) in pod.sim.issuer().keys().iter().zip(["FIRST-KEY---", "SECOND-KEY--"]) {
         let short: String = key.kid.chars().take(12).collect();
@@ -82,4 +89,32 @@ async fn every_width_holds_everything() {
         }
         assert!(words.iter().all(|count| *count == words[0]), "{command}: {words:?}");
     }
+}
+
+/// The dates that are told are those on which it happens.
+#[tokio::test(start_paused = true)]
+async fn what_is_ahead_comes_true() {
+    let pod = Pod::new();
+    pod.days(20).await;
+    let asked = format!("issuer check {HISTORY} {TOKEN} --read-only");
+    let told = async |verdict: &str| {
+        let report = pod.json(&asked).await;
+        let at = report["decidesAt"].as_i64().unwrap();
+        let ahead = report["outlook"]["ahead"].to_string();
+        let day = report["decidesAtUtc"].as_str().unwrap().split('T').next().unwrap().to_owned();
+        assert!(ahead.contains(&format!("{verdict} from {day}")), "{report:#}");
+        let after = async |seconds: i64| {
+            let now = at + seconds;
+            pod.json(&format!("{asked} --now {now}")).await["verdict"].clone()
+        };
+        assert_eq!((after(-60).await, after(60).await), ("UNKNOWN".into(), verdict.into()));
+    };
+    told("DUE").await;
+    pod.sim.issuer().rotate(true).unwrap();
+    pod.days(2).await;
+    pod.sim.issuer().retire(1);
+    pod.days(1).await;
+    let report = pod.json(&asked).await;
+    assert_eq!(report["verdict"], "OK", "as soon as a replacement is seen and the old key is gone");
+    assert!(report["outlook"]["ahead"][0].as_str().unwrap().contains("; DUE from "), "{report:#}");
 }
