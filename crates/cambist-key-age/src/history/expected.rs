@@ -60,8 +60,9 @@ impl History {
         &self.expected
     }
 
-    /// Of each key the later announcement.
-    pub(super) fn join_expected(&mut self, other: &Self) {
+    /// Takes in what another history of the issuer announces, and nothing else of it: of each key the later
+    /// announcement.
+    pub fn take_announcements(&mut self, other: &Self) {
         for (key, said) in &other.expected {
             self.expected
                 .entry(*key)

@@ -37,7 +37,7 @@ impl History {
         }
         self.runs.extend(other.runs.iter().cloned());
         self.forgotten.join(&other.forgotten);
-        self.join_expected(other);
+        self.take_announcements(other);
         self.normalise();
         Ok(())
     }
