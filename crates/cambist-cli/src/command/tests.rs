@@ -255,7 +255,7 @@ async fn history_explain_and_diff_tell_what_is_known() {
 async fn a_config_map_keeps_the_history_whoever_else_writes() {
     let pod = Pod::new();
     let observe = "issuer observe --history cm:ops/history --token-file {dir}/tokens/token";
-    pod.api.with(|state| state.conflicts = 3);
+    pod.api.with(|state| state.conflicts = 11);
     for _ in 0..3 {
         let outcome = pod.run(observe).await;
         assert_eq!((outcome.code, outcome.err.as_str()), (0, ""), "{outcome:?}");
@@ -272,7 +272,8 @@ async fn a_config_map_keeps_the_history_whoever_else_writes() {
     assert!(contended.code == 3 && contended.out.contains("changed under each"), "{contended:?}");
     pod.api.with(|state| state.refuse = Some(http::StatusCode::FORBIDDEN));
     let refused = pod.run(observe).await;
-    assert!(refused.out.contains("allow the account get on configmaps"), "{refused:?}");
+    let role = "allow the account get and update on configmaps, resourceNames [history]";
+    assert!(refused.out.contains(role), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]
