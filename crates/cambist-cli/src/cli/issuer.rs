@@ -9,6 +9,7 @@ use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Plain;
+pub(crate) use super::history::{Expect, Merge};
 pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
@@ -78,6 +79,25 @@ pub(crate) enum IssuerCommand {
         # every API server signs with another key, and nothing that this one signed is alive\n  \
         cambist issuer gate retire old.pub --kubeconfig K --mint kube-system/cambist --history file:history.json")]
     Gate(AskGate),
+    /// Announce a key, so that its appearance alarms nobody, and that of any other does
+    ///
+    /// The history keeps it, and it ends by itself. Until then, nothing is said of this key being public
+    /// before the API server has it (K102), nor of its coming early (K113); a key that appears meanwhile and
+    /// was not announced is critical at once. Whoever may write the history may announce.
+    #[command(after_help = "Examples:\n  \
+        cambist issuer expect new.pub --until 3d --history file:history.json\n  \
+        cambist issuer expect new.pub --until 2026-12-03 --in-cluster --history cm:cambist/issuer-history\n\n  \
+        # announced again, it ends when the later one says\n  \
+        cambist issuer expect new.pub --until 1s --history file:history.json")]
+    Expect(Expect),
+    /// Merge histories of one issuer; nothing that they know is lost
+    ///
+    /// In any order, and as often as one likes, with the same result. A damaged history, one of another
+    /// issuer and one of the future are refused (exit code 3), and nothing is written then.
+    #[command(after_help = "Examples:\n  \
+        cambist issuer merge node-1.json node-2.json -o all.json\n  \
+        cambist issuer merge cm:cambist/issuer-history old.json -o cm:cambist/issuer-history --in-cluster")]
+    Merge(Merge),
     /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
     #[command(after_help = "Example:\n  cambist issuer kid /etc/kubernetes/pki/sa.pub")]
     Kid(Kid),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) mod history;
 pub(crate) mod issuer;
 pub(crate) mod rotation;
 mod value;

@@ -137,6 +137,11 @@ async fn a_damaged_history_is_told_and_a_stranger_s_refused() {
     crate::testing::write(pod.path("history.json"), "{");
     let report = pod.json(&format!("{CHECK} --read-only")).await;
     assert!(ids(&report).contains(&"K190"), "{report:#}");
+    assert!(!std::fs::exists(pod.path("history.json.damaged")).unwrap());
+    assert!(!report["problems"].to_string().contains("kept as"), "{report:#}");
+    let table = pod.run(&format!("issuer observe {HISTORY}")).await;
+    assert!(table.out.contains("history.json.damaged"), "{table:?}");
+    assert_eq!(std::fs::read_to_string(pod.path("history.json.damaged")).unwrap(), "{");
     pod.days(1).await;
     assert!(!ids(&pod.json(CHECK).await).contains(&"K190"));
     let other = pod.run(&format!("issuer check --issuer https://else.test {HISTORY}")).await;

@@ -27,6 +27,12 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
     line("signer", &signer(report));
     line("watched", &watched(&report.watch, report.now));
+    for said in &report.expected {
+        let name = shorten(&plain(&said.kid.clone().unwrap_or_else(|| said.key.to_string())));
+        let seen = if said.published { "published" } else { "not published yet" };
+        let until = relative(said.until, report.now);
+        line("expected", &format!("{name} until {} ({until}); {seen}", day(said.until)));
+    }
     out.push('\n');
     if !report.keys.is_empty() {
         let rows: Vec<_> = report.keys.iter().map(row).collect();
