@@ -71,6 +71,27 @@ async fn needs_rotation_speaks_as_step_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_rotation_calls_for_the_next_and_no_suspicion_for_any() {
+    let pod = Pod::new();
+    let ask = format!("issuer needs-rotation {TOKEN} {HISTORY}");
+    let old = pod.sim.issuer().signer();
+    // In an emergency, then looked at and asked every day.
+    pod.days(10).await;
+    pod.sim.issuer().rotate(false).unwrap();
+    for _ in 0..10 {
+        pod.days(1).await;
+        let said = pod.run(&ask).await;
+        assert_eq!(said.code, 1, "{said:?}");
+    }
+    // A retired key that is back is a suspicion, which another key does not mend.
+    pod.sim.issuer().publish(&old);
+    pod.days(2).await;
+    let report = pod.json(CHECK).await;
+    assert!(ids(&report).contains(&"K112") && report["verdict"] == "SUSPECT", "{report:#}");
+    assert_eq!(pod.run(&ask).await.code, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bundle_is_collected_here_and_judged_there() {
     let pod = Pod::new();
     let outcome = pod.run(&format!("issuer observe {TOKEN} --bundle {{dir}}/bundle.json")).await;
