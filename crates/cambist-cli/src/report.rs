@@ -48,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) signer: Option<Signer>,
     /// How long and how well the issuer was watched.
     pub(crate) watch: Watch,
+    /// The keys that are announced.
+    pub(crate) expected: Vec<Expected>,
     pub(crate) policy: Policy,
     /// Whose numbers the policy's limits are.
     pub(crate) policy_source: Origin,
@@ -77,6 +79,17 @@ pub(crate) struct ReportedKey {
     pub(crate) published: bool,
     #[serde(flatten)]
     pub(crate) judged: KeyJudgement,
+}
+
+/// A key that is announced, published or not.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Expected {
+    pub(crate) key: Thumbprint,
+    pub(crate) kid: Option<String>,
+    pub(crate) published: bool,
+    pub(crate) announced_at: UnixTime,
+    pub(crate) until: UnixTime,
 }
 
 /// A finding, and what to do about it.
@@ -132,6 +145,7 @@ impl Report {
             looks_left_out: case.looks_left_out,
             signer: *signer,
             watch: watch.clone(),
+            expected: expected(case),
             policy: case.policy.clone(),
             policy_source: case.origin.clone(),
             outlook: Outlook::of(case, &name, blind),
@@ -168,6 +182,20 @@ fn skipped(case: &Case) -> Vec<Skipped> {
         Skipped { id: *id, needs: needs.copied().collect() }
     });
     unmet.filter(|skipped| !skipped.needs.is_empty()).collect()
+}
+
+/// The announcements that are in force.
+fn expected(case: &Case) -> Vec<Expected> {
+    let names = names(case);
+    let said = case.history.expectations().iter().filter(|(_, said)| said.holds(case.now));
+    let expected = said.map(|(key, said)| Expected {
+        key: *key,
+        kid: names.get(key).cloned(),
+        published: case.known.published.contains(key),
+        announced_at: said.at,
+        until: said.until,
+    });
+    expected.collect()
 }
 
 /// The `kid` of each key, as published now or before.

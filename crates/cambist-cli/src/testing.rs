@@ -122,11 +122,16 @@ impl Pod {
 
     /// Runs a command that goes on for so long, and returns its lines as JSON.
     pub(crate) async fn lines(&self, arguments: &str, during: Duration) -> Vec<Value> {
+        let lines = self.said(arguments, during).await;
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What it says in that time.
+    pub(crate) async fn said(&self, arguments: &str, during: Duration) -> String {
         let ended = tokio::time::timeout(during, self.run(arguments)).await;
         assert!(ended.is_err(), "it ended by itself: {ended:?}");
         let lines = std::mem::take(&mut *self.lines.0.lock().unwrap());
-        let lines = String::from_utf8(lines).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        String::from_utf8(lines).unwrap()
     }
 
     /// The same, as JSON.

@@ -91,6 +91,21 @@ pub(super) const GATE: &str = r"Examples:
     --mint kube-system/cambist \
     --history file:history.json";
 
+pub(super) const EXPECT: &str = r"Examples:
+  cambist issuer expect new.pub --until 3d \
+    --history file:history.json
+  cambist issuer expect new.pub --until 2026-12-03 \
+    --in-cluster --history cm:cambist/issuer-history
+
+  # announced again, it ends when the later one says
+  cambist issuer expect new.pub --until 1s \
+    --history file:history.json";
+
+pub(super) const MERGE: &str = r"Examples:
+  cambist issuer merge node-1.json node-2.json -o all.json
+  cambist issuer merge cm:cambist/issuer-history old.json \
+    -o cm:cambist/issuer-history --in-cluster";
+
 pub(super) const KID: &str = r"Example:
   cambist issuer kid /etc/kubernetes/pki/sa.pub";
 

@@ -8,6 +8,7 @@ use cambist_core::duration;
 use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
+pub(crate) use super::history::{Expect, Merge};
 pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
@@ -48,6 +49,22 @@ pub(crate) enum IssuerCommand {
     /// Exit codes: 0 it is, 1 it is not (or not yet), 3 what would tell was not looked at, 64 usage.
     #[command(after_help = examples::GATE)]
     Gate(AskGate),
+    /// Announce a key, so that its appearance alarms nobody, and that of any other does
+    ///
+    /// The history keeps it, and it ends by itself. Until then, nothing is said of this key being public
+    /// before the API server has it (K102), nor of its coming early (K113); a key that appears meanwhile and
+    /// was not announced is critical at once. Whoever may write the history may announce.
+    #[command(after_help = examples::EXPECT)]
+    Expect(Expect),
+    /// Merge histories of one issuer; nothing that they know is lost
+    ///
+    /// In any order, and as often as one likes, with the same result. A damaged history, one of another
+    /// issuer and one of the future are refused (exit code 3), and nothing is written then.
+    #[command(
+        after_help = examples::MERGE,
+        override_usage = "cambist issuer merge <HISTORY>... -o <HISTORY>"
+    )]
+    Merge(Merge),
     /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
     #[command(after_help = examples::KID)]
     Kid(Kid),

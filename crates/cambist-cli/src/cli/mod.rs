@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod examples;
+pub(crate) mod history;
 pub(crate) mod issuer;
 pub(crate) mod rotation;
 mod value;

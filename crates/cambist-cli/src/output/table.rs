@@ -33,6 +33,12 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     }
     line("signer", &signer(report));
     line("watched", &watched(&report.watch, report.now));
+    for said in &report.expected {
+        let name = shorten(&plain(&said.kid.clone().unwrap_or_else(|| said.key.to_string())));
+        let seen = if said.published { "published" } else { "not published yet" };
+        let until = relative(said.until, report.now);
+        line("expected", &format!("{name} until {} ({until}); {seen}", day(said.until)));
+    }
     out.push_str(&next(&report.outlook, width));
     let unseen = report.not_looked_at();
     if !unseen.is_empty() {
