@@ -8,8 +8,11 @@ use cambist_core::clock::{Reading, UnixTime};
 use cambist_core::headers;
 use cambist_core::jwks::Thumbprint;
 use cambist_core::token::{Claims, ProjectedToken};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::text::for_flags;
 
 /// The version of a bundle's form.
 pub(crate) const VERSION: u32 = 1;
@@ -244,7 +247,8 @@ impl Look {
     }
 
     pub(crate) fn problem(&mut self, place: &str, detail: impl std::fmt::Display) {
-        self.problems.push(Problem { place: place.to_owned(), detail: detail.to_string() });
+        let detail = for_flags(&detail.to_string());
+        self.problems.push(Problem { place: place.to_owned(), detail });
     }
 }
 

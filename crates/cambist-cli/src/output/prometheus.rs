@@ -103,9 +103,19 @@ const MOMENTS: [(&str, &str, Moment); 5] = [
     }),
     ("key_trusted_since_max", "The key was published by this moment.", |key| key.judged.trusted_by),
     ("key_last_signed", "The newest token seen that the key signed.", |key| key.judged.last_signed),
-    ("key_rotate_by", "When the key is to be replaced, without grace.", |key| key.judged.rotate_by),
-    ("key_expire_by", "When the key is to be gone, without grace.", |key| key.judged.expire_by),
+    ("key_rotate_by", "When the key is to be replaced, without grace.", |key| {
+        key.judged.rotate_by.filter(|_| shown(key))
+    }),
+    ("key_expire_by", "When the key is to be gone, without grace.", |key| {
+        key.judged.expire_by.filter(|_| shown(key))
+    }),
 ];
+
+/// Of a key whose age nobody knows there is no date to alert on: it may have passed long ago, and moves on with
+/// each history that is begun anew. The verdict's own series tells of it.
+fn shown(key: &ReportedKey) -> bool {
+    key.judged.age_verdict != Verdict::Unknown
+}
 
 fn gauge(out: &mut String, name: &str, help: &str, samples: &[(String, i64)]) {
     if samples.is_empty() {
