@@ -239,10 +239,12 @@ impl ReplyError {
         &self.fault
     }
 
+    /// A refusal lasts only if whoever decides has said so: what is not in Entra's form may be a gateway's
+    /// or a captive portal's, and be over with it. A token proxy has no form of its own.
     fn failure(&self) -> Failure {
-        match self.status.as_u16() {
-            408 | 429 => Failure::Transient,
-            400..500 => Failure::Permanent,
+        match (self.answerer, self.status.as_u16()) {
+            (_, 408 | 429) => Failure::Transient,
+            (Answerer::TokenProxy, 400..500) => Failure::Permanent,
             _ => Failure::Transient,
         }
     }
@@ -253,7 +255,6 @@ impl ReplyError {
             (_, ReplyFault::Redirect(_), _) => Reason::RedirectRefused,
             (Authority, _, 429) => Reason::EntraThrottled,
             (Authority, _, 408 | 500..) => Reason::EntraUnavailable,
-            (Authority, _, 400..500) => Reason::EntraRefused,
             (Authority, ..) => Reason::EntraReplyUnusable,
             (TokenProxy, _, 429) => Reason::TokenProxyThrottled,
             (TokenProxy, _, 408 | 500..) => Reason::TokenProxyUnavailable,
