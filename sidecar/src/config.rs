@@ -172,6 +172,15 @@ impl Config {
         }
     }
 
+    /// What is wrong now with files that are read anew whenever they are needed.
+    pub(crate) async fn ailing_files(&self) -> Vec<ConfigFault> {
+        match &self.source {
+            SignIn::Federated(library) => library.ailing_files().await,
+            #[cfg(feature = "developer")]
+            SignIn::Developer => Vec::new(),
+        }
+    }
+
     /// The protocols that are both open and possible.
     pub fn served(&self) -> impl Iterator<Item = Protocol> {
         let secret = self.header_secret.is_some();

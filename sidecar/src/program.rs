@@ -70,7 +70,7 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
         config.warnings.push(warning);
     }
     if matches.get_flag("check-config") {
-        return check(&config);
+        return check(&config, &settings);
     }
     let files = raise_open_files();
     // Threads that stay begin here: whatever this process gives up for good, it gives up before.
@@ -80,7 +80,7 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
     };
     let code = match runtime() {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(&config, files, log.dropped()));
+            let code = runtime.block_on(serve(&config, &settings, files, log.dropped()));
             // Nothing that still runs is worth waiting for.
             runtime.shutdown_background();
             code
@@ -101,12 +101,19 @@ fn start_log(config: &Config) -> io::Result<log::Writer> {
 }
 
 /// Says what would run, after opening what can be opened without a network.
-fn check(config: &Config) -> u8 {
+fn check(config: &Config, settings: &Settings<'_>) -> u8 {
     let context = Context::new(Arc::new(SystemClock), Arc::new(Unobserved), config.jitter);
     if let Err(errors) = config.credential(context) {
-        return complain(errors, USAGE);
+        return complain(settings.locate(errors.faults().to_vec()), USAGE);
     }
-    for warning in &config.warnings {
+    let ailing = match runtime() {
+        Ok(runtime) => runtime.block_on(config.ailing_files()),
+        Err(error) => return complain(error, FAILED),
+    };
+    // What is not mounted where this is checked may be where it runs.
+    let ailing = settings.locate(ailing);
+    let ailing = ailing.faults().iter().map(|fault| format!("{}: {}", fault.name, fault.problem));
+    for warning in config.warnings.iter().cloned().chain(ailing) {
         complain(format!("warning: {warning}"), DONE);
     }
     match writeln!(io::stdout(), "{config}") {
@@ -116,7 +123,12 @@ fn check(config: &Config) -> u8 {
 }
 
 /// Serves until a signal says to end.
-async fn serve(config: &Config, files: Option<u64>, log_dropped: log::Dropped) -> u8 {
+async fn serve(
+    config: &Config,
+    settings: &Settings<'_>,
+    files: Option<u64>,
+    log_dropped: log::Dropped,
+) -> u8 {
     // Before anything is open, so that no signal is missed.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (mut terminate, mut interrupt) = match signals {
@@ -132,7 +144,7 @@ async fn serve(config: &Config, files: Option<u64>, log_dropped: log::Dropped) -
     let running = match start(config, around).await {
         Ok(running) => running,
         Err(StartError::Config(errors)) => {
-            for fault in errors.faults() {
+            for fault in settings.locate(errors.faults().to_vec()).faults() {
                 tracing::error!(setting = &*fault.name, "{}", fault.problem);
             }
             return USAGE;

@@ -104,6 +104,48 @@ async fn files_that_cannot_be_used_are_found_before_anything_runs() {
 }
 
 #[tokio::test]
+async fn one_file_for_both_that_cannot_be_used_is_one_fault_under_the_name_that_was_set() {
+    let world = World::start().await;
+    let missing = world.dir().join("missing.pem").display().to_string();
+    let by_flag = program(&world).unset("CAMBIST_CA_FILE").args(&["--ca-file", &missing]);
+    for (program, name) in [
+        (by_flag, "--ca-file: "),
+        (program(&world).set("CAMBIST_CA_FILE", &missing), "CAMBIST_CA_FILE: "),
+    ] {
+        let ended = program.arg("--check-config").run().await;
+        let said = refused(&ended);
+        assert!(said.starts_with(name) && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_read_when_they_are_needed_are_warned_of() {
+    let world = World::start().await;
+    let at = |name: &str| world.dir().join(name).display().to_string();
+    std::fs::write(at("keys.json"), "{}").unwrap();
+    std::fs::write(at("history.json"), "{").unwrap();
+    let program = program(&world).set("CAMBIST_PROTOCOLS", "app-service").arg("--check-config");
+    let sound = program.clone().run().await;
+    assert_eq!((sound.code(), sound.stderr.as_str()), (Some(0), ""), "{sound:?}");
+    let keys = format!("public,file:{},file:{}", at("keys.json"), at("no-keys.json"));
+    let ended = program
+        .args(&["--azure-federated-token-file", &at("no-token")])
+        .set("CAMBIST_KEYS", keys)
+        .set("CAMBIST_HISTORY", at("history.json"))
+        .run()
+        .await;
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    let warned: Vec<_> = ended.stderr.lines().collect();
+    let begins =
+        ["--azure-federated-token-file: ", "CAMBIST_KEYS: ", "CAMBIST_KEYS: ", "CAMBIST_HISTORY: "];
+    let files = ["no-token", "keys", "no-keys.json", "history.json"];
+    assert_eq!(warned.len(), begins.len(), "{ended:?}");
+    for ((line, begin), file) in warned.iter().zip(begins).zip(files) {
+        assert!(line.starts_with(&format!("warning: {begin}")) && line.contains(file), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_flag_goes_before_its_variable() {
     let world = World::start().await;
     let both = program(&world).set("CAMBIST_LISTEN", "nonsense").args(&["--listen", "0"]);

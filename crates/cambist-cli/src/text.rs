@@ -25,6 +25,10 @@ pub(crate) fn plain(text: &str) -> String {
 pub(crate) fn for_flags(text: &str) -> String {
     [
         (", and for a token proxy AZURE_KUBERNETES_CA_FILE", ""),
+        (
+            ", or in CAMBIST_ENTRA_CA_FILE or CAMBIST_ISSUER_CA_FILE where one of these is set in its stead",
+            "",
+        ),
         ("CAMBIST_JWKS_ANY_HOST=true", "--jwks-any-host here"),
         ("CAMBIST_CA_FILE", "--ca-file"),
         ("CAMBIST_ISSUER", "--issuer"),

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::credential::Credential;
 use crate::env::Env;
 
+mod ailing;
 mod faults;
 mod identity;
 mod reader;

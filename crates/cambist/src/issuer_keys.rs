@@ -24,7 +24,7 @@ use crate::flight::Joined;
 use crate::key_age::KeyAge;
 
 pub(crate) mod error;
-mod fetch;
+pub(crate) mod fetch;
 mod freshness;
 mod origin;
 mod pace;

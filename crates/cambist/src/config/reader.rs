@@ -12,7 +12,7 @@ use cambist_core::names::is_guid;
 use cambist_core::scope::Audience;
 use cambist_core::subject::ServiceAccount;
 use cambist_core::verify::{self, DefaultAccount};
-use cambist_key_age::{Grade, Limits};
+use cambist_key_age::{Grade, Limits, Platform};
 
 use super::{ConfigFault, KeyPlace, RENAMED, TrustConfig};
 use crate::env::Env;
@@ -219,9 +219,11 @@ impl<'a> Reader<'a> {
 
     fn key_age(&mut self) -> key_age::Settings {
         let given = ["CAMBIST_ROTATE_AFTER", "CAMBIST_EXPIRE_AFTER"].map(|name| self.env.get(name));
+        let platform =
+            self.parsed::<Platform>("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm");
         let mut limits = None;
         if given.iter().any(Option::is_some) {
-            let usual = Limits::AZURE_LOCAL;
+            let usual = platform.and_then(Platform::limits).unwrap_or(Limits::AZURE_LOCAL);
             let rotate_after = self.duration("CAMBIST_ROTATE_AFTER", usual.rotate_after());
             let expire_after =
                 self.duration("CAMBIST_EXPIRE_AFTER", usual.expire_after().max(rotate_after * 2));
@@ -232,7 +234,7 @@ impl<'a> Reader<'a> {
         let exempt = exempt.map_err(|e| self.fault("CAMBIST_KEY_AGE_EXEMPT", e.to_string()));
         let trust = self.parsed("CAMBIST_HISTORY_TRUST", "attested, asserted or assumed");
         key_age::Settings {
-            platform: self.parsed("CAMBIST_PLATFORM", "a platform such as aks-arc or kubeadm"),
+            platform,
             limits,
             exempt: exempt.unwrap_or_default(),
             history: self.env.get("CAMBIST_HISTORY").map(HistoryFile::new),

@@ -98,13 +98,19 @@ impl TrustConfig {
                 };
                 open(name, Transport::token_proxy(proxy))
             }
-            None => https("CAMBIST_ENTRA_CA_FILE", self.options(self.entra_ca_file.as_ref())),
+            None => {
+                let name = self.ca_file("CAMBIST_ENTRA_CA_FILE");
+                https(name, self.options(self.entra_ca_file.as_ref()))
+            }
         };
         match (entra, self.key_sources()) {
             (Ok(entra), Ok(sources)) => Ok(self.open_over(entra, sources, context)),
             (entra, sources) => {
                 let faults = [entra.err(), sources.err()].into_iter().flatten();
-                Err(ConfigErrors::new(faults.flat_map(|e| e.faults().to_vec()).collect()))
+                let mut faults: Vec<_> = faults.flat_map(|e| e.faults().to_vec()).collect();
+                // One file for both is one fault.
+                faults.dedup();
+                Err(ConfigErrors::new(faults))
             }
         }
     }
@@ -148,7 +154,7 @@ impl TrustConfig {
         match place {
             KeyPlace::Public => {
                 let options = self.options(self.issuer_ca_file.as_ref());
-                let transport = https("CAMBIST_ISSUER_CA_FILE", options)?;
+                let transport = https(self.ca_file("CAMBIST_ISSUER_CA_FILE"), options)?;
                 Ok(KeyOrigin::Public { transport, host: self.jwks_host })
             }
             KeyPlace::Api { server, token_file, ca_file } => {
@@ -162,6 +168,14 @@ impl TrustConfig {
                 Ok(KeyOrigin::Api { transport, server, token_file })
             }
             KeyPlace::File(path) => Ok(KeyOrigin::File(path.clone())),
+        }
+    }
+
+    /// Where a CA file was most likely named: one for both is named once.
+    fn ca_file(&self, own: &'static str) -> &'static str {
+        match (&self.entra_ca_file, &self.issuer_ca_file) {
+            (Some(entra), Some(issuer)) if entra == issuer => "CAMBIST_CA_FILE",
+            _ => own,
         }
     }
 

@@ -112,12 +112,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "CAMBIST_ROTATE_AFTER",
-        "45d; none on aks, eks and gke",
+        "45d; 90d on arc-k3s, none on aks, eks and gke",
         "How old the signing key may get before it is DUE, such as 45d",
     ),
     variable(
         "CAMBIST_EXPIRE_AFTER",
-        "90d; none on aks, eks and gke",
+        "90d; 104d on arc-k3s, none on aks, eks and gke",
         "How old a published key may get before it is OVERDUE, such as 90d",
     ),
     variable(

@@ -84,9 +84,9 @@ impl KeyOrigin {
                 key_set(transport, &format!("{server}/openid/v1/jwks"), headers).await
             }
             Self::File(path) => {
-                let body = read(path).await?;
+                let (keys, body) = key_file(path).await?;
                 Ok(Fetched {
-                    keys: Some(usable(&body)?),
+                    keys: Some(keys),
                     etag: None,
                     fresh_for: *FRESH.start(),
                     date: None,
@@ -158,10 +158,11 @@ fn usable(body: &[u8]) -> Result<KeySet, FetchError> {
     }
 }
 
-async fn read(path: &Path) -> Result<Bytes, FetchError> {
+/// The key set in a file, with its bytes.
+pub(crate) async fn key_file(path: &Path) -> Result<(KeySet, Bytes), FetchError> {
     let owned = path.to_owned();
     let read = move || files::read(&owned, MAX_JWKS_BYTES);
     let body = files::off_workers(Need::Ordinary, path, read).await.flatten();
     let body = body.map_err(|fault| FetchError::File { path: path.to_owned(), fault })?;
-    Ok(Bytes::copy_from_slice(&body))
+    Ok((usable(&body)?, Bytes::copy_from_slice(&body)))
 }

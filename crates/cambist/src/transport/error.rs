@@ -47,7 +47,7 @@ pub enum TransportFault {
     ProxyRefused,
     /// The server's certificate comes from an authority that is not trusted here.
     #[error(
-        "the server's certificate was issued by an authority that is not trusted here: a private CA, or a proxy that opens TLS; if it is meant to be, give its certificate in CAMBIST_CA_FILE"
+        "the server's certificate was issued by an authority that is not trusted here: a private CA, or a proxy that opens TLS; if it is meant to be, give its certificate in CAMBIST_CA_FILE, or in CAMBIST_ENTRA_CA_FILE or CAMBIST_ISSUER_CA_FILE where one of these is set in its stead"
     )]
     TlsUntrusted,
     /// TLS failed otherwise.
