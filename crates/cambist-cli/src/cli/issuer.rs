@@ -87,7 +87,8 @@ pub(crate) enum IssuerCommand {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Where to look")]
 pub(crate) struct Sources {
-    /// The issuer's URL, byte for byte, a trailing slash included [default: CAMBIST_ISSUER, else the token's `iss`].
+    /// The issuer's URL, byte for byte, a trailing slash included [default: CAMBIST_ISSUER, else the
+    /// first token's `iss`, else what the API server of --in-cluster or --kubeconfig says].
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
     /// A projected token: shows which key signs now.

@@ -11,6 +11,8 @@ use cambist_core::token::{Claims, ProjectedToken};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::NamedBy;
+
 /// The version of a bundle's form.
 pub(crate) const VERSION: u32 = 1;
 
@@ -22,6 +24,9 @@ pub(crate) struct Look {
     pub(crate) schema_version: u32,
     /// The issuer, byte for byte.
     pub(crate) issuer: String,
+    /// Who says that it is this one.
+    #[serde(default)]
+    pub(crate) named_by: NamedBy,
     /// When it began, by the collector's clock.
     pub(crate) at: UnixTime,
     /// What the issuer's URL leads to.
@@ -225,6 +230,7 @@ impl Look {
         Self {
             schema_version: VERSION,
             issuer: issuer.to_owned(),
+            named_by: NamedBy::default(),
             at,
             public: Endpoint::default(),
             api: Endpoint::default(),

@@ -78,6 +78,8 @@ fn manual(path: &[String]) -> Outcome {
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod issuer_tests;
+#[cfg(test)]
 mod rotation_tests;
 #[cfg(test)]
 mod tests;

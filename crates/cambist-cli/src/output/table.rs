@@ -22,7 +22,7 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     let paint = Paint(color);
     let mut out = String::new();
     let mut line = |name: &str, text: &str| _ = writeln!(out, "{name:<10}{text}");
-    line("issuer", &plain(&report.issuer));
+    line("issuer", &format!("{}  (by {})", plain(&report.issuer), plain(&report.issuer_named_by)));
     line("platform", &policy(report));
     line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
     line("signer", &signer(report));
