@@ -10,6 +10,7 @@
 //! - [`history`]: what was seen so far, as a small document that merges without coordination.
 //! - [`checks`]: the numbered checks, each a function of what was collected.
 //! - [`rotation`]: the order in which a key is replaced without an outage, and its gates.
+//! - [`series`]: what a scraper is told.
 //! - [`enforce`]: the few findings that may stop an exchange.
 //!
 //! ```
@@ -50,6 +51,7 @@ mod remedy;
 pub mod role;
 pub mod rotation;
 mod serial;
+pub mod series;
 mod text;
 pub mod verdict;
 mod words;
