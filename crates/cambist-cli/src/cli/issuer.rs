@@ -112,11 +112,12 @@ pub(crate) struct Sources {
     /// A token for the API server, instead of the mounted one's or the kubeconfig's.
     #[arg(long, value_name = "FILE")]
     pub(crate) api_token_file: Option<PathBuf>,
-    /// A control-plane node's root directory: looks at the key files' permissions and times, never
-    /// into a private key. Several nodes' keys are compared.
+    /// A control-plane node's root directory: looks at the permissions and times of the key files that
+    /// its API server's flags name, never into a private key. Several nodes' keys are compared.
     #[arg(long, value_name = "DIR")]
     pub(crate) node_root: Vec<PathBuf>,
-    /// The API server's static pod manifest [default: under --node-root, where kubeadm puts it].
+    /// Where the API server's flags are: its static pod manifest, its systemd unit (*.service), or the
+    /// config.yaml of k3s or RKE2 [default: where these are under --node-root].
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
     /// The API server's metrics, saved with `kubectl get --raw /metrics`: when it started, and how

@@ -185,12 +185,12 @@ pub(crate) struct FileSeen {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum FileKind {
-    /// kubeadm's `sa.key`: never opened.
+    /// What signs, such as kubeadm's `sa.key`: never opened.
     #[default]
     Private,
-    /// kubeadm's `sa.pub`.
+    /// What verifies, such as kubeadm's `sa.pub`.
     Public,
-    /// k3s' and RKE2's `service.key`: never opened.
+    /// k3s' and RKE2's `service.key` and `service.current.key`: never opened.
     Service,
     /// A copy of a private key that lies beside the original.
     Backup,

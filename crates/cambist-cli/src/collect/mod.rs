@@ -10,6 +10,7 @@ use crate::world::World;
 
 mod api;
 pub(crate) mod bundle;
+mod flags;
 pub(crate) mod http;
 mod issuer;
 pub(crate) mod look;
@@ -18,7 +19,9 @@ mod metrics;
 pub(crate) mod mint;
 mod node;
 pub(crate) mod public;
+mod rancher;
 pub(crate) mod tokens;
+mod unit;
 
 pub(crate) use issuer::NamedBy;
 pub(crate) use look::Look;
@@ -123,28 +126,25 @@ pub(crate) async fn collect_unless(
     Ok(look)
 }
 
-/// The control-plane nodes' files, and each one's flags. A manifest that is named belongs to the one
-/// node, if there is one, else to none of them.
+/// The control-plane nodes' flags, and the files that these name. A manifest that is named belongs to
+/// the one node, if there is one, else to none of them.
 fn nodes(sources: &Sources, look: &mut Look) {
-    let named = sources.manifest.as_deref().and_then(|path| manifest::collect(look, path));
+    let mut named = sources.manifest.as_deref().and_then(|path| manifest::collect(look, path));
     for root in &sources.node_root {
-        node::collect(look, root);
-        let flags = match &named {
-            Some(_) if sources.node_root.len() == 1 => None,
-            _ => manifest::collect_under(look, root),
+        let flags = match named.take_if(|_| sources.node_root.len() == 1) {
+            Some(flags) => Some(flags),
+            None => manifest::collect_under(look, root),
         };
+        node::collect(look, root, flags.as_ref());
         if let Some(node) = look.nodes.last_mut() {
             node.flags = flags;
         }
     }
-    match look.nodes.as_mut_slice() {
-        [node] if named.is_some() => node.flags = named,
-        _ => look.nodes.extend(named.map(|flags| NodeSeen {
-            root: flags.path.clone(),
-            files: Vec::new(),
-            flags: Some(flags),
-        })),
-    }
+    look.nodes.extend(named.map(|flags| NodeSeen {
+        root: flags.path.clone(),
+        files: Vec::new(),
+        flags: Some(flags),
+    }));
 }
 
 /// When a file's content was last changed.
