@@ -44,7 +44,7 @@ impl Rules {
 
     /// The platform that remedies are written for, before a token is seen.
     pub fn remedies_for(&self) -> Platform {
-        self.platform.unwrap_or(Platform::Kubeadm)
+        self.platform.unwrap_or(Platform::Other)
     }
 
     /// The platform, or how it will be known.

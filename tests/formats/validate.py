@@ -45,6 +45,9 @@ def as_junit(paths):
                 said, found = int(element.get(attribute)), len(list(element.iter(tag)))
                 if said != found:
                     faults.append(f"{path}: {element.tag} {attribute}={said}, but there are {found}")
+        skipped = len(list(suites[0].iter("skipped")))
+        if int(suites[0].get("skipped")) != skipped:
+            faults.append(f"{path}: skipped={suites[0].get('skipped')}, but there are {skipped}")
         names = [case.get("name") for case in suites[0].iter("testcase")]
         if not all(names) or len(set(names)) != len(names):
             faults.append(f"{path}: a test case has no name of its own")

@@ -109,10 +109,10 @@ async fn command(world: &World, what: &str, wrong_by: i64, more: &[&str]) -> End
     let now = world.running().sim().clock_of(Machine::Issuer).wall().as_secs() + wrong_by;
     let now = cambist_core::clock::UnixTime::from_secs(now).to_string();
     let env = world.env();
-    let state = format!("file:{}", world.dir().join("history.json").display());
+    let history = format!("file:{}", world.dir().join("history.json").display());
     Program::new(env!("CARGO_BIN_EXE_shim-cambist"))
         .args(&["issuer", what, "--issuer", &env["CAMBIST_ISSUER"]])
-        .args(&["--ca-file", &env["CAMBIST_CA_FILE"], "--history", &state, "--now", &now])
+        .args(&["--ca-file", &env["CAMBIST_CA_FILE"], "--history", &history, "--now", &now])
         .args(more)
         .run()
         .await

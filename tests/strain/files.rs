@@ -75,7 +75,7 @@ pub(crate) async fn swapped_in(setup: Setup) -> Found {
 /// A history as somebody keeps it, of this world's issuer.
 pub(crate) async fn kept(setup: &Setup, world: &World) -> PathBuf {
     let path = world.dir().join("history.json");
-    let state = format!("file:{}", path.display());
+    let history = format!("file:{}", path.display());
     let issuer = world.env()["CAMBIST_ISSUER"].clone();
     let ca = world.env()["CAMBIST_CA_FILE"].clone();
     let observe = setup.command().args(&[
@@ -86,7 +86,7 @@ pub(crate) async fn kept(setup: &Setup, world: &World) -> PathBuf {
         "--ca-file",
         &ca,
         "--history",
-        &state,
+        &history,
     ]);
     let ended = observe.run().await;
     assert_eq!(ended.code(), Some(0), "{ended:?}");

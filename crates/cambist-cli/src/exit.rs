@@ -37,6 +37,7 @@ mod tests {
         severity: Severity::Info,
         unknown: Unknown::Fail,
         fail_on: FailOn::Unknown,
+        fail_on_severity: None,
         _gate: None,
     };
 

@@ -16,6 +16,7 @@ use cambist::transport::Transport;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
+mod about;
 mod case;
 mod cli;
 mod collect;
@@ -62,6 +63,8 @@ pub fn main() -> ExitCode {
                     stdin: &mut io::stdin(),
                     lines: &mut io::stdout(),
                     terminal: io::stdout().is_terminal(),
+                    columns: terminal_size::terminal_size_of(io::stdout())
+                        .map(|(columns, _)| columns.0.into()),
                     mount: None,
                 };
                 command::run(cli.command, &mut world).await

@@ -4,13 +4,21 @@ use std::collections::BTreeMap;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
+use cambist_key_age::about::Need;
 use cambist_key_age::{
-    Fact, Finding, Judgement, KeyJudgement, Platform, Policy, Severity, Signer, Verdict, Watch,
+    CheckId, Fact, Finding, Judgement, KeyJudgement, Platform, Policy, Severity, Signer, Verdict,
+    Watch,
 };
 use serde::Serialize;
+use serde_json::json;
 
+use crate::about::flag;
 use crate::case::Case;
+use crate::cli::issuer::ExitArgs;
 use crate::collect::look::Problem;
+use crate::exit;
+use crate::output::outlook::Outlook;
+use crate::policy::Origin;
 
 /// The version of the report's form; `schema/issuer-check.v1.json` describes it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -42,11 +50,19 @@ pub(crate) struct Report {
     pub(crate) signer: Option<Signer>,
     /// How long and how well the issuer was watched.
     pub(crate) watch: Watch,
+    /// The keys that are announced.
+    pub(crate) expected: Vec<Expected>,
     pub(crate) policy: Policy,
+    /// Whose numbers the policy's limits are.
+    pub(crate) policy_source: Origin,
+    /// What the verdict means, what is ahead, and what is to be done next.
+    pub(crate) outlook: Outlook,
     pub(crate) keys: Vec<ReportedKey>,
     pub(crate) findings: Vec<ReportedFinding>,
     /// Every fact on the keys above.
     pub(crate) facts: Vec<Fact>,
+    /// The checks that were not made, because something was not looked at.
+    pub(crate) skipped: Vec<Skipped>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) exit_code: u8,
     /// No key set could be had.
@@ -67,6 +83,17 @@ pub(crate) struct ReportedKey {
     pub(crate) judged: KeyJudgement,
 }
 
+/// A key that is announced, published or not.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Expected {
+    pub(crate) key: Thumbprint,
+    pub(crate) kid: Option<String>,
+    pub(crate) published: bool,
+    pub(crate) announced_at: UnixTime,
+    pub(crate) until: UnixTime,
+}
+
 /// A finding, and what to do about it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +103,23 @@ pub(crate) struct ReportedFinding {
     pub(crate) title: &'static str,
     pub(crate) kid: Option<String>,
     pub(crate) remediation: String,
+    /// The exit code says so, too: the verdict that it brings about fails by the flags, or it is as severe as
+    /// they ask.
+    pub(crate) fails: bool,
+}
+
+/// A check that was not made.
+#[derive(Debug, Serialize)]
+pub(crate) struct Skipped {
+    pub(crate) id: CheckId,
+    /// What would have to be looked at.
+    #[serde(serialize_with = "lacking")]
+    pub(crate) needs: Vec<Need>,
+}
+
+fn lacking<S: serde::Serializer>(needs: &[Need], serializer: S) -> Result<S::Ok, S::Error> {
+    let needs = needs.iter().map(|need| json!({ "what": need.as_str(), "flag": flag(*need) }));
+    serializer.collect_seq(needs)
 }
 
 impl Report {
@@ -86,6 +130,8 @@ impl Report {
             verdict, decides_at, informs_only, clock_error, signer, watch, keys, ..
         } = &case.judgement;
         let findings = case.findings.iter().filter(|finding| finding.severity >= least);
+        let blind = case.public.is_none() && case.api.is_none();
+        let name = |key| names.get(&key).cloned().unwrap_or_else(|| key.to_string());
         Self {
             schema_version: SCHEMA_VERSION,
             generator: concat!("cambist ", env!("CARGO_PKG_VERSION")),
@@ -102,7 +148,10 @@ impl Report {
             looks_left_out: case.looks_left_out,
             signer: *signer,
             watch: watch.clone(),
+            expected: expected(case),
             policy: case.policy.clone(),
+            policy_source: case.origin.clone(),
+            outlook: Outlook::of(case, &name, blind),
             keys: keys.iter().map(|judged| key(case, &names, judged)).collect(),
             findings: findings
                 .map(|finding| ReportedFinding {
@@ -110,6 +159,7 @@ impl Report {
                     kid: finding.key.and_then(|key| names.get(&key).cloned()),
                     remediation: finding.remediation(case.platform),
                     finding: finding.clone(),
+                    fails: false,
                 })
                 .collect(),
             facts: case
@@ -119,11 +169,36 @@ impl Report {
                 .filter(|fact| keys.iter().any(|judged| judged.key == fact.key))
                 .cloned()
                 .collect(),
+            skipped: skipped(case),
             problems: case.look.problems.clone(),
             exit_code: 0,
-            blind: case.public.is_none() && case.api.is_none(),
+            blind,
         }
     }
+}
+
+/// The checks that found nothing because something that they need was not looked at.
+fn skipped(case: &Case) -> Vec<Skipped> {
+    let found = |id| case.findings.iter().any(|finding| finding.id == id);
+    let unmet = CheckId::ALL.iter().filter(|id| !found(**id)).map(|id| {
+        let needs = id.about().needs.iter().filter(|need| !case.met.contains(need));
+        Skipped { id: *id, needs: needs.copied().collect() }
+    });
+    unmet.filter(|skipped| !skipped.needs.is_empty()).collect()
+}
+
+/// The announcements that are in force.
+fn expected(case: &Case) -> Vec<Expected> {
+    let names = names(case);
+    let said = case.history.expectations().iter().filter(|(_, said)| said.holds(case.now));
+    let expected = said.map(|(key, said)| Expected {
+        key: *key,
+        kid: names.get(key).cloned(),
+        published: case.known.published.contains(key),
+        announced_at: said.at,
+        until: said.until,
+    });
+    expected.collect()
 }
 
 /// The `kid` of each key, as published now or before.
@@ -158,6 +233,46 @@ fn key(case: &Case, names: &BTreeMap<Thumbprint, String>, judged: &KeyJudgement)
 }
 
 impl Report {
+    /// Has the exit code, and each finding, say what the flags make of it.
+    pub(crate) fn settle(&mut self, args: &ExitArgs) {
+        let keys = &self.keys;
+        let verdict = |finding: &Finding| {
+            let key = keys.iter().find(|key| Some(key.judged.key) == finding.key);
+            match finding.id {
+                CheckId::K001 | CheckId::K002 => key.map(|key| key.judged.age_verdict),
+                CheckId::K003 => Some(Verdict::Unknown),
+                CheckId::K005 if finding.severity > Severity::Info => Some(Verdict::Suspect),
+                _ => finding.is_suspicion().then_some(Verdict::Suspect),
+            }
+        };
+        for found in &mut self.findings {
+            let fails = verdict(&found.finding).is_some_and(|it| exit::code(it, false, args) != 0);
+            let severe = args.fail_on_severity.is_some_and(|least| found.finding.severity >= least);
+            found.fails = fails || severe;
+        }
+        let severe = self.findings.iter().any(|found| found.fails);
+        self.exit_code = match exit::code(self.verdict, self.blind, args) {
+            0 if severe => args.exit_code.unwrap_or(1),
+            code => code,
+        };
+    }
+
+    /// What is not looked at, and could be.
+    pub(crate) fn not_looked_at(&self) -> Vec<Need> {
+        let mut needs: Vec<_> =
+            self.skipped.iter().flat_map(|it| it.needs.iter().copied()).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        let node = needs.contains(&Need::Node);
+        // What could not be read is told as a problem; a node's manifest comes with the node.
+        needs.retain(|need| match need {
+            Need::KeySet | Need::PublicSet | Need::Discovery | Need::SeveralNodes => false,
+            Need::Manifest => !node,
+            _ => true,
+        });
+        needs
+    }
+
     /// What a key is called, if it is one of the report's.
     pub(crate) fn name(&self, key: Thumbprint) -> String {
         let known = self.keys.iter().find(|known| known.judged.key == key);

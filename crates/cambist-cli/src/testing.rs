@@ -32,6 +32,8 @@ pub(crate) struct Pod {
     pub(crate) dir: TempDir,
     /// The certificate that the issuer shows, if its connections tell.
     pub(crate) certificate: Option<PeerCertificate>,
+    /// How wide its terminal is; `None` for a pipe.
+    pub(crate) columns: Option<usize>,
     lines: Lines,
 }
 
@@ -73,6 +75,7 @@ impl Pod {
             env,
             dir,
             certificate: None,
+            columns: None,
             lines: Lines::default(),
         }
     }
@@ -110,6 +113,7 @@ impl Pod {
             connect: &connect,
             stdin: &mut std::io::empty(),
             lines: &mut self.lines.clone(),
+            columns: self.columns,
             terminal: false,
             mount: Some(self.dir.path().join("account")),
         };
@@ -118,11 +122,16 @@ impl Pod {
 
     /// Runs a command that goes on for so long, and returns its lines as JSON.
     pub(crate) async fn lines(&self, arguments: &str, during: Duration) -> Vec<Value> {
+        let lines = self.said(arguments, during).await;
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What it says in that time.
+    pub(crate) async fn said(&self, arguments: &str, during: Duration) -> String {
         let ended = tokio::time::timeout(during, self.run(arguments)).await;
         assert!(ended.is_err(), "it ended by itself: {ended:?}");
         let lines = std::mem::take(&mut *self.lines.0.lock().unwrap());
-        let lines = String::from_utf8(lines).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        String::from_utf8(lines).unwrap()
     }
 
     /// The same, as JSON.
@@ -274,4 +283,20 @@ pub(crate) fn ids(report: &Value) -> Vec<&str> {
 
 pub(crate) fn write(path: impl AsRef<Path>, text: &str) {
     std::fs::write(path, text).unwrap();
+}
+
+/// Holds a text against a file of the repository, `path` from this crate's root. With `CAMBIST_WRITE` set,
+/// it is written instead.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it writes")]
+pub(crate) fn held(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("CAMBIST_WRITE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        return write(file, text);
+    }
+    let held = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        held == text,
+        "{path} is out of date: CAMBIST_WRITE=1 cargo test -p cambist-cli --lib writes it anew; it would be\n{text}"
+    );
 }

@@ -21,9 +21,35 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
+/// A message of the library, whose readers set variables, in the words of the command's, who give flags.
+pub(crate) fn for_flags(text: &str) -> String {
+    [
+        (", and for a token proxy AZURE_KUBERNETES_CA_FILE", ""),
+        ("CAMBIST_JWKS_ANY_HOST=true", "--jwks-any-host here"),
+        ("CAMBIST_CA_FILE", "--ca-file"),
+        ("CAMBIST_ISSUER", "--issuer"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (variable, flag)| text.replace(variable, flag))
+}
+
+/// As much of a kid as tells it from others at a glance; `-o json` has all of it.
+pub(crate) fn shorten(kid: &str) -> String {
+    let mut letters = kid.chars();
+    let short: String = letters.by_ref().take(12).collect();
+    if letters.next().is_some() { short + "…" } else { short }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_name_flags_where_the_library_s_name_variables() {
+        use cambist::transport::TransportFault;
+        let untrusted = for_flags(&TransportFault::TlsUntrusted.to_string());
+        assert!(untrusted.contains("--ca-file") && !untrusted.contains("CAMBIST_"), "{untrusted}");
+    }
 
     #[test]
     fn foreign_text_cannot_move_the_cursor() {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::About;
 use super::platform::Platform;
 use super::remedy;
 use cambist_core::jwks::Thumbprint;
@@ -164,6 +165,11 @@ impl CheckId {
     /// stop an exchange.
     pub const fn is_compromise(self) -> bool {
         matches!(self, Self::K101 | Self::K103 | Self::K303)
+    }
+
+    /// What it looks at, what shows it, and what has to be looked at for that.
+    pub const fn about(self) -> About {
+        About::of(self)
     }
 
     /// What to do about it on a platform.

@@ -19,6 +19,7 @@ use cambist_core::jwks::Thumbprint;
 
 mod compact;
 mod document;
+mod expected;
 mod forgotten;
 mod lifetime;
 mod merge;
@@ -27,6 +28,7 @@ mod timeline;
 mod watch;
 
 pub use document::{HistoryError, MAX_HISTORY_BYTES};
+pub use expected::Expectation;
 pub use lifetime::Lifetime;
 pub use merge::AnotherIssuer;
 pub use observe::{LeftOut, MAX_CLOCK_ERROR};
@@ -49,6 +51,7 @@ pub struct History {
     forgotten: Forgotten,
     kids: BTreeMap<Thumbprint, BTreeSet<String>>,
     signings: BTreeMap<Thumbprint, Signings>,
+    expected: BTreeMap<Thumbprint, Expectation>,
 }
 
 /// Observations of one key set by one observer, with none of another between them.
@@ -192,6 +195,7 @@ impl History {
             forgotten: Forgotten::default(),
             kids: BTreeMap::new(),
             signings: BTreeMap::new(),
+            expected: BTreeMap::new(),
         }
     }
 

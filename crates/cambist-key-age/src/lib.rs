@@ -9,6 +9,7 @@
 //! - [`judge()`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
 //! - [`history`]: what was seen so far, as a small document that merges without coordination.
 //! - [`checks`]: the numbered checks, each a function of what was collected.
+//! - [`about`]: what each check looks at and what shows it, for a page and for `explain`.
 //! - [`rotation`]: the order in which a key is replaced without an outage, and its gates.
 //! - [`series`]: what a scraper is told.
 //! - [`enforce`]: the few findings that may stop an exchange.
@@ -36,6 +37,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod about;
 pub mod checks;
 pub mod enforce;
 pub mod evidence;

@@ -29,19 +29,21 @@ pub enum Platform {
     Gke,
     /// Red Hat OpenShift.
     Openshift,
-    /// kubeadm, or any other cluster whose owner runs its API server.
+    /// kubeadm.
     Kubeadm,
     /// kOps.
     Kops,
     /// Gardener.
     Gardener,
+    /// Anything else, and what nothing tells: taken to be a cluster whose owner runs its API server.
+    Other,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Platform {
     /// Every platform.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Aks,
         Self::AksArc,
         Self::AksEdge,
@@ -52,6 +54,7 @@ impl Platform {
         Self::Kubeadm,
         Self::Kops,
         Self::Gardener,
+        Self::Other,
     ];
 
     /// The word it is configured by.
@@ -67,12 +70,13 @@ impl Platform {
             Self::Kubeadm => "kubeadm",
             Self::Kops => "kops",
             Self::Gardener => "gardener",
+            Self::Other => "other",
         }
     }
 
-    /// The platform an issuer's URL gives away; anything else is taken to run its own API server.
+    /// The platform an issuer's URL gives away, else [`Platform::Other`].
     ///
-    /// AKS Edge, OpenShift and kOps cannot be told by their issuer; they have to be named.
+    /// AKS Edge, OpenShift, kubeadm and kOps cannot be told by their issuer; they have to be named.
     ///
     /// ```
     /// use cambist_core::issuer::IssuerUrl;
@@ -102,7 +106,7 @@ impl Platform {
         } else if path.contains("/shoots/") && path.ends_with("/issuer") {
             Self::Gardener
         } else {
-            Self::Kubeadm
+            Self::Other
         }
     }
 
@@ -111,8 +115,38 @@ impl Platform {
     pub const fn limits(self) -> Option<Limits> {
         match self {
             Self::Aks | Self::Eks | Self::Gke => None,
+            Self::ArcK3s => Some(Limits::ARC_K3S),
             _ => Some(Limits::AZURE_LOCAL),
         }
+    }
+
+    /// Who says so, where and when: what stands behind [`limits`](Self::limits), or behind there being
+    /// none. `None` if nobody published a number.
+    pub const fn reference(self) -> Option<Reference> {
+        Some(match self {
+            Self::Aks => Reference {
+                says: "AKS rotates by itself, about every three months, and keeps the old key for 24 hours",
+                address: "https://azure.github.io/azure-workload-identity/docs/topics/self-managed-clusters/service-account-key-rotation.html",
+                date: "2026-11",
+            },
+            Self::AksArc => Reference::AZURE_LOCAL,
+            Self::AksEdge => Reference {
+                says: "the key manager of AKS Edge rotates every 45 days, and a key is valid for 90",
+                address: "https://learn.microsoft.com/azure/aks/aksarc/aks-edge-howto-key-manager",
+                date: "2025-02",
+            },
+            Self::ArcK3s => Reference {
+                says: "Microsoft asks to rotate at least once every three months",
+                address: "https://learn.microsoft.com/azure/azure-arc/kubernetes/workload-identity",
+                date: "2026-05",
+            },
+            Self::Eks => Reference {
+                says: "Amazon rotates every seven days",
+                address: "https://docs.aws.amazon.com/eks/latest/userguide/irsa-fetch-keys.html",
+                date: "2026-11",
+            },
+            _ => return None,
+        })
     }
 
     /// How often the platform itself rotates, where it does and says so.
@@ -131,6 +165,26 @@ impl Platform {
     }
 }
 
+/// Where a number comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reference {
+    /// What is said there, in our words.
+    pub says: &'static str,
+    /// The page.
+    pub address: &'static str,
+    /// The year and month of the page, or in which it was read if it has none.
+    pub date: &'static str,
+}
+
+impl Reference {
+    /// Azure Local's, which is taken where a platform publishes no number, too.
+    pub const AZURE_LOCAL: Self = Self {
+        says: "AKS on Azure Local rotates every 45 days by itself, and its keys expire after 90",
+        address: "https://learn.microsoft.com/azure/azure-arc/kubernetes/conceptual-secure-your-workloads",
+        date: "2025-06",
+    };
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -140,7 +194,7 @@ impl fmt::Display for Platform {
 /// A word that names no platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no platform is called {0}; there are aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops and gardener"
+    "no platform is called {0}; there are aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener and other"
 )]
 pub struct PlatformError(Foreign);
 
@@ -170,13 +224,30 @@ mod tests {
                 Platform::Gke,
             ),
             ("https://discovery.example/projects/p/shoots/u/issuer", Platform::Gardener),
-            ("https://arck8s.blob.core.windows.net/oidc/", Platform::Kubeadm),
-            ("https://evil-oic.prod-aks.azure.com.example/t/u/", Platform::Kubeadm),
-            ("https://eviloic.prod-aks.azure.com/t/u/", Platform::Kubeadm),
-            ("https://oidc.eks.evil.example/amazonaws.com", Platform::Kubeadm),
+            ("https://arck8s.blob.core.windows.net/oidc/", Platform::Other),
+            ("https://evil-oic.prod-aks.azure.com.example/t/u/", Platform::Other),
+            ("https://eviloic.prod-aks.azure.com/t/u/", Platform::Other),
+            ("https://oidc.eks.evil.example/amazonaws.com", Platform::Other),
         ] {
             assert_eq!(Platform::detect(&IssuerUrl::parse(issuer).unwrap()), platform, "{issuer}");
         }
+    }
+
+    #[test]
+    fn numbers_have_a_source_and_a_date() {
+        for platform in Platform::ALL {
+            let Some(reference) = platform.reference() else {
+                // What has no number of its own goes by Azure Local's, or informs only.
+                assert!(platform.limits().is_none_or(|limits| limits == Limits::AZURE_LOCAL));
+                continue;
+            };
+            assert!(reference.address.starts_with("https://"), "{platform}");
+            let (year, month) = reference.date.split_once('-').unwrap();
+            assert!((2024..2100).contains(&year.parse().unwrap()), "{platform}");
+            assert!((1..=12).contains(&month.parse().unwrap()), "{platform}");
+        }
+        let k3s = Platform::ArcK3s.limits().unwrap();
+        assert_eq!((k3s.rotate_after(), k3s.expire_after()), (DAY * 90, DAY * 104));
     }
 
     #[test]

@@ -76,6 +76,10 @@ impl Limits {
     pub const AZURE_LOCAL: Self =
         Self { rotate_after: DAY.saturating_mul(45), expire_after: DAY.saturating_mul(90) };
 
+    /// 90 days, Microsoft's number for k3s connected through Azure Arc, and a fortnight for the old key to go.
+    pub const ARC_K3S: Self =
+        Self { rotate_after: DAY.saturating_mul(90), expire_after: DAY.saturating_mul(104) };
+
     /// Limits: a signing key is replaced after `rotate_after`, and no key is published beyond
     /// `expire_after`.
     ///

@@ -37,7 +37,7 @@ fn general(id: CheckId) -> &'static str {
     use CheckId::*;
     match id {
         K003 => {
-            "Keep observing (`cambist issuer observe`, daily at least) or add evidence that proves more at once: --compare-api, --node-root, a token file. It decides itself on the date given."
+            "Keep looking, once a day at least, and keep what is seen (`cambist issuer observe --history`): a key is shown to be young only by having been seen to appear. A token, the API server or a node can show it to be older, never younger. Waiting decides it on the date given, a rotation that is seen decides it at once."
         }
         K004 => {
             "Nothing to do if the cluster is young. Otherwise the key was never rotated while somebody looked: plan a rotation."
@@ -136,7 +136,7 @@ fn rotate(platform: Platform) -> &'static str {
         Platform::Gke => {
             "Nothing to do yourself: Google rotates. With control plane authority, rotate the Cloud KMS key version."
         }
-        Platform::Kubeadm => {
+        Platform::Kubeadm | Platform::Other => {
             "Make a new pair; add new.pub as a further --service-account-key-file on every API server, and go on signing with the old key; publish old and new (azwi jwks --public-keys old.pub --public-keys new.pub); wait a day; switch the signing key on every API server and the controller manager; wait for the longest token life; publish the new key alone, and then remove the old file (`cambist issuer plan` has the dates)."
         }
     }
@@ -155,7 +155,7 @@ fn retire(platform: Platform) -> &'static str {
         Platform::ArcK3s => {
             "Stage service.key with the current key alone, certificate rotate-ca, restart."
         }
-        Platform::AksEdge | Platform::Kubeadm => {
+        Platform::AksEdge | Platform::Kubeadm | Platform::Other => {
             "Remove the old public key from --service-account-key-file and from the published set."
         }
     }
@@ -185,7 +185,7 @@ mod tests {
             let text = rotate(platform);
             let place = |part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
             let (first, then) = match platform {
-                Platform::Kubeadm => {
+                Platform::Kubeadm | Platform::Other => {
                     ("further --service-account-key-file", "switch the signing key")
                 }
                 _ => ("the OLD key, which goes on", "new key first"),

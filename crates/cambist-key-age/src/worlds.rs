@@ -322,7 +322,7 @@ fn check(world: &mut World, history: &History, at: i64, tally: &mut Tally) {
         let back = world.keys.iter().any(|life| life.back.is_some());
         let returned = checks::returned_keys(history, Source::Public);
         assert!(back || returned.is_empty(), "{returned:?} of {:#?}", history.runs());
-        let foreign = checks::foreign_keys(history, &policy);
+        let foreign = checks::foreign_keys(history, &policy, moment(at));
         let sure = foreign.iter().any(Finding::is_suspicion);
         assert!(back || !sure, "{foreign:?} of {:#?} {:#?}", history.runs(), world.keys);
     }

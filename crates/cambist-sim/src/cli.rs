@@ -74,7 +74,8 @@ struct Up {
     /// The client id is that of a user-assigned managed identity of this resource id.
     #[arg(long, value_name = "RESOURCE-ID")]
     managed_identity: Option<String>,
-    /// Rotate the issuer's key so often, such as 5m, with overlap [default: never].
+    /// Rotate the issuer's key so often, such as 5m, with overlap [default: never]. Entra refuses each new
+    /// one until it reads the documents anew: see --entra-keeps.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rotate_every: Option<Duration>,
     /// What the app registration trusts, as issuer=...,subject=...,audience=...; parts left out are

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it tries in that time.
 const TRIES: u32 = 200;
 
-/// A history in a file. Beside it live `FILE.bak`, the generation before, and `FILE.lock`.
+/// A history in a file. Beside it live `FILE.bak`, the generation before, `FILE.lock`, and once one was
+/// found damaged, `FILE.damaged`.
 ///
 /// Reading needs no lock and no right to write, so a read-only mount will do.
 #[derive(Clone, Debug)]
@@ -80,15 +81,19 @@ pub enum HistoryFileError {
         /// Why not.
         fault: FileFault,
     },
-    /// Neither the file nor its backup is whole.
+    /// It is not whole, and there is no whole backup. Both are left as they are.
     #[error(
-        "the history {} cannot be used: {source}; nor can its backup. Move both away to start a new one: ages are then UNKNOWN until enough was seen", .path.display()
+        "the history {} {}; it was left as it is. {} away to start a new one: ages are then UNKNOWN until enough was seen", .path.display(), unusable(.source, *.file, .backup.as_deref()), if *.file && .backup.is_some() { "Move both" } else { "Move it" }
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it; with its backup, if it is gone itself.
         source: HistoryError,
+        /// Whether the file itself is there.
+        file: bool,
+        /// The backup, if there is one; it is damaged, too.
+        backup: Option<PathBuf>,
     },
     /// Another process writes and does not come to an end.
     #[error(
@@ -103,6 +108,20 @@ pub enum HistoryFileError {
     /// What is to be written is no acceptable history any more.
     #[error("the history cannot be written: {0}")]
     Encode(#[from] HistoryError),
+}
+
+/// Says what there is, and no more.
+fn unusable(source: &HistoryError, file: bool, backup: Option<&Path>) -> String {
+    match (file, backup) {
+        (true, None) => format!("cannot be used: {source}; it has no backup"),
+        (true, Some(backup)) => {
+            format!("cannot be used: {source}; nor can its backup {}", backup.display())
+        }
+        (false, backup) => {
+            let backup = backup.unwrap_or(Path::new("")).display();
+            format!("is gone, and its backup {backup} cannot be used: {source}")
+        }
+    }
 }
 
 impl fmt::Display for Damage {
@@ -144,9 +163,9 @@ impl HistoryFile {
                 Stored { history, damage: Some(Damage::Torn(torn.to_string())) }
             }
             (None, Some(Ok(history))) => Stored { history, damage: Some(Damage::Missing) },
-            (Some(Err(source)), None | Some(Err(_))) | (None, Some(Err(source))) => {
-                return Err(HistoryFileError::Damaged { path: self.path.clone(), source });
-            }
+            (Some(Err(source)), None) => return Err(self.damaged(source, true, false)),
+            (Some(Err(source)), Some(Err(_))) => return Err(self.damaged(source, true, true)),
+            (None, Some(Err(source))) => return Err(self.damaged(source, false, true)),
         };
         Ok(Some(stored))
     }
@@ -163,6 +182,17 @@ impl HistoryFile {
         let file = self.clone();
         let read = files::off_workers(Need::Ordinary, &self.path, move || file.read()).await;
         read.map_err(|fault| self.unreadable(fault)).flatten()
+    }
+
+    fn damaged(&self, source: HistoryError, file: bool, backup: bool) -> HistoryFileError {
+        let backup = backup.then(|| self.beside(".bak"));
+        HistoryFileError::Damaged { path: self.path.clone(), source, file, backup }
+    }
+
+    /// Where [`update`](Self::update) keeps a damaged file's bytes when it writes what it made of the
+    /// backup in its place: `FILE.damaged`.
+    pub fn set_aside(&self) -> PathBuf {
+        self.beside(".damaged")
     }
 
     fn unreadable(&self, fault: FileFault) -> HistoryFileError {
@@ -210,11 +240,13 @@ impl HistoryFile {
             file.sync_all()
         })();
         written.map_err(|source| failed(&next, "write the next generation", source))?;
-        // A damaged file must not take the place of a whole backup.
-        if matches!(self.load(&self.path)?, Some(Ok(_))) {
-            let kept = keep(&self.path, &self.beside(".bak"));
-            kept.map_err(|source| failed(&self.path, "keep it as the backup", source))?;
-        }
+        // A damaged file must not take the place of a whole backup, and is kept for whoever looks into it.
+        let kept = match self.load(&self.path)? {
+            Some(Ok(_)) => keep(&self.path, &self.beside(".bak")),
+            Some(Err(_)) => keep(&self.path, &self.set_aside()),
+            None => Ok(()),
+        };
+        kept.map_err(|source| failed(&self.path, "keep what it holds now", source))?;
         let moved = std::fs::rename(&next, &self.path).and_then(|()| sync_dir(&self.path));
         moved.map_err(|source| failed(&self.path, "put the next generation in place", source))
     }

@@ -58,7 +58,7 @@ impl Settings {
     /// The platform of an issuer: the named one, or what the issuer's URL gives away.
     pub fn platform_of(&self, issuer: &str) -> Platform {
         let detected =
-            || IssuerUrl::parse(issuer).map_or(Platform::Kubeadm, |i| Platform::detect(&i));
+            || IssuerUrl::parse(issuer).map_or(Platform::Other, |i| Platform::detect(&i));
         self.platform.unwrap_or_else(detected)
     }
 

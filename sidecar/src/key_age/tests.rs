@@ -11,7 +11,7 @@ fn rules(extra: &[(&str, &str)]) -> Rules {
 #[test]
 fn the_policy_is_told_in_words() {
     let text = rules(&[]).to_string();
-    for words in ["audit", "replaced after 45d, gone after 90d", "3d of grace", "kubeadm"] {
+    for words in ["audit", "replaced after 45d, gone after 90d", "3d of grace", "other"] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
     assert!(text.contains("key history       none") && text.contains("keys exempt      none"));

@@ -308,7 +308,7 @@ async fn entra(
     let sim = Program::new(stage.program("cambist-sim"))
         .args(&["up", "--dir"])
         .arg(dir.display().to_string())
-        // How long it goes on with old keys is rehearsed where time can be moved.
+        // That it goes on with old keys for longer is tried where time can be moved.
         .args(&["--entra-keeps", "1s"])
         .args(&["--federated-credential", &format!("issuer={issuer}"), "--ca-file"])
         .arg(ca_file.display().to_string())

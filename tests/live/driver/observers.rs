@@ -49,8 +49,8 @@ async fn sequence(cluster: &Cluster, name: &str) -> u64 {
 }
 
 async fn observe(engineer: &Engineer<'_>, name: &str) -> Ended {
-    let state = format!("cm:cambist/{name}");
-    engineer.command("observe").args(&["--history", &state, "-o", "ndjson"]).run().await
+    let history = format!("cm:cambist/{name}");
+    engineer.command("observe").args(&["--history", &history, "-o", "ndjson"]).run().await
 }
 
 /// `get` and `update` by name suffice.

@@ -134,13 +134,13 @@ fn pod(name: &str, kubelet: Arc<Kubelet>, cluster: &Cluster) -> Load {
 /// One look with a history; what it says, for the figure. It must never cry wolf.
 async fn look(stage: &Stage, cluster: &Cluster, step: &str) -> String {
     let engineer = Engineer::of(stage, cluster, "cambist/stranger").await;
-    let state = format!("file:{}", cluster.dir().join("history.json").display());
+    let history = format!("file:{}", cluster.dir().join("history.json").display());
     let token_file = cluster.dir().join("pod-often/token").display().to_string();
     let check = engineer.command("check").args(&[
         "--token-file",
         &token_file,
         "--history",
-        &state,
+        &history,
         "-o",
         "json",
     ]);

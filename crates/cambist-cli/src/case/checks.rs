@@ -41,7 +41,7 @@ fn history(case: &Case, before: Option<&History>) -> Vec<Finding> {
     out.extend(checks::never_rotated(history, source));
     // The look itself ends every pause: how long was it before that?
     out.extend(checks::pauses(before.unwrap_or(history), source, policy, now));
-    out.extend(checks::foreign_keys(history, policy));
+    out.extend(checks::foreign_keys(history, policy, now));
     out.extend(checks::returned_keys(history, source));
     let cadence = case.platform.cadence();
     out.extend(checks::unplanned_rotation(history, source, cadence, policy, now));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cambist_core::clock::{Clock, Reading, UnixTime};
 use cambist_core::headers;
 use cambist_core::jwks::Thumbprint;
+use cambist_key_age::about::Need;
 use cambist_key_age::history::LeftOut;
 use cambist_key_age::{
     Fact, Finding, Grade, History, Judgement, Known, Platform, Policy, PublishedSet, Sighting,
@@ -15,14 +16,17 @@ use cambist_key_age::{
 use crate::cli::issuer::{Kept, PolicyArgs, Sources};
 use crate::collect::look::Reply;
 use crate::collect::{self, CollectError, Look};
-use crate::policy;
+use crate::policy::{self, Origin};
 use crate::world::World;
 
+mod again;
 mod checks;
 mod evidence;
+mod needs;
 mod past;
 
-pub(crate) use past::{Past, store};
+pub(crate) use again::Again;
+pub(crate) use past::{Past, SLACK, store, store_named};
 
 /// Further from the look than this, a server's clock is not compared under `--now`: the moment was
 /// made up to see what would be said then.
@@ -35,6 +39,8 @@ pub(crate) struct Case {
     pub(crate) now: UnixTime,
     pub(crate) platform: Platform,
     pub(crate) policy: Policy,
+    /// Whose the policy's numbers are.
+    pub(crate) origin: Origin,
     /// The key set that relying parties read, if it could be had.
     pub(crate) public: Option<PublishedSet>,
     /// The API server's.
@@ -53,6 +59,10 @@ pub(crate) struct Case {
     pub(crate) clocks_compared: bool,
     /// How many key sets were read by a clock too wrong to record that.
     pub(crate) looks_left_out: usize,
+    /// What was looked at.
+    pub(crate) met: BTreeSet<Need>,
+    /// How to look once more.
+    pub(crate) again: Again,
 }
 
 /// Why there is no case.
@@ -62,7 +72,7 @@ pub(crate) enum CaseError {
     Collect(#[from] CollectError),
     #[error(transparent)]
     Policy(#[from] cambist_key_age::policy::LimitsError),
-    #[error("the state: {0}")]
+    #[error("the history: {0}")]
     Access(#[from] crate::kubernetes::AccessError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
@@ -78,7 +88,8 @@ pub(crate) async fn open(
     let clock = world.clock(sources.now);
     let look = collect::collect(sources, world, &*clock).await?;
     let past = Past::open(kept, sources, world, &look, &*clock).await?;
-    judged(sources, args, look, past, &*clock)
+    let again = Again::of(sources, kept, args, &look.issuer);
+    judged(sources, args, look, past, again, &*clock)
 }
 
 fn judged(
@@ -86,6 +97,7 @@ fn judged(
     args: &PolicyArgs,
     mut look: Look,
     past: Past,
+    again: Again,
     clock: &dyn Clock,
 ) -> Result<Case, CaseError> {
     let now = clock.wall();
@@ -129,6 +141,7 @@ fn judged(
         now,
         platform,
         policy,
+        origin: Origin::of(args, platform),
         public,
         api,
         history,
@@ -139,8 +152,11 @@ fn judged(
         signer_refresh: args.signer_refresh,
         clocks_compared: clock_error.is_some(),
         looks_left_out: left_out.len(),
+        met: BTreeSet::new(),
+        again,
         look,
     };
+    case.met = needs::met(&case, past.before.as_ref());
     findings.extend(checks::all(&case, past.before.as_ref()));
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.id, finding.key));
     findings.dedup();

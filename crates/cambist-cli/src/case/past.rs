@@ -14,7 +14,7 @@ use crate::store::{ConfigMapError, Store, StoreError, StoreName};
 use crate::world::World;
 
 /// How far clocks of observers may differ before a history is called one of the future.
-const SLACK: Duration = Duration::from_secs(15 * 60);
+pub(crate) const SLACK: Duration = Duration::from_secs(15 * 60);
 
 /// What was known before this look.
 #[derive(Debug)]
@@ -37,11 +37,19 @@ pub(crate) fn store(
     sources: &Sources,
     world: &World<'_>,
 ) -> Result<Option<Store>, crate::kubernetes::AccessError> {
-    Ok(match kept.history.clone() {
-        None => None,
-        Some(StoreName::File(path)) => Some(Store::file(path)),
-        Some(StoreName::ConfigMap { namespace, name }) => {
-            Some(Store::config_map(collect::api_server(sources, world)?, namespace, name))
+    kept.history.as_ref().map(|name| store_named(name, sources, world)).transpose()
+}
+
+/// The store of that name.
+pub(crate) fn store_named(
+    name: &StoreName,
+    sources: &Sources,
+    world: &World<'_>,
+) -> Result<Store, crate::kubernetes::AccessError> {
+    Ok(match name.clone() {
+        StoreName::File(path) => Store::file(path),
+        StoreName::ConfigMap { namespace, name } => {
+            Store::config_map(collect::api_server(sources, world)?, namespace, name)
         }
     })
 }
@@ -100,7 +108,12 @@ impl Past {
         }
         let added = store.add(&look.issuer, |history| _ = remember(history, look)).await;
         past.recorded = added.is_ok() && left_out.is_empty();
-        past.problems.extend(added.err().map(|error| error.to_string()));
+        past.problems.extend(match added {
+            Ok(kept) => kept.map(|kept| {
+                format!("the damaged file was replaced; its bytes are kept as {}", kept.display())
+            }),
+            Err(error) => Some(error.to_string()),
+        });
         Ok(past)
     }
 

@@ -11,7 +11,7 @@ use cambist_sim::keys::KeySource;
 use serde_json::{Value, json};
 
 use crate::collect::Look;
-use crate::testing::{Pod, ids, write};
+use crate::testing::{HISTORY, Pod, ids, write};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const CHECK: &str = "issuer check --token-file {dir}/tokens/token";
@@ -62,11 +62,10 @@ async fn a_jwk_s_own_date_is_a_fact_and_gives_way_to_what_was_seen() {
     let report = pod.json("issuer check").await;
     assert_eq!(report["verdict"], "DUE", "{report:#}");
     let liar = Pod::new();
-    let state = "--history file:{dir}/history.json";
     publish(&liar, json!({ "iat": now.as_secs() + 20 * 24 * 3600, "x5c": null }));
-    liar.run(&format!("issuer observe {state}")).await;
+    liar.run(&format!("issuer observe {HISTORY}")).await;
     liar.sim.clock().advance(30 * DAY);
-    let report = liar.json(&format!("issuer check {state}")).await;
+    let report = liar.json(&format!("issuer check {HISTORY}")).await;
     let findings = report["findings"].as_array().unwrap();
     let told = findings.iter().find(|finding| finding["id"] == "K005").unwrap();
     assert_eq!(told["severity"], "info", "{report:#}");
@@ -195,7 +194,7 @@ async fn the_trust_in_a_history_can_be_lowered_until_it_proves_no_youth() {
     pod.days(2).await;
     pod.sim.issuer().rotate(false).unwrap();
     pod.days(4).await;
-    let check = format!("{CHECK} --history file:{{dir}}/history.json");
+    let check = format!("{CHECK} {HISTORY}");
     assert_eq!(pod.json(&check).await["verdict"], "OK");
     let doubted = pod.json(&format!("{check} --history-trust asserted")).await;
     assert_eq!(doubted["verdict"], "UNKNOWN", "{doubted:#}");
@@ -205,7 +204,7 @@ async fn the_trust_in_a_history_can_be_lowered_until_it_proves_no_youth() {
 async fn a_history_of_the_future_is_not_believed_and_not_written_to() {
     let pod = Pod::new();
     pod.days(3).await;
-    let check = format!("{CHECK} --history file:{{dir}}/history.json --now 2026-11-24");
+    let check = format!("{CHECK} {HISTORY} --now 2026-11-24");
     let before = std::fs::read(pod.path("history.json")).unwrap();
     let report = pod.json(&check).await;
     assert!(ids(&report).contains(&"K190"), "{report:#}");

@@ -8,10 +8,11 @@ use cambist_core::duration;
 use cambist_key_age::{AgeBasis, Grade, Severity};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Plain;
+pub(crate) use super::history::{Expect, Merge};
 pub(crate) use super::rotation::{AskGate, Plan};
 pub(crate) use super::value::{Profile, Within};
 use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
+use super::{Plain, examples};
 use crate::store::StoreName;
 use crate::time::moment;
 
@@ -20,66 +21,52 @@ pub(crate) enum IssuerCommand {
     /// Judge the age and the health of an issuer's keys
     ///
     /// Exit codes: 0 OK, 1 DUE, 2 OVERDUE or SUSPECT, 3 UNKNOWN or could not run, 64 usage.
-    #[command(after_help = "Examples:\n  \
-        # one look from anywhere; UNKNOWN unless something proves more\n  \
-        cambist issuer check --issuer https://eastus.oic.prod-arc.azure.com/TENANT/CLUSTER/\n\n  \
-        # with the pod's token and a history that grows with each run\n  \
-        cambist issuer check --token-file $AZURE_FEDERATED_TOKEN_FILE --history file:/var/lib/cambist/history.json\n\n  \
-        # in a pipeline: fail on what is proven to be wrong only\n  \
-        cambist issuer check --issuer URL --fail-on overdue -o sarif --output-file issuer.sarif\n\n  \
-        # collected on an air-gapped node with `issuer observe --bundle`, judged here\n  \
-        cambist issuer check --offline bundle.json --history file:history.json\n\n  \
-        # the same from each control-plane node: do they hold the same keys?\n  \
-        cambist issuer check --offline cp-1.json --offline cp-2.json --offline cp-3.json")]
+    #[command(after_help = examples::CHECK)]
     Check(Check),
     /// Look once, or every so often, and keep what was seen
-    #[command(after_help = "Examples:\n  \
-        # a CronJob that keeps a cluster's history in a ConfigMap\n  \
-        cambist issuer observe --in-cluster --compare-api --history cm:cambist/issuer-history\n\n  \
-        # a loop; each look is one line of JSON\n  \
-        cambist issuer observe --issuer URL --history file:history.json --every 1h -o ndjson\n\n  \
-        # an edge node without a way out: carry the bundle to where it is judged\n  \
-        cambist issuer observe --token-file T --node-root /host --bundle bundle.json")]
+    #[command(after_help = examples::OBSERVE)]
     Observe(Observe),
     /// Show what the history holds
-    #[command(after_help = "Example:\n  cambist issuer history --history file:history.json")]
+    #[command(after_help = examples::HISTORY)]
     History(ShowHistory),
-    /// Tell all that is known of one key, and why it is judged as it is
-    #[command(after_help = "Example:\n  \
-        cambist issuer explain OAjVVaejWFc0Yt9ykr0_8lMMuRNs67OXTWHsN02Pkyw --issuer URL --history file:history.json")]
+    /// Tell all that is known of one key, and why it is judged as it is; or what a check is about
+    #[command(after_help = examples::EXPLAIN)]
     Explain(Explain),
     /// Compare the published key set with the API server's, or with the last one seen
-    #[command(after_help = "Examples:\n  \
-        cambist issuer diff --issuer URL --compare-api --in-cluster\n  \
-        cambist issuer diff --issuer URL --history file:history.json\n\n\
-        Exit codes: 0 the same, 1 different, 3 could not run.")]
+    #[command(after_help = examples::DIFF)]
     Diff(Diff),
     /// Say by exit code whether the signing key needs rotation
     ///
     /// Exit codes, as those of `step certificate needs-renewal`: 0 it does, 1 it does not (or nothing
     /// proves that it does), 2 nothing to judge was given, 255 another error.
-    #[command(after_help = "Examples:\n  \
-        cambist issuer needs-rotation --issuer URL --history file:history.json && ./rotate.sh\n  \
-        cambist issuer needs-rotation --issuer URL --history file:history.json --within 75%")]
+    #[command(after_help = examples::NEEDS_ROTATION)]
     NeedsRotation(NeedsRotation),
     /// Print the steps and dates of a rotation that interrupts nobody
-    #[command(after_help = "Examples:\n  \
-        cambist issuer plan --issuer URL --history file:history.json\n  \
-        cambist issuer plan --profile arc-k3s --start 2026-12-01 --max-token-ttl 365d")]
+    #[command(after_help = examples::PLAN)]
     Plan(Plan),
     /// Say by exit code whether the next step of a rotation is safe now
     ///
     /// Exit codes: 0 it is, 1 it is not (or not yet), 3 what would tell was not looked at, 64 usage.
-    #[command(after_help = "Examples:\n  \
-        # every API server accepts the new key: it may be published\n  \
-        cambist issuer gate publish new.pub --kubeconfig K --api-server https://10.0.0.1:6443 --api-server https://10.0.0.2:6443\n\n  \
-        # it was public for a day: it may sign\n  \
-        cambist issuer gate sign new.pub --issuer URL --history file:history.json\n\n  \
-        # every API server signs with another key, and nothing that this one signed is alive\n  \
-        cambist issuer gate retire old.pub --kubeconfig K --mint kube-system/cambist --history file:history.json")]
+    #[command(after_help = examples::GATE)]
     Gate(AskGate),
+    /// Announce a key, so that its appearance alarms nobody, and that of any other does
+    ///
+    /// The history keeps it, and it ends by itself. Until then, nothing is said of this key being public
+    /// before the API server has it (K102), nor of its coming early (K113); a key that appears meanwhile and
+    /// was not announced is critical at once. Whoever may write the history may announce.
+    #[command(after_help = examples::EXPECT)]
+    Expect(Expect),
+    /// Merge histories of one issuer; nothing that they know is lost
+    ///
+    /// In any order, and as often as one likes, with the same result. A damaged history, one of another
+    /// issuer and one of the future are refused (exit code 3), and nothing is written then.
+    #[command(
+        after_help = examples::MERGE,
+        override_usage = "cambist issuer merge <HISTORY>... -o <HISTORY>"
+    )]
+    Merge(Merge),
     /// Print the kid that kube-apiserver gives a public key (SHA-256 of its SPKI)
-    #[command(after_help = "Example:\n  cambist issuer kid /etc/kubernetes/pki/sa.pub")]
+    #[command(after_help = examples::KID)]
     Kid(Kid),
 }
 
@@ -158,7 +145,7 @@ pub(crate) struct Kept {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Policy (a DURATION has its unit: s, m, h, d or w)")]
 pub(crate) struct PolicyArgs {
-    /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener.
+    /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener, other.
     #[arg(long, default_value = "auto", value_parser = profile)]
     pub(crate) profile: Profile,
     /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].
@@ -167,6 +154,9 @@ pub(crate) struct PolicyArgs {
     /// Publish no key for longer than [default: 90d].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) expire_after: Option<Duration>,
+    /// What your organization calls the policy that these numbers are of; it is printed beside them.
+    #[arg(long, value_name = "NAME", requires = "rotate_after")]
+    pub(crate) policy_name: Option<String>,
     /// How far beyond a limit a key may be before anybody says so.
     #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration::parse)]
     pub(crate) grace: Duration,
@@ -207,6 +197,10 @@ pub(crate) struct ExitArgs {
     /// clusters too young to have a history.
     #[arg(long, value_name = "VERDICT", value_enum, default_value_t, conflicts_with = "unknown")]
     pub(crate) fail_on: FailOn,
+    /// Fail also, with code 1, if a finding is of this severity or a worse one, whatever the verdict: info,
+    /// low, medium, high, critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) fail_on_severity: Option<Severity>,
     /// What --fail-on was called.
     #[arg(long = "gate", hide = true, num_args = 0..=1, default_missing_value = "", value_parser = renamed("--fail-on overdue"))]
     pub(crate) _gate: Option<Renamed>,
@@ -271,9 +265,9 @@ pub(crate) struct ShowHistory {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Explain {
-    /// The key's kid, its thumbprint, or the beginning of either.
+    /// The key's kid, its thumbprint, or the beginning of either; or a check, such as K201.
     // A kid is base64url, and may begin with a hyphen.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(value_name = "KEY|CHECK", allow_hyphen_values = true)]
     pub(crate) kid: String,
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -344,8 +338,10 @@ pub(crate) enum Format {
 pub(crate) enum Lines {
     /// For a reader.
     #[default]
+    #[value(alias = "table")]
     Text,
     /// One line of JSON a look.
+    #[value(alias = "json")]
     Ndjson,
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod examples;
+pub(crate) mod history;
 pub(crate) mod issuer;
 pub(crate) mod rotation;
 mod value;
@@ -32,15 +34,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Token(TokenCommand),
     /// Print a shell's completions
-    #[command(after_help = "Example:\n  cambist completions bash > /etc/bash_completion.d/cambist")]
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: Shell,
     },
     /// Print the manual page
-    #[command(
-        after_help = "Example:\n  cambist man > /usr/local/share/man/man1/cambist.1\n  cambist man issuer check | man -l -"
-    )]
+    #[command(after_help = examples::MAN)]
     Man {
         /// The subcommand whose page is printed, such as `issuer check`.
         path: Vec<String>,
@@ -52,9 +52,7 @@ pub(crate) enum TokenCommand {
     /// Show a token's header and claims, dates in words
     ///
     /// The signature is neither checked nor shown, and nothing is sent anywhere.
-    #[command(after_help = "Examples:\n  \
-        cambist token inspect /var/run/secrets/azure/tokens/azure-identity-token\n  \
-        kubectl create token checkout | cambist token inspect -o json")]
+    #[command(after_help = examples::INSPECT)]
     Inspect(Inspect),
 }
 
@@ -82,9 +80,107 @@ pub(crate) enum Plain {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::CommandFactory as _;
 
     use super::*;
+
+    /// Every command, with what it prints for `--help` on a terminal of this width.
+    fn helps(width: usize) -> Vec<(String, String)> {
+        fn walk(
+            command: &clap::Command,
+            path: &str,
+            width: usize,
+            out: &mut Vec<(String, String)>,
+        ) {
+            let path = format!("{path} {}", command.get_name());
+            let help = command.clone().term_width(width).render_long_help().to_string();
+            out.push((path.clone(), help));
+            command.get_subcommands().for_each(|command| walk(command, &path, width, out));
+        }
+        let (mut command, mut out) = (Cli::command(), Vec::new());
+        command.build();
+        walk(&command, "", width, &mut out);
+        out
+    }
+
+    #[test]
+    fn help_fits_the_terminal_and_is_wrapped_once() {
+        for width in [60, 80, 100, 200] {
+            for (command, help) in helps(width) {
+                let lines: Vec<_> = help.lines().collect();
+                for line in &lines {
+                    assert!(line.chars().count() <= width, "{command} at {width}: {line}");
+                }
+                for pair in lines.windows(2) {
+                    let (line, next) = (pair[0], pair[1].trim_start());
+                    let indent = |line: &str| line.len() - line.trim_start().len();
+                    // A line of its own: a flag, an item, an example, a heading.
+                    let own = next.is_empty()
+                        || line.trim().is_empty()
+                        || line.ends_with([':', '\\'])
+                        // The list of commands, and of what a flag may be.
+                        || next.contains("  ")
+                        || indent(line) != indent(pair[1])
+                        || ["-", "#", "cambist", "kubectl", "<", "["]
+                            .iter()
+                            .any(|it| next.starts_with(it))
+                        || ["-", "#", "cambist", "kubectl", "<"]
+                            .iter()
+                            .any(|it| line.trim_start().starts_with(it));
+                    let word = next.split(' ').next().unwrap_or_default();
+                    let fits = line.chars().count() + 1 + word.chars().count() <= width;
+                    assert!(own || !fits, "{command} at {width} wraps early:\n{line}\n{}", pair[1]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn examples_are_commands_that_exist() {
+        let mut tried = 0;
+        for (command, help) in helps(200) {
+            let examples = help.split("Example").nth(1).unwrap_or_default();
+            for line in examples.replace(" \\\n", " ").lines() {
+                let Some(at) = line.find("cambist ").filter(|_| !line.trim().starts_with('#'))
+                else {
+                    continue;
+                };
+                let end =
+                    line.find([';', '|', '>', '&']).filter(|end| *end > at).unwrap_or(line.len());
+                let parsed = Cli::try_parse_from(line[at..end].split_whitespace());
+                assert!(parsed.is_ok(), "{command}: {line}: {parsed:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 20, "{tried}");
+    }
+
+    #[test]
+    fn flags_of_one_name_are_of_one_kind() {
+        fn walk(command: &clap::Command, seen: &mut BTreeMap<String, (String, String)>) {
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let Some(long) = arg.get_long() else { continue };
+                let values = arg.get_possible_values();
+                if long == "output" {
+                    // Each has forms of its own, and these two. (`merge` writes to a place.)
+                    for form in ["table", "json"].iter().filter(|_| !values.is_empty()) {
+                        let has = values.iter().any(|value| value.matches(form, false));
+                        assert!(has, "{}: -o {form}", command.get_name());
+                    }
+                    continue;
+                }
+                let kind =
+                    format!("{:?} {:?}", arg.get_value_names(), arg.get_value_parser().type_id());
+                let who = command.get_name().to_owned();
+                let (first, known) = seen.entry(long.to_owned()).or_insert((who, kind.clone()));
+                assert_eq!(*known, kind, "--{long} of {} and of {first}", command.get_name());
+            }
+            command.get_subcommands().for_each(|command| walk(command, seen));
+        }
+        walk(&Cli::command(), &mut BTreeMap::new());
+    }
 
     #[test]
     fn the_command_line_is_sound() {

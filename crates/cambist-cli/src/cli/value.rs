@@ -8,6 +8,7 @@ use cambist_core::names::{is_namespace, is_object_name};
 use cambist_key_age::{AgeBasis, Grade, Platform, Severity};
 
 use super::rotation::Account;
+use crate::store::StoreName;
 use crate::time::moment;
 
 /// The platform, or whatever the issuer's URL gives away.
@@ -24,6 +25,22 @@ pub(crate) enum Within {
     Time(Duration),
     /// When this much of the time until it is due is over, in percent.
     Share(u32),
+}
+
+/// The end of something that begins now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    At(UnixTime),
+    In(Duration),
+}
+
+impl Until {
+    pub(crate) fn from(self, now: UnixTime) -> UnixTime {
+        match self {
+            Self::At(moment) => moment,
+            Self::In(duration) => now + duration,
+        }
+    }
 }
 
 /// The value of a flag by its old name: there is none.
@@ -72,6 +89,24 @@ pub(super) fn account(text: &str) -> Result<Account, String> {
             Ok(Account { namespace: namespace.to_owned(), name: name.to_owned() })
         }
         _ => Err("expected NAMESPACE/ACCOUNT, such as kube-system/cambist".to_owned()),
+    }
+}
+
+pub(super) fn until(text: &str) -> Result<Until, String> {
+    if let Ok(duration) = parsed(text) {
+        return Ok(Until::In(duration));
+    }
+    moment(text)
+        .map(Until::At)
+        .map_err(|problem| format!("{problem}; or a duration from now, such as 3d"))
+}
+
+/// A store by its name, or a file by its path.
+pub(super) fn place(text: &str) -> Result<StoreName, String> {
+    match text.split_once(':') {
+        Some(("file" | "cm", _)) => text.parse(),
+        _ if text.is_empty() => Err("expected a path, file:PATH or cm:NAMESPACE/NAME".to_owned()),
+        _ => Ok(StoreName::File(text.into())),
     }
 }
 

@@ -3,7 +3,7 @@
 use cambist_core::foreign::Foreign;
 
 use super::http::{Document, get};
-use super::look::{Access, Look, Problem, Reply};
+use super::look::{Access, Look, Reply};
 use super::public;
 use crate::kubernetes::ApiServer;
 
@@ -13,7 +13,7 @@ pub(super) struct Discovered {
     /// Which one was asked.
     pub(super) server: String,
     pub(super) reply: Option<Reply>,
-    pub(super) problem: Option<Problem>,
+    pub(super) problem: Option<String>,
 }
 
 impl Discovered {
@@ -37,7 +37,6 @@ pub(super) async fn discover(server: &ApiServer) -> Discovered {
         }
         Err(error) => (None, Some(error.to_string())),
     };
-    let problem = problem.map(|detail| Problem { place: "api".to_owned(), detail });
     Discovered { server: server.url().to_owned(), reply, problem }
 }
 

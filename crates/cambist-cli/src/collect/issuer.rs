@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::CollectError;
 use super::api::Discovered;
-use super::look::Problem;
 use crate::cli::issuer::Sources;
 
 /// Who names the issuer. The first one that does counts.
@@ -75,8 +74,10 @@ pub(super) fn find(
     match (tokens.pop(), api) {
         (Some((_, Err(error))), _) => Err(error.into()),
         (_, Some(api)) => {
-            let why = api.problem.as_ref().map(|Problem { detail, .. }| detail.clone());
-            let why = why.unwrap_or_else(|| "its discovery document names none".to_owned());
+            let why = api
+                .problem
+                .clone()
+                .unwrap_or_else(|| "its discovery document names none".to_owned());
             Err(CollectError::Unnamed { server: api.server.clone(), why })
         }
         (_, None) => Err(CollectError::NoIssuer),

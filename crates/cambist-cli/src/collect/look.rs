@@ -8,10 +8,12 @@ use cambist_core::clock::{Reading, UnixTime};
 use cambist_core::headers;
 use cambist_core::jwks::Thumbprint;
 use cambist_core::token::{Claims, ProjectedToken};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::NamedBy;
+use crate::text::for_flags;
 
 /// The version of a bundle's form.
 pub(crate) const VERSION: u32 = 1;
@@ -219,7 +221,7 @@ pub(crate) struct FlagsSeen {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Problem {
-    /// Where: `public`, `api`, `token`, `node`, `manifest`, `metrics`, `state`.
+    /// Where: `public`, `api`, `token`, `node`, `manifest`, `metrics`, `history`.
     pub(crate) place: String,
     /// What, and how to mend it.
     pub(crate) detail: String,
@@ -250,7 +252,8 @@ impl Look {
     }
 
     pub(crate) fn problem(&mut self, place: &str, detail: impl std::fmt::Display) {
-        self.problems.push(Problem { place: place.to_owned(), detail: detail.to_string() });
+        let detail = for_flags(&detail.to_string());
+        self.problems.push(Problem { place: place.to_owned(), detail });
     }
 }
 

@@ -98,7 +98,9 @@ pub(crate) async fn collect_unless(
     let mut look = Look { named_by, ..Look::new(issuer.as_str(), at) };
     if let Some(api) = api {
         look.api.discovery = api.reply;
-        look.problems.extend(api.problem);
+        if let Some(problem) = api.problem {
+            look.problem("api", problem);
+        }
     }
     let host = if sources.jwks_any_host { JwksHost::AnyHttps } else { JwksHost::SameAsIssuer };
     let transport = (world.connect)(options(sources, world)?)?;

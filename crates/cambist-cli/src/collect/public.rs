@@ -31,11 +31,7 @@ pub(crate) async fn collect(
     // A document that speaks for another issuer leads nowhere that could be believed.
     let jwks_uri = match Discovery::parse(discovery.body.as_bytes(), issuer, host) {
         Ok(document) => document.jwks_uri().to_owned(),
-        Err(error) => {
-            let fix = "--jwks-any-host here";
-            let text = error.to_string().replace("CAMBIST_JWKS_ANY_HOST=true", fix);
-            return look.problem("public", text.replace("CAMBIST_ISSUER", "--issuer"));
-        }
+        Err(error) => return look.problem("public", error),
     };
     let known = known.filter(|known| known.uri == jwks_uri);
     let got = match known {
@@ -79,8 +75,11 @@ pub(super) fn refusal(reply: &Reply) -> Option<String> {
                 "{url} redirects to {to} ({status}); redirects are not followed, by Entra neither: publish the document there"
             ));
         }
-        401 | 403 => {
-            "; an issuer is read without credentials: where the API server itself is the issuer, bind the ClusterRole system:service-account-issuer-discovery to the group system:unauthenticated"
+        401 => {
+            "; Entra reads an issuer without credentials, and so does this: where the API server itself is the issuer, let it answer anonymous requests (--anonymous-auth)"
+        }
+        403 => {
+            "; Entra reads an issuer without credentials, and so does this: where the API server itself is the issuer, bind the ClusterRole system:service-account-issuer-discovery to the group system:unauthenticated"
         }
         404 => "; is the issuer's URL right, byte for byte?",
         406 => "; it has the document in none of the forms that were asked for",

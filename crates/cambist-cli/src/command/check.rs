@@ -2,9 +2,9 @@
 
 use crate::case;
 use crate::cli::issuer::{Check, Format};
-use crate::exit;
-use crate::output::{self, file};
+use crate::output::{self, file, layout};
 use crate::report::Report;
+use crate::text::for_flags;
 use crate::world::{COULD_NOT_RUN, Outcome, World};
 
 pub(super) async fn run(args: &Check, world: &World<'_>) -> Outcome {
@@ -13,10 +13,11 @@ pub(super) async fn run(args: &Check, world: &World<'_>) -> Outcome {
         Err(error) => return fail(&error),
     };
     let mut report = Report::of(&case, args.exit.severity);
-    report.exit_code = exit::code(report.verdict, report.blind, &args.exit);
+    report.settle(&args.exit);
     let print = &args.print;
     let color = output::color(print.color, print.output_file.is_some(), world);
-    let text = output::render(&report, print.output, color);
+    let width = layout::width(world, print.output_file.is_some());
+    let text = output::render(&report, print.output, color, width);
     let mut outcome = Outcome { code: report.exit_code, ..Outcome::default() };
     match &print.output_file {
         None => outcome.out = text,
@@ -47,5 +48,12 @@ pub(super) fn fail(error: &case::CaseError) -> Outcome {
         }
         _ => COULD_NOT_RUN,
     };
-    Outcome::fail(code, error)
+    Outcome::fail(
+        code,
+        match error {
+            // Without a flag, the command reads that variable itself.
+            case::CaseError::Collect(CollectError::NoIssuer) => error.to_string(),
+            _ => for_flags(&error.to_string()),
+        },
+    )
 }

@@ -10,7 +10,7 @@ use crate::case::{CaseError, Past, set};
 use crate::cli::Plain;
 use crate::cli::issuer::{Diff, Kept};
 use crate::collect;
-use crate::output::{self, table::grid};
+use crate::output::{self, layout};
 use crate::text::plain;
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 
@@ -31,7 +31,7 @@ pub(super) async fn run(args: &Diff, world: &World<'_>) -> Outcome {
         );
     }
     match sides(args, world).await {
-        Ok(Ok(sides)) => sides.outcome(args.output),
+        Ok(Ok(sides)) => sides.outcome(args.output, layout::width(world, false)),
         Ok(Err(missing)) => Outcome::fail(COULD_NOT_RUN, missing),
         Err(error) => super::check::fail(&error),
     }
@@ -76,7 +76,7 @@ fn named(set: &PublishedSet) -> BTreeMap<Thumbprint, String> {
 }
 
 impl Sides {
-    fn outcome(&self, form: Plain) -> Outcome {
+    fn outcome(&self, form: Plain, width: usize) -> Outcome {
         let ((left, ours), (right, theirs)) = (&self.left, &self.right);
         let only = |a: &BTreeMap<Thumbprint, String>, b: &BTreeMap<Thumbprint, String>| {
             a.keys().filter(|key| !b.contains_key(key)).copied().collect::<Vec<_>>()
@@ -94,11 +94,11 @@ impl Sides {
                     (if set.contains_key(key) { "yes" } else { "-" }).to_owned()
                 };
                 let row = |(key, name): (&&Thumbprint, &&String)| {
-                    vec![mark(ours, key), mark(theirs, key), plain(name)]
+                    vec![plain(name), mark(ours, key), mark(theirs, key)]
                 };
                 let rows: Vec<_> = all.iter().map(row).collect();
                 let (left, right) = (left.to_uppercase(), right.to_uppercase());
-                grid(&[&left, &right, "KID"], &rows, str::to_owned)
+                layout::grid(&["KID", &left, &right], &rows, width, str::to_owned)
             }
         };
         let code = if here.is_empty() && there.is_empty() { SAME } else { DIFFERENT };

@@ -9,13 +9,13 @@ use cambist_key_age::History;
 use cambist_key_age::rotation::gate::{self, Answer, Fresh, Ruling, Server};
 use serde_json::json;
 
+use super::named::{NamedError, find, names};
 use crate::case::{self, CaseError, Past};
 use crate::cli::Plain;
 use crate::cli::issuer::Sources;
 use crate::cli::rotation::{AskGate, Next};
 use crate::collect::look::TokenSeen;
 use crate::collect::{self, CollectError, Look, mint};
-use crate::key;
 use crate::kubernetes::{AccessError, ApiServer};
 use crate::output;
 use crate::text::plain;
@@ -33,12 +33,8 @@ const FRESH: Duration = Duration::from_secs(3600);
 enum GateError {
     #[error(transparent)]
     Case(#[from] CaseError),
-    #[error("{path}: {problem}")]
-    KeyFile { path: String, problem: String },
-    #[error(
-        "{name:?} is no file, and no key that was seen is called so: give the file with its public half, its kid or its thumbprint"
-    )]
-    NoKey { name: String },
+    #[error(transparent)]
+    Named(#[from] NamedError),
 }
 
 impl From<AccessError> for GateError {
@@ -187,34 +183,6 @@ async fn remembered(
 fn problems_of(look: &Look, place: &str) -> String {
     let problems = look.problems.iter().filter(|it| it.place == place);
     problems.map(|it| it.detail.clone()).collect::<Vec<_>>().join("; ")
-}
-
-/// The keys of a history by the names they were published under.
-fn names(history: &History) -> Vec<(Thumbprint, String)> {
-    let runs = history.runs().iter().flat_map(|run| run.keys.iter().copied());
-    let keys: BTreeSet<_> = runs.chain(history.signings().keys().copied()).collect();
-    let named = |key: Thumbprint| history.kids(key).map(move |kid| (key, kid.to_owned()));
-    keys.into_iter().flat_map(named).collect()
-}
-
-/// The key that is meant.
-fn find(name: &str, seen: Vec<(Thumbprint, String)>) -> Result<Thumbprint, GateError> {
-    if let Ok(content) = std::fs::read(name) {
-        let wrong = |problem: String| GateError::KeyFile { path: name.to_owned(), problem };
-        if content.len() > key::MAX_KEY_FILE {
-            return Err(wrong(format!("it is larger than {} bytes", key::MAX_KEY_FILE)));
-        }
-        let keys = key::read(&content).map_err(|error| wrong(error.to_string()))?;
-        return match &keys[..] {
-            [key] => Ok(key.thumbprint),
-            _ => Err(wrong(format!("it has {} keys, and one is to be asked about", keys.len()))),
-        };
-    }
-    if let Ok(key) = name.parse() {
-        return Ok(key);
-    }
-    let mut found = seen.into_iter().filter(|(_, kid)| kid == name).map(|(key, _)| key);
-    found.next().ok_or_else(|| GateError::NoKey { name: plain(name) })
 }
 
 impl Said {

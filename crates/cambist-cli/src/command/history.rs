@@ -1,12 +1,13 @@
 //! `cambist issuer history`: what the history holds.
 
+use cambist_core::clock::UnixTime;
 use cambist_key_age::{History, Source};
 use serde_json::json;
 
 use crate::case::{CaseError, store};
 use crate::cli::Plain;
 use crate::cli::issuer::ShowHistory;
-use crate::output::{self, table::grid};
+use crate::output::{self, layout};
 use crate::store::Held;
 use crate::text::plain;
 use crate::time::relative;
@@ -24,8 +25,8 @@ pub(super) async fn run(args: &ShowHistory, world: &World<'_>) -> Outcome {
         ),
         Ok(Some(Held { history: Some(history), damage })) => Outcome {
             out: match args.output {
-                Plain::Table => table(&history, now),
-                Plain::Json => value(&history),
+                Plain::Table => table(&history, now, layout::width(world, false)),
+                Plain::Json => value(&history, now),
             },
             err: damage.map(|damage| format!("warning: {damage}\n")).unwrap_or_default(),
             code: 0,
@@ -39,9 +40,9 @@ async fn read(args: &ShowHistory, world: &World<'_>) -> Result<Option<Held>, Cas
     Ok(Some(store.read(args.sources.issuer.as_deref()).await?))
 }
 
-fn table(history: &History, now: cambist_core::clock::UnixTime) -> String {
-    let mut out =
-        format!("issuer    {}\nsequence  {}\n\n", plain(history.issuer()), history.sequence());
+fn table(history: &History, now: UnixTime, width: usize) -> String {
+    let mut out = layout::field("issuer", &plain(history.issuer()), width);
+    out += &format!("sequence  {}\n\n", history.sequence());
     let mut runs: Vec<_> = history.runs().iter().collect();
     runs.sort_by_key(|run| (run.source, run.from));
     let rows: Vec<_> = runs
@@ -52,7 +53,7 @@ fn table(history: &History, now: cambist_core::clock::UnixTime) -> String {
             vec![run.source.to_string(), from, to, run.n.to_string(), keys.join(" ")]
         })
         .collect();
-    out += &grid(&["SOURCE", "FROM", "TO", "LOOKS", "KEYS"], &rows, str::to_owned);
+    out += &layout::grid(&["SOURCE", "FROM", "TO", "LOOKS", "KEYS"], &rows, width, str::to_owned);
     let rows: Vec<_> = history
         .signings()
         .iter()
@@ -63,12 +64,25 @@ fn table(history: &History, now: cambist_core::clock::UnixTime) -> String {
         .collect();
     if !rows.is_empty() {
         out.push('\n');
-        out += &grid(&["SIGNER", "FIRST TOKEN", "NEWEST TOKEN"], &rows, str::to_owned);
+        out +=
+            &layout::grid(&["SIGNER", "FIRST TOKEN", "NEWEST TOKEN"], &rows, width, str::to_owned);
+    }
+    let rows: Vec<_> = history
+        .expectations()
+        .iter()
+        .map(|(key, said)| {
+            let until = format!("{} ({})", said.until, relative(said.until, now));
+            vec![short(&key.to_string()), said.at.to_string(), until]
+        })
+        .collect();
+    if !rows.is_empty() {
+        out.push('\n');
+        out += &layout::grid(&["EXPECTED", "ANNOUNCED", "UNTIL"], &rows, width, str::to_owned);
     }
     out
 }
 
-fn value(history: &History) -> String {
+fn value(history: &History, now: UnixTime) -> String {
     let runs: Vec<_> = history
         .runs()
         .iter()
@@ -96,6 +110,14 @@ fn value(history: &History) -> String {
             })
         }))
         .collect();
+    let expected: Vec<_> = history
+        .expectations()
+        .iter()
+        .map(|(key, said)| {
+            let (at, until) = (said.at, said.until);
+            json!({ "key": key, "at": at, "until": until, "inForce": said.holds(now) })
+        })
+        .collect();
     output::json(&json!({
         "schemaVersion": 1,
         "issuer": history.issuer(),
@@ -103,6 +125,7 @@ fn value(history: &History) -> String {
         "runs": runs,
         "signers": signers,
         "lifetimes": lifetimes,
+        "expected": expected,
     }))
 }
 

@@ -1,6 +1,5 @@
 //! `cambist issuer kid`.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -26,15 +25,8 @@ pub(super) fn run(args: &Kid) -> Outcome {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let limit = u64::try_from(key::MAX_KEY_FILE + 1).unwrap_or(u64::MAX);
-    let mut content = Vec::new();
-    let file = std::fs::File::open(path);
-    let read = file.and_then(|file| file.take(limit).read_to_end(&mut content));
-    read.map_err(|error| error.to_string())?;
-    if content.len() > key::MAX_KEY_FILE {
-        return Err(format!("is larger than the {} bytes that are read", key::MAX_KEY_FILE));
-    }
-    Ok(content)
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    super::named::content(file)
 }
 
 /// The thumbprint alone, fit for `$(...)`; a different `kid` beside it.

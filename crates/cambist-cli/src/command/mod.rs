@@ -9,10 +9,13 @@ use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 
 mod check;
 mod diff;
+mod expect;
 mod explain;
 mod gate;
 mod history;
 mod kid;
+mod merge;
+mod named;
 mod needs_rotation;
 mod observe;
 mod plan;
@@ -30,6 +33,8 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         }
         Command::Issuer(IssuerCommand::Plan(args)) => plan::run(&args, world).await,
         Command::Issuer(IssuerCommand::Gate(args)) => gate::run(&args, world).await,
+        Command::Issuer(IssuerCommand::Expect(args)) => expect::run(&args, world).await,
+        Command::Issuer(IssuerCommand::Merge(args)) => merge::run(&args, world).await,
         Command::Issuer(IssuerCommand::Kid(args)) => kid::run(&args),
         Command::Token(TokenCommand::Inspect(args)) => inspect(&args, world),
         Command::Completions { shell } => {
@@ -77,6 +82,8 @@ fn manual(path: &[String]) -> Outcome {
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod history_tests;
 #[cfg(test)]
 mod issuer_tests;
 #[cfg(test)]

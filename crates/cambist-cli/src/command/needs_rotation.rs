@@ -8,6 +8,7 @@ use cambist_key_age::{KeyJudgement, Role, Verdict};
 use crate::case::{self, Case, CaseError};
 use crate::cli::issuer::{NeedsRotation, Within};
 use crate::collect::CollectError;
+use crate::output::table::watched;
 use crate::time::{day, relative};
 use crate::world::{Outcome, World};
 
@@ -18,7 +19,15 @@ const OTHER: u8 = 255;
 
 pub(super) async fn run(args: &NeedsRotation, world: &World<'_>) -> Outcome {
     let outcome = match case::open(&args.sources, &args.kept, &args.policy, world).await {
-        Ok(case) => decide(&case, args.within),
+        Ok(case) => {
+            // How well it is known stands beside every answer.
+            let watched = format!("watched {}\n", watched(&case.judgement.watch, case.now));
+            let outcome = decide(&case, args.within);
+            Outcome {
+                out: if outcome.out.is_empty() { outcome.out } else { outcome.out + &watched },
+                ..outcome
+            }
+        }
         Err(error @ CaseError::Collect(CollectError::NoIssuer | CollectError::Token(_))) => {
             Outcome::fail(NO_INPUT, error)
         }

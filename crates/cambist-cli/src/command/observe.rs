@@ -1,5 +1,7 @@
 //! `cambist issuer observe`: one look, or a loop of them.
 
+use std::collections::BTreeSet;
+
 use cambist_core::clock::{Clock, Reading, UnixTime};
 use cambist_key_age::{History, Source};
 use serde::Serialize;
@@ -18,6 +20,7 @@ use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 struct Line {
     schema_version: u32,
     at: UnixTime,
+    at_utc: String,
     issuer: String,
     issuer_named_by: String,
     public: Vec<String>,
@@ -33,8 +36,8 @@ pub(super) async fn run(args: &Observe, world: &mut World<'_>) -> Outcome {
     let clock = world.clock(args.sources.now);
     let Some(every) = args.every else {
         return match once(args, world, &*clock).await {
-            Ok((text, complete)) => Outcome {
-                out: text,
+            Ok((line, complete)) => Outcome {
+                out: line.render(args.output, &BTreeSet::new()),
                 err: String::new(),
                 code: if complete { 0 } else { COULD_NOT_RUN },
             },
@@ -42,18 +45,20 @@ pub(super) async fn run(args: &Observe, world: &mut World<'_>) -> Outcome {
         };
     };
     let mut stop = Stop::listen();
-    let mut first = true;
+    let (mut first, mut told) = (true, BTreeSet::new());
     loop {
         // A look is finished before the loop ends: half of one would be recorded by nobody.
-        let text = match once(args, world, &*clock).await {
-            Ok((text, _)) => text,
+        let line = match once(args, world, &*clock).await {
+            Ok((line, _)) => line,
             Err(error) => match super::check::fail(&error) {
                 // The command line does not get better by waiting.
                 wrong if first && wrong.code == USAGE => return wrong,
-                _ => failed(args, world, clock.wall(), &error).render(args.output),
+                _ => failed(args, world, clock.wall(), &error),
             },
         };
         first = false;
+        let text = line.render(args.output, &told);
+        told = line.problems.iter().map(|it| without_digits(it)).collect();
         // A closed standard output does not end the observing: the history is what counts.
         let _ = world.lines.write_all(text.as_bytes()).and_then(|()| world.lines.flush());
         tokio::select! {
@@ -76,7 +81,7 @@ async fn once(
     args: &Observe,
     world: &World<'_>,
     clock: &dyn Clock,
-) -> Result<(String, bool), CaseError> {
+) -> Result<(Line, bool), CaseError> {
     let known = known(args, world).await?;
     let mut look = collect::collect_unless(&args.sources, world, clock, known.as_ref()).await?;
     if let Some(path) = &args.bundle {
@@ -86,13 +91,14 @@ async fn once(
     for problem in &past.problems {
         look.problem("history", problem);
     }
-    for finding in &past.findings {
+    let told = |text: &String| past.problems.iter().any(|problem| problem.contains(text));
+    for finding in past.findings.iter().filter(|it| !it.evidence.iter().any(told)) {
         look.problem("history", finding);
     }
     let line = Line::of(&look, past.before.as_ref(), past.recorded);
     let read = !line.public.is_empty() || !line.api.is_empty();
     let complete = read && (past.recorded || args.kept.history.is_none() || args.kept.read_only);
-    Ok((line.render(args.output), complete))
+    Ok((line, complete))
 }
 
 /// What need not be fetched again. A token's signature can be verified with the whole set only, and
@@ -124,6 +130,7 @@ impl Line {
         Self {
             schema_version: 1,
             at: look.at,
+            at_utc: look.at.to_string(),
             issuer: look.issuer.clone(),
             issuer_named_by: look.named_by.to_string(),
             public: keys(Source::Public, &look.public.jwks),
@@ -140,7 +147,9 @@ impl Line {
         }
     }
 
-    fn render(&self, form: Lines) -> String {
+    /// The line in its form. For a reader, what was `told` by the line before is counted, not repeated;
+    /// for a machine each line stands for itself.
+    fn render(&self, form: Lines, told: &BTreeSet<String>) -> String {
         if form == Lines::Ndjson {
             return serde_json::to_string(self).unwrap_or_default() + "\n";
         }
@@ -152,13 +161,20 @@ impl Line {
             }
         }
         out += &self.signer.as_ref().map(|key| format!(" signer={key}")).unwrap_or_default();
-        out += if self.recorded { " recorded\n" } else { "\n" };
-        out + &self
-            .problems
-            .iter()
-            .map(|it| format!("  could not  {}\n", plain(it)))
-            .collect::<String>()
+        out += if self.recorded { " recorded" } else { "" };
+        let (old, new): (Vec<_>, Vec<_>) =
+            self.problems.iter().partition(|it| told.contains(&without_digits(it)));
+        if !old.is_empty() {
+            out += &format!("  ({} as before)", old.len());
+        }
+        out.push('\n');
+        out + &new.iter().map(|it| format!("  could not  {}\n", plain(it))).collect::<String>()
     }
+}
+
+/// A problem without its times and counts, which differ from look to look.
+fn without_digits(problem: &str) -> String {
+    problem.chars().filter(|it| !it.is_ascii_digit()).collect()
 }
 
 /// SIGTERM and Ctrl-C, heard from now on: what comes during a look is not lost.

@@ -1,11 +1,9 @@
 //! `cambist issuer plan`: the steps of a rotation that interrupts nobody, with their dates.
 
-use std::fmt::Write as _;
-
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
 use cambist_key_age::rotation::{Act, Course, Dated, Times};
-use cambist_key_age::{Platform, Role};
+use cambist_key_age::{Platform, Policy, Role, Verdict};
 use serde_json::{Value, json};
 
 use crate::case::{self, Case, CaseError};
@@ -13,7 +11,9 @@ use crate::cli::Plain;
 use crate::cli::issuer::{Plan, Profile};
 use crate::collect::CollectError;
 use crate::output;
-use crate::policy;
+use crate::output::layout::{self, field, wrap};
+use crate::output::table::watched;
+use crate::policy::{self, Origin};
 use crate::text::plain;
 use crate::time::{day, relative};
 use crate::world::{Outcome, USAGE, World};
@@ -33,11 +33,11 @@ pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
         Some(case) => case.platform,
         None => match args.policy.profile {
             Profile::Of(platform) => platform,
-            Profile::Auto => Platform::Kubeadm,
+            Profile::Auto => Platform::Other,
         },
     };
-    let limits = match policy::policy(&args.policy, platform) {
-        Ok(policy) => policy.limits,
+    let policy = match policy::policy(&args.policy, platform) {
+        Ok(policy) => policy,
         Err(error) => return Outcome::fail(USAGE, error),
     };
     let due = case.as_ref().and_then(due);
@@ -48,16 +48,16 @@ pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
         cache,
         life: args.policy.max_token_ttl,
         margin: args.waits.margin,
-        limits,
+        limits: policy.limits,
     };
     let course = Course::of(platform);
     if let (Course::Steps { .. }, Err(misfit)) = (course, times.fit()) {
         return Outcome::fail(USAGE, misfit);
     }
-    let told = Told { args, platform, course, times, case: case.as_ref(), now };
+    let told = Told { args, platform, course, times, policy, case: case.as_ref(), now };
     Outcome::print(match args.output {
         Plain::Json => output::json(&told.json()),
-        Plain::Table => told.table(),
+        Plain::Table => told.table(layout::width(world, false)),
     })
 }
 
@@ -76,6 +76,7 @@ struct Told<'a> {
     platform: Platform,
     course: Course,
     times: Times,
+    policy: Policy,
     case: Option<&'a Case>,
     now: UnixTime,
 }
@@ -112,6 +113,9 @@ impl Told<'_> {
             "steps": self.dated().iter().map(step).collect::<Vec<_>>(),
             "next": self.next(),
             "note": self.note(),
+            "policySource": Origin::of(&self.args.policy, self.platform),
+            "verdict": self.case.map(|case| case.judgement.verdict),
+            "watch": self.case.map(|case| &case.judgement.watch),
         })
     }
 
@@ -120,23 +124,31 @@ impl Told<'_> {
         self.times.next().filter(|_| matches!(self.course, Course::Steps { .. }))
     }
 
-    fn table(&self) -> String {
+    fn table(&self, width: usize) -> String {
         let mut out = String::new();
+        let mut line = |name: &str, text: &str| out.push_str(&field(name, text, width));
         match self.case {
             Some(case) => {
-                _ = writeln!(out, "issuer    {}", plain(&case.look.issuer));
-                _ = writeln!(out, "platform  {}", self.platform);
+                line("issuer", &plain(&case.look.issuer));
+                line("platform", self.platform.as_str());
                 let due = due(case).map_or_else(
                     || "nothing limits the age of the key that signs now".to_owned(),
                     |at| {
+                        let bound = if case.judgement.verdict == Verdict::Unknown {
+                            " at the latest"
+                        } else {
+                            ""
+                        };
                         format!(
-                            "the key that signs now is to be replaced by {} ({})",
+                            "the key that signs now is to be replaced by {} ({}){bound}",
                             day(at),
                             relative(at, self.now)
                         )
                     },
                 );
-                _ = writeln!(out, "verdict   {}; {due}", case.judgement.verdict);
+                line("policy", &case.origin.told(&case.policy));
+                line("verdict", &format!("{}; {due}", case.judgement.verdict));
+                line("watched", &watched(&case.judgement.watch, self.now));
             }
             None => {
                 let how = match self.args.policy.profile {
@@ -145,37 +157,32 @@ impl Told<'_> {
                     }
                     Profile::Of(_) => "no --issuer: not looked at",
                 };
-                _ = writeln!(out, "platform  {} ({how})", self.platform);
+                line("platform", &format!("{} ({how})", self.platform));
+                line("policy", &Origin::of(&self.args.policy, self.platform).told(&self.policy));
             }
         }
-        let steps = self.dated();
-        for (n, it) in steps.iter().enumerate() {
+        for (n, it) in self.dated().iter().enumerate() {
             let acts = it.step.acts.iter().map(|act| act.as_str()).collect::<Vec<_>>().join("; ");
-            _ = writeln!(
-                out,
-                "\n{}. {}  from {} ({})",
-                n + 1,
-                acts,
-                it.at,
-                relative(it.at, self.now)
-            );
-            if let Some(why) = self.why(it) {
-                _ = writeln!(out, "   why   {why}");
+            let when = format!("{acts}  from {} ({})", it.at, relative(it.at, self.now));
+            out.push('\n');
+            out.push_str(&wrap(&when, width, &format!("{}. ", n + 1), "   "));
+            let why = self.why(it).map(|why| ("why", why));
+            let gates = self.gates(it).into_iter().map(|gate| ("first", gate));
+            for (name, text) in why.into_iter().chain(gates).chain([("do", it.step.how.to_owned())])
+            {
+                out.push_str(&wrap(&text, width, &format!("   {name:<6}"), "         "));
             }
-            for gate in self.gates(it) {
-                _ = writeln!(out, "   first {gate}");
-            }
-            _ = writeln!(out, "   do    {}", it.step.how);
         }
         if let Some(note) = self.note() {
-            _ = writeln!(out, "\nnote      {note}");
+            out.push('\n');
+            out.push_str(&field("note", note, width));
         }
         if let Some(next) = self.next() {
-            _ = writeln!(
-                out,
-                "next      publish the key after this one on {}, so that it signs before this one is due",
+            let text = format!(
+                "publish the key after this one on {}, so that it signs before this one is due",
                 day(next)
             );
+            out.push_str(&field("next", &text, width));
         }
         out
     }

@@ -15,7 +15,7 @@ async fn a_first_look_is_unknown_and_says_when_it_will_be_decided() {
     let outcome = pod.run(CHECK).await;
     assert_eq!(outcome.code, 3, "{outcome:?}");
     assert!(outcome.out.contains("UNKNOWN"), "{}", outcome.out);
-    assert!(outcome.out.contains("decided on 2027-01-10"), "{}", outcome.out);
+    assert!(outcome.out.contains("DUE from 2027-01-10"), "{}", outcome.out);
     assert!(pod.run(&format!("{CHECK} --fail-on overdue")).await.code == 0);
     assert!(pod.run(&format!("{CHECK} --unknown warn")).await.code == 1);
 }
@@ -68,6 +68,27 @@ async fn needs_rotation_speaks_as_step_does() {
     let mut nobody = Pod::new();
     nobody.env.remove("CAMBIST_ISSUER");
     assert_eq!(nobody.run("issuer needs-rotation").await.code, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_rotation_calls_for_the_next_and_no_suspicion_for_any() {
+    let pod = Pod::new();
+    let ask = format!("issuer needs-rotation {TOKEN} {HISTORY}");
+    let old = pod.sim.issuer().signer();
+    // In an emergency, then looked at and asked every day.
+    pod.days(10).await;
+    pod.sim.issuer().rotate(false).unwrap();
+    for _ in 0..10 {
+        pod.days(1).await;
+        let said = pod.run(&ask).await;
+        assert_eq!(said.code, 1, "{said:?}");
+    }
+    // A retired key that is back is a suspicion, which another key does not mend.
+    pod.sim.issuer().publish(&old);
+    pod.days(2).await;
+    let report = pod.json(CHECK).await;
+    assert!(ids(&report).contains(&"K112") && report["verdict"] == "SUSPECT", "{report:#}");
+    assert_eq!(pod.run(&ask).await.code, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,6 +158,11 @@ async fn a_damaged_history_is_told_and_a_stranger_s_refused() {
     crate::testing::write(pod.path("history.json"), "{");
     let report = pod.json(&format!("{CHECK} --read-only")).await;
     assert!(ids(&report).contains(&"K190"), "{report:#}");
+    assert!(!std::fs::exists(pod.path("history.json.damaged")).unwrap());
+    assert!(!report["problems"].to_string().contains("kept as"), "{report:#}");
+    let table = pod.run(&format!("issuer observe {HISTORY}")).await;
+    assert!(table.out.contains("history.json.damaged"), "{table:?}");
+    assert_eq!(std::fs::read_to_string(pod.path("history.json.damaged")).unwrap(), "{");
     pod.days(1).await;
     assert!(!ids(&pod.json(CHECK).await).contains(&"K190"));
     let other = pod.run(&format!("issuer check --issuer https://else.test {HISTORY}")).await;
@@ -255,7 +281,7 @@ async fn history_explain_and_diff_tell_what_is_known() {
 async fn a_config_map_keeps_the_history_whoever_else_writes() {
     let pod = Pod::new();
     let observe = "issuer observe --history cm:ops/history --token-file {dir}/tokens/token";
-    pod.api.with(|state| state.conflicts = 3);
+    pod.api.with(|state| state.conflicts = 11);
     for _ in 0..3 {
         let outcome = pod.run(observe).await;
         assert_eq!((outcome.code, outcome.err.as_str()), (0, ""), "{outcome:?}");
@@ -272,7 +298,8 @@ async fn a_config_map_keeps_the_history_whoever_else_writes() {
     assert!(contended.code == 3 && contended.out.contains("changed under each"), "{contended:?}");
     pod.api.with(|state| state.refuse = Some(http::StatusCode::FORBIDDEN));
     let refused = pod.run(observe).await;
-    assert!(refused.out.contains("allow the account get on configmaps"), "{refused:?}");
+    let role = "allow the account get and update on configmaps, resourceNames [history]";
+    assert!(refused.out.contains(role), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::{AccessError, Found, bearer};
 use crate::collect::http::Bearer;
+use crate::output::shell::quoted;
 
 #[derive(Deserialize)]
 struct Config {
@@ -173,13 +174,4 @@ fn credential(
         _ => return Ok(None),
     };
     Err(AccessError::Credential { path: shown(), found, kubeconfig: quoted(&shown()) })
-}
-
-/// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

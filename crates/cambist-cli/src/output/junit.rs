@@ -1,59 +1,134 @@
-//! JUnit XML: one test case a check, failed if it found something.
+//! JUnit XML: one test case a check, and one for the verdict.
 
 use std::fmt::Write as _;
 
-use cambist_key_age::{CheckId, Severity};
+use cambist_key_age::CheckId;
 
+use crate::about::needs;
+use crate::output::table::watched;
 use crate::report::{Report, ReportedFinding};
 use crate::text::plain;
 
-/// Renders the report. What only informs does not fail a case.
+/// Renders the report. A case fails if the exit code is not 0 for what it found; what does not change that is
+/// told and fails nothing, and what was not looked at is skipped.
 pub(crate) fn render(report: &Report) -> String {
-    let issuer = escape(&report.issuer);
-    let mut cases = String::new();
-    let mut failures = 0;
+    let mut cases = Cases { issuer: escape(&report.issuer), ..Cases::default() };
+    verdict(report, &mut cases);
     for id in CheckId::ALL {
-        let found: Vec<_> = report.findings.iter().filter(|it| it.finding.id == *id).collect();
-        let title = escape(id.title());
-        _ = write!(cases, "    <testcase classname=\"{issuer}\" name=\"{id} {title}\"");
-        let worst = found.iter().map(|it| it.finding.severity).max();
-        match worst {
-            None => cases.push_str("/>\n"),
-            Some(Severity::Info) => {
-                let text = found.iter().map(|it| told(it)).collect::<String>();
-                _ = writeln!(
-                    cases,
-                    ">\n      <system-out>{}</system-out>\n    </testcase>",
-                    escape(&text)
-                );
-            }
-            Some(severity) => {
-                failures += 1;
-                let text = found.iter().map(|it| told(it)).collect::<String>();
-                let (title, text) = (escape(id.title()), escape(&text));
-                _ = writeln!(
-                    cases,
-                    ">\n      <failure type=\"{severity}\" message=\"{title}\">{text}</failure>\n    </testcase>"
-                );
-            }
-        }
+        check(*id, report, &mut cases);
     }
-    let blind = usize::from(report.blind);
     if report.blind {
         let why: Vec<_> = report.problems.iter().map(|problem| problem.detail.as_str()).collect();
-        let why = escape(&why.join("; "));
-        _ = writeln!(
-            cases,
-            "    <testcase classname=\"{issuer}\" name=\"the key set can be read\">\n      <error message=\"no key set could be read\">{why}</error>\n    </testcase>"
+        cases.error("the key set can be read", "no key set could be read", &why.join("; "));
+    }
+    let Cases { issuer, text, tests, failures, errors, skipped } = cases;
+    let numbers = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
+    let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+    _ = writeln!(out, "<testsuites name=\"cambist issuer check\" {numbers}>");
+    let at = report.now.to_string();
+    let at = at.trim_end_matches('Z');
+    _ = writeln!(
+        out,
+        "  <testsuite name=\"{issuer}\" {numbers} skipped=\"{skipped}\" timestamp=\"{at}\">"
+    );
+    out.push_str("    <properties>\n");
+    for (name, value) in properties(report) {
+        let value = escape(&value);
+        _ = writeln!(out, "      <property name=\"{name}\" value=\"{value}\"/>");
+    }
+    _ = write!(out, "    </properties>\n{text}  </testsuite>\n</testsuites>\n");
+    out
+}
+
+/// What stands beside the cases: the verdict and its answers, and what they rest on.
+fn properties(report: &Report) -> Vec<(&'static str, String)> {
+    let outlook = &report.outlook;
+    let mut out = vec![
+        ("verdict", report.verdict.to_string()),
+        ("means", outlook.means.clone()),
+        ("ahead", outlook.ahead.join("; ")),
+    ];
+    out.extend(outlook.next.iter().map(|step| ("next", format!("{}: {}", step.why, step.command))));
+    out.push(("policy", report.policy_source.told(&report.policy)));
+    out.push(("watched", watched(&report.watch, report.now)));
+    let unseen = report.not_looked_at();
+    if !unseen.is_empty() {
+        out.push(("not looked at", needs(unseen)));
+    }
+    out
+}
+
+/// The cases so far, and how many of which kind.
+#[derive(Default)]
+struct Cases {
+    issuer: String,
+    text: String,
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Cases {
+    fn add(&mut self, name: &str, content: Option<String>) {
+        self.tests += 1;
+        let head = format!("    <testcase classname=\"{}\" name=\"{}\"", self.issuer, escape(name));
+        _ = match content {
+            None => writeln!(self.text, "{head}/>"),
+            Some(content) => writeln!(self.text, "{head}>\n      {content}\n    </testcase>"),
+        };
+    }
+
+    fn fail(&mut self, name: &str, kind: &str, message: &str, text: &str) {
+        self.failures += 1;
+        let (message, text) = (escape(message), escape(text));
+        self.add(
+            name,
+            Some(format!("<failure type=\"{kind}\" message=\"{message}\">{text}</failure>")),
         );
     }
-    let tests = CheckId::ALL.len() + blind;
-    let numbers = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{blind}\"");
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"cambist issuer check\" {numbers}>\n  <testsuite name=\"{issuer}\" {numbers} skipped=\"0\" timestamp=\"{}\">\n    <properties>\n      <property name=\"verdict\" value=\"{}\"/>\n    </properties>\n{cases}  </testsuite>\n</testsuites>\n",
-        report.now.to_string().trim_end_matches('Z'),
-        report.verdict,
-    )
+
+    fn error(&mut self, name: &str, message: &str, text: &str) {
+        self.errors += 1;
+        let (message, text) = (escape(message), escape(text));
+        self.add(name, Some(format!("<error message=\"{message}\">{text}</error>")));
+    }
+
+    fn skip(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        self.add(name, Some(format!("<skipped message=\"{}\"/>", escape(why))));
+    }
+}
+
+/// The verdict is a case of its own: red for whatever makes the exit code not 0.
+fn verdict(report: &Report, cases: &mut Cases) {
+    const NAME: &str = "the verdict";
+    let outlook = &report.outlook;
+    if report.exit_code == 0 || report.blind {
+        return cases.add(NAME, None);
+    }
+    let mut text: Vec<_> = outlook.ahead.clone();
+    text.extend(outlook.next.iter().map(|step| format!("{}: {}", step.why, step.command)));
+    let kind = report.verdict.as_str();
+    cases.fail(NAME, kind, &format!("{kind}: {}", outlook.means), &text.join("\n"));
+}
+
+fn check(id: CheckId, report: &Report, cases: &mut Cases) {
+    let name = format!("{id} {}", id.title());
+    let found: Vec<_> = report.findings.iter().filter(|it| it.finding.id == id).collect();
+    if let Some(skipped) = report.skipped.iter().find(|skipped| skipped.id == id) {
+        return cases
+            .skip(&name, &format!("not looked at: {}", needs(skipped.needs.iter().copied())));
+    }
+    let Some(worst) = found.iter().map(|it| it.finding.severity).max() else {
+        return cases.add(&name, None);
+    };
+    let text: String = found.iter().map(|it| told(it)).collect();
+    if found.iter().any(|it| it.fails) {
+        return cases.fail(&name, worst.as_str(), id.title(), &text);
+    }
+    let text = escape(&format!("{worst}: {text}"));
+    cases.add(&name, Some(format!("<system-out>{text}</system-out>")));
 }
 
 fn told(finding: &ReportedFinding) -> String {

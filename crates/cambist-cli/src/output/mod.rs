@@ -6,14 +6,18 @@ use crate::world::World;
 
 pub(crate) mod file;
 mod junit;
+pub(crate) mod layout;
+mod moments;
+pub(crate) mod outlook;
 mod prometheus;
 mod sarif;
+pub(crate) mod shell;
 pub(crate) mod table;
 
 /// The report in a form.
-pub(crate) fn render(report: &Report, format: Format, color: bool) -> String {
+pub(crate) fn render(report: &Report, format: Format, color: bool, width: usize) -> String {
     match format {
-        Format::Table => table::render(report, color),
+        Format::Table => table::render(report, color, width),
         Format::Json => json(report),
         Format::Sarif => json(&sarif::render(report)),
         Format::Junit => junit::render(report),
@@ -24,7 +28,10 @@ pub(crate) fn render(report: &Report, format: Format, color: bool) -> String {
 /// JSON for people and programs alike, with a newline at its end.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     // Nothing here has a map whose keys are no texts, all that could fail.
-    let text = serde_json::to_string_pretty(value);
+    let text = serde_json::to_value(value).and_then(|mut value| {
+        moments::told(&mut value);
+        serde_json::to_string_pretty(&value)
+    });
     text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
 }
 
@@ -40,5 +47,7 @@ pub(crate) fn color(when: When, to_file: bool, world: &World<'_>) -> bool {
     }
 }
 
+#[cfg(test)]
+mod answers;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use cambist_core::jwks::Thumbprint;
 use cambist_key_age::{CheckId, Severity};
 use serde_json::{Value, json};
 
+use crate::about;
 use crate::report::{Report, ReportedFinding};
 use crate::text::plain;
 
@@ -42,6 +43,7 @@ pub(crate) fn render(report: &Report) -> Value {
             "columnKind": "unicodeCodePoints",
             "properties": {
                 "verdict": report.verdict, "issuer": report.issuer, "watch": report.watch,
+                "outlook": report.outlook, "policySource": report.policy_source, "skipped": report.skipped,
             },
         }],
     })
@@ -51,7 +53,9 @@ fn rule(id: CheckId, report: &Report) -> Value {
     json!({
         "id": id.as_str(),
         "shortDescription": { "text": id.title() },
+        "fullDescription": { "text": format!("{} {}", id.about().looks_at, id.about().shown_by) },
         "help": { "text": id.remediation(report.platform) },
+        "helpUri": about::address(id),
         "defaultConfiguration": { "level": level(id.severity()) },
         "properties": { "security-severity": score(id.severity()), "tags": ["security"] },
     })

@@ -1,41 +1,62 @@
 //! The table: a verdict at a glance, then each key, then what to do.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
-use cambist_key_age::{Severity, Verdict, Watch};
+use cambist_key_age::{Platform, Role, Severity, Verdict, Watch};
 
+use crate::about::needs;
+use crate::output::layout::{field, grid, wrap};
+use crate::output::outlook::Outlook;
 use crate::report::{Report, ReportedFinding, ReportedKey};
-use crate::text::plain;
+use crate::text::{plain, shorten};
 use crate::time::{day, relative};
 
 /// Below a finding's severity.
 const INDENT: &str = "           ";
 
-const HEAD: [&str; 9] =
-    ["KID", "ROLE", "ALG", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
+const HEAD: [&str; 8] =
+    ["KID", "ROLE", "AGE", "SINCE", "ROTATE BY", "EXPIRES", "EVIDENCE", "STATUS"];
 
 /// Renders the report for a reader.
-pub(crate) fn render(report: &Report, color: bool) -> String {
+pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     let paint = Paint(color);
     let mut out = String::new();
-    let mut line = |name: &str, text: &str| _ = writeln!(out, "{name:<10}{text}");
+    let mut line = |name: &str, text: &str| out.push_str(&field(name, text, width));
     line("issuer", &format!("{}  (by {})", plain(&report.issuer), plain(&report.issuer_named_by)));
-    line("platform", &policy(report));
-    line("verdict", &format!("{}{}", paint.verdict(report.verdict), because(report)));
+    line("platform", &platform(report));
+    line("policy", &report.policy_source.told_briefly(&report.policy));
+    line("verdict", &format!("{}  {}", paint.verdict(report.verdict), report.outlook.means));
+    for (n, ahead) in report.outlook.ahead.iter().enumerate() {
+        line(if n == 0 { "ahead" } else { "" }, ahead);
+    }
     line("signer", &signer(report));
     line("watched", &watched(&report.watch, report.now));
+    for said in &report.expected {
+        let name = shorten(&plain(&said.kid.clone().unwrap_or_else(|| said.key.to_string())));
+        let seen = if said.published { "published" } else { "not published yet" };
+        let until = relative(said.until, report.now);
+        line("expected", &format!("{name} until {} ({until}); {seen}", day(said.until)));
+    }
+    out.push_str(&next(&report.outlook, width));
+    let unseen = report.not_looked_at();
+    if !unseen.is_empty() {
+        let text = format!("not looked at: {}", needs(unseen));
+        out.push_str(&wrap(&text, width, "", INDENT));
+    }
     out.push('\n');
     if !report.keys.is_empty() {
         let rows: Vec<_> = report.keys.iter().map(row).collect();
-        out.push_str(&grid(&HEAD, &rows, |text| {
+        out.push_str(&grid(&HEAD, &rows, width, |text| {
             match report.keys.iter().find(|key| key.judged.verdict.as_str() == text) {
                 Some(key) => paint.verdict(key.judged.verdict),
                 None => text.to_owned(),
             }
         }));
+        if rows.iter().flatten().any(|cell| cell.starts_with("<= ") || cell.starts_with(">= ")) {
+            out.push_str("(<= at the latest, >= at least)\n");
+        }
         out.push('\n');
     }
     let same = |a: &ReportedFinding, b: &ReportedFinding| {
@@ -44,11 +65,12 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     let groups: Vec<_> = report.findings.chunk_by(same).collect();
     let mut notes = Notes::of(&groups);
     for findings in groups {
-        out.push_str(&told(findings, paint, &mut notes));
+        out.push_str(&told(findings, paint, width, &mut notes));
     }
-    out.push_str(&notes.text());
+    out.push_str(&notes.text(width));
     for problem in &report.problems {
-        _ = writeln!(out, "could not  {}: {}", problem.place, plain(&problem.detail));
+        let text = format!("could not  {}: {}", problem.place, plain(&problem.detail));
+        out.push_str(&wrap(&text, width, "", INDENT));
     }
     if report.assumptions_accepted {
         out.push_str("\nAssumptions were accepted as proof (--accept-assumed).\n");
@@ -56,49 +78,64 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     out
 }
 
-fn policy(report: &Report) -> String {
-    let limits = report.policy.limits.map_or_else(
-        || {
-            "rotates on its own schedule; ages inform only, until --rotate-after is given"
-                .to_owned()
-        },
-        |limits| {
-            format!(
-                "rotate after {}, expire after {}, grace {}",
-                rough(limits.rotate_after()),
-                rough(limits.expire_after()),
-                rough(report.policy.grace)
-            )
-        },
-    );
-    format!("{} ({limits})", report.platform)
-}
-
-fn because(report: &Report) -> String {
-    match (report.verdict, report.decides_at) {
-        (Verdict::Unknown, _) if report.blind => "  no key set could be read".to_owned(),
-        (Verdict::Unknown, Some(at)) => format!(
-            "  nothing proves it young; decided on {} ({}) unless a rotation is seen",
-            day(at),
-            relative(at, report.now)
-        ),
-        _ if report.informs_only => "  nothing is demanded".to_owned(),
-        _ => String::new(),
+/// The platform, and what tells it.
+fn platform(report: &Report) -> String {
+    match report.platform {
+        Platform::Other => "other: nothing tells which (--profile)".to_owned(),
+        platform => platform.to_string(),
     }
 }
 
-/// Who signs, as of when: the newest token tells, for as long as it lives.
+/// Who signs, as of when: the newest token tells, for as long as it lives. And what is to be said of that key,
+/// and of those that no longer sign.
 fn signer(report: &Report) -> String {
     let Some(seen) = report.signer else {
         return "unknown: no token was seen (--token-file)".to_owned();
     };
     let name = shorten(&plain(&report.name(seen.key)));
     let when = format!("{} ({})", day(seen.as_of), relative(seen.as_of, report.now));
-    if seen.current {
-        format!("{name} as of {when}")
-    } else {
-        format!("unknown: {name} as of {when}, and no newer token was seen (--token-file)")
+    if !seen.current {
+        return format!("unknown: {name} as of {when}, and no newer token was seen (--token-file)");
     }
+    let key = report.keys.iter().find(|key| key.judged.key == seen.key);
+    let state = key.map_or_else(String::new, |key| format!(": {}", state(key)));
+    format!("{name} as of {when}{state}{}", retired(report))
+}
+
+fn state(key: &ReportedKey) -> String {
+    let judged = &key.judged;
+    match (judged.verdict, judged.trusted_by) {
+        (Verdict::Ok, Some(by)) => {
+            format!(
+                "OK, public since {}{}",
+                day(by),
+                if exact(key) { "" } else { " at the latest" }
+            )
+        }
+        (verdict, _) => format!("{verdict}, at least {} old", rough(judged.age.at_least)),
+    }
+}
+
+/// Of the keys that no longer sign, those of which nobody saw how old they are.
+fn retired(report: &Report) -> String {
+    let unknown = report
+        .keys
+        .iter()
+        .map(|key| &key.judged)
+        .filter(|judged| judged.role == Role::Verifier && judged.verdict == Verdict::Unknown);
+    let ends = unknown.clone().filter_map(|judged| judged.decides_at).max();
+    let by = ends.map_or_else(String::new, |at| format!(", to be gone by {}", day(at)));
+    match unknown.count() {
+        0 => String::new(),
+        1 => format!("; one old key of unknown age{by}"),
+        n => format!("; {n} old keys of unknown age{by}"),
+    }
+}
+
+/// Whether it is known to the day when the key was first published.
+pub(crate) fn exact(key: &ReportedKey) -> bool {
+    let judged = &key.judged;
+    judged.trusted_not_before.map(day).is_some_and(|day_| judged.trusted_by.map(day) == Some(day_))
 }
 
 /// How long and how well an issuer was watched.
@@ -125,9 +162,22 @@ pub(crate) fn watched(watch: &Watch, now: UnixTime) -> String {
     )
 }
 
+/// What is to be done next, each with its command.
+pub(crate) fn next(outlook: &Outlook, width: usize) -> String {
+    let steps = outlook.next.iter().enumerate().map(|(n, step)| {
+        let why = field(if n == 0 { "next" } else { "" }, &format!("{}:", step.why), width);
+        why + &step.command.lines(width, INDENT.len() + 1)
+    });
+    steps.collect()
+}
+
 fn row(key: &ReportedKey) -> Vec<String> {
     let judged = &key.judged;
-    let date = |moment: Option<UnixTime>| moment.map_or_else(|| "-".to_owned(), day);
+    // Every date follows from when the key was there at the latest.
+    let bound = if exact(key) { "" } else { "<= " };
+    let date = |moment: Option<UnixTime>| {
+        moment.map_or_else(|| "-".to_owned(), |at| format!("{bound}{}", day(at)))
+    };
     let least = rough(judged.age.at_least);
     let age = match judged.age.at_most {
         Some(most) if rough(most) == least => least,
@@ -144,7 +194,6 @@ fn row(key: &ReportedKey) -> Vec<String> {
     vec![
         shorten(&plain(&key.name())),
         judged.role.to_string(),
-        key.alg.as_deref().map_or_else(|| "-".to_owned(), plain),
         age,
         date(judged.trusted_by),
         date(judged.rotate_by),
@@ -154,52 +203,23 @@ fn row(key: &ReportedKey) -> Vec<String> {
     ]
 }
 
-/// As much of a kid as tells it from others at a glance; `-o json` has all of it.
-fn shorten(kid: &str) -> String {
-    let mut letters = kid.chars();
-    let short: String = letters.by_ref().take(12).collect();
-    if letters.next().is_some() { short + "…" } else { short }
-}
-
-/// Columns as wide as their widest cell; the last one painted, since colours have no width.
-pub(crate) fn grid(head: &[&str], rows: &[Vec<String>], paint: impl Fn(&str) -> String) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-        widest.max(head.get(column).map_or(0, |name| name.len()))
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let mut out = String::new();
-    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-    for row in std::iter::once(&head).chain(rows) {
-        for (column, cell) in row.iter().enumerate() {
-            if column + 1 == row.len() {
-                out.push_str(&paint(cell));
-            } else {
-                let width = widths.get(column).copied().unwrap_or(0);
-                _ = write!(out, "{cell:<width$}  ");
-            }
-        }
-        out.truncate(out.trim_end_matches(' ').len());
-        out.push('\n');
-    }
-    out
-}
-
 /// What one check found: each evidence on a line, the remedy once.
-fn told(findings: &[ReportedFinding], paint: Paint, notes: &mut Notes) -> String {
+fn told(findings: &[ReportedFinding], paint: Paint, width: usize, notes: &mut Notes) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let severity = first.finding.severity;
-    let mut out = format!("{} {} {}\n", paint.severity(severity), first.finding.id, first.title);
+    let head = format!("{} {} {}", paint.severity(severity), first.finding.id, first.title);
+    let mut out = wrap(&head, width, "", INDENT);
     for it in findings {
         let kid = it.kid.as_deref().map(|kid| format!("{}  ", shorten(&plain(kid))));
         let evidence: Vec<_> = it.finding.evidence.iter().map(|text| plain(text)).collect();
-        _ = writeln!(out, "{INDENT}{}{}", kid.unwrap_or_default(), evidence.join("; "));
+        let text = format!("{}{}", kid.unwrap_or_default(), evidence.join("; "));
+        out.push_str(&wrap(&text, width, INDENT, &format!("{INDENT}  ")));
     }
     if severity > Severity::Info {
         let fix = notes.shorten(&first.remediation);
         let see = if fix.starts_with('[') { "see " } else { "" };
-        _ = writeln!(out, "{INDENT}fix: {see}{fix}");
+        let text = format!("fix: {see}{fix}");
+        out.push_str(&wrap(&text, width, INDENT, &format!("{INDENT}  ")));
     }
     out
 }
@@ -243,9 +263,12 @@ impl Notes {
         out.join(" ")
     }
 
-    fn text(&self) -> String {
-        let lines = self.told.iter().zip(1..);
-        lines.map(|(text, number)| format!("\n{:<10} {text}\n", format!("[{number}]"))).collect()
+    fn text(&self, width: usize) -> String {
+        let notes = self.told.iter().zip(1..).map(|(text, number)| {
+            let first = format!("{:<10} ", format!("[{number}]"));
+            format!("\n{}", wrap(text, width, &first, INDENT))
+        });
+        notes.collect()
     }
 }
 

@@ -77,6 +77,22 @@ async fn json_is_as_its_schema_says() {
     );
     assert_eq!(valid(&schema, &schema, &report), Ok(()));
     assert!(!report["facts"].as_array().unwrap().is_empty());
+    // Beside every moment there is the same for a reader.
+    fn moments(schema: &Value) {
+        let moment = |schema: &Value| schema.to_string().contains("#/$defs/moment\"");
+        let leaf = |schema: &Value| schema["properties"].is_null() && schema["items"].is_null();
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            if leaf(member) && moment(member) {
+                let beside = &schema["properties"][format!("{name}Utc")];
+                assert!(beside.to_string().contains("#/$defs/time\""), "{name}: {beside}");
+            }
+            moments(member);
+        }
+    }
+    moments(&schema);
+    schema["$defs"].as_object().unwrap().values().for_each(moments);
+    assert_eq!(report["nowUtc"], "2027-03-06T04:13:45Z");
+    assert_eq!(report["keys"][0]["trustedByUtc"], "2026-11-24T04:13:45Z");
     let mut wrong = report;
     wrong["keys"][0]["role"] = "king".into();
     assert!(valid(&schema, &schema, &wrong).is_err());
@@ -89,6 +105,10 @@ async fn sarif_names_rules_that_exist_and_fingerprints_that_last() {
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), CheckId::ALL.len());
+    for rule in rules {
+        let anchor = rule["id"].as_str().unwrap().to_lowercase();
+        assert!(rule["helpUri"].as_str().unwrap().ends_with(&format!("/docs/checks.md#{anchor}")));
+    }
     let results = run["results"].as_array().unwrap();
     for result in results {
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
@@ -104,13 +124,51 @@ async fn sarif_names_rules_that_exist_and_fingerprints_that_last() {
 #[tokio::test(start_paused = true)]
 async fn junit_has_a_case_a_check_and_no_character_that_xml_lacks() {
     let xml = report("junit").await;
-    assert_eq!(xml.matches("<testcase ").count(), CheckId::ALL.len());
+    assert_eq!(xml.matches("<testcase ").count(), CheckId::ALL.len() + 1);
     let failures = xml.matches("<failure ").count();
     assert!(failures > 0 && xml.contains(&format!("failures=\"{failures}\"")), "{xml}");
     assert!(!xml.contains('\u{1b}'));
     let text =
         xml.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").replace("&quot;", "");
     assert!(!text.replace("&apos;", "").contains('&'), "every ampersand is an entity");
+}
+
+#[tokio::test(start_paused = true)]
+async fn junit_is_red_for_what_the_exit_code_says_and_skips_what_was_not_looked_at() {
+    let pod = Pod::new();
+    let ask = async |flags: &str| {
+        let outcome = pod.run(&format!("issuer check {TOKEN} {HISTORY} -o junit {flags}")).await;
+        (outcome.code, outcome.out)
+    };
+    let case = |xml: &str, id: &str| {
+        let from = xml.find(&format!("name=\"{id} ")).unwrap();
+        xml[from..].split("<testcase").next().unwrap().to_owned()
+    };
+    // UNKNOWN fails unless a flag says otherwise; an RSA key of 2048 bits changes nothing.
+    let (code, xml) = ask("--fail-on unknown").await;
+    assert!(code == 3 && case(&xml, "K003").contains("<failure"), "{xml}");
+    assert!(xml.contains("message=\"UNKNOWN: too early to tell"), "{xml}");
+    let (code, xml) = ask("--fail-on overdue").await;
+    assert!(code == 0 && !xml.contains("<failure"), "{xml}");
+    assert!(case(&xml, "K308").contains("<system-out>low: "), "{xml}");
+    let (code, xml) = ask("--fail-on overdue --fail-on-severity low").await;
+    assert!(code == 1 && case(&xml, "K308").contains("<failure type=\"low\""), "{xml}");
+    // What was not looked at did not pass.
+    assert!(
+        case(&xml, "K501").contains("<skipped message=\"not looked at: node (--node-root)\"/>")
+    );
+    assert!(case(&xml, "K202").contains("API server (--compare-api)"), "{xml}");
+    assert!(case(&xml, "K201").contains("/>") && !case(&xml, "K201").contains("skipped"), "{xml}");
+    let skipped = xml.matches("<skipped ").count();
+    assert!(skipped > 5 && xml.contains(&format!("skipped=\"{skipped}\"")), "{xml}");
+    // Without an issuer, nothing of it did.
+    let outcome = pod.run("issuer check -o junit --issuer https://gone.test/").await;
+    let (code, xml) = (outcome.code, outcome.out);
+    assert!(code == 3 && xml.contains("errors=\"1\""), "{xml}");
+    for id in ["K101", "K301", "K407"] {
+        assert!(case(&xml, id).contains("<skipped"), "{id}: {xml}");
+    }
+    assert!(xml.contains("<property name=\"watched\" value=\""), "{xml}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,6 +196,17 @@ async fn prometheus_has_moments_each_described_once_and_every_line_well_formed()
         "cambist_issuer_watched_longest_pause_seconds{issuer=\"https://issuer.sim.test/\"}";
     assert!(text.contains(&format!("{watched} 8640000")), "{text}");
     assert!(text.contains("source=\"public\"} 1"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn prometheus_has_no_date_for_a_key_of_unknown_age() {
+    let pod = Pod::new();
+    let text = pod.run("issuer check -o prometheus").await.out;
+    assert!(
+        text.contains("status=\"UNKNOWN\"} 1") && text.contains("key_trusted_since_max"),
+        "{text}"
+    );
+    assert!(!text.contains("rotate_by") && !text.contains("expire_by"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! The history in a ConfigMap: read, changed and written back with its `resourceVersion`, so that
 //! of two writers one is told to read again.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cambist_key_age::History;
 use cambist_key_age::history::HistoryError;
@@ -16,8 +18,26 @@ pub(crate) const DATA_KEY: &str = "history.json";
 /// A ConfigMap may have 1 MiB; JSON in JSON needs more room than it has content.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
-/// How often a write is tried while others write, too.
-const TRIES: usize = 8;
+/// How often a write is tried while others write, too: a dozen writers that begin at one moment all come
+/// through.
+const TRIES: u32 = 16;
+
+/// The longest pause after a first conflict, and after many.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How long to wait after so many conflicts: any time up to one that doubles, or those who met once would
+/// meet again. `dice` is any number.
+fn pause(conflicts: u32, dice: u16) -> Duration {
+    let (first, most) = PAUSES;
+    let longest = first.saturating_mul(1 << conflicts.min(16)).min(most);
+    longest.saturating_mul(u32::from(dice)) / u32::from(u16::MAX)
+}
+
+fn dice() -> u16 {
+    let mut bytes = [0; 2];
+    // Without random numbers there is none of the rest, TLS, either; the middle will do.
+    aws_lc_rs::rand::fill(&mut bytes).map_or(u16::MAX / 2, |()| u16::from_ne_bytes(bytes))
+}
 
 /// A ConfigMap on an API server.
 #[derive(Debug)]
@@ -32,7 +52,7 @@ pub(crate) struct ConfigMap {
 pub(crate) enum ConfigMapError {
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("{verb} of ConfigMap {map} was answered with {status}{}", hint(*.status, .verb))]
+    #[error("{verb} of ConfigMap {map} was answered with {status}{}", hint(*.status, .verb, .map))]
     Status { verb: &'static str, map: String, status: u16 },
     #[error("ConfigMap {map}: the API server's answer is no ConfigMap")]
     Shape { map: String },
@@ -46,11 +66,18 @@ pub(crate) enum ConfigMapError {
     Contended { map: String },
 }
 
-fn hint(status: u16, verb: &str) -> String {
+fn hint(status: u16, verb: &str, map: &str) -> String {
+    let (namespace, name) = map.split_once('/').unwrap_or(("", map));
     match status {
         401 => "; the token is not accepted by this API server: is its audience the API server's?"
             .to_owned(),
-        403 => format!("; allow the account {verb} on configmaps by a Role in that namespace"),
+        // RBAC cannot limit `create` to a name.
+        403 if verb == "create" => format!(
+            "; make it beforehand with `kubectl -n {namespace} create configmap {name}`: then get and update on configmaps, resourceNames [{name}], are all that the account's Role needs"
+        ),
+        403 => format!(
+            "; allow the account get and update on configmaps, resourceNames [{name}], by a Role and a RoleBinding in the namespace {namespace}"
+        ),
         404 => "; does the namespace exist?".to_owned(),
         413 | 422 => "; the object is refused as too large or invalid".to_owned(),
         _ => String::new(),
@@ -88,7 +115,7 @@ impl ConfigMap {
         issuer: &str,
         change: impl Fn(&mut History),
     ) -> Result<(), ConfigMapError> {
-        for _ in 0..TRIES {
+        for conflicts in 0..TRIES {
             let mut object = self.get().await?;
             let mut history = self.history(&object)?.unwrap_or_else(|| History::new(issuer));
             change(&mut history);
@@ -99,6 +126,9 @@ impl ConfigMap {
             object.set(&String::from_utf8_lossy(&bytes));
             if self.put(&object).await? {
                 return Ok(());
+            }
+            if conflicts + 1 < TRIES {
+                tokio::time::sleep(pause(conflicts, dice())).await;
             }
         }
         Err(ConfigMapError::Contended { map: self.map() })
@@ -176,5 +206,39 @@ impl Object {
             self.value["data"] = json!({});
         }
         self.value["data"][DATA_KEY] = Value::from(history);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_met_once_waits_for_a_time_of_his_own() {
+        let (first, most) = PAUSES;
+        assert_eq!([pause(0, 0), pause(0, u16::MAX)], [Duration::ZERO, first]);
+        assert_eq!([pause(1, u16::MAX), pause(3, u16::MAX)], [first * 2, first * 8]);
+        assert_eq!([pause(10, u16::MAX), pause(u32::MAX, u16::MAX)], [most; 2]);
+        assert!(pause(5, 20_000) < pause(5, 40_000));
+        let thrown: std::collections::BTreeSet<_> = (0..64).map(|_| dice()).collect();
+        assert!(thrown.len() > 8, "{thrown:?}");
+    }
+
+    #[test]
+    fn what_is_forbidden_is_told_with_the_role_that_is_missing() {
+        let told = |verb, status| {
+            ConfigMapError::Status { verb, map: "ops/history".to_owned(), status }.to_string()
+        };
+        for verb in ["get", "update"] {
+            let told = told(verb, 403);
+            assert!(
+                told.contains("resourceNames [history]") && told.contains("namespace ops"),
+                "{told}"
+            );
+        }
+        assert!(told("create", 403).contains("kubectl -n ops create configmap history"));
+        for status in [401, 404, 409, 422, 500] {
+            assert!(!told("get", status).contains("Role"), "{status}");
+        }
     }
 }

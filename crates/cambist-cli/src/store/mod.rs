@@ -1,5 +1,6 @@
 //! Where the history is kept.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -22,6 +23,15 @@ pub(crate) enum StoreName {
     File(PathBuf),
     /// `cm:NAMESPACE/NAME`
     ConfigMap { namespace: String, name: String },
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::ConfigMap { namespace, name } => write!(f, "cm:{namespace}/{name}"),
+        }
+    }
 }
 
 impl FromStr for StoreName {
@@ -61,7 +71,7 @@ pub(crate) enum StoreError {
     #[error(transparent)]
     ConfigMap(#[from] ConfigMapError),
     #[error(
-        "it is a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --history"
+        "the store has a history of {found}, not of {expected}; issuers are compared byte for byte, a trailing slash included: name another --history"
     )]
     AnotherIssuer { expected: Foreign, found: Foreign },
 }
@@ -111,19 +121,28 @@ impl Store {
         Ok(held)
     }
 
-    /// Adds what `fresh` saw, whoever else is writing.
+    /// Adds what `fresh` saw, whoever else is writing. Answers where the bytes of a damaged file are kept
+    /// that its backup took the place of.
     pub(crate) async fn add(
         &self,
         issuer: &str,
         change: impl Fn(&mut History) + Clone,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<PathBuf>, StoreError> {
         match self {
-            Self::File(file) => Ok(file.update(|stored| {
-                let mut history = stored.map_or_else(|| History::new(issuer), |s| s.history);
-                change(&mut history);
-                (history, ())
-            })?),
-            Self::ConfigMap(map) => Ok(map.add(issuer, change).await?),
+            Self::File(file) => {
+                let torn = file.update(|stored| {
+                    let damage = stored.as_ref().and_then(|stored| stored.damage.as_ref());
+                    let torn = matches!(damage, Some(Damage::Torn(_)));
+                    let mut history = stored.map_or_else(|| History::new(issuer), |s| s.history);
+                    change(&mut history);
+                    (history, torn)
+                })?;
+                Ok(torn.then(|| file.set_aside()))
+            }
+            Self::ConfigMap(map) => {
+                map.add(issuer, change).await?;
+                Ok(None)
+            }
         }
     }
 }

@@ -60,7 +60,14 @@ pub fn undecided(key: &KeyJudgement, policy: &Policy) -> Option<Finding> {
     let most =
         most.map_or_else(|| "without upper bound".to_owned(), |most| format!("at most {most}"));
     let decides = key.decides_at.map_or_else(String::new, |at| {
-        format!("; decided on {at} unless a rotation is seen before")
+        let ends = key.expire_by.map(|by| by + policy.grace);
+        match key.role {
+            Role::Verifier | Role::Next => format!("; OVERDUE from {at} unless it is gone before"),
+            Role::Unknown if ends.is_some_and(|ends| at >= ends) => {
+                format!("; OVERDUE from {at} unless it is gone before")
+            }
+            _ => format!("; DUE from {at} unless it is replaced before"),
+        }
     });
     let why = match policy.basis {
         AgeBasis::Activation if key.evidence.is_empty() => {

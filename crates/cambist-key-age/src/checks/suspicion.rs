@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::fact::Source;
 use crate::finding::{CheckId, Finding, Severity};
-use crate::history::{History, Lifetime};
+use crate::history::{Expectation, History, Lifetime};
 use crate::policy::Policy;
 use crate::published::{PublishedKey, PublishedSet};
 use crate::text::quoted;
+use cambist_core::clock::UnixTime;
 use cambist_core::jwks::{Exposed, KeyId, Thumbprint};
 
 /// K101, K103 and K303: keys whose private half anybody can have, because it is published, known or
@@ -39,26 +40,36 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// for a day (or a cache life, if that is longer) after. While a key is being introduced by hand it may be
 /// public first, and of a key that was there at the first look nobody knows what the API server had
 /// before.
-pub fn foreign_keys(history: &History, policy: &Policy) -> Vec<Finding> {
+///
+/// Of a key that was announced ([`History::expect`]) nothing is said while that is in force, and one that
+/// was seen to appear unannounced while another was expected is given no day: whoever rotates says
+/// beforehand which key comes.
+pub fn foreign_keys(history: &History, policy: &Policy, now: UnixTime) -> Vec<Finding> {
     let Some(api) = history.latest(Source::Api) else { return Vec::new() };
     let public = history.published(Source::Public);
     let of_api = history.runs().iter().filter(|run| run.source == Source::Api);
     let since = of_api.map(|run| run.from).min().unwrap_or(api.from);
     let lives = history.lifetimes(Source::Public);
     let foreign = lives.iter().filter(|life| {
-        public.contains(&life.key) && !history.had(Source::Api, life.key) && api.to >= life.first
+        let announced = history.expected(life.key).is_some_and(|said| said.holds(now));
+        let foreign = public.contains(&life.key) && !history.had(Source::Api, life.key);
+        foreign && !announced && api.to >= life.first
     });
     let finding = |life: &Lifetime| {
         let (first, asked) = (life.first, api.to);
         let enough = first + policy.cache_life.max(DAY);
         let watched = life.absent.is_some() && since <= first;
-        let sure = watched && asked >= enough;
-        let what = match (sure, watched) {
-            (true, _) => "has never published it".to_owned(),
-            (false, true) => format!(
+        let other = watched.then(|| another_expected(history, life)).flatten();
+        let sure = watched && (asked >= enough || other.is_some());
+        let what = match (sure, watched, other) {
+            (_, _, Some(other)) => format!(
+                "does not have it, and it is not the key that was announced then, {other}: if it is one of yours, say so with `cambist issuer expect`"
+            ),
+            (true, ..) => "has never published it".to_owned(),
+            (false, true, None) => format!(
                 "does not have it yet: if it still does not after {enough}, somebody else put it there"
             ),
-            (false, false) => format!(
+            (false, false, None) => format!(
                 "does not have it, or no longer: what it published before {} was not seen",
                 since.max(first)
             ),
@@ -70,6 +81,17 @@ pub fn foreign_keys(history: &History, policy: &Policy) -> Vec<Finding> {
         Finding::new(CheckId::K102, Some(life.key), text).severity(severity)
     };
     foreign.map(finding).collect()
+}
+
+/// A key that was expected when this one was first seen, which nobody had announced.
+fn another_expected(history: &History, life: &Lifetime) -> Option<Thumbprint> {
+    let then = |said: &Expectation| said.at <= life.first && said.holds(life.first);
+    let (own, others): (Vec<_>, Vec<_>) = history
+        .expectations()
+        .iter()
+        .filter(|(_, said)| then(said))
+        .partition(|(key, _)| **key == life.key);
+    own.is_empty().then(|| others.first().map(|(key, _)| **key))?
 }
 
 /// K104: a token names a published key, and its signature is not that key's. `verified` says
@@ -155,17 +177,17 @@ mod tests {
         let policy = Policy::default();
         let mut history = History::new(ISSUER);
         watch(&mut history, &[1, 2], NOW, NOW + DAY, HOUR);
-        assert!(foreign_keys(&history, &policy).is_empty());
+        assert!(foreign_keys(&history, &policy, NOW + DAY * 4).is_empty());
         history.observe(&look(Source::Api, NOW - DAY, &[1])).unwrap();
-        assert!(foreign_keys(&history, &policy).is_empty());
+        assert!(foreign_keys(&history, &policy, NOW + DAY * 4).is_empty());
         history.observe(&look(Source::Api, NOW + DAY * 2, &[1])).unwrap();
         // It was there at the first look: the API server may have had it before.
-        let found = foreign_keys(&history, &policy);
+        let found = foreign_keys(&history, &policy, NOW + DAY * 4);
         assert_eq!((found.len(), found[0].key), (1, Some(key(2))));
         assert_eq!((found[0].severity, found[0].is_suspicion()), (Severity::High, false));
         // A key that the API server had once is not foreign.
         history.observe(&look(Source::Api, NOW - DAY * 2, &[1, 2])).unwrap();
-        assert!(foreign_keys(&history, &policy).is_empty());
+        assert!(foreign_keys(&history, &policy, NOW + DAY * 4).is_empty());
     }
 
     #[test]
@@ -176,16 +198,54 @@ mod tests {
         history.observe(&look(Source::Api, NOW, &[1])).unwrap();
         // Public first, as whoever publishes by hand does it.
         watch(&mut history, &[1, 2], NOW + DAY + HOUR, NOW + DAY * 3, HOUR);
-        let severity = |history: &History| foreign_keys(history, &policy).pop().map(|f| f.severity);
+        let severity = |history: &History| {
+            foreign_keys(history, &policy, NOW + DAY * 4).pop().map(|f| f.severity)
+        };
         let mut asked = history.clone();
         asked.observe(&look(Source::Api, NOW + DAY * 2, &[1])).unwrap();
         assert_eq!(severity(&asked), Some(Severity::High));
-        let text = foreign_keys(&asked, &policy)[0].to_string();
+        let text = foreign_keys(&asked, &policy, NOW + DAY * 4)[0].to_string();
         assert!(text.contains("does not have it yet"), "{text}");
         asked.observe(&look(Source::Api, NOW + DAY * 2 + HOUR, &[1])).unwrap();
         assert_eq!(severity(&asked), Some(Severity::Critical));
         history.observe(&look(Source::Api, NOW + DAY * 2 + HOUR, &[1, 2])).unwrap();
         assert_eq!(severity(&history), None);
+    }
+
+    /// A key appears in public, watched by the hour, an hour after the API server was last asked.
+    fn appeared(announced: &[(u8, Duration)]) -> History {
+        let mut history = History::new(ISSUER);
+        watch(&mut history, &[1], NOW, NOW + DAY, HOUR);
+        history.observe(&look(Source::Api, NOW, &[1])).unwrap();
+        for (name, lasts) in announced {
+            history.expect(key(*name), NOW + DAY, NOW + DAY + *lasts);
+        }
+        watch(&mut history, &[1, 2], NOW + DAY + HOUR, NOW + DAY * 3, HOUR);
+        history.observe(&look(Source::Api, NOW + DAY + HOUR * 2, &[1])).unwrap();
+        history
+    }
+
+    #[test]
+    fn k102_is_silent_for_an_announced_key_and_impatient_with_every_other() {
+        let policy = Policy::default();
+        let ask = |announced: &[(u8, Duration)], now| {
+            foreign_keys(&appeared(announced), &policy, now).pop().map(|found| found.severity)
+        };
+        let soon = NOW + DAY + HOUR * 2;
+        assert_eq!(ask(&[], soon), Some(Severity::High));
+        assert_eq!(ask(&[(2, DAY)], soon), None);
+        assert_eq!(ask(&[(2, DAY), (3, DAY)], soon), None);
+        // Another one was to come.
+        assert_eq!(ask(&[(3, DAY)], soon), Some(Severity::Critical));
+        let text = foreign_keys(&appeared(&[(3, DAY)]), &policy, soon)[0].to_string();
+        assert!(text.contains(&key(3).to_string()) && text.contains("issuer expect"), "{text}");
+        // An announcement that was over by then says nothing of it, nor for it.
+        assert_eq!(ask(&[(3, HOUR / 2)], soon), Some(Severity::High));
+        assert_eq!(ask(&[(2, DAY)], NOW + DAY * 2), Some(Severity::High));
+        // Announced afterwards, it is somebody's own.
+        let mut history = appeared(&[(3, DAY)]);
+        history.expect(key(2), soon, soon + DAY);
+        assert_eq!(foreign_keys(&history, &policy, soon), []);
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub fn returned_keys(history: &History, source: Source) -> Vec<Finding> {
 
 /// K113: the newest key appeared when its predecessor had lived less than half as long as usual: as keys
 /// did before it in this history, else as they do on the `platform`. (What a policy allows at most says
-/// nothing of what is usual.) Told for `policy.warn_before` after it appeared.
+/// nothing of what is usual.) Told for `policy.warn_before` after it appeared,
+/// and never of a key that was expected then: that was planned.
 pub fn unplanned_rotation(
     history: &History,
     source: Source,
@@ -38,6 +39,9 @@ pub fn unplanned_rotation(
 ) -> Option<Finding> {
     let lives = history.lifetimes(source);
     let (newest, older) = lives.split_last()?;
+    if history.expected(newest.key).is_some_and(|said| said.holds(newest.first)) {
+        return None;
+    }
     let appeared = newest.absent?;
     let place = older.iter().rposition(|life| life.first <= appeared.at)?;
     // The longest that the predecessor can have been the newest.
@@ -194,6 +198,9 @@ mod tests {
         let found = ask(&history, platform, early + DAY).unwrap();
         assert_eq!((found.key, found.severity), (Some(key(3)), Severity::Info));
         assert!(ask(&history, platform, early + DAY * 8).is_none());
+        let mut announced = history.clone();
+        announced.expect(key(3), early, early + DAY);
+        assert!(ask(&announced, platform, early + DAY).is_none());
         assert!(ask(&history, Some(DAY * 7), early + DAY).is_none());
         // What the policy asks for says nothing of what is usual.
         assert!(ask(&history, None, early + DAY).is_none());

@@ -98,8 +98,8 @@ fn differ(apart: Duration, text: String, policy: &Policy) -> Option<Finding> {
     (apart > policy.clock_error).then_some(finding)
 }
 
-/// K406: not a small, well-formed JSON document with status 200. An odd content type, as blob
-/// stores have it, is a lesser matter.
+/// K406: what came with status 200 is no small, well-formed JSON document. An odd content type, as blob
+/// stores have it, is a lesser matter; and a refusal is no document at all.
 pub fn malformed(answer: &Answer) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut find = |severity, text: String| {
@@ -111,7 +111,6 @@ pub fn malformed(answer: &Answer) -> Vec<Finding> {
         Document::KeySet => (MAX_JWKS_BYTES, "application/jwk-set+json"),
     };
     if answer.status != 200 {
-        find(Severity::Medium, format!("status {}", answer.status));
         return out;
     }
     if answer.body.len() > limit {
@@ -159,7 +158,7 @@ pub fn cached_badly(answer: &Answer, policy: &Policy) -> Option<Finding> {
         }
         _ => return None,
     };
-    let key_set = answer.document == Document::KeySet;
+    let key_set = answer.document == Document::KeySet && matches!(answer.status, 200 | 304);
     key_set.then(|| Finding::new(CheckId::K407, None, format!("{}: {text}", quoted(&answer.url))))
 }
 
@@ -261,7 +260,11 @@ pub(crate) mod tests {
         ] {
             assert_eq!(with(body).len(), 1, "{:?}", with(body));
         }
-        assert_eq!(malformed(&Answer { status: 404, ..answer() }).len(), 1);
+        let refusal = |status| Answer { status, body: b"no".to_vec(), max_age: None, ..answer() };
+        for status in [304, 401, 403, 404, 503] {
+            assert_eq!(malformed(&refusal(status)), [], "{status}");
+        }
+        assert_eq!(cached_badly(&refusal(403), &Policy::default()), None);
         let blob = Answer { content_type: Some("application/octet-stream".to_owned()), ..answer() };
         assert_eq!(malformed(&blob)[0].severity, Severity::Low);
         let document = Document::Discovery;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::forgotten::{Day, Forgotten, Prefix};
-use super::{Endpoint, History, Observed, Run};
+use super::{Endpoint, Expectation, History, Observed, Run};
 use crate::fact::Source;
 use crate::finding::{CheckId, Finding};
 use crate::role::Signings;
@@ -119,6 +119,16 @@ struct Body {
     forgotten: BTreeMap<Source, BTreeMap<String, Day>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     forgot_more: bool,
+    /// Announced keys, which need not be among `keys`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    expected: BTreeMap<Thumbprint, BodyExpected>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BodyExpected {
+    at: UnixTime,
+    until: UnixTime,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -296,6 +306,11 @@ impl Body {
                 .collect(),
             forgotten: Self::forgotten(&history.forgotten),
             forgot_more: history.forgotten.more,
+            expected: history
+                .expected
+                .iter()
+                .map(|(key, said)| (*key, BodyExpected { at: said.at, until: said.until }))
+                .collect(),
         }
     }
 
@@ -379,6 +394,10 @@ impl Body {
             let signings = Signings { first, last, expires, ends };
             history.signings.insert(key(seen.key)?, signings);
         }
+        let expected = self.expected.into_iter();
+        history.expected = expected
+            .map(|(key, BodyExpected { at, until })| (key, Expectation { at, until }))
+            .collect();
         let named = self.keys.into_iter().filter(|key| !key.kids.is_empty());
         history.kids = named.map(|key| (key.spki, key.kids)).collect();
         history.normalise();

@@ -37,6 +37,7 @@ impl History {
         }
         self.runs.extend(other.runs.iter().cloned());
         self.forgotten.join(&other.forgotten);
+        self.take_announcements(other);
         self.normalise();
         Ok(())
     }

@@ -469,7 +469,9 @@ fn step() -> impl Strategy<Value = (u8, i64, u8, Option<i64>, Option<String>)> {
 /// Any history over three keys and two sources.
 fn history() -> impl Strategy<Value = History> {
     let tokens = proptest::collection::vec((1u8..4, 0i64..40), 0..3);
-    (proptest::collection::vec(step(), 0..12), tokens).prop_map(|(steps, tokens)| {
+    let announced = proptest::collection::vec((1u8..60, 0i64..40, 0i64..40), 0..40);
+    let steps = proptest::collection::vec(step(), 0..12);
+    (steps, tokens, announced).prop_map(|(steps, tokens, announced)| {
         let mut history = History::new(ISSUER);
         for (source, at, bits, modified, etag) in steps {
             let source = if source == 0 { Source::Public } else { Source::Api };
@@ -484,6 +486,10 @@ fn history() -> impl Strategy<Value = History> {
         for (name, at) in tokens {
             let at = UnixTime::from_secs(at * 3600);
             history.observe_token(key(name), at, at + HOUR);
+        }
+        for (name, at, until) in announced {
+            let [at, until] = [at, until].map(|hours| UnixTime::from_secs(hours * 3600));
+            history.expect(key(name), at, until);
         }
         history
     })

@@ -43,6 +43,12 @@ pub(super) const fn of(platform: Platform) -> Course {
             ),
         },
         Platform::Kubeadm => Course::Steps { steps: FILES, note: None },
+        Platform::Other => Course::Steps {
+            steps: FILES,
+            note: Some(
+                "Nothing tells which platform this is: these are the steps where the API servers' files and the published set are yours. --profile names the platform.",
+            ),
+        },
     }
 }
 

@@ -108,7 +108,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "CAMBIST_PLATFORM",
         "told by the issuer",
-        "aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops or gardener",
+        "aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener or other",
     ),
     variable(
         "CAMBIST_ROTATE_AFTER",

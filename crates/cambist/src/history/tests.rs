@@ -112,9 +112,28 @@ fn damage_beyond_repair_is_an_error_and_not_a_fresh_start() {
     look(&file, 1, 2);
     std::fs::write(file.path(), b"{").unwrap();
     std::fs::write(file.beside(".bak"), b"").unwrap();
-    let error = file.read().unwrap_err().to_string();
-    assert!(error.contains("history.json") && error.contains("backup"), "{error}");
+    let told = || file.read().unwrap_err().to_string();
+    assert!(told().contains("nor can its backup") && told().contains("Move both"), "{}", told());
     assert!(file.update(|_| (History::new("https://i.test"), ())).is_err());
+    // Only what there is is spoken of.
+    std::fs::remove_file(file.beside(".bak")).unwrap();
+    assert!(told().contains("it has no backup") && told().contains("Move it away"), "{}", told());
+    assert!(file.update(|_| (History::new("https://i.test"), ())).is_err());
+    assert_eq!(std::fs::read(file.path()).unwrap(), b"{");
+    std::fs::rename(file.path(), file.beside(".bak")).unwrap();
+    assert!(told().contains("is gone, and its backup") && told().contains(".bak"), "{}", told());
+    assert!(!file.set_aside().exists());
+}
+
+#[test]
+fn the_bytes_of_a_damaged_file_are_kept_when_its_backup_takes_its_place() {
+    let (_dir, file) = place();
+    look(&file, 1, 1);
+    look(&file, 1, 2);
+    std::fs::write(file.path(), b"{ torn").unwrap();
+    look(&file, 1, 3);
+    assert_eq!(std::fs::read(file.set_aside()).unwrap(), b"{ torn");
+    assert_eq!(file.read().unwrap().unwrap().damage, None);
 }
 
 #[test]

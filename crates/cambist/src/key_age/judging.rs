@@ -136,7 +136,7 @@ impl KeyAge {
         let Inner { settings, context, .. } = &*self.0;
         let changes = self.0.judging.changes.load(Ordering::SeqCst);
         let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let seen = seen?;
+        let mut seen = seen?;
         let last = self.0.last_read.load_full();
         let mut history_problem = last.as_ref().and_then(|last| last.problem.clone());
         let now = self.0.heard.wall(&*context.clock);
@@ -154,6 +154,11 @@ impl KeyAge {
             && let Err(problem) = self.add_history(history, &mut known, &seen, &policy)
         {
             history_problem = Some(problem);
+        } else if let Some(history) = last.as_ref().and_then(|last| last.history.as_ref())
+            && !history.expectations().is_empty()
+        {
+            // Whoever keeps the history may say which key will come.
+            Arc::make_mut(&mut seen.history).take_announcements(history);
         }
         let mut findings = findings::of(&seen, platform, &policy, now);
         let mut judgement = judge(&known, &policy, now);

@@ -208,6 +208,41 @@ async fn a_history_tells_what_was_before_and_its_faults_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_the_history_announces_comes_early_without_a_word() {
+    for announced in [false, true] {
+        let world = World::new();
+        let issuer = world.sim.settings().issuer.clone();
+        let (_dir, path) = history(&world, &issuer, 1);
+        let world = world.with("CAMBIST_HISTORY", &path);
+        let credential = world.credential();
+        for _ in 0..4 {
+            live(&world, 14, &credential).await;
+            world.sim.issuer().rotate(false).unwrap();
+        }
+        live(&world, 2, &credential).await;
+        let new = world.sim.issuer().prepare().unwrap();
+        if announced {
+            let set = serde_json::json!({ "keys": [new.jwk()] }).to_string();
+            let set = PublishedSet::parse(set.as_bytes()).unwrap();
+            let key = set.thumbprints().next().unwrap();
+            let now = world.context().clock.wall();
+            let announce = |stored: Option<Stored>| {
+                let mut kept = stored.unwrap().history;
+                kept.expect(key, now, now + DAY * 3);
+                (kept, ())
+            };
+            HistoryFile::new(&path).update(announce).unwrap();
+        }
+        world.sim.issuer().publish(&new);
+        live(&world, 2, &credential).await;
+        credential.issuer_keys().unwrap().key_age().unwrap().read_history();
+        let said = report(&credential).await;
+        let early = said.findings.iter().any(|found| found.id == CheckId::K113);
+        assert_eq!(early, !announced, "{:?}", said.findings);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_are_judged_once_for_everybody_and_nobody_who_reads_waits() {
     #[derive(Debug, Default)]
     struct Count(std::sync::atomic::AtomicU32);
@@ -364,7 +399,7 @@ async fn without_a_configured_issuer_the_tokens_own_tells_the_platform() {
     let aks = "https://eastus.oic.prod-aks.azure.com/tenant/cluster/";
     assert_eq!(settings().platform_of(aks).as_str(), "aks");
     assert!(settings().policy_on(settings().platform_of(aks)).limits.is_none());
-    assert_eq!(settings().platform_of("https://own.example/").as_str(), "kubeadm");
+    assert_eq!(settings().platform_of("https://own.example/").as_str(), "other");
     // Somebody's word goes before the issuer's looks.
     let named = World::new().with("CAMBIST_PLATFORM", "aks-edge").config().trust.key_age;
     assert!(named.policy_on(named.platform_of(aks)).limits.is_some());
