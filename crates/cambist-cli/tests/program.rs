@@ -26,6 +26,7 @@ fn usage_errors_are_64_and_help_is_0() {
         (&["--gate"][..], "--fail-on overdue"),
         (&["--state", "file:x"], "--history"),
         (&["--ledger-trust", "asserted"], "--history-trust"),
+        (&["--profile", "eks"], "--platform"),
     ] {
         let output = run(&[&["issuer", "check"], old].concat());
         let told = String::from_utf8(output.stderr).unwrap();

@@ -179,10 +179,10 @@ async fn an_assumption_proves_youth_only_where_it_was_accepted_and_then_it_is_sa
 #[tokio::test(start_paused = true)]
 async fn a_platform_with_a_schedule_of_its_own_is_told_and_not_judged() {
     let pod = Pod::new();
-    let eks = pod.json(&format!("{CHECK} --profile eks")).await;
+    let eks = pod.json(&format!("{CHECK} --platform eks")).await;
     assert_eq!((&eks["verdict"], &eks["informsOnly"]), (&json!("OK"), &json!(true)));
     assert!(ids(&eks).contains(&"K220"), "{eks:#}");
-    let asked = pod.json(&format!("{CHECK} --profile eks --rotate-after 14d")).await;
+    let asked = pod.json(&format!("{CHECK} --platform eks --rotate-after 14d")).await;
     assert_eq!(asked["verdict"], "UNKNOWN");
     let wrong = pod.run(&format!("{CHECK} --rotate-after 90d --expire-after 45d")).await;
     assert_eq!(wrong.code, 64, "{wrong:?}");

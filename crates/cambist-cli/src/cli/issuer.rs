@@ -10,8 +10,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 pub(crate) use super::history::{Expect, Merge};
 pub(crate) use super::rotation::{AskGate, Plan};
-pub(crate) use super::value::{Profile, Within};
-use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
+pub(crate) use super::value::{Chosen, Within};
+use super::value::{Renamed, assumption, basis, every, grade, platform, renamed, severity, within};
 use super::{Plain, examples};
 use crate::store::StoreName;
 use crate::time::moment;
@@ -146,8 +146,11 @@ pub(crate) struct Kept {
 #[command(next_help_heading = "Policy (a DURATION has its unit: s, m, h, d or w)")]
 pub(crate) struct PolicyArgs {
     /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener, other.
-    #[arg(long, default_value = "auto", value_parser = profile)]
-    pub(crate) profile: Profile,
+    #[arg(long, default_value = "auto", value_name = "PLATFORM", value_parser = platform)]
+    pub(crate) platform: Chosen,
+    /// What --platform was called.
+    #[arg(long = "profile", hide = true, value_parser = renamed("--platform"))]
+    pub(crate) _profile: Option<Renamed>,
     /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) rotate_after: Option<Duration>,

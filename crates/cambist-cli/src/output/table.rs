@@ -81,7 +81,7 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
 /// The platform, and what tells it.
 fn platform(report: &Report) -> String {
     match report.platform {
-        Platform::Other => "other: nothing tells which (--profile)".to_owned(),
+        Platform::Other => "other: nothing tells which (--platform)".to_owned(),
         platform => platform.to_string(),
     }
 }
