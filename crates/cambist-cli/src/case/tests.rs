@@ -283,6 +283,47 @@ async fn a_certificate_that_ends_soon_is_told_once_a_host() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nodes_are_compared_by_the_files_that_their_flags_name_wherever_these_are() {
+    let pod = Pod::new();
+    let node = |name: &str, files: &[(&str, &str)]| {
+        for (path, text) in files {
+            let path = pod.dir.path().join(name).join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write(path, text);
+        }
+        format!(" --node-root {{dir}}/{name}")
+    };
+    let (key, other) =
+        (include_str!("../../testdata/rsa.pub.pem"), include_str!("../../testdata/ec.pub.pem"));
+    let unit =
+        "[Service]\nExecStart=/usr/bin/kube-apiserver --service-account-key-file /srv/sa.pem\n";
+    let passed_on = "kube-apiserver-arg: [service-account-key-file=/keys/sa.pub]\n";
+    let systemd =
+        node("a", &[("etc/systemd/system/kube-apiserver.service", unit), ("srv/sa.pem", key)]);
+    let k3s = [
+        ("etc/rancher/k3s/config.yaml", passed_on),
+        ("var/lib/rancher/k3s/server/tls/service.key", ""),
+        ("keys/sa.pub", key),
+        // What no flag names.
+        ("etc/kubernetes/pki/sa.pub", other),
+    ];
+    let k3s = node("b", &k3s);
+    let rke2 = [
+        ("etc/rancher/rke2/config.yaml", passed_on),
+        ("var/lib/rancher/rke2/server/tls/service.key", ""),
+        ("keys/sa.pub", other),
+    ];
+    let rke2 = node("c", &rke2);
+    let alike = pod.json(&format!("issuer check{systemd}{k3s}")).await;
+    assert!(!ids(&alike).contains(&"K506"), "{alike:#}");
+    let report = pod.json(&format!("issuer check{systemd}{k3s}{rke2}")).await;
+    let found = report["findings"].as_array().unwrap().iter().find(|it| it["id"] == "K506");
+    let evidence = found.unwrap()["evidence"].to_string();
+    assert!(evidence.contains("/c"), "{evidence}");
+    assert_eq!(report["problems"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nodes_with_other_keys_are_told_live_and_by_their_bundles() {
     let pod = Pod::new();
     let node = |name: &str, pem: &str| {
