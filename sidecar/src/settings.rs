@@ -304,6 +304,32 @@ mod tests {
         assert_eq!(flag("HTTPS_PROXY"), None);
     }
 
+    /// What is logged of a finding names no flag that only the command has.
+    #[test]
+    fn remedies_name_flags_that_the_sidecar_has_or_whose_program_they_name() {
+        use cambist_key_age::{CheckId, Platform};
+        let own: Vec<_> = variables().filter_map(|variable| flag(variable.name)).collect();
+        // Of az, azwi and kubectl, whose commands are given whole.
+        let others = ["extension-type", "path", "public-keys", "raw"];
+        for id in CheckId::ALL {
+            for platform in Platform::ALL {
+                let text = id.remediation(platform);
+                // A command between backticks says itself whose its flags are.
+                let bare = text.split('`').step_by(2);
+                for word in bare.flat_map(|part| part.split("--").skip(1)) {
+                    let end = word.find(|c: char| c != '-' && !c.is_ascii_alphanumeric());
+                    let name = &word[..end.unwrap_or(word.len())];
+                    assert!(
+                        name.starts_with("service-account-")
+                            || others.contains(&name)
+                            || own.iter().any(|own| own == name),
+                        "{id}: --{name} in {text}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_flag_goes_before_its_variable_and_the_fault_says_which() {
         let env = env(&[("CAMBIST_LISTEN", "1"), ("CAMBIST_LOG", "debug")]);
