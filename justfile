@@ -1,5 +1,9 @@
 # Every recipe is a step of `.ci/run`, the single list of what CI runs.
 
+# what there is
+_list:
+    @just --list
+
 # all steps, as CI runs them
 ci:
     .ci/run

@@ -7,79 +7,98 @@ use cambist::config::{ConfigErrors, ConfigFault, RENAMED, Variable};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-const fn variable(name: &'static str, default: &'static str, help: &'static str) -> Variable {
-    Variable::new(name, default, help)
+const fn variable(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Variable {
+    Variable::new(name, value, default, help)
 }
 
 /// The variables that the sidecar reads beside the library's.
 pub const VARIABLES: &[Variable] = &[
     variable(
         "CAMBIST_LISTEN",
+        "ADDRESS",
         "8421",
         "Where apps ask: a port (both loopback addresses), 127.0.0.1:PORT or [::1]:PORT",
     ),
     variable(
         "CAMBIST_ADMIN_LISTEN",
+        "ADDRESS",
         "127.0.0.1:8422",
         "Where probes and scrapers ask: a port, IP:PORT, or off; no token is served there",
     ),
     variable(
         "CAMBIST_ADMIN_HOSTS",
+        "NAME,...",
         "none",
         "Host names that it may be asked by beside its address, comma-separated, as NAME or NAME:PORT",
     ),
     variable(
         "CAMBIST_PROTOCOLS",
+        "PROTOCOL,...",
         "app-service,native",
         "What is open: app-service, native, imds (imds asks for no secret)",
     ),
     variable(
         "IDENTITY_HEADER",
+        "SECRET",
         "none",
         "The secret that apps send as X-IDENTITY-HEADER: 16 to 256 visible ASCII characters",
     ),
     variable(
         "CAMBIST_IDENTITY_HEADER_FILE",
+        "FILE",
         "none",
         "A file with that secret, instead of IDENTITY_HEADER",
     ),
     variable(
         "CAMBIST_PREFETCH",
+        "SCOPE,...",
         "none",
         "Resources or scopes whose tokens are held from the start, comma-separated",
     ),
     variable(
         "CAMBIST_OBJECT_ID",
+        "ID",
         "none",
         "The identity's object id, for apps that select it by that",
     ),
     variable(
         "CAMBIST_RESOURCE_ID",
+        "ID",
         "none",
         "The identity's Azure resource id, for apps that select it by that",
     ),
     variable(
         "CAMBIST_SOURCE",
+        "SOURCE",
         "federated",
         "federated (the projected token) or developer (your own sign-in, on a laptop)",
     ),
     variable(
         "CAMBIST_LOG",
+        "FILTER",
         "info",
         "What is logged: a level, or TARGET=LEVEL,...; other crates never below warn",
     ),
     variable(
         "CAMBIST_POD_IP",
+        "IP",
         "none",
         "The pod's address (status.podIP), to find out about hostNetwork",
     ),
     variable(
         "CAMBIST_HOST_IP",
+        "IP",
         "none",
         "The node's address (status.hostIP): its probes have places kept; and to find out about hostNetwork",
     ),
     variable(
         "CAMBIST_ALLOW_HOST_NETWORK",
+        "BOOL",
         "false",
         "Whether to run with hostNetwork, where every process of the node can ask",
     ),
@@ -125,7 +144,7 @@ pub fn command() -> Command {
         Some(
             Arg::new(variable.name)
                 .long(flag(variable.name)?)
-                .value_name("TEXT")
+                .value_name(variable.value)
                 .value_parser(NonEmptyStringValueParser::new())
                 .help(help),
         )
@@ -272,8 +291,43 @@ mod tests {
         for variable in variables() {
             assert!(help.contains(variable.name), "{}", variable.name);
         }
+        for (flag, value) in [
+            ("issuer", "URL"),
+            ("history", "FILE"),
+            ("rotate-after", "DURATION"),
+            ("keys", "SOURCE,..."),
+        ] {
+            assert!(help.contains(&format!("--{flag} <{value}>")), "{help}");
+        }
+        assert!(!help.contains("TEXT"), "a name says what a value is: {help}");
         assert_eq!(flag("IDENTITY_HEADER"), None);
         assert_eq!(flag("HTTPS_PROXY"), None);
+    }
+
+    /// What is logged of a finding names no flag that only the command has.
+    #[test]
+    fn remedies_name_flags_that_the_sidecar_has_or_whose_program_they_name() {
+        use cambist_key_age::{CheckId, Platform};
+        let own: Vec<_> = variables().filter_map(|variable| flag(variable.name)).collect();
+        // Of az, azwi and kubectl, whose commands are given whole.
+        let others = ["extension-type", "path", "public-keys", "raw"];
+        for id in CheckId::ALL {
+            for platform in Platform::ALL {
+                let text = id.remediation(platform);
+                // A command between backticks says itself whose its flags are.
+                let bare = text.split('`').step_by(2);
+                for word in bare.flat_map(|part| part.split("--").skip(1)) {
+                    let end = word.find(|c: char| c != '-' && !c.is_ascii_alphanumeric());
+                    let name = &word[..end.unwrap_or(word.len())];
+                    assert!(
+                        name.starts_with("service-account-")
+                            || others.contains(&name)
+                            || own.iter().any(|own| own == name),
+                        "{id}: --{name} in {text}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ mod tests {
         }
         out.push_str("\n## How the key is replaced on each platform\n\n\
             Where a check says how to rotate, it is above as for a cluster whose API servers are yours. \
-            `cambist issuer plan --profile PLATFORM` has the steps with their dates.\n\n");
+            `cambist issuer plan --platform PLATFORM` has the steps with their dates.\n\n");
         for platform in Platform::ALL {
             _ = writeln!(out, "- `{platform}`: {}", CheckId::K001.remediation(platform));
         }
@@ -142,7 +142,7 @@ mod tests {
             }
         }
         // A platform's own remedy, where it is named.
-        let aks = pod.json("issuer explain K001 --profile aks").await;
+        let aks = pod.json("issuer explain K001 --platform aks").await;
         assert!(aks["remediation"].as_str().unwrap().contains("az aks"), "{aks:#}");
         assert_eq!(aks["needs"][0]["flag"], "--issuer");
     }

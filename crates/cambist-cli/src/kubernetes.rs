@@ -3,24 +3,25 @@
 //! Its transport trusts the cluster's CA alone and never goes through a proxy, so that neither the
 //! platform's authorities nor whoever runs a proxy can speak for the cluster.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cambist::Env;
+use cambist::files::{FileFault, read_in_time};
 use cambist::transport::{CaBundle, CaError, HttpsOptions, Transport, TransportBuildError};
 use cambist_core::foreign::Foreign;
 use cambist_core::issuer::IssuerUrl;
-use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::collect::http::Bearer;
 use crate::world::Connect;
+
+mod kubeconfig;
 
 /// Where a pod finds its account's token and the cluster's CA.
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Largest file that is read here, in bytes.
-const MAX: u64 = 1024 * 1024;
+const MAX: usize = 1024 * 1024;
 
 /// A reachable API server.
 #[derive(Clone, Debug)]
@@ -47,15 +48,24 @@ pub(crate) enum AccessError {
     )]
     NoPod,
     #[error("{path}: {problem}")]
-    File { path: String, problem: String },
+    File { path: String, problem: FileFault },
     #[error(
         "{path}: {problem}; expected a kubeconfig whose current context names a cluster and a user"
     )]
     Kubeconfig { path: String, problem: String },
     #[error(
-        "{path}: the user authenticates by {found}, which is not supported: give a token with --api-token-file"
+        "{path}: the user of its current context signs in by {found}, which is not done here: make a token of an account that may do it, such as by (umask 077; kubectl --kubeconfig {kubeconfig} create token default --namespace default >api-token), and give --api-token-file api-token"
     )]
-    Credential { path: String, found: &'static str },
+    Credential {
+        path: String,
+        found: &'static str,
+        /// The path, as a shell takes it.
+        kubeconfig: String,
+    },
+    #[error(
+        "{path}: its cluster is reached by a detour ({found}), which is not done here, so that nobody between can speak for the cluster: give a kubeconfig that names the API server itself, or run in the cluster with --in-cluster"
+    )]
+    Detour { path: String, found: &'static str },
     #[error(
         "{path}: the cluster is to be trusted unchecked (insecure-skip-tls-verify), which is refused: give its certificate authority"
     )]
@@ -78,7 +88,7 @@ impl ApiServer {
         connect: &Connect,
     ) -> Result<Self, AccessError> {
         let found = match access.kubeconfig {
-            Some(path) => kubeconfig(path)?,
+            Some(path) => kubeconfig::read(path)?,
             None => in_cluster(env, access.mount.unwrap_or(Path::new(MOUNT)))?,
         };
         let url = found.server.trim_end_matches('/').to_owned();
@@ -133,124 +143,16 @@ fn in_cluster(env: &dyn Env, mount: &Path) -> Result<Found, AccessError> {
     })
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(rename = "current-context")]
-    current: Option<String>,
-    #[serde(default)]
-    contexts: Vec<NamedContext>,
-    #[serde(default)]
-    clusters: Vec<NamedCluster>,
-    #[serde(default)]
-    users: Vec<NamedUser>,
-}
-
-#[derive(Deserialize)]
-struct NamedContext {
-    name: String,
-    context: ContextOf,
-}
-
-#[derive(Deserialize)]
-struct ContextOf {
-    cluster: String,
-    #[serde(default)]
-    user: String,
-}
-
-#[derive(Deserialize)]
-struct NamedCluster {
-    name: String,
-    cluster: Cluster,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Cluster {
-    server: String,
-    certificate_authority: Option<PathBuf>,
-    certificate_authority_data: Option<String>,
-    #[serde(default)]
-    insecure_skip_tls_verify: bool,
-}
-
-#[derive(Deserialize)]
-struct NamedUser {
-    name: String,
-    user: User,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct User {
-    token: Option<String>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<PathBuf>,
-    exec: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "client-certificate-data", alias = "client-certificate")]
-    client_certificate: Option<serde::de::IgnoredAny>,
-}
-
-fn kubeconfig(path: &Path) -> Result<Found, AccessError> {
-    let shown = path.display().to_string();
-    let wrong = |problem: &str| AccessError::Kubeconfig {
-        path: shown.clone(),
-        problem: problem.to_owned(),
-    };
-    let text = String::from_utf8(read(path)?).map_err(|_| wrong("it is not text"))?;
-    // The parser's own words could repeat what it read.
-    let config: Config = serde_saphyr::from_str(&text).map_err(|_| wrong("it is not readable"))?;
-    let current = config.current.ok_or_else(|| wrong("it has no current-context"))?;
-    let context = config.contexts.into_iter().find(|context| context.name == current);
-    let context = context.ok_or_else(|| wrong("its current-context does not exist"))?.context;
-    let cluster = config.clusters.into_iter().find(|cluster| cluster.name == context.cluster);
-    let cluster = cluster.ok_or_else(|| wrong("its context's cluster does not exist"))?.cluster;
-    if cluster.insecure_skip_tls_verify {
-        return Err(AccessError::Insecure { path: shown });
-    }
-    // Paths in a kubeconfig are relative to it.
-    let beside = |file: &Path| path.parent().unwrap_or(Path::new("")).join(file);
-    let ca = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
-        (Some(data), _) => {
-            let data = data.split_ascii_whitespace().collect::<String>();
-            STANDARD.decode(data).map_err(|_| wrong("certificate-authority-data is not base64"))?
-        }
-        (None, Some(file)) => read(&beside(file))?,
-        (None, None) => return Err(wrong("its cluster has no certificate authority")),
-    };
-    let user = config.users.into_iter().find(|user| user.name == context.user);
-    let user = user.map(|user| user.user).unwrap_or_default();
-    let credential = |found| Err(AccessError::Credential { path: shown.clone(), found });
-    let bearer = match (user.token, user.token_file) {
-        (Some(token), _) => match Bearer::new(&token) {
-            Some(bearer) => Ok(Some(bearer)),
-            None => Err(AccessError::Token(shown.clone())),
-        },
-        (None, Some(file)) => bearer(&beside(&file)).map(Some),
-        (None, None) if user.exec.is_some() => credential("a program (exec)"),
-        (None, None) if user.client_certificate.is_some() => credential("a client certificate"),
-        (None, None) => Ok(None),
-    };
-    Ok(Found { server: cluster.server, ca: CaBundle::parse(shown, &ca)?, bearer })
-}
-
 fn bearer(path: &Path) -> Result<Bearer, AccessError> {
     let wrong = || AccessError::Token(path.display().to_string());
-    let text = String::from_utf8(read(path)?).map_err(|_| wrong())?;
-    let text = text.trim_ascii();
+    let content = read(path)?;
+    let text = std::str::from_utf8(&content).map_err(|_| wrong())?.trim_ascii();
     Bearer::new(text).filter(|_| !text.is_empty()).ok_or_else(wrong)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, AccessError> {
-    use std::io::Read as _;
-    let mut content = Vec::new();
-    let file = std::fs::File::open(path);
-    let read = file.and_then(|file| file.take(MAX).read_to_end(&mut content));
-    read.map_err(|e| AccessError::File {
-        path: path.display().to_string(),
-        problem: e.to_string(),
-    })?;
-    Ok(content)
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, AccessError> {
+    read_in_time(path, MAX)
+        .map_err(|problem| AccessError::File { path: path.display().to_string(), problem })
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use cambist_key_age::policy::LimitsError;
 use cambist_key_age::{Limits, Platform, Policy};
 use serde::Serialize;
 
-use crate::cli::issuer::{PolicyArgs, Profile};
+use crate::cli::issuer::{Chosen, PolicyArgs};
 use crate::text::plain;
 
 /// The platform an issuer is on: as named, or as its URL gives away.
-pub(crate) fn platform(profile: Profile, issuer: &str) -> Platform {
-    match profile {
-        Profile::Of(platform) => platform,
-        Profile::Auto => IssuerUrl::parse(issuer).map_or(Platform::Other, |i| Platform::detect(&i)),
+pub(crate) fn platform(chosen: Chosen, issuer: &str) -> Platform {
+    match chosen {
+        Chosen::Of(platform) => platform,
+        Chosen::Auto => IssuerUrl::parse(issuer).map_or(Platform::Other, |i| Platform::detect(&i)),
     }
 }
 
@@ -130,15 +130,15 @@ mod tests {
             let text = out[from..].split("\nverdict").next().unwrap().to_owned();
             text.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        let k3s = told("--profile arc-k3s").await;
+        let k3s = told("--platform arc-k3s").await;
         for text in ["replaced after 90d, gone after 104d", "every three months", "2026-05"] {
             assert!(k3s.contains(text), "{text}: {k3s}");
         }
-        let plan = pod.run("issuer plan --profile arc-k3s").await.out;
+        let plan = pod.run("issuer plan --platform arc-k3s").await.out;
         assert!(plan.contains("https://learn.microsoft.com/azure/azure-arc"), "{plan}");
-        assert!(told("--profile kops").await.contains("so it is Azure Local's"));
-        assert!(told("--profile gke").await.contains("told and not judged"));
-        assert!(told("--profile eks").await.contains("every seven days"));
+        assert!(told("--platform kops").await.contains("so it is Azure Local's"));
+        assert!(told("--platform gke").await.contains("told and not judged"));
+        assert!(told("--platform eks").await.contains("every seven days"));
         let own = told("--rotate-after 30d --policy-name Contoso-PKI-7.2").await;
         assert!(own.contains("policy Contoso-PKI-7.2: replaced after 30d"), "{own}");
         let json = pod.json("issuer check --rotate-after 30d --policy-name Contoso").await;

@@ -31,6 +31,8 @@ pub(crate) struct Report {
     /// `cambist` and its version.
     pub(crate) generator: &'static str,
     pub(crate) issuer: String,
+    /// Who says that it is this one.
+    pub(crate) issuer_named_by: String,
     pub(crate) platform: Platform,
     /// When it was looked at.
     pub(crate) observed_at: UnixTime,
@@ -134,6 +136,7 @@ impl Report {
             schema_version: SCHEMA_VERSION,
             generator: concat!("cambist ", env!("CARGO_PKG_VERSION")),
             issuer: case.look.issuer.clone(),
+            issuer_named_by: case.look.named_by.to_string(),
             platform: case.platform,
             observed_at: case.look.at,
             now: case.now,

@@ -165,6 +165,8 @@ pub(crate) struct Api {
 pub(crate) struct ApiState {
     /// What it publishes; the issuer's own set if nothing else was set.
     pub(crate) jwks: Option<Value>,
+    /// Whom it calls the issuer; the issuer itself if nothing else was set.
+    pub(crate) issuer: Option<String>,
     /// What it signs with; the issuer's own signer if nothing else was set.
     pub(crate) signer: Option<SigningKey>,
     /// The status it answers everything with.
@@ -210,7 +212,7 @@ impl Api {
             (&Method::GET, "/.well-known/openid-configuration") => {
                 // What a managed cluster says: an address that nobody else can use.
                 let at = "https://10.0.0.1:443/openid/v1/jwks";
-                let issuer = &self.sim.settings().issuer;
+                let issuer = state.issuer.as_ref().unwrap_or(&self.sim.settings().issuer);
                 reply(StatusCode::OK, &json!({ "issuer": issuer, "jwks_uri": at }))
             }
             (&Method::GET, "/openid/v1/jwks") => {
@@ -272,7 +274,7 @@ fn reply(status: StatusCode, body: &Value) -> Response<Bytes> {
 }
 
 /// Some certificate authority: nothing is connected to.
-const CA: &[u8] = include_bytes!("../testdata/rsa.crt.pem");
+pub(crate) const CA: &[u8] = include_bytes!("../testdata/rsa.crt.pem");
 
 pub(crate) fn ids(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().unwrap();

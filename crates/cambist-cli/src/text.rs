@@ -30,6 +30,7 @@ pub(crate) fn for_flags(text: &str) -> String {
             "",
         ),
         ("CAMBIST_JWKS_ANY_HOST=true", "--jwks-any-host here"),
+        ("CAMBIST_ISSUER_CA_FILE", "--ca-file"),
         ("CAMBIST_CA_FILE", "--ca-file"),
         ("CAMBIST_ISSUER", "--issuer"),
     ]
@@ -53,6 +54,7 @@ mod tests {
         use cambist::transport::TransportFault;
         let untrusted = for_flags(&TransportFault::TlsUntrusted.to_string());
         assert!(untrusted.contains("--ca-file") && !untrusted.contains("CAMBIST_"), "{untrusted}");
+        assert_eq!(for_flags("give it in CAMBIST_ISSUER_CA_FILE"), "give it in --ca-file");
     }
 
     #[test]

@@ -26,6 +26,7 @@ fn usage_errors_are_64_and_help_is_0() {
         (&["--gate"][..], "--fail-on overdue"),
         (&["--state", "file:x"], "--history"),
         (&["--ledger-trust", "asserted"], "--history-trust"),
+        (&["--profile", "eks"], "--platform"),
     ] {
         let output = run(&[&["issuer", "check"], old].concat());
         let told = String::from_utf8(output.stderr).unwrap();
@@ -57,6 +58,35 @@ fn an_issuer_that_does_not_answer_is_3_and_told() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["verdict"], "UNKNOWN");
     assert!(String::from_utf8(output.stderr).unwrap().contains("127.0.0.1:1: no connection"));
+}
+
+#[test]
+fn a_kubeconfig_that_needs_a_program_is_told_with_what_to_paste() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(path("ca.crt"), include_str!("../testdata/rsa.crt.pem")).unwrap();
+    std::fs::write(path("api-token"), "an-account-s\n").unwrap();
+    std::fs::write(
+        path("config"),
+        "current-context: c\n\
+         contexts: [{name: c, context: {cluster: k, user: u}}]\n\
+         clusters: [{name: k, cluster: {server: 'https://127.0.0.1:1', certificate-authority: ca.crt}}]\n\
+         users: [{name: u, user: {exec: {command: kubelogin}}}]\n",
+    )
+    .unwrap();
+    let config = path("config");
+    let told = |more: &[&str]| {
+        let output = run(&[&["issuer", "check", "--kubeconfig", &config], more].concat());
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let paste = format!("kubectl --kubeconfig {config} create token");
+    let refused = told(&[]);
+    assert!(refused.contains(&paste) && refused.contains("--api-token-file"), "{refused}");
+    // With what was pasted, the API server itself is asked.
+    let asked = told(&["--api-token-file", &path("api-token")]);
+    assert!(asked.contains("the API server https://127.0.0.1:1 does not tell"), "{asked}");
+    assert!(asked.contains("give --issuer URL") && !asked.contains("CAMBIST_"), "{asked}");
 }
 
 #[test]

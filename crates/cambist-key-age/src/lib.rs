@@ -11,6 +11,7 @@
 //! - [`checks`]: the numbered checks, each a function of what was collected.
 //! - [`about`]: what each check looks at and what shows it, for a page and for `explain`.
 //! - [`rotation`]: the order in which a key is replaced without an outage, and its gates.
+//! - [`series`]: what a scraper is told.
 //! - [`enforce`]: the few findings that may stop an exchange.
 //!
 //! ```
@@ -52,6 +53,7 @@ mod remedy;
 pub mod role;
 pub mod rotation;
 mod serial;
+pub mod series;
 mod text;
 pub mod verdict;
 mod words;

@@ -26,6 +26,10 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] =
+        [Self::Signer, Self::Verifier, Self::Next, Self::Ghost, Self::Unknown];
+
     /// The word it is printed by.
     pub const fn as_str(self) -> &'static str {
         match self {

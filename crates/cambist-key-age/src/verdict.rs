@@ -31,6 +31,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, the best first.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Unknown, Self::Due, Self::Overdue, Self::Suspect];
+
     /// The word it is printed by.
     pub const fn as_str(self) -> &'static str {
         match self {

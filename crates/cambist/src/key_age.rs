@@ -114,6 +114,14 @@ impl Seen {
         }
     }
 
+    /// What a key is called: now, or when it was seen before, here or by who keeps `told`.
+    fn kid(&self, key: Thumbprint, told: Option<&History>) -> Option<String> {
+        let mut set = self.set.iter().flat_map(|set| set.keys());
+        let now = set.find(|jwk| jwk.thumbprint == Some(key)).and_then(|jwk| jwk.kid.as_deref());
+        let before = self.history.kids(key).chain(told.into_iter().flat_map(|it| it.kids(key)));
+        now.into_iter().chain(before).next().map(str::to_owned)
+    }
+
     /// The source whose sets decide what is trusted: the best that was ever seen.
     fn primary(&self) -> Source {
         self.published.keys().next().copied().unwrap_or(Source::Public)

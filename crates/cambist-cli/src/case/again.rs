@@ -3,7 +3,7 @@
 use cambist_core::duration::exact;
 use cambist_key_age::Platform;
 
-use crate::cli::issuer::{Kept, PolicyArgs, Profile, Sources};
+use crate::cli::issuer::{Chosen, Kept, PolicyArgs, Sources};
 use crate::output::shell::Line;
 
 /// Where a history is kept if nobody says otherwise.
@@ -129,8 +129,8 @@ fn look(sources: &Sources, issuer: &str) -> Vec<String> {
 
 fn policy(args: &PolicyArgs) -> Vec<String> {
     let mut line = Line::new("");
-    if let Profile::Of(platform) = args.profile {
-        line = line.flag("--profile", Platform::as_str(platform));
+    if let Chosen::Of(platform) = args.platform {
+        line = line.flag("--platform", Platform::as_str(platform));
     }
     for (given, name) in
         [(args.rotate_after, "--rotate-after"), (args.expire_after, "--expire-after")]

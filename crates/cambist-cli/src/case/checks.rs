@@ -14,6 +14,7 @@ use cambist_key_age::{Finding, History, PublishedSet};
 
 use super::{Case, jwks_uri, set};
 use crate::collect::look::{FileKind, Look, NodeSeen, Reply, Signature, TokenSeen};
+use crate::collect::public::issuer_in;
 
 /// How far apart looks may be whose nodes are compared.
 const SAME_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -87,15 +88,7 @@ fn issuer(case: &Case, before: Option<&History>) -> Vec<Finding> {
     let look = &case.look;
     let mut out: Vec<_> = checks::unacceptable_url(&look.issuer).into_iter().collect();
     let document = look.public.discovery.as_ref().and_then(Reply::ok);
-    let says = document.and_then(|body| {
-        let document: serde_json::Value = serde_json::from_str(body).ok()?;
-        Some(document.get("issuer")?.as_str()?.to_owned())
-    });
-    let mut names = vec![("configured", look.issuer.as_str())];
-    names.extend(says.as_deref().map(|says| ("discovery document", says)));
-    let tokens = look.all().flat_map(|look| &look.tokens);
-    names.extend(tokens.map(|token| (token.path.as_str(), token.issuer.as_str())));
-    out.extend(checks::names_differ(&names));
+    out.extend(names_differ(look));
     if let Some(uri) = jwks_uri(look) {
         out.extend(checks::unacceptable_url(&uri));
         out.extend(checks::other_host(&look.issuer, &uri));
@@ -129,6 +122,27 @@ fn issuer(case: &Case, before: Option<&History>) -> Vec<Finding> {
         })
     }));
     out
+}
+
+/// The issuer by everybody who names it.
+fn names_differ(look: &Look) -> Option<Finding> {
+    let by = look.named_by.to_string();
+    let mut names = Vec::new();
+    // Who else named it says so below.
+    if look.named_by.is_configured() {
+        names.push((by.as_str(), look.issuer.as_str()));
+    }
+    let documents: Vec<_> = [
+        ("the discovery document", &look.public.discovery),
+        ("the API server", &look.api.discovery),
+    ]
+    .into_iter()
+    .filter_map(|(who, reply)| Some((who, issuer_in(reply.as_ref()?)?)))
+    .collect();
+    names.extend(documents.iter().map(|(who, says)| (*who, says.as_str())));
+    let tokens = look.all().flat_map(|look| &look.tokens);
+    names.extend(tokens.map(|token| (token.path.as_str(), token.issuer.as_str())));
+    checks::names_differ(&names)
 }
 
 /// Of a handshake that failed, only the fault is known: an older version than TLS 1.2, which the

@@ -1,6 +1,6 @@
 //! Facts that one look gives besides key sets and tokens.
 
-use std::collections::BTreeSet;
+use std::path::Path;
 
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::evidence::FileTime;
@@ -50,18 +50,20 @@ fn loaded(look: &Look, history: &History, api: Option<&PublishedSet>) -> Vec<Fac
     past.map(|key| Fact::loaded(key, started, look.at).at_most(Grade::Asserted)).collect()
 }
 
-/// A file's times say something of the keys in it. Which key a private file holds is not looked at;
-/// where a directory's `sa.pub` has one key, its `sa.key` is that one's other half.
+/// A file's times say something of the keys in it. Which key a private file holds is not looked at; where
+/// there is a public file of its name beside it, with one key, it is that one's other half.
 fn files(look: &Look, node: &NodeSeen) -> Vec<Fact> {
-    let files = &node.files;
-    let public = files.iter().filter(|file| file.kind == FileKind::Public);
-    let keys: BTreeSet<Thumbprint> = public.flat_map(|file| file.keys.iter().copied()).collect();
-    let only = keys.first().filter(|_| keys.len() == 1);
-    files
+    let stem = |file: &FileSeen| Path::new(&file.path).with_extension("");
+    let public = |private: &FileSeen| {
+        let mut halves = node.files.iter().filter(|file| file.kind == FileKind::Public);
+        let half = halves.find(|file| stem(file) == stem(private))?;
+        half.keys.first().copied().filter(|_| half.keys.len() == 1)
+    };
+    node.files
         .iter()
         .flat_map(|file| match file.kind {
             FileKind::Public => file.keys.iter().flat_map(|key| times(look, file, *key)).collect(),
-            FileKind::Private => only.map(|key| times(look, file, *key)).unwrap_or_default(),
+            FileKind::Private => public(file).map_or_else(Vec::new, |key| times(look, file, key)),
             FileKind::Service | FileKind::Backup => Vec::new(),
         })
         .collect()

@@ -101,7 +101,7 @@ fn judged(
     clock: &dyn Clock,
 ) -> Result<Case, CaseError> {
     let now = clock.wall();
-    let platform = policy::platform(args.profile, &look.issuer);
+    let platform = policy::platform(args.platform, &look.issuer);
     let policy = policy::policy(args, platform)?;
     let (public, api) = (set(look.public.jwks.as_ref()), set(look.api.jwks.as_ref()));
     let mut history = past.before.clone().unwrap_or_else(|| History::new(&look.issuer));

@@ -71,7 +71,7 @@ pub(super) const NEEDS_ROTATION: &str = r"Examples:
 pub(super) const PLAN: &str = r"Examples:
   cambist issuer plan --issuer URL \
     --history file:history.json
-  cambist issuer plan --profile arc-k3s \
+  cambist issuer plan --platform arc-k3s \
     --start 2026-12-01 --max-token-ttl 10d";
 
 pub(super) const GATE: &str = r"Examples:

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 pub(crate) use super::history::{Expect, Merge};
 pub(crate) use super::rotation::{AskGate, Plan};
-pub(crate) use super::value::{Profile, Within};
-use super::value::{Renamed, assumption, basis, every, grade, profile, renamed, severity, within};
+pub(crate) use super::value::{Chosen, Within};
+use super::value::{Renamed, assumption, basis, every, grade, platform, renamed, severity, within};
 use super::{Plain, examples};
 use crate::store::StoreName;
 use crate::time::moment;
@@ -74,7 +74,8 @@ pub(crate) enum IssuerCommand {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Where to look")]
 pub(crate) struct Sources {
-    /// The issuer's URL, byte for byte, a trailing slash included [default: CAMBIST_ISSUER, else the token's `iss`].
+    /// The issuer's URL, byte for byte, a trailing slash included [default: CAMBIST_ISSUER, else the
+    /// first token's `iss`, else what the API server of --in-cluster or --kubeconfig says].
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
     /// A projected token: shows which key signs now.
@@ -98,11 +99,12 @@ pub(crate) struct Sources {
     /// A token for the API server, instead of the mounted one's or the kubeconfig's.
     #[arg(long, value_name = "FILE")]
     pub(crate) api_token_file: Option<PathBuf>,
-    /// A control-plane node's root directory: looks at the key files' permissions and times, never
-    /// into a private key. Several nodes' keys are compared.
+    /// A control-plane node's root directory: looks at the permissions and times of the key files that
+    /// its API server's flags name, never into a private key. Several nodes' keys are compared.
     #[arg(long, value_name = "DIR")]
     pub(crate) node_root: Vec<PathBuf>,
-    /// The API server's static pod manifest [default: under --node-root, where kubeadm puts it].
+    /// Where the API server's flags are: its static pod manifest, its systemd unit (*.service), or the
+    /// config.yaml of k3s or RKE2 [default: where these are under --node-root].
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
     /// The API server's metrics, saved with `kubectl get --raw /metrics`: when it started, and how
@@ -144,8 +146,11 @@ pub(crate) struct Kept {
 #[command(next_help_heading = "Policy (a DURATION has its unit: s, m, h, d or w)")]
 pub(crate) struct PolicyArgs {
     /// The platform: auto, aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener, other.
-    #[arg(long, default_value = "auto", value_parser = profile)]
-    pub(crate) profile: Profile,
+    #[arg(long, default_value = "auto", value_name = "PLATFORM", value_parser = platform)]
+    pub(crate) platform: Chosen,
+    /// What --platform was called.
+    #[arg(long = "profile", hide = true, value_parser = renamed("--platform"))]
+    pub(crate) _profile: Option<Renamed>,
     /// Replace the signing key after [default: 45d; aks, eks and gke: only inform].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) rotate_after: Option<Duration>,

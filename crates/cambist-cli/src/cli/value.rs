@@ -13,7 +13,7 @@ use crate::time::moment;
 
 /// The platform, or whatever the issuer's URL gives away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
+pub(crate) enum Chosen {
     Auto,
     Of(Platform),
 }
@@ -54,11 +54,11 @@ pub(super) fn renamed(
     move |_| Err(format!("it is {new} now"))
 }
 
-pub(super) fn profile(text: &str) -> Result<Profile, String> {
+pub(super) fn platform(text: &str) -> Result<Chosen, String> {
     if text == "auto" {
-        return Ok(Profile::Auto);
+        return Ok(Chosen::Auto);
     }
-    text.parse().map(Profile::Of).map_err(|_| {
+    text.parse().map(Chosen::Of).map_err(|_| {
         let names = Platform::ALL.map(Platform::as_str).join(", ");
         format!("expected auto or one of {names}")
     })

@@ -7,27 +7,62 @@ use super::look::{Access, Look, Reply};
 use super::public;
 use crate::kubernetes::ApiServer;
 
-/// Fetches the discovery document and the key set from the API server.
-///
-/// The document's `jwks_uri` is not followed: on managed clusters it names an address that nobody
-/// outside can use, and elsewhere one of many API servers.
-pub(crate) async fn collect(look: &mut Look, server: &ApiServer) {
-    let at = |path: &str| format!("{}{path}", server.url());
-    let (transport, bearer) = (server.transport(), server.bearer());
-    let url = at("/.well-known/openid-configuration");
-    match get(transport, &url, bearer, Document::DISCOVERY).await {
-        Ok(reply) => {
-            let status = reply.status;
-            look.api.discovery = Some(reply);
-            look.discovery_access = match status {
-                401 | 403 => Some(Access::Denied),
-                200 => Some(anonymous(server, &url).await),
-                _ => None,
-            };
-        }
-        Err(error) => look.problem("api", error),
+/// What came of asking an API server for its discovery document.
+#[derive(Debug)]
+pub(super) struct Discovered {
+    /// Which one was asked.
+    pub(super) server: String,
+    pub(super) reply: Option<Reply>,
+    pub(super) problem: Option<String>,
+}
+
+impl Discovered {
+    /// The issuer that it names.
+    pub(super) fn issuer(&self) -> Option<String> {
+        public::issuer_in(self.reply.as_ref()?)
     }
-    match get(transport, &at("/openid/v1/jwks"), bearer, Document::KEY_SET).await {
+}
+
+/// Fetches the discovery document from the API server.
+///
+/// Its `jwks_uri` is not followed: on managed clusters it names an address that nobody outside can
+/// use, and elsewhere one of many API servers.
+pub(super) async fn discover(server: &ApiServer) -> Discovered {
+    let url = discovery(server);
+    let reply = get(server.transport(), &url, server.bearer(), Document::DISCOVERY).await;
+    let (reply, problem) = match reply {
+        Ok(reply) => {
+            let problem = refusal(&reply);
+            (Some(reply), problem)
+        }
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Discovered { server: server.url().to_owned(), reply, problem }
+}
+
+fn discovery(server: &ApiServer) -> String {
+    format!("{}/.well-known/openid-configuration", server.url())
+}
+
+/// Who may read the discovery document that was asked for with a token.
+pub(super) async fn access(look: &mut Look, server: &ApiServer) {
+    look.discovery_access = match look.api.discovery.as_ref().map(|reply| reply.status) {
+        Some(401 | 403) => Some(Access::Denied),
+        Some(200) => {
+            let url = discovery(server);
+            match get(server.transport(), &url, None, Document::DISCOVERY).await {
+                Ok(reply) if reply.status == 200 => Some(Access::Anonymous),
+                _ => Some(Access::Authenticated),
+            }
+        }
+        _ => None,
+    };
+}
+
+/// Fetches the key set from the API server.
+pub(super) async fn keys(look: &mut Look, server: &ApiServer) {
+    let url = format!("{}/openid/v1/jwks", server.url());
+    match get(server.transport(), &url, server.bearer(), Document::KEY_SET).await {
         Ok(reply) => {
             let problem = refusal(&reply);
             look.api.jwks = Some(reply);
@@ -36,14 +71,6 @@ pub(crate) async fn collect(look: &mut Look, server: &ApiServer) {
             }
         }
         Err(error) => look.problem("api", error),
-    }
-}
-
-/// Asks once more without a token.
-async fn anonymous(server: &ApiServer, url: &str) -> Access {
-    match get(server.transport(), url, None, Document::DISCOVERY).await {
-        Ok(reply) if reply.status == 200 => Access::Anonymous,
-        _ => Access::Authenticated,
     }
 }
 

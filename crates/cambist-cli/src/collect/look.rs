@@ -12,6 +12,7 @@ use cambist_core::token::{Claims, ProjectedToken};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::NamedBy;
 use crate::text::for_flags;
 
 /// The version of a bundle's form.
@@ -25,6 +26,9 @@ pub(crate) struct Look {
     pub(crate) schema_version: u32,
     /// The issuer, byte for byte.
     pub(crate) issuer: String,
+    /// Who says that it is this one.
+    #[serde(default)]
+    pub(crate) named_by: NamedBy,
     /// When it began, by the collector's clock.
     pub(crate) at: UnixTime,
     /// What the issuer's URL leads to.
@@ -183,12 +187,12 @@ pub(crate) struct FileSeen {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum FileKind {
-    /// kubeadm's `sa.key`: never opened.
+    /// What signs, such as kubeadm's `sa.key`: never opened.
     #[default]
     Private,
-    /// kubeadm's `sa.pub`.
+    /// What verifies, such as kubeadm's `sa.pub`.
     Public,
-    /// k3s' and RKE2's `service.key`: never opened.
+    /// k3s' and RKE2's `service.key` and `service.current.key`: never opened.
     Service,
     /// A copy of a private key that lies beside the original.
     Backup,
@@ -228,6 +232,7 @@ impl Look {
         Self {
             schema_version: VERSION,
             issuer: issuer.to_owned(),
+            named_by: NamedBy::default(),
             at,
             public: Endpoint::default(),
             api: Endpoint::default(),

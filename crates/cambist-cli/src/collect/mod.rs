@@ -2,7 +2,7 @@
 
 use cambist::transport::{CaBundle, HttpsOptions, ProxyOptions};
 use cambist_core::clock::{Clock, UnixTime};
-use cambist_core::issuer::{IssuerUrl, JwksHost};
+use cambist_core::issuer::JwksHost;
 
 use crate::cli::issuer::Sources;
 use crate::kubernetes::{Access, ApiServer};
@@ -10,15 +10,20 @@ use crate::world::World;
 
 mod api;
 pub(crate) mod bundle;
+mod flags;
 pub(crate) mod http;
+mod issuer;
 pub(crate) mod look;
 mod manifest;
 mod metrics;
 pub(crate) mod mint;
 mod node;
-mod public;
+pub(crate) mod public;
+mod rancher;
 pub(crate) mod tokens;
+mod unit;
 
+pub(crate) use issuer::NamedBy;
 pub(crate) use look::Look;
 use look::NodeSeen;
 
@@ -26,9 +31,13 @@ use look::NodeSeen;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CollectError {
     #[error(
-        "no issuer is named: give --issuer URL, CAMBIST_ISSUER, a --token-file whose `iss` names it, or an --offline bundle"
+        "no issuer is named: give --issuer URL, a --token-file whose `iss` names it, or --in-cluster or --kubeconfig FILE to ask the API server; what was collected elsewhere is read with --offline"
     )]
     NoIssuer,
+    #[error(
+        "no issuer is named, and the API server {server} does not tell: {why}; give --issuer URL"
+    )]
+    Unnamed { server: String, why: String },
     #[error(transparent)]
     Issuer(#[from] cambist_core::issuer::IssuerError),
     #[error("no issuer is named, and {0}")]
@@ -76,13 +85,29 @@ pub(crate) async fn collect_unless(
     for path in &sources.token_file {
         tokens.push((path, tokens::read(path).await));
     }
-    let issuer = issuer(sources, world, &mut tokens)?;
-    let mut look = Look::new(issuer.as_str(), clock.wall());
+    let at = clock.wall();
+    // Whoever names an API server has it asked which issuer it is, if only to compare.
+    let server = (sources.in_cluster || sources.kubeconfig.is_some() || sources.compare_api)
+        .then(|| api_server(sources, world));
+    let server = server.transpose()?;
+    let api = match &server {
+        Some(server) => Some(api::discover(server).await),
+        None => None,
+    };
+    let (issuer, named_by) = issuer::find(sources, world.env, &mut tokens, api.as_ref())?;
+    let mut look = Look { named_by, ..Look::new(issuer.as_str(), at) };
+    if let Some(api) = api {
+        look.api.discovery = api.reply;
+        if let Some(problem) = api.problem {
+            look.problem("api", problem);
+        }
+    }
     let host = if sources.jwks_any_host { JwksHost::AnyHttps } else { JwksHost::SameAsIssuer };
     let transport = (world.connect)(options(sources, world)?)?;
     public::collect(&mut look, &transport, &issuer, host, known).await;
-    if sources.compare_api {
-        api::collect(&mut look, &api_server(sources, world)?).await;
+    if let Some(server) = server.filter(|_| sources.compare_api) {
+        api::access(&mut look, &server).await;
+        api::keys(&mut look, &server).await;
     }
     for (path, token) in tokens {
         match token {
@@ -103,28 +128,25 @@ pub(crate) async fn collect_unless(
     Ok(look)
 }
 
-/// The control-plane nodes' files, and each one's flags. A manifest that is named belongs to the one
-/// node, if there is one, else to none of them.
+/// The control-plane nodes' flags, and the files that these name. A manifest that is named belongs to
+/// the one node, if there is one, else to none of them.
 fn nodes(sources: &Sources, look: &mut Look) {
-    let named = sources.manifest.as_deref().and_then(|path| manifest::collect(look, path));
+    let mut named = sources.manifest.as_deref().and_then(|path| manifest::collect(look, path));
     for root in &sources.node_root {
-        node::collect(look, root);
-        let flags = match &named {
-            Some(_) if sources.node_root.len() == 1 => None,
-            _ => manifest::collect_under(look, root),
+        let flags = match named.take_if(|_| sources.node_root.len() == 1) {
+            Some(flags) => Some(flags),
+            None => manifest::collect_under(look, root),
         };
+        node::collect(look, root, flags.as_ref());
         if let Some(node) = look.nodes.last_mut() {
             node.flags = flags;
         }
     }
-    match look.nodes.as_mut_slice() {
-        [node] if named.is_some() => node.flags = named,
-        _ => look.nodes.extend(named.map(|flags| NodeSeen {
-            root: flags.path.clone(),
-            files: Vec::new(),
-            flags: Some(flags),
-        })),
-    }
+    look.nodes.extend(named.map(|flags| NodeSeen {
+        root: flags.path.clone(),
+        files: Vec::new(),
+        flags: Some(flags),
+    }));
 }
 
 /// When a file's content was last changed.
@@ -144,30 +166,6 @@ pub(crate) fn api_server(
         mount: world.mount.as_deref(),
     };
     ApiServer::find(&access, world.env, world.connect)
-}
-
-type Tokens<'a> = Vec<(
-    &'a std::path::PathBuf,
-    Result<cambist_core::token::ProjectedToken, cambist::token_file::TokenFileError>,
-)>;
-
-/// The issuer: as named, or as the first token says.
-fn issuer(
-    sources: &Sources,
-    world: &World<'_>,
-    tokens: &mut Tokens<'_>,
-) -> Result<IssuerUrl, CollectError> {
-    let named = sources.issuer.clone().or_else(|| world.env.get("CAMBIST_ISSUER"));
-    if let Some(named) = named {
-        return Ok(IssuerUrl::parse(&named)?);
-    }
-    if let Some(token) = tokens.iter().find_map(|(_, token)| token.as_ref().ok()) {
-        return Ok(IssuerUrl::parse(&token.claims().issuer)?);
-    }
-    match tokens.pop() {
-        Some((_, Err(error))) => Err(error.into()),
-        _ => Err(CollectError::NoIssuer),
-    }
 }
 
 /// How the issuer is reached: the platform's authorities and the named ones, through the proxy that

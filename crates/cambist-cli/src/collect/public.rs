@@ -51,6 +51,12 @@ pub(crate) async fn collect(
     }
 }
 
+/// The issuer that a discovery document names.
+pub(crate) fn issuer_in(reply: &Reply) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_str(reply.ok()?).ok()?;
+    Some(document.get("issuer")?.as_str()?.to_owned())
+}
+
 fn tls_fault(error: &HttpError) -> Option<String> {
     let HttpError::Transport(error) = error else { return None };
     matches!(error.fault(), TransportFault::Tls | TransportFault::TlsUntrusted)

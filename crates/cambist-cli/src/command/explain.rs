@@ -62,7 +62,7 @@ pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
 /// A check is explained without a look at anything.
 fn about(id: CheckId, args: &Explain, world: &World<'_>) -> Outcome {
     let issuer = args.sources.issuer.as_deref().unwrap_or_default();
-    let platform = crate::policy::platform(args.policy.profile, issuer);
+    let platform = crate::policy::platform(args.policy.platform, issuer);
     Outcome::print(match args.output {
         Plain::Json => output::json(&about::json(id, platform)),
         Plain::Table => about::told(id, platform, layout::width(world, false)),

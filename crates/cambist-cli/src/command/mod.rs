@@ -85,6 +85,8 @@ mod fixtures;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
+mod issuer_tests;
+#[cfg(test)]
 mod rotation_tests;
 #[cfg(test)]
 mod tests;

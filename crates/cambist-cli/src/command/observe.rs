@@ -22,6 +22,7 @@ struct Line {
     at: UnixTime,
     at_utc: String,
     issuer: String,
+    issuer_named_by: String,
     public: Vec<String>,
     api: Vec<String>,
     signer: Option<String>,
@@ -131,6 +132,7 @@ impl Line {
             at: look.at,
             at_utc: look.at.to_string(),
             issuer: look.issuer.clone(),
+            issuer_named_by: look.named_by.to_string(),
             public: keys(Source::Public, &look.public.jwks),
             api: keys(Source::Api, &look.api.jwks),
             signer: look.tokens.iter().rev().find_map(|t| t.signer()).map(|key| key.to_string()),
@@ -152,6 +154,7 @@ impl Line {
             return serde_json::to_string(self).unwrap_or_default() + "\n";
         }
         let mut out = format!("{} {}", self.at, plain(&self.issuer));
+        out += &format!(" (by {})", plain(&self.issuer_named_by));
         for (name, keys) in [("public", &self.public), ("api", &self.api)] {
             if !keys.is_empty() {
                 out += &format!(" {name}={}", keys.join(","));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::case::{self, Case, CaseError};
 use crate::cli::Plain;
-use crate::cli::issuer::{Plan, Profile};
+use crate::cli::issuer::{Chosen, Plan};
 use crate::collect::CollectError;
 use crate::output;
 use crate::output::layout::{self, field, wrap};
@@ -31,9 +31,9 @@ pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
     };
     let platform = match &case {
         Some(case) => case.platform,
-        None => match args.policy.profile {
-            Profile::Of(platform) => platform,
-            Profile::Auto => Platform::Other,
+        None => match args.policy.platform {
+            Chosen::Of(platform) => platform,
+            Chosen::Auto => Platform::Other,
         },
     };
     let policy = match policy::policy(&args.policy, platform) {
@@ -151,11 +151,11 @@ impl Told<'_> {
                 line("watched", &watched(&case.judgement.watch, self.now));
             }
             None => {
-                let how = match self.args.policy.profile {
-                    Profile::Auto => {
-                        "no --issuer and no --profile: taken to run its own API server"
+                let how = match self.args.policy.platform {
+                    Chosen::Auto => {
+                        "no --issuer and no --platform: taken to run its own API server"
                     }
-                    Profile::Of(_) => "no --issuer: not looked at",
+                    Chosen::Of(_) => "no --issuer: not looked at",
                 };
                 line("platform", &format!("{} ({how})", self.platform));
                 line("policy", &Origin::of(&self.args.policy, self.platform).told(&self.policy));

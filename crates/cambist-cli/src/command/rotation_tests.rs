@@ -107,7 +107,7 @@ async fn a_key_is_withdrawn_once_nothing_that_it_signed_lives() {
 async fn a_plan_has_the_safe_order_and_dates_within_the_policy() {
     let mut pod = Pod::new();
     pod.env.remove("CAMBIST_ISSUER");
-    let plan = pod.json("issuer plan --start 2026-12-01 --profile kubeadm").await;
+    let plan = pod.json("issuer plan --start 2026-12-01 --platform kubeadm").await;
     let steps = plan["steps"].as_array().unwrap();
     let dates: Vec<_> = steps.iter().map(|step| step["date"].as_str().unwrap()).collect();
     let day = |n: u8| format!("2026-12-{n:02}T00:00:00Z");
@@ -116,10 +116,10 @@ async fn a_plan_has_the_safe_order_and_dates_within_the_policy() {
     assert_eq!(acts, ["accept", "publish", "sign", "withdraw", "drop"]);
     assert_eq!(plan["next"], json!(1_799_884_800), "{plan:#}");
     // k3s signs with the first key of its file: the old one stays there until the wait is over.
-    let k3s = pod.run("issuer plan --profile arc-k3s").await.out;
+    let k3s = pod.run("issuer plan --platform arc-k3s").await.out;
     let first = k3s.find("OLD key first").unwrap();
     assert!(first < k3s.find("NEW key first").unwrap(), "{k3s}");
-    let eks = pod.json("issuer plan --profile eks").await;
+    let eks = pod.json("issuer plan --platform eks").await;
     assert_eq!(
         (&eks["automatic"], &eks["steps"], &eks["next"]),
         (&json!(true), &json!([]), &Value::Null)

@@ -76,7 +76,7 @@ impl Serialize for Line {
 }
 
 /// A word as a shell takes it for itself, in quotes if it has to be.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

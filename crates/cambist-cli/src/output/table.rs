@@ -24,7 +24,7 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
     let paint = Paint(color);
     let mut out = String::new();
     let mut line = |name: &str, text: &str| out.push_str(&field(name, text, width));
-    line("issuer", &plain(&report.issuer));
+    line("issuer", &format!("{}  (by {})", plain(&report.issuer), plain(&report.issuer_named_by)));
     line("platform", &platform(report));
     line("policy", &report.policy_source.told_briefly(&report.policy));
     line("verdict", &format!("{}  {}", paint.verdict(report.verdict), report.outlook.means));
@@ -81,7 +81,7 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
 /// The platform, and what tells it.
 fn platform(report: &Report) -> String {
     match report.platform {
-        Platform::Other => "other: nothing tells which (--profile)".to_owned(),
+        Platform::Other => "other: nothing tells which (--platform)".to_owned(),
         platform => platform.to_string(),
     }
 }

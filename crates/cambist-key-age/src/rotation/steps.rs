@@ -46,7 +46,7 @@ pub(super) const fn of(platform: Platform) -> Course {
         Platform::Other => Course::Steps {
             steps: FILES,
             note: Some(
-                "Nothing tells which platform this is: these are the steps where the API servers' files and the published set are yours. --profile names the platform.",
+                "Nothing tells which platform this is: these are the steps where the API servers' files and the published set are yours. --platform names the platform.",
             ),
         },
     }

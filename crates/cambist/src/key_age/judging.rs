@@ -164,7 +164,13 @@ impl KeyAge {
         let mut judgement = judge(&known, &policy, now);
         judgement.suspect(&findings);
         findings.extend(ages(&judgement, &policy, now.at()));
+        let told = last.as_ref().and_then(|last| last.history.as_ref());
+        let kids = judgement
+            .keys
+            .iter()
+            .filter_map(|judged| Some((judged.key, seen.kid(judged.key, told)?)));
         let report = Arc::new(Report {
+            kids: kids.collect(),
             at: now.at(),
             platform,
             policy,

@@ -1,7 +1,10 @@
 //! What is to be said of an issuer's keys.
 
+use std::collections::BTreeMap;
+
 use cambist_core::admission::{Exemption, KeyVerdicts, Refused};
 use cambist_core::clock::UnixTime;
+use cambist_core::jwks::Thumbprint;
 use cambist_key_age::{Finding, Judgement, Platform, Policy};
 
 /// What is to be said of the keys now.
@@ -22,6 +25,8 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Why the history is not used, if it cannot be.
     pub history_problem: Option<String>,
+    /// What the keys are called, as far as that was seen: their `kid`.
+    pub kids: BTreeMap<Thumbprint, String>,
     /// How many looks at the key set were not recorded, because this clock is too far off what https
     /// servers say, or because none has said anything yet.
     pub looks_left_out: u32,
@@ -30,9 +35,22 @@ pub struct Report {
 impl Report {
     /// This judgement by this policy, with nothing found and nothing refused.
     pub fn new(at: UnixTime, platform: Platform, policy: Policy, judgement: Judgement) -> Self {
-        let (findings, refused) = (Vec::new(), Vec::new());
-        let (history_problem, looks_left_out) = (None, 0);
-        Self { at, platform, policy, judgement, findings, refused, history_problem, looks_left_out }
+        Self {
+            at,
+            platform,
+            policy,
+            judgement,
+            findings: Vec::new(),
+            refused: Vec::new(),
+            history_problem: None,
+            kids: BTreeMap::new(),
+            looks_left_out: 0,
+        }
+    }
+
+    /// What a key is called: its `kid`, else its thumbprint.
+    pub fn name(&self, key: Thumbprint) -> String {
+        self.kids.get(&key).cloned().unwrap_or_else(|| key.to_string())
     }
 
     /// What admission needs of it.

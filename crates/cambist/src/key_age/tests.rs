@@ -59,6 +59,20 @@ async fn a_key_that_nobody_rotates_becomes_due_and_then_stops_renewal_where_enfo
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_is_called_by_its_kid_where_one_was_seen() {
+    let world = World::new();
+    let named = world.sim.issuer().prepare().unwrap().with_kid("signer-2026-11");
+    world.sim.issuer().publish(&named);
+    let credential = world.credential();
+    credential.token(&scope("api://any")).await.unwrap();
+    let report = report(&credential).await;
+    let names: Vec<_> = report.judgement.keys.iter().map(|key| report.name(key.key)).collect();
+    assert!(names.contains(&"signer-2026-11".to_owned()), "{names:?}");
+    let unseen = Thumbprint::of_spki(b"unseen");
+    assert_eq!(report.name(unseen), unseen.to_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn audit_always_serves_and_says_so() {
     #[derive(Debug, Default)]
     struct Objections(Mutex<Vec<&'static str>>);

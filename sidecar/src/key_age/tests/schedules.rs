@@ -60,9 +60,16 @@ impl Days {
         text(ask_admin(&self.admin, "/metrics")).await
     }
 
+    /// Of what is said of an issuer, the series of this one.
     pub(super) async fn metric(&self, series: &str) -> Option<i64> {
         let metrics = self.metrics().await;
-        let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let issuer = &self.world.sim.settings().issuer;
+        let series = match series.split_once('{') {
+            _ if !series.starts_with("cambist_issuer_") => series.to_owned(),
+            Some((name, labels)) => format!("{name}{{issuer=\"{issuer}\",{labels}"),
+            None => format!("{series}{{issuer=\"{issuer}\"}}"),
+        };
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&series)?.strip_prefix(' '));
         line.map(|value| value.parse().unwrap())
     }
 
@@ -75,8 +82,8 @@ impl Days {
         let status = self.key_age().await;
         let verdict = status["verdict"].as_str().unwrap().to_owned();
         let metrics = self.metrics().await;
-        let hot = format!("cambist_issuer_status{{status=\"{verdict}\"}} 1");
-        assert!(metrics.lines().any(|line| line == hot), "{hot} is not in {metrics}");
+        let hot = format!("cambist_issuer_status{{status=\"{verdict}\"}}");
+        assert_eq!(self.metric(&hot).await, Some(1), "{hot} is not in {metrics}");
         let one_hot = metrics.lines().filter(|l| l.starts_with("cambist_issuer_status{"));
         assert_eq!(one_hot.filter(|line| line.ends_with(" 1")).count(), 1, "{metrics}");
         let ready = ask_admin(&self.admin, "/ready");
@@ -170,8 +177,10 @@ async fn a_healthy_schedule_becomes_ok_and_stays_so() {
     let by: Vec<_> = by.collect();
     assert_eq!(by.len(), 2, "{metrics}");
     for role in ["signer", "verifier"] {
-        let labels = format!("role=\"{role}\",verdict=\"OK\"");
+        let labels = format!("role=\"{role}\"}}");
         assert_eq!(by.iter().filter(|line| line.contains(&labels)).count(), 1, "{metrics}");
+        let ok = format!("role=\"{role}\",verdict=\"OK\"}} 1");
+        assert_eq!(metrics.lines().filter(|line| line.ends_with(&ok)).count(), 1, "{metrics}");
         assert_eq!(days.metric(&format!("cambist_issuer_keys{{role=\"{role}\"}}")).await, Some(1));
     }
     let rotate_by = metrics.lines().filter(|l| l.starts_with("cambist_issuer_key_rotate_by"));
