@@ -26,6 +26,8 @@ mod key;
 mod kubernetes;
 mod output;
 mod policy;
+#[cfg(test)]
+mod rehearsal;
 mod report;
 mod store;
 #[cfg(test)]

@@ -53,7 +53,11 @@ impl std::io::Write for Lines {
 
 impl Pod {
     pub(crate) fn new() -> Self {
-        let sim = Sim::new().unwrap();
+        Self::of(Sim::new().unwrap())
+    }
+
+    /// A pod of this cluster.
+    pub(crate) fn of(sim: Sim) -> Self {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path().join("tokens"));
         kubelet.project().unwrap();

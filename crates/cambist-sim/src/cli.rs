@@ -41,6 +41,7 @@ enum Command {
     /// is never), /sim/rollout (during: how long API servers disagree; give it before the change).
     ///
     /// Keys: /sim/rotate (overlap, alg), /sim/prepare (alg), /sim/sign (kid), /sim/hide (kid),
+    /// /sim/api-server (number, accept: kids, sign: a kid),
     /// /sim/retire (keep), /sim/publish (key: new, short, low-exponent, example or a kid; or jwk;
     /// kid, place: both, public or api; private, alg), /sim/host (by: blob or api-server),
     /// /sim/upload.
@@ -52,7 +53,8 @@ enum Command {
     /// latency (ms), hang, reset, truncate, wrong-type, html (status), empty (status), aadsts (code,
     /// status, retry_after), redirect (location), body (body, status, content_type), stale (seconds),
     /// date-skew (seconds). "count" limits a fault to the next so many requests; "by":"all" lets it
-    /// meet what the simulated Entra fetches itself, too.
+    /// meet what the simulated Entra fetches itself, too. Without a count a fault stays until it is
+    /// lifted: /sim/clear lifts all of them.
     Up(Up),
 }
 
@@ -68,14 +70,15 @@ struct Up {
     #[arg(long, value_name = "DURATION", default_value = "3599s", value_parser = duration)]
     access_token_lifetime: Duration,
     /// How long Entra goes on with the issuer's documents before it reads them anew: a key that was
-    /// published meanwhile is unknown to it (AADSTS7000272).
+    /// published meanwhile is unknown to it (AADSTS7000272). With --rotate-every no longer than that.
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     entra_keeps: Duration,
     /// The client id is that of a user-assigned managed identity of this resource id.
     #[arg(long, value_name = "RESOURCE-ID")]
     managed_identity: Option<String>,
-    /// Rotate the issuer's key so often, such as 5m, with overlap [default: never]. Entra refuses each new
-    /// one until it reads the documents anew: see --entra-keeps.
+    /// Rotate the issuer's key so often, such as 5m, with overlap [default: never]. A new key is
+    /// public for as long before it signs, and Entra reads the set at least as often: a rotation in
+    /// the right order, that no app notices.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rotate_every: Option<Duration>,
     /// What the app registration trusts, as issuer=...,subject=...,audience=...; parts left out are
@@ -86,6 +89,9 @@ struct Up {
     /// of the simulator, named by a federated credential, is then read like any other. May be repeated.
     #[arg(long = "ca-file", value_name = "FILE")]
     ca_files: Vec<PathBuf>,
+    /// How many API servers the cluster has. kubelet's tokens are of each in turn.
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = api_servers)]
+    api_servers: usize,
     /// Add a CONNECT proxy that wants a password, and set HTTPS_PROXY to it.
     #[arg(long)]
     proxy: bool,
@@ -122,6 +128,7 @@ impl Up {
             rotate_every: self.rotate_every,
             federated_credentials: self.federated_credentials,
             ca_files: self.ca_files,
+            api_servers: self.api_servers,
             proxy: self.proxy,
             token_proxy: self.token_proxy,
             namespace: self.namespace,
@@ -152,9 +159,9 @@ fn run(options: Options) -> anyhow::Result<()> {
     runtime.context("cannot start the runtime")?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let lifetime = options.token_lifetime;
+        let told = (options.token_lifetime, options.rotate_every);
         let running = up::start(options).await?;
-        let said = io::stdout().write_all(describe(&running, lifetime).as_bytes());
+        let said = io::stdout().write_all(describe(&running, told).as_bytes());
         said.context("cannot say what is up")?;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -165,7 +172,7 @@ fn run(options: Options) -> anyhow::Result<()> {
     })
 }
 
-fn describe(running: &Running, lifetime: Duration) -> String {
+fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>)) -> String {
     let env = |name: &str| running.env().get(name).map_or("", String::as_str);
     let dir = running.dir().display();
     let (ca, token) = (env("CAMBIST_CA_FILE"), env("AZURE_FEDERATED_TOKEN_FILE"));
@@ -188,6 +195,17 @@ fn describe(running: &Running, lifetime: Duration) -> String {
         env("KUBERNETES_SERVICE_PORT"),
         env("SIM_ADMIN"),
     );
+    for url in &settings.more_api_servers {
+        text.push_str(&format!("             {url}\n"));
+    }
+    if let Some(every) = rotating {
+        text.push_str(&format!(
+            "  rotation   every {}; a key is public for as long before it signs, and Entra reads\n             \
+             the set anew after {}\n",
+            exact(every),
+            exact(settings.entra_keeps),
+        ));
+    }
     if running.proxy_counts().is_some() {
         text.push_str("  proxy      in HTTPS_PROXY, with its password\n");
     }
@@ -195,6 +213,12 @@ fn describe(running: &Running, lifetime: Duration) -> String {
         text.push_str(&format!("  token proxy {url}\n"));
     }
     text + &format!("\nLoad the settings into a shell:\n\n  . {dir}/env\n\nStop with Ctrl-C.\n")
+}
+
+/// Each takes a port.
+fn api_servers(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=9).contains(count));
+    count.ok_or_else(|| "a cluster has from 1 to 9 API servers here".to_owned())
 }
 
 fn uuid(text: &str) -> Result<String, String> {
@@ -224,11 +248,12 @@ mod tests {
             "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90s --rotate-every 5m \
              --federated-credential issuer=https://i.test --federated-credential audience=a \
              --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem \
-             --entra-keeps 45m --managed-identity /subscriptions/s",
+             --entra-keeps 45m --api-servers 3 --managed-identity /subscriptions/s",
         );
         assert_eq!(got.token_lifetime, Duration::from_secs(600));
         assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
         assert_eq!(got.entra_keeps, Duration::from_secs(45 * 60));
+        assert_eq!(got.api_servers, 3);
         assert_eq!(got.managed_identity.as_deref(), Some("/subscriptions/s"));
         assert_eq!(got.rotate_every, Some(Duration::from_secs(300)));
         assert_eq!(got.federated_credentials.len(), 2);

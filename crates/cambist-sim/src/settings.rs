@@ -18,6 +18,8 @@ pub struct Settings {
     pub authority: String,
     /// The API server's base URL: https, no path.
     pub api_server: String,
+    /// Those of further API servers of the same cluster.
+    pub more_api_servers: Vec<String>,
     /// The base URL of the cluster's token proxy (AKS identity bindings), if it has one: https,
     /// perhaps with a path. Entra then trusts the cluster's tokens through the proxy alone, unless
     /// federated credentials are given.
@@ -56,6 +58,7 @@ impl Default for Settings {
             issuer: "https://issuer.sim.test/".to_owned(),
             authority: "https://login.sim.test".to_owned(),
             api_server: "https://api.sim.test".to_owned(),
+            more_api_servers: Vec::new(),
             token_proxy: None,
             api_audience: "https://kubernetes.default.svc.cluster.local".to_owned(),
             tenant_id: "7e57ab1e-0000-4000-8000-00000000a11a".to_owned(),

@@ -1,6 +1,7 @@
 //! All of it assembled: one cluster, one tenant, and the network between them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cambist_core::clock::{Clock, UnixTime};
@@ -73,10 +74,13 @@ struct Inner {
     settings: Settings,
     issuer_at: Uri,
     authority_at: Uri,
-    api_at: Uri,
+    api_at: Vec<Uri>,
     token_proxy_at: Option<Uri>,
     issuer: Issuer,
-    api: ApiServer,
+    /// One for each of `api_at`.
+    apis: Vec<ApiServer>,
+    /// How many tokens were asked for through the balancer before them.
+    turns: AtomicUsize,
     entra: Entra,
     faults: Faults,
     journal: Journal,
@@ -89,7 +93,8 @@ pub(crate) enum Side {
     Issuer,
     Entra,
     TokenProxy,
-    Api,
+    /// The API server of this number.
+    Api(usize),
 }
 
 impl Side {
@@ -97,7 +102,7 @@ impl Side {
     pub(crate) const fn max_body(self) -> usize {
         match self {
             Self::Issuer | Self::Entra | Self::TokenProxy => MAX_BODY,
-            Self::Api => MAX_API_BODY,
+            Self::Api(_) => MAX_API_BODY,
         }
     }
 
@@ -106,7 +111,7 @@ impl Side {
         match self {
             Self::Issuer => Machine::Issuer,
             Self::Entra => Machine::Entra,
-            Self::TokenProxy | Self::Api => Machine::Api,
+            Self::TokenProxy | Self::Api(_) => Machine::Api,
         }
     }
 }
@@ -118,7 +123,7 @@ impl Target {
             Self::Entra => Side::Entra,
             Self::TokenProxy => Side::TokenProxy,
             Self::Discovery | Self::Jwks => Side::Issuer,
-            Self::Api => Side::Api,
+            Self::Api => Side::Api(0),
         }
     }
 }
@@ -148,7 +153,9 @@ impl Sim {
     pub fn with(settings: Settings) -> Result<Self, SimError> {
         let issuer_at = address(&settings.issuer, "issuer")?;
         let authority_at = address(&settings.authority, "authority")?;
-        let api_at = address(&settings.api_server, "API server")?;
+        let api_urls = std::iter::once(&settings.api_server).chain(&settings.more_api_servers);
+        let api_at: Vec<_> =
+            api_urls.map(|url| address(url, "API server")).collect::<Result<_, _>>()?;
         let token_proxy_at = settings.token_proxy.as_deref();
         let token_proxy_at = token_proxy_at.map(|url| address(url, "token proxy")).transpose()?;
         let clocks = Machine::ALL.map(|_| settings.clock.another());
@@ -156,7 +163,8 @@ impl Sim {
         let (dates, signs) = (clock(Machine::Issuer), clock(Machine::Api));
         let issuer = Issuer::with_clocks(&settings.issuer, dates, signs, settings.keys)?;
         let (server, audience) = (clock(Machine::Api), settings.api_audience.clone());
-        let api = ApiServer::new(issuer.clone(), server, audience);
+        let first = ApiServer::new(issuer.clone(), server, audience);
+        let apis = api_at.iter().map(|_| first.another()).collect();
         let tenants = clock(Machine::Entra);
         let entra = Entra::new(&settings.tenant_id, tenants, settings.keys.take(0)?);
         entra.make(&settings.client_id, settings.client_kind.clone());
@@ -168,7 +176,8 @@ impl Sim {
             api_at,
             token_proxy_at,
             issuer,
-            api,
+            apis,
+            turns: AtomicUsize::new(0),
             entra,
             faults: Faults::default(),
             journal: Journal::default(),
@@ -214,9 +223,20 @@ impl Sim {
         &self.0.issuer
     }
 
-    /// The cluster's API server.
+    /// The cluster's API server, or the first of them.
     pub fn api(&self) -> &ApiServer {
-        &self.0.api
+        &self.0.apis[0]
+    }
+
+    /// All API servers of the cluster.
+    pub fn apis(&self) -> &[ApiServer] {
+        &self.0.apis
+    }
+
+    /// Signs as the API server does whose turn it is.
+    fn sign(&self, spec: &TokenSpec) -> Result<String, KeyError> {
+        let turn = self.0.turns.fetch_add(1, Ordering::Relaxed);
+        spec.sign(&self.0.apis[turn % self.0.apis.len()].signer())
     }
 
     /// The tenant.
@@ -263,7 +283,7 @@ impl Sim {
     /// # Errors
     /// If the cryptography fails.
     pub fn token(&self) -> Result<String, KeyError> {
-        self.issuer().sign(&self.token_spec())
+        self.sign(&self.token_spec())
     }
 
     /// The workload's token as kubelet gets it in this form, issued now.
@@ -271,7 +291,7 @@ impl Sim {
     /// # Errors
     /// If the cryptography fails.
     pub fn token_in(&self, form: Form) -> Result<String, KeyError> {
-        self.issuer().sign(&match form {
+        self.sign(&match form {
             Form::Projected => self.token_spec(),
             Form::Long => {
                 let settings = self.settings();
@@ -287,7 +307,7 @@ impl Sim {
     /// If the cryptography fails.
     pub fn api_token(&self) -> Result<String, KeyError> {
         let audience = self.settings().api_audience.as_str();
-        self.issuer().sign(&self.token_spec().claim("aud", [audience].as_slice()))
+        self.sign(&self.token_spec().claim("aud", [audience].as_slice()))
     }
 
     /// The world's network as the pod sees it: no sockets, so that it works under paused time.
@@ -313,10 +333,12 @@ impl Sim {
         } else {
             let others = [
                 (Some(&self.0.authority_at), Side::Entra),
-                (Some(&self.0.api_at), Side::Api),
                 (self.0.token_proxy_at.as_ref(), Side::TokenProxy),
             ];
-            others.into_iter().find_map(|(at, side)| at.is_some_and(is).then_some(side))
+            let apis = self.0.api_at.iter().enumerate();
+            let apis = apis.map(|(number, at)| (Some(at), Side::Api(number)));
+            let mut others = others.into_iter().chain(apis);
+            others.find_map(|(at, side)| at.is_some_and(is).then_some(side))
         }
     }
 
@@ -336,12 +358,18 @@ impl Sim {
             Side::Issuer if below("/.well-known/openid-configuration") => Some(Target::Discovery),
             Side::Issuer if below("/openid/v1/jwks") => Some(Target::Jwks),
             Side::Issuer => None,
-            Side::Api => Some(Target::Api),
+            Side::Api(_) => Some(Target::Api),
         }
     }
 
     /// What becomes of a request that reached `side`; `fetch` is how Entra reaches the issuer.
-    pub(crate) async fn answer<F>(&self, side: Side, by: By, request: Request, fetch: F) -> Answer
+    pub(crate) async fn answer<F>(
+        &self,
+        side: Side,
+        by: By,
+        mut request: Request,
+        fetch: F,
+    ) -> Answer
     where
         F: Service<Request, Response = Response, Error = BoxError>,
     {
@@ -358,6 +386,8 @@ impl Sim {
                 .flatten(),
             status: None,
         });
+        // Over a socket the address does not say which server it came to.
+        request.extensions_mut().insert(side);
         let mut answer = match target {
             Some(target) => self.meet(target, by, request, fetch).await,
             None => Answer::Whole(plain(StatusCode::NOT_FOUND)),
@@ -412,7 +442,13 @@ impl Sim {
                 let tenant = self.tenant_in(request.uri().path()).unwrap_or_default();
                 self.entra().token(tenant, request, fetch).await
             }
-            Target::Api => self.api().answer(request),
+            Target::Api => {
+                let number = match request.extensions().get() {
+                    Some(Side::Api(number)) => *number,
+                    _ => 0,
+                };
+                self.apis()[number].answer(request)
+            }
             _ if !get => plain(StatusCode::METHOD_NOT_ALLOWED),
             Target::Discovery => self.issuer().serve_discovery(request.headers()),
             Target::Jwks => self.issuer().serve_jwks(Duration::ZERO, request.headers()),

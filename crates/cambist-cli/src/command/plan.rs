@@ -189,17 +189,25 @@ impl Told<'_> {
 
     /// What says whether the step is safe, as it has to be called.
     fn gates(&self, it: &Dated) -> Vec<String> {
-        // What one step does together cannot be asked about in its middle.
-        let together = |act: &Act| match act {
-            Act::Publish => it.step.acts.contains(&Act::Accept),
+        let pointless = |act: &Act| match act {
+            // Asks whether all servers accept it: no, where they come to accept it with this step or later.
+            Act::Publish => !self.accepted_before(it),
+            // What one step does together cannot be asked about in its middle.
             Act::Sign => it.step.acts.contains(&Act::Publish),
             _ => false,
         };
-        let acts = it.step.acts.iter().filter(|act| !together(act));
+        let acts = it.step.acts.iter().filter(|act| !pointless(act));
         let key = |act: &Act| if *act == Act::Withdraw { "old.pub" } else { "new.pub" };
         acts.filter_map(|act| Some((act, act.gate()?)))
             .map(|(act, gate)| format!("cambist issuer gate {gate} {} ...", key(act)))
             .collect()
+    }
+
+    /// Whether a step before this one has the API servers accept the new key.
+    fn accepted_before(&self, it: &Dated) -> bool {
+        let Course::Steps { steps, .. } = self.course else { return false };
+        let before = steps.iter().take_while(|step| **step != it.step);
+        before.flat_map(|step| step.acts).any(|act| *act == Act::Accept)
     }
 
     fn why(&self, it: &Dated) -> Option<String> {

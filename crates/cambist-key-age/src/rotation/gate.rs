@@ -159,7 +159,8 @@ fn shown_since(key: Thumbprint, history: &History) -> Option<UnixTime> {
     let missing = public().filter(|run| !run.keys.contains(&key)).map(|run| run.to).max();
     let shown = public().filter(|run| run.keys.contains(&key));
     shown
-        .filter(|run| missing.is_none_or(|missing| run.from > missing))
+        // Times are whole seconds: what was missed and then shown in one second was shown since.
+        .filter(|run| missing.is_none_or(|missing| run.from >= missing))
         .map(|run| run.from + run.error)
         .min()
 }

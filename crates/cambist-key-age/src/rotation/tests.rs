@@ -104,6 +104,10 @@ fn a_key_signs_once_it_was_public_for_the_whole_wait_without_a_break() {
     let broken = seen(&[(1, &[OLD, NEW]), (12, &[OLD]), (13, &[OLD, NEW])]);
     assert_eq!(ask(&broken, at(30)).answer(), Answer::No);
     assert_eq!(ask(&seen(&[(0, &[OLD])]), at(30)).answer(), Answer::No);
+    // Looked at, published and looked at again within one second.
+    let at_once = seen(&[(1, &[OLD]), (1, &[OLD, NEW]), (25, &[OLD, NEW])]);
+    assert_eq!(ask(&at_once, at(24)).answer(), Answer::No);
+    assert_eq!(ask(&at_once, at(25)).answer(), Answer::Yes);
     let gone = gate::sign(key(NEW), &Ok(keys(&[OLD])), &history, DAY, at(99));
     assert_eq!(gone.answer(), Answer::No);
     let unread = gate::sign(key(NEW), &Err("no route".to_owned()), &history, DAY, at(99));

@@ -139,3 +139,61 @@ async fn refuses_what_is_no_config_map() {
     let elsewhere = "/api/v1/namespaces/shop/secrets/token";
     assert_eq!(get(&sim, &token, elsewhere).await.0, 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_api_server_has_keys_of_its_own_once_it_is_given_some() {
+    let second = "https://api-2.sim.test";
+    let settings =
+        crate::Settings { more_api_servers: vec![second.to_owned()], ..crate::Settings::default() };
+    let sim = Sim::with(settings).unwrap();
+    let (old, new) = (sim.issuer().signer(), sim.issuer().prepare().unwrap());
+    let of_the_old = sim.api_token().unwrap();
+    let set = async |server: &str, token: &str| {
+        let request = http::Request::get(format!("{server}/openid/v1/jwks"))
+            .header("authorization", format!("Bearer {token}"));
+        let response = sim.service().oneshot(request.body(Bytes::new()).unwrap()).await.unwrap();
+        let set: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        (response.status().as_u16(), set["keys"].as_array().map_or(0, Vec::len))
+    };
+    let first = &sim.settings().api_server;
+    sim.apis()[1].accept(&[old.clone(), new.clone()]);
+    sim.apis()[1].sign_with(&new);
+    assert_eq!(set(first, &of_the_old).await, (200, 1));
+    assert_eq!(set(second, &of_the_old).await, (200, 2));
+    // Whoever asks for tokens gets them of each in turn.
+    let tokens = [(); 4].map(|()| sim.api_token().unwrap());
+    let believed =
+        |number: usize| tokens.iter().filter(|it| sim.apis()[number].believes(it)).count();
+    assert_eq!((believed(0), believed(1)), (2, 4));
+    sim.apis()[1].accept(&[new]);
+    assert_eq!(set(second, &of_the_old).await.0, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn makes_tokens_on_request() {
+    let sim = Sim::new().unwrap();
+    let new = sim.issuer().prepare().unwrap();
+    sim.api().sign_with(&new);
+    let own = sim
+        .issuer()
+        .sign(&sim.token_spec().claim("aud", [sim.settings().api_audience.as_str()].as_slice()));
+    let own = own.unwrap();
+    let path = "/api/v1/namespaces/shop/serviceaccounts/app/token";
+    let asked = json!({ "spec": { "audiences": ["a"], "expirationSeconds": 600 } });
+    let (status, made) = ask(&sim, Some(&own), "POST", path, &asked).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!(made["status"]["expirationTimestamp"], "2026-11-23T04:23:45Z");
+    let token = made["status"]["token"].as_str().unwrap();
+    let part = |n: usize| {
+        use base64::Engine as _;
+        let text = token.split('.').nth(n).unwrap();
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    };
+    assert_eq!(part(0)["kid"], new.kid());
+    assert_eq!(part(1)["sub"], "system:serviceaccount:shop:app");
+    assert_eq!(part(1)["aud"], json!(["a"]));
+    let short = json!({ "spec": { "expirationSeconds": 599 } });
+    assert_eq!(ask(&sim, Some(&own), "POST", path, &short).await.0, 422);
+    assert_eq!(ask(&sim, None, "POST", path, &asked).await.0, 401);
+}

@@ -27,7 +27,7 @@ pub use schedule::Schedule;
 use state::{Entry, State};
 
 /// The type of a key set (RFC 7517, section 8.5.2), the only one that the API server has of it.
-const KEY_SET: &str = "application/jwk-set+json";
+pub(crate) const KEY_SET: &str = "application/jwk-set+json";
 
 /// Where a key is published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -316,6 +316,11 @@ impl Issuer {
     /// A normal token for `workload`, to be changed before [signing](Self::sign) or as it is.
     pub fn token_spec(&self, workload: &Workload, audience: &str, ttl: Duration) -> TokenSpec {
         TokenSpec::projected(self.url(), workload, audience, self.0.signs.wall(), ttl)
+    }
+
+    /// The time by which tokens are dated.
+    pub(crate) fn now(&self) -> UnixTime {
+        self.0.signs.wall()
     }
 
     /// Signs with the current key.

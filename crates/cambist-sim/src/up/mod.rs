@@ -7,6 +7,7 @@
 //! | `POST /sim/rotate` `{"overlap":true,"alg":"RS256"}` | signs with a new key (or an `ES256` one) and projects a token signed by it |
 //! | `POST /sim/prepare` `{"alg":"RS256"}` | publishes the next key without signing with it; answers with its kid as `key` |
 //! | `POST /sim/sign` `{"kid":K}` | signs with a key there is or was, and projects a token signed by it |
+//! | `POST /sim/api-server` `{"number":0,"accept":[K],"sign":K}` | from now on the API server of this number (without one, each) accepts the tokens of these kids alone, and signs with that one; either may be left out |
 //! | `POST /sim/publish` | publishes any key, see below; answers with its kid as `key` |
 //! | `POST /sim/hide` `{"kid":K}` | takes all keys of a kid out of the set, wherever it is published |
 //! | `POST /sim/retire` `{"keep":1}` | takes all keys but the newest out of the set |
@@ -143,6 +144,10 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     let (issuer, issuer_at) = listen().await?;
     let (entra, entra_at) = listen().await?;
     let (api, api_at) = listen().await?;
+    let mut more_apis = Vec::new();
+    for _ in 1..options.api_servers {
+        more_apis.push(listen().await?);
+    }
     let (admin_listener, admin_at) = listen().await?;
 
     let clock = SimClock::system();
@@ -161,6 +166,7 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
         issuer: issuer_url.clone(),
         authority: authority.clone(),
         api_server: api_server.clone(),
+        more_api_servers: more_apis.iter().map(|(_, at)| format!("https://{at}")).collect(),
         token_proxy: token_proxy_at.clone(),
     };
     let sim = Sim::with(options.settings(addresses, clock))?;
@@ -169,7 +175,10 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
 
     let mut tasks = JoinSet::new();
     let fetch = HttpsClient::new(tls.client, By::Entra);
-    for (side, listener) in [(Side::Issuer, issuer), (Side::Entra, entra), (Side::Api, api)] {
+    let servers = [(Side::Issuer, issuer), (Side::Entra, entra), (Side::Api(0), api)];
+    let more_apis = more_apis.into_iter().zip(1..);
+    let more_apis = more_apis.map(|((listener, _), number)| (Side::Api(number), listener));
+    for (side, listener) in servers.into_iter().chain(more_apis) {
         let (sim, tls, fetch) = (sim.clone(), Arc::clone(&tls.server), fetch.clone());
         tasks.spawn(Server { sim, side, tls, fetch }.serve(listener));
     }
@@ -320,12 +329,19 @@ async fn keep_fresh(kubelet: Arc<Kubelet>) {
 async fn keep_rotating(admin: Admin, every: Duration) {
     let lifetime = admin.sim.settings().token_lifetime;
     // An old key is needed until the last token that it signed has expired.
-    let needed = lifetime.as_millis() / every.as_millis().max(1) + 2;
+    let needed = lifetime.as_millis() / every.as_millis().max(1) + 3;
     let keep = usize::try_from(needed).unwrap_or(usize::MAX);
+    // What signs next is public from the rotation before on, so that Entra has read it by then.
+    let mut next = admin.publish_next().await.ok();
     loop {
         tokio::time::sleep(every).await;
         // A failure leaves the key before in place, as a failed rotation would.
-        if admin.rotate(true).await.is_ok() {
+        let Some(key) = &next else {
+            next = admin.publish_next().await.ok();
+            continue;
+        };
+        if admin.sign_with(key).await.is_ok() {
+            next = admin.publish_next().await.ok();
             admin.sim.issuer().retire(keep);
         }
     }

@@ -21,17 +21,21 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// How long an access token lives.
     pub access_token_lifetime: Duration,
-    /// How long Entra goes on with an issuer's documents before it reads them anew.
+    /// How long Entra goes on with an issuer's documents before it reads them anew; with
+    /// `rotate_every` no longer than that.
     pub entra_keeps: Duration,
     /// The resource id of the managed identity that the client id is of; `None` for an application.
     pub managed_identity: Option<String>,
-    /// How often the issuer rotates its key, with overlap; `None` for never.
+    /// How often the issuer rotates its key, with overlap, each new key being public for as long
+    /// before it signs; `None` for never.
     pub rotate_every: Option<Duration>,
     /// What the app trusts; empty for exactly the projected token.
     pub federated_credentials: Vec<Trust>,
     /// Files of certificate authorities (PEM) whose issuers the simulated Entra reads as well: those
     /// of a federated credential may live outside of the simulator.
     pub ca_files: Vec<PathBuf>,
+    /// How many API servers the cluster has; at least one.
+    pub api_servers: usize,
     /// Whether there is an authenticating CONNECT proxy.
     pub proxy: bool,
     /// Whether the cluster has a token proxy (AKS identity bindings).
@@ -58,6 +62,7 @@ pub(super) struct Addresses {
     pub(super) issuer: String,
     pub(super) authority: String,
     pub(super) api_server: String,
+    pub(super) more_api_servers: Vec<String>,
     pub(super) token_proxy: Option<String>,
 }
 
@@ -74,6 +79,7 @@ impl Options {
             rotate_every: None,
             federated_credentials: Vec::new(),
             ca_files: Vec::new(),
+            api_servers: 1,
             proxy: false,
             token_proxy: false,
             namespace: settings.workload.namespace,
@@ -86,8 +92,13 @@ impl Options {
         }
     }
 
+    /// For how long Entra uses a set: no longer than a key is public before it signs.
+    pub(crate) fn kept_by_entra(&self) -> Duration {
+        self.rotate_every.map_or(self.entra_keeps, |every| every.min(self.entra_keeps))
+    }
+
     pub(super) fn settings(&self, at: Addresses, clock: SimClock) -> Settings {
-        let Addresses { issuer, authority, api_server, token_proxy } = at;
+        let Addresses { issuer, authority, api_server, more_api_servers, token_proxy } = at;
         let usual = match &token_proxy {
             Some(_) => Audience::aks_identity_binding(),
             None => Audience::entra(),
@@ -104,6 +115,7 @@ impl Options {
             issuer,
             authority,
             api_server,
+            more_api_servers,
             token_proxy,
             api_audience: self.api_audience.clone(),
             tenant_id: self.tenant_id.clone(),
@@ -116,7 +128,7 @@ impl Options {
                 Some(resource_id) => Kind::ManagedIdentity { resource_id },
                 None => Kind::Application,
             },
-            entra_keeps: self.entra_keeps,
+            entra_keeps: self.kept_by_entra(),
             keys: self.keys,
             clock,
         }

@@ -359,8 +359,8 @@ async fn rotating_for_ever_publishes_only_the_keys_still_needed() {
     let rotating = keep_rotating(admin, hours(1));
     assert!(tokio::time::timeout(hours(4) + hours(1) / 2, rotating).await.is_err());
     let published = sim.issuer().published();
-    assert_eq!(published.len(), 3, "the signer, the one before, and one to spare");
-    assert_eq!(published.last().unwrap(), sim.issuer().signer().kid());
+    assert_eq!(published.len(), 4, "the next, the signer, the one before, and one to spare");
+    assert_eq!(published[2], sim.issuer().signer().kid());
     assert!(!published.contains(&first.kid().to_owned()));
 }
 
@@ -368,4 +368,45 @@ async fn rotating_for_ever_publishes_only_the_keys_still_needed() {
 fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
+}
+
+#[tokio::test]
+async fn a_rotation_by_the_clock_is_known_to_entra_before_it_signs() {
+    let every = Duration::from_millis(200);
+    // Entra is asked to keep documents for half an hour, and rotations come faster.
+    let world = up(|options| options.rotate_every = Some(every)).await;
+    let signer = || world.running.sim().issuer().signer().kid().to_owned();
+    let mut signers = vec![signer()];
+    let rotated = async {
+        while signers.len() < 4 {
+            let (status, answer) = world.exchange().await;
+            assert_eq!(status, StatusCode::OK, "{answer}");
+            if !signers.contains(&signer()) {
+                signers.push(signer());
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), rotated).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_api_server_is_at_an_address_of_its_own_and_takes_keys_of_its_own() {
+    let world = up(|options| options.api_servers = 2).await;
+    let sim = world.running.sim();
+    let new = sim.issuer().prepare().unwrap();
+    let body = json!({ "number": 1, "accept": [new.kid()] }).to_string();
+    let (status, answer) = world.admin("/sim/api-server", Some(&body)).await;
+    assert_eq!((status, &answer["servers"]), (StatusCode::OK, &json!(1)), "{answer}");
+    let token = fs::read_to_string(world.env("CAMBIST_API_TOKEN_FILE")).unwrap();
+    let settings = sim.settings();
+    for (server, status) in [(&settings.api_server, 200), (&settings.more_api_servers[0], 401)] {
+        let request = http::Request::get(format!("{server}/openid/v1/jwks"))
+            .header("authorization", format!("Bearer {token}"));
+        let response = world.send(request.body(Bytes::new()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{server}");
+    }
+    let body = json!({ "number": 2 }).to_string();
+    assert_eq!(world.admin("/sim/api-server", Some(&body)).await.0, StatusCode::BAD_REQUEST);
+    let body = json!({ "sign": "made-up" }).to_string();
+    assert_eq!(world.admin("/sim/api-server", Some(&body)).await.0, StatusCode::BAD_REQUEST);
 }

@@ -142,6 +142,42 @@ pub(super) async fn hide(State(admin): State<Admin>, body: Bytes) -> Result<Json
     Ok(Json(signing(admin.sim.issuer())))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfServer {
+    /// Each of them, if none is named.
+    number: Option<usize>,
+    accept: Option<Vec<String>>,
+    sign: Option<String>,
+}
+
+pub(super) async fn api_server(
+    State(admin): State<Admin>,
+    body: Bytes,
+) -> Result<Json<Value>, Refused> {
+    let OfServer { number, accept, sign } = parse(&body)?;
+    let (issuer, all) = (admin.sim.issuer(), admin.sim.apis());
+    let accept = accept.map(|kids| kids.iter().map(|kid| find(issuer, kid)).collect());
+    let accept: Option<Vec<_>> = accept.transpose()?;
+    let sign = sign.map(|kid| find(issuer, &kid)).transpose()?;
+    let servers = match number {
+        None => all,
+        Some(number) => all.get(number..=number).ok_or_else(|| {
+            Refused::asked_wrongly(format!("there are {} API servers, from 0 on", all.len()))
+        })?,
+    };
+    for server in servers {
+        if let Some(keys) = &accept {
+            server.accept(keys);
+        }
+        if let Some(key) = &sign {
+            server.sign_with(key);
+        }
+    }
+    admin.project().await.map_err(failed)?;
+    Ok(Json(json!({ "servers": servers.len() })))
+}
+
 pub(super) async fn sign(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, Refused> {
     let Named { kid } = parse(&body)?;
     let issuer = admin.sim.issuer();

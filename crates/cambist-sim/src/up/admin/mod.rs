@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::proxy::{Proxy, ProxyCounts};
 use super::token_proxy::TokenProxy;
 use super::wish::Wish;
+use crate::keys::SigningKey;
 use crate::kubelet::Kubelet;
 use crate::world::Sim;
 
@@ -40,6 +41,7 @@ impl Admin {
             .route("/sim/prepare", post(keys::prepare))
             .route("/sim/publish", post(keys::publish))
             .route("/sim/sign", post(keys::sign))
+            .route("/sim/api-server", post(keys::api_server))
             .route("/sim/hide", post(keys::hide))
             .route("/sim/retire", post(keys::retire))
             .route("/sim/keys", get(keys::keys))
@@ -63,6 +65,20 @@ impl Admin {
     pub(super) async fn rotate(&self, overlap: bool) -> Result<(), String> {
         let issuer = self.sim.issuer().clone();
         work(move || issuer.rotate(overlap)).await?;
+        self.project().await
+    }
+
+    /// Publishes a new key beside the others.
+    pub(super) async fn publish_next(&self) -> Result<SigningKey, String> {
+        let issuer = self.sim.issuer().clone();
+        let key = work(move || issuer.prepare()).await?;
+        self.sim.issuer().publish(&key);
+        Ok(key)
+    }
+
+    /// Signs with this key from now on, and projects a token that it signed.
+    pub(super) async fn sign_with(&self, key: &SigningKey) -> Result<(), String> {
+        self.sim.issuer().sign_with(key);
         self.project().await
     }
 
