@@ -3,10 +3,12 @@
 #![cfg(target_os = "linux")]
 
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 
-use cambist::Env as _;
 use cambist::env::Process;
 use cambist::layer::{AuthenticateLayer, CallersError};
+use cambist::transport::{CaBundle, HttpsOptions};
+use cambist::{Context, Env as _, Event, Observer};
 use cambist_sim::token::Workload;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
@@ -45,6 +47,52 @@ async fn callers_of_a_public_issuer_are_let_in_by_its_url_alone() {
     let ended = itself.set("SSL_CERT_FILE", "/dev/null").run().await;
     assert!(ended.status.success(), "{}{}", ended.stdout, ended.stderr);
     assert!(!ended.stdout.contains("200"), "{}", ended.stdout);
+}
+
+/// What an observer heard of keys and of callers.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Observer for Heard {
+    fn event(&self, event: &Event<'_>) {
+        let heard = match event {
+            Event::KeysFetched(it) => {
+                it.result.map_or_else(|e| e.to_string(), |()| "read".to_owned())
+            }
+            Event::CallerDenied(it) => format!("denied: {}", it.reason),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(heard);
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_with_a_certificate_of_ones_own_is_trusted_by_it_and_failures_are_told() {
+    let world = World::start().await;
+    let issuer = world.running().sim().issuer();
+    let lifetime = world.running().sim().settings().token_lifetime;
+    let spec = issuer.token_spec(&Workload::new("shop", "checkout"), AUDIENCE, lifetime);
+    let bearer = format!("Bearer {}", issuer.sign(&spec).unwrap());
+    let ca = CaBundle::read(world.env()["CAMBIST_CA_FILE"].as_ref()).unwrap();
+    for (roots, status, heard) in [
+        (vec![ca], 200, vec!["read"]),
+        (Vec::new(), 503, vec!["not trusted here", "denied: no_keys"]),
+    ] {
+        let told = Arc::new(Heard::default());
+        let mut https = HttpsOptions::default();
+        https.roots = roots;
+        let mut context = Context::system("a pod");
+        context.observer = told.clone();
+        let callers =
+            AuthenticateLayer::for_issuer_over(issuer.url(), AUDIENCE, https, context).unwrap();
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+        let service = callers.allow_namespace("shop").layer(handler);
+        let request = Request::get("/").header(AUTHORIZATION, &bearer).body(()).unwrap();
+        assert_eq!(service.oneshot(request).await.unwrap().status(), status);
+        let told = told.0.lock().unwrap();
+        let all = told.len() == heard.len() && told.iter().zip(&heard).all(|(a, b)| a.contains(b));
+        assert!(all, "{told:?}, not {heard:?}");
+    }
 }
 
 /// What the process within does: how it answers the good token and the forged one.

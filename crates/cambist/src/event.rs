@@ -10,6 +10,7 @@ use cambist_core::admission::Assertion;
 use cambist_core::clock::UnixTime;
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::scope::Scope;
+use cambist_core::subject::ServiceAccount;
 
 use crate::error::Error;
 use crate::exchange::AccessToken;
@@ -38,6 +39,8 @@ pub enum Event<'a> {
     KeysJudged(KeysJudged<'a>),
     /// The history of the issuer's keys cannot be used as it is.
     HistoryAiling(HistoryAiling<'a>),
+    /// A caller was not let in by an [`AuthenticateLayer`](crate::layer::AuthenticateLayer).
+    CallerDenied(CallerDenied<'a>),
 }
 
 /// A reader got an answer.
@@ -116,6 +119,21 @@ pub struct HistoryAiling<'a> {
     pub path: &'a Path,
     /// What is wrong with it.
     pub problem: &'a str,
+}
+
+/// A caller was not let in. Whoever may come near can bring this about as often as they like: count it, or
+/// tell it sparingly.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CallerDenied<'a> {
+    /// Whose tokens are taken.
+    pub issuer: &'a IssuerUrl,
+    /// Which caller, once its token was verified: one who was not allowed.
+    pub account: Option<&'a ServiceAccount>,
+    /// Why not, in the word that `x-cambist-reason` has.
+    pub reason: &'static str,
+    /// When it may work, if it may: what could not be checked is neither true nor false.
+    pub retry_after: Option<Duration>,
 }
 
 impl Served<'_> {

@@ -61,6 +61,8 @@ impl Observer for Journal {
                 let path = it.path.display().to_string();
                 line("ailing", String::new(), &path, None, "", Duration::ZERO)
             }
+            // A credential has no callers.
+            Event::CallerDenied(it) => unreachable!("{it:?}"),
         };
         self.0.lock().unwrap().push(line);
         self.1.lock().unwrap().push_str(&format!("{event:?}\n"));

@@ -16,7 +16,10 @@ use tower::{Layer, Service};
 
 use super::callers::{Allowed, Callers, CallersError};
 use crate::context::Context;
+use crate::event::{CallerDenied, Event};
 use crate::issuer_keys::{IssuerKeys, KeysError, Waiting};
+use crate::receipt::RequestId;
+use crate::transport::HttpsOptions;
 
 /// Lets through only requests whose bearer is a verified service-account token of somebody who may
 /// come in, and tells the handler whose: a [`Caller`] in the request's extensions.
@@ -57,17 +60,54 @@ pub struct AuthenticateLayer {
     verifier: Arc<Verifier>,
     allowed: Arc<Allowed>,
     keys: IssuerKeys,
-    context: Context,
+    pub(super) context: Context,
 }
 
 impl AuthenticateLayer {
     /// Callers with tokens of this public issuer for this audience: its keys are fetched over https,
     /// and the platform's certificate authorities are trusted. Say next who of them may come in.
     ///
+    /// Nobody is told why callers are denied, nor that keys cannot be had: for that, and for an issuer with
+    /// a certificate of one's own, see [`for_issuer_over`](Self::for_issuer_over).
+    ///
     /// # Errors
     /// If the issuer is no https URL, or the audience is none, or one of Entra's.
     pub fn for_issuer(url: &str, audience: &str) -> Result<Callers, CallersError> {
-        Callers::of_issuer(url, audience)
+        // Any text that no other process has.
+        let context = Context::system(&RequestId::random().to_string());
+        Self::for_issuer_over(url, audience, HttpsOptions::default(), context)
+    }
+
+    /// As [`for_issuer`](Self::for_issuer), over connections of one's own making: with more certificate
+    /// authorities, or a proxy. The context's observer is told of each look for keys
+    /// ([`Event::KeysFetched`]) and of each caller that is not let in ([`Event::CallerDenied`]).
+    ///
+    /// ```no_run
+    /// # fn example(observer: std::sync::Arc<dyn cambist::Observer>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use cambist::Context;
+    /// use cambist::layer::AuthenticateLayer;
+    /// use cambist::transport::{CaBundle, HttpsOptions};
+    ///
+    /// let mut https = HttpsOptions::default();
+    /// https.roots.push(CaBundle::read("/etc/issuer/ca.pem".as_ref())?);
+    /// let mut context = Context::system("orders-7d9f");
+    /// context.observer = observer;
+    /// let issuer = "https://issuer.example/cluster-1/";
+    /// let callers =
+    ///     AuthenticateLayer::for_issuer_over(issuer, "https://orders.shop", https, context)?;
+    /// let layer = callers.allow_namespace("shop");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As `for_issuer`, and if there can be no connections.
+    pub fn for_issuer_over(
+        url: &str,
+        audience: &str,
+        https: HttpsOptions,
+        context: Context,
+    ) -> Result<Callers, CallersError> {
+        Callers::of_issuer(url, audience, https, context)
     }
 
     /// Callers held against a policy of one's own, by keys from anywhere, such as the cluster's API
@@ -131,7 +171,20 @@ impl AuthenticateLayer {
         }
         let caller = verified.map(Caller::from).map_err(|e| Denied::new(e.as_str()))?;
         // Last, so that nobody learns by guessing who would be let in.
-        if self.allowed.permits(caller.subject()) { Ok(caller) } else { Err(Denied::NOT_ALLOWED) }
+        if self.allowed.permits(caller.subject()) {
+            Ok(caller)
+        } else {
+            Err(Denied::account(caller))
+        }
+    }
+
+    fn tell(&self, denied: &Denied) {
+        self.context.observer.event(&Event::CallerDenied(CallerDenied {
+            issuer: &self.verifier.issuer,
+            account: denied.caller.as_deref().map(Caller::subject),
+            reason: denied.reason,
+            retry_after: denied.retry_after,
+        }));
     }
 }
 
@@ -149,25 +202,30 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
 }
 
 /// Why a caller is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Denied {
     status: StatusCode,
     reason: &'static str,
     retry_after: Option<Duration>,
+    /// Who was not allowed.
+    caller: Option<Box<Caller>>,
 }
 
 impl Denied {
-    const NOT_ALLOWED: Self =
-        Self { status: StatusCode::FORBIDDEN, reason: "caller_not_allowed", retry_after: None };
+    fn account(caller: Caller) -> Self {
+        let caller = Some(Box::new(caller));
+        let reason = "caller_not_allowed";
+        Self { status: StatusCode::FORBIDDEN, reason, retry_after: None, caller }
+    }
 
     const fn new(reason: &'static str) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, reason, retry_after: None }
+        Self { status: StatusCode::UNAUTHORIZED, reason, retry_after: None, caller: None }
     }
 
     fn unchecked(error: &KeysError) -> Self {
         let reason = if error.is_pending() { "unknown_kid" } else { "no_keys" };
         let retry_after = Some(error.retry_after());
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason, retry_after }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason, retry_after, caller: None }
     }
 
     fn response<B: Default>(self) -> Response<B> {
@@ -239,7 +297,10 @@ where
                     request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
-                Err(denied) => Ok(denied.response()),
+                Err(denied) => {
+                    layer.tell(&denied);
+                    Ok(denied.response())
+                }
             }
         }
         .boxed()

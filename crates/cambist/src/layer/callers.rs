@@ -11,7 +11,6 @@ use super::AuthenticateLayer;
 use crate::context::Context;
 use crate::exchange::Cloud;
 use crate::issuer_keys::{IssuerKeys, KeyOrigin};
-use crate::receipt::RequestId;
 use crate::transport::{HttpsOptions, Transport, TransportBuildError};
 
 /// Callers who can be told apart, of whom nobody may come in yet: say who, and it is an
@@ -77,11 +76,14 @@ fn is_api_servers(audience: &Audience, issuer: &IssuerUrl) -> bool {
 
 impl Callers {
     /// Those of a public issuer.
-    pub(super) fn of_issuer(url: &str, audience: &str) -> Result<Self, CallersError> {
+    pub(super) fn of_issuer(
+        url: &str,
+        audience: &str,
+        https: HttpsOptions,
+        context: Context,
+    ) -> Result<Self, CallersError> {
         let verifier = Verifier::new(IssuerUrl::parse(url)?, Audience::parse(audience)?);
-        let transport = Transport::https(HttpsOptions::default())?;
-        // Any text that no other process has.
-        let context = Context::system(&RequestId::random().to_string());
+        let transport = Transport::https(https)?;
         let host = JwksHost::SameAsIssuer;
         let keys = IssuerKeys::new(vec![KeyOrigin::Public { transport, host }], context.clone());
         Self::new(verifier, keys, context)

@@ -288,3 +288,40 @@ async fn strangers_with_made_up_keys_are_sent_away_at_once() {
     assert_eq!((started.elapsed().as_secs(), door.world.asked().2), (0, 2));
     assert_eq!(door.knock(&[&format!("Bearer {token}")]).await.0, 200);
 }
+
+/// Who was denied, and why.
+#[derive(Debug, Default)]
+struct Denials(Mutex<Vec<(Option<String>, &'static str, bool)>>);
+
+impl crate::Observer for Denials {
+    fn event(&self, event: &crate::Event<'_>) {
+        if let crate::Event::CallerDenied(it) = event {
+            let account = it.account.map(ToString::to_string);
+            self.0.lock().unwrap().push((account, it.reason, it.retry_after.is_some()));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_not_let_in_is_told_to_the_observer() {
+    let denials = Arc::new(Denials::default());
+    let mut door = Door::new();
+    door.layer.context.observer = denials.clone();
+    assert_eq!(door.knock_as("shop:checkout").await.0, 200);
+    door.knock_as("shop:reports").await;
+    door.knock(&["Bearer x"]).await;
+    let mut without_keys = Door::new();
+    without_keys.layer.context.observer = denials.clone();
+    without_keys.world.sim.faults().inject(Target::Jwks, Fault::Reset);
+    assert_eq!(without_keys.knock_as("shop:checkout").await.0, 503);
+    let told = denials.0.lock().unwrap();
+    let reports = Some("system:serviceaccount:shop:reports".to_owned());
+    assert_eq!(
+        *told,
+        [
+            (reports, "caller_not_allowed", false),
+            (None, "token_malformed", false),
+            (None, "no_keys", true)
+        ]
+    );
+}
