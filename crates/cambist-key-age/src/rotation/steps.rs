@@ -8,7 +8,7 @@ pub(super) const fn of(platform: Platform) -> Course {
         Platform::Aks => Course::Steps {
             steps: AKS,
             note: Some(
-                "AKS accepts, publishes and signs in one go and keeps the old key for 24 hours: tokens of a longer life end with it.",
+                "AKS accepts, publishes and signs in one go: Entra refuses new tokens until it has read the set anew, for up to an hour. Do it while held Azure tokens last. AKS keeps the old key for 24 hours: tokens of a longer life end with it.",
             ),
         },
         Platform::AksArc => Course::Automatic(
