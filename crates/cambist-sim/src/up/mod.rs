@@ -244,6 +244,16 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     .chain(token_proxy_env)
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    // What an app gets is another file: with the sidecar's variables, an SDK goes to Entra itself.
+    let app: BTreeMap<String, String> = [
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1:8421/msi/token".to_owned()),
+        ("IDENTITY_HEADER", env["IDENTITY_HEADER"].clone()),
+        ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    write(&dir.join("app.env"), env::shell(&app).as_bytes())?;
+    // Last: whoever waits for it finds the rest.
     write(&dir.join("env"), env::shell(&env).as_bytes())?;
     Ok(Running { admin, dir, admin_url, env, tasks })
 }
