@@ -19,7 +19,7 @@ use crate::key_age;
 use crate::listener::Ends;
 use crate::metrics::Metrics;
 use crate::reply::{self, Body};
-use crate::request::Protocol;
+use crate::request::{Protocol, protocol_of};
 use crate::telemetry::Telemetry;
 
 /// The text format of prometheus-client.
@@ -49,11 +49,12 @@ pub struct Admin {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     protocols: Vec<Protocol>,
+    token_port: u16,
     draining: AtomicBool,
 }
 
 impl Admin {
-    /// An admin endpoint of a sidecar whose listeners are open.
+    /// An admin endpoint of a sidecar whose listeners are open, that for tokens on `token_port`.
     pub fn new(
         door: Door,
         credential: Credential,
@@ -61,9 +62,10 @@ impl Admin {
         metrics: Metrics,
         clock: Arc<dyn Clock>,
         protocols: Vec<Protocol>,
+        token_port: u16,
     ) -> Self {
         let draining = AtomicBool::new(false);
-        Self { door, credential, telemetry, metrics, clock, protocols, draining }
+        Self { door, credential, telemetry, metrics, clock, protocols, token_port, draining }
     }
 
     /// From now on the sidecar is not ready: it is about to end.
@@ -101,9 +103,17 @@ impl Admin {
                 answer(StatusCode::OK, OPEN_METRICS, text)
             }
             "/status.json" => json_reply(StatusCode::OK, &self.status()),
+            // An app that was given the wrong port: most SDKs would ask again after a 404.
+            path if protocol_of(path).is_some() => {
+                let message = format!("tokens are served on port {}", self.token_port);
+                let problem = json!({"error": "access_denied", "message": message});
+                json_reply(StatusCode::FORBIDDEN, &problem)
+            }
             _ => {
-                let message = "here are /live, /ready, /metrics and /status.json; \
-                     tokens are on the other listener";
+                let message = format!(
+                    "here are /live, /ready, /metrics and /status.json; tokens are on port {}",
+                    self.token_port
+                );
                 let problem = json!({"error": "not_found", "message": message});
                 json_reply(StatusCode::NOT_FOUND, &problem)
             }

@@ -52,7 +52,10 @@ impl Policy {
     /// The protocol that is at a path, if it is open.
     fn route(&self, path: &str) -> Result<Protocol, Rejection> {
         let Some(protocol) = request::protocol_of(path) else {
-            let detail = "nothing is here; IDENTITY_ENDPOINT ends in /msi/token";
+            let detail = format!(
+                "nothing is at {}; IDENTITY_ENDPOINT (or MSI_ENDPOINT) ends in /msi/token",
+                Foreign::new(path)
+            );
             return Err(Rejection::new(Reason::Path, detail));
         };
         let listed = self.protocols.contains(&protocol);
@@ -82,10 +85,12 @@ impl Policy {
     }
 
     fn knows_secret(&self, headers: &HeaderMap) -> Result<&Caller, Rejection> {
-        let mut given = headers.get_all("x-identity-header").iter();
+        // `Secret` is the name of 2017-09-01, for what the app has in MSI_SECRET.
+        let names = ["x-identity-header", "secret"];
+        let mut given = names.into_iter().flat_map(|name| headers.get_all(name));
         let detail = match (given.next(), given.next()) {
             (None, _) => "X-IDENTITY-HEADER is missing; it must say what IDENTITY_HEADER says",
-            (Some(_), Some(_)) => "X-IDENTITY-HEADER is there more than once",
+            (Some(_), Some(_)) => "X-IDENTITY-HEADER or Secret is there more than once",
             (Some(given), None) => {
                 let knows = |caller: &&Caller| {
                     let secret = caller.secret.as_ref();

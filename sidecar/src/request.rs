@@ -24,7 +24,8 @@ const MAX_MIN_TTL: u64 = 24 * 3600;
 /// A way to ask for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
-    /// `GET /msi/token`, App Service 2019-08-01: every Azure SDK speaks it.
+    /// `GET /msi/token`, App Service 2019-08-01, which every Azure SDK speaks, and 2017-09-01, which the
+    /// clients before them do.
     AppService,
     /// `GET /v1/token?scope=`: for programs without an Azure SDK.
     Native,
@@ -90,7 +91,8 @@ pub(crate) fn ask(protocol: Protocol, query: &str) -> Result<Asked<'_>, Rejectio
 /// it came: no decoding, no normalising.
 pub fn protocol_of(path: &str) -> Option<Protocol> {
     match path {
-        "/msi/token" => Some(Protocol::AppService),
+        // Clients of 2017-09-01 are known to write a slash behind it.
+        "/msi/token" | "/msi/token/" => Some(Protocol::AppService),
         "/v1/token" => Some(Protocol::Native),
         path if is_imds(path) => Some(Protocol::Imds),
         _ => None,

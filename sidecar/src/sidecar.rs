@@ -103,12 +103,13 @@ where
     let listeners = listener::bind(config.listen).map_err(StartError::Listen)?;
     let addresses: Result<Vec<_>, _> = listeners.iter().map(|l| l.local_addr()).collect();
     let addresses = addresses.map_err(StartError::Listen)?;
+    let token_port = addresses.first().map_or(0, SocketAddr::port);
     let admin_listener = config.admin.map(listener::open).transpose().map_err(StartError::Admin)?;
     let admin_address = admin_listener.as_ref().map(|l| l.local_addr()).transpose();
     let admin_address = admin_address.map_err(StartError::Admin)?;
 
     let policy = Policy::of_one(
-        Door::tokens(addresses.first().map_or(0, SocketAddr::port)),
+        Door::tokens(token_port),
         config.protocols.clone(),
         config.header_secret.clone(),
         Identity {
@@ -146,7 +147,8 @@ where
         let served = config.served().collect();
         let port = admin_address.map_or(0, |at| at.port());
         let door = admin::door(port, config.admin_hosts.clone());
-        let admin = Admin::new(door, credential.clone(), telemetry.clone(), metrics, clock, served);
+        let (credential, telemetry) = (credential.clone(), telemetry.clone());
+        let admin = Admin::new(door, credential, telemetry, metrics, clock, served, token_port);
         let admin = Arc::new(admin);
         let answering = admin.clone();
         let server = Server::start(

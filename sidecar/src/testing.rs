@@ -150,7 +150,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let (door, metrics) = (admin::door(8422, Vec::new()), Metrics::of(&[&*telemetry]));
         let protocols = Protocol::ALL.to_vec();
-        Admin::new(door, credential.clone(), telemetry, metrics, clock, protocols)
+        Admin::new(door, credential.clone(), telemetry, metrics, clock, protocols, 8421)
     }
 
     /// A whole sidecar on free ports.

@@ -120,6 +120,14 @@ async fn what_sdks_write_differently_is_understood() {
         let target = format!("/msi/token?resource={VAULT}&api-version={version}");
         assert_granted(&sidecar.send(&good.clone().target(target)).await, client_id, VAULT);
     }
+    // The clients before the SDKs: another header, and a slash at the end.
+    let header = &world.env()["IDENTITY_HEADER"];
+    for target in ["/msi/token", "/msi/token/"] {
+        let target =
+            format!("{target}?api-version=2017-09-01&resource={VAULT}&clientid={client_id}");
+        let request = sidecar.request(target).header("Secret", header).header("Metadata", "true");
+        assert_granted(&sidecar.send(&request).await, client_id, VAULT);
+    }
     assert_eq!(world.counts().await.entra, 1);
     sidecar.stop().await;
 }

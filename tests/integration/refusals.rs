@@ -250,8 +250,9 @@ async fn the_admin_listener_never_serves_a_token() {
         let request = good.with("Host", sidecar.admin().to_string());
         let request = request.with("X-IDENTITY-HEADER", header);
         let reply = kit::http::send(sidecar.admin(), &request.bytes()).await.unwrap();
-        assert_eq!(reply.status, 404, "{reply:?}");
-        reply.json();
+        assert_eq!(reply.status, 403, "{reply:?}");
+        let port = format!("port {}", sidecar.tokens().port());
+        assert!(reply.member("message").ends_with(&port), "{reply:?}");
     }
     for path in ["/", "/debug", "/live/", "/status.json/", "/%6cive"] {
         assert_eq!(sidecar.ask_admin(path).await.status, 404, "{path}");

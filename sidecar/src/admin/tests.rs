@@ -72,10 +72,15 @@ async fn an_unchecked_exchange_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn there_is_nothing_else_and_no_token() {
     let admin = admin(&World::new());
-    for path in ["/", "/live/", "/msi/token", "/v1/token?scope=a/.default", "/status", "/ready/x"] {
+    for path in ["/", "/live/", "/status", "/ready/x"] {
         let response = ask_admin(&admin, path);
         assert_eq!(response.status(), 404, "{path}");
         assert_eq!(json(response).await["error"], "not_found");
+    }
+    for path in ["/msi/token", "/v1/token?scope=a/.default", "/metadata/identity/oauth2/token"] {
+        let response = ask_admin(&admin, path);
+        assert_eq!(response.status(), 403, "{path}");
+        assert_eq!(json(response).await["message"], "tokens are served on port 8421");
     }
     let post = Request::post("/live").header("Host", "localhost:8422").body(()).unwrap();
     let response = admin.answer(LOOPBACK, &post);

@@ -211,7 +211,7 @@ fn the_list_of_paths_is_closed() {
         "/metadata/identity%5coauth2%5ctoken/",
         "/x/metadata/identity/oauth2/token",
         "/metadata/instance",
-        "/msi/token/",
+        "/msi/token//",
         "//msi/token",
         "/MSI/token",
         "/msi/token;x",
@@ -270,6 +270,11 @@ fn the_app_must_know_the_secret() {
             refused(bare(target).header("x-identity-header", wrong), Reason::IdentityHeader);
         }
         refused(good(target).header("x-identity-header", SECRET), Reason::IdentityHeader);
+        // Under either of its names, and once.
+        refused(good(target).header("secret", SECRET), Reason::IdentityHeader);
+        refused(bare(target).header("secret", "0123456789abcdeF"), Reason::IdentityHeader);
+        let by_secret = bare(target).header("Secret", SECRET).body(()).unwrap();
+        assert!(decide(&policy(), LOOPBACK, &by_secret).is_ok(), "{target}");
     }
     // Even a request that asks for nonsense must prove itself first.
     refused(bare("/msi/token"), Reason::IdentityHeader);

@@ -125,19 +125,19 @@ impl Reason {
 
     /// The status it is answered with. What an app can bring about through its SDK is 403: a 400 is not
     /// shown by one of them (see [`reply::failure`](crate::reply::failure)), and a 404 is tried again by
-    /// most, for up to two minutes, so that it is left for where no SDK ever asks.
+    /// most, for up to two minutes.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::HostNotAllowed
             | Self::Forwarded
             | Self::Browser
             | Self::OffLoopback
+            | Self::Path
             | Self::ProtocolClosed
             | Self::Resource
             | Self::IdentityConflict
             | Self::IdentityNotFound => StatusCode::FORBIDDEN,
             Self::IdentityHeader => StatusCode::UNAUTHORIZED,
-            Self::Path => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -150,9 +150,9 @@ impl Reason {
             | Self::Forwarded
             | Self::Browser
             | Self::OffLoopback
+            | Self::Path
             | Self::ProtocolClosed => "access_denied",
             Self::IdentityHeader => "unauthorized",
-            Self::Path => "not_found",
             Self::Method => "method_not_allowed",
             Self::MetadataHeader => "bad_request_102",
             _ => "invalid_request",

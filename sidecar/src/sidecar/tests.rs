@@ -91,8 +91,8 @@ async fn with_everything_down_it_is_ready_and_says_what_is_wrong() {
     assert!(head.contains("retry-after: "), "{head}");
     assert!(body.contains("\"statusCode\":503"), "{body}");
     // The admin listener has no tokens, and the token listener no metrics.
-    assert!(ask(admin, &target, &secret).await.0.starts_with("HTTP/1.1 404 "));
-    assert!(ask(at, "/metrics", &secret).await.0.starts_with("HTTP/1.1 404 "));
+    assert!(ask(admin, &target, &secret).await.0.starts_with("HTTP/1.1 403 "));
+    assert!(ask(at, "/metrics", &secret).await.0.starts_with("HTTP/1.1 403 "));
 }
 
 #[tokio::test]

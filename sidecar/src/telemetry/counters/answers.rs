@@ -9,7 +9,7 @@ use crate::metrics::{Counted, Each, EachPair};
 use crate::request::{Protocol, Reason};
 
 /// The statuses the token listener answers with.
-const STATUSES: [u16; 8] = [200, 400, 401, 403, 404, 405, 429, 503];
+const STATUSES: [u16; 7] = [200, 400, 401, 403, 405, 429, 503];
 
 const REASONS: usize = Reason::ALL.len();
 const RECALLS: usize = Recalled::ALL.len();
@@ -70,7 +70,6 @@ const fn status_word(status: u16) -> &'static str {
         400 => "400",
         401 => "401",
         403 => "403",
-        404 => "404",
         405 => "405",
         429 => "429",
         _ => "503",
@@ -92,7 +91,7 @@ mod tests {
             "cambist_refused_total{reason=\"path\"} 1",
             "cambist_requests_total{protocol=\"imds\",status=\"200\"} 1",
             "cambist_requests_total{protocol=\"native\",status=\"503\"} 1",
-            "cambist_requests_total{protocol=\"none\",status=\"404\"} 1",
+            "cambist_requests_total{protocol=\"none\",status=\"403\"} 1",
             "cambist_sent_away_total{reason=\"draining\"} 1",
         ];
         expected.sort_unstable();
