@@ -87,7 +87,7 @@ impl Held {
                 tokio::time::sleep(ms(1)).await;
             }
         };
-        timeout(Duration::from_secs(5), there).await.unwrap();
+        timeout(Duration::from_secs(30), there).await.unwrap();
     }
 }
 
@@ -96,7 +96,7 @@ async fn reply(stream: &mut TcpStream) -> String {
     let mut reply = Vec::new();
     while !(reply.ends_with(b"\n") && reply.windows(4).any(|w| w == b"\r\n\r\n")) {
         let mut bytes = [0; 4096];
-        let n = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.unwrap().unwrap();
+        let n = timeout(Duration::from_secs(30), stream.read(&mut bytes)).await.unwrap().unwrap();
         assert_ne!(n, 0, "the connection ended: {}", String::from_utf8_lossy(&reply));
         reply.extend_from_slice(&bytes[..n]);
     }
@@ -108,7 +108,7 @@ async fn end(stream: &mut TcpStream) -> Duration {
     let started = Instant::now();
     let mut rest = Vec::new();
     // A reset is an end, too.
-    let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.unwrap();
+    let _ = timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await.unwrap();
     started.elapsed()
 }
 
