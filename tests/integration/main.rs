@@ -17,6 +17,7 @@ mod refusals;
 mod rotation;
 mod secrets;
 mod token_file;
+mod token_get;
 mod token_proxy;
 
 use kit::program::Program;

@@ -29,6 +29,14 @@ pub(super) const CHECK: &str = r"Examples:
   cambist issuer check --offline cp-1.json \
     --offline cp-2.json --offline cp-3.json";
 
+pub(super) const GET: &str = r"Examples:
+  # in the app's container: does the sidecar answer?
+  cambist token get --resource https://vault.azure.net
+
+  # for a script
+  cambist token get --resource https://vault.azure.net \
+    --print";
+
 pub(super) const OBSERVE: &str = r"Examples:
   # a CronJob that keeps a cluster's history in a ConfigMap
   cambist issuer observe --in-cluster --compare-api \

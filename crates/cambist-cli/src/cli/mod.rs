@@ -54,6 +54,35 @@ pub(crate) enum TokenCommand {
     /// The signature is neither checked nor shown, and nothing is sent anywhere.
     #[command(after_help = examples::INSPECT)]
     Inspect(Inspect),
+    /// Ask the endpoint beside this app for a token, as an SDK would
+    ///
+    /// Reads the variables that SDKs read (IDENTITY_ENDPOINT and IDENTITY_HEADER, else MSI_ENDPOINT and
+    /// MSI_SECRET), says which rule refused the request, or shows the token's claims, and warns of what would
+    /// lead an SDK elsewhere. The token itself is shown with --print alone.
+    ///
+    /// Exit codes: 0 there is a token; 1 it was refused; 3 no answer, or not one of the endpoint's; 64 usage,
+    /// a missing variable among it.
+    #[command(after_help = examples::GET)]
+    Get(Get),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    /// What the token is for, such as https://vault.azure.net.
+    #[arg(long, value_name = "RESOURCE")]
+    pub(crate) resource: String,
+    /// The identity that is asked for [default: AZURE_CLIENT_ID, if it is set].
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Print the token and nothing else: it is a secret.
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) print: bool,
+    /// How to print its claims.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Plain,
+    /// The time to reckon with instead of the clock's.
+    #[arg(long, value_name = "TIME", value_parser = crate::time::moment)]
+    pub(crate) now: Option<cambist_core::clock::UnixTime>,
 }
 
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ mod diff;
 mod expect;
 mod explain;
 mod gate;
+mod get;
 mod history;
 mod kid;
 mod merge;
@@ -37,6 +38,7 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         Command::Issuer(IssuerCommand::Merge(args)) => merge::run(&args, world).await,
         Command::Issuer(IssuerCommand::Kid(args)) => kid::run(&args),
         Command::Token(TokenCommand::Inspect(args)) => inspect(&args, world),
+        Command::Token(TokenCommand::Get(args)) => get::run(&args, world).await,
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cambist", &mut out);

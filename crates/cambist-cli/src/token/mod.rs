@@ -1,4 +1,4 @@
-//! `cambist token inspect`: what a token says of itself.
+//! `cambist token`: what a token says of itself, and what the endpoint beside an app gives.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::text::plain;
 use crate::time::relative;
 
+pub(crate) mod endpoint;
+pub(crate) mod surroundings;
 mod warning;
 
 use warning::Warning;

@@ -1,0 +1,270 @@
+//! The endpoint beside an app, asked as an SDK does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cambist::Env;
+use cambist_core::foreign::{Foreign, brief};
+use cambist_core::secret::Secret;
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long it may take: an exchange is waited for by whoever asks first.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long connecting to the same pod may take.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+/// More than any answer has.
+const MOST: usize = 256 * 1024;
+
+/// How much of somebody else's words is shown.
+const SHOWN: usize = 1024;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GetError {
+    #[error(
+        "IDENTITY_ENDPOINT is not set, nor is MSI_ENDPOINT: an SDK would not look here at all; set IDENTITY_ENDPOINT=http://127.0.0.1:8421/msi/token for the app"
+    )]
+    NoEndpoint,
+    #[error(
+        "{0} is set and {1} is not: SDKs take that for another service's endpoint; set {1} for the app to what the sidecar has as IDENTITY_HEADER"
+    )]
+    NoSecret(&'static str, &'static str),
+    #[error("{name} is {found}, not http://HOST:PORT/PATH: {why}")]
+    Endpoint { name: &'static str, found: Foreign, why: &'static str },
+    #[error(
+        "{0} cannot be sent as a header: it has blanks, line ends or letters beyond ASCII in it"
+    )]
+    Secret(&'static str),
+    #[error("this cannot be asked for: {0}")]
+    Request(String),
+    #[error(
+        "nobody answers at {0} ({1}): does the sidecar run beside this app, in the same pod, and on this port (CAMBIST_LISTEN)?"
+    )]
+    Connect(String, String),
+    #[error("{0} did not answer within {PATIENCE:?}")]
+    Late(String),
+    #[error("what answers at {0} does not speak HTTP as the sidecar does: {1}")]
+    NotHttp(String, String),
+    #[error("what answers at {0} with status {1} is not the sidecar: {2}")]
+    Strange(String, u16, &'static str),
+}
+
+/// What the endpoint said.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Token(Secret),
+    /// The endpoint begins its message with the rule that refused.
+    Refused {
+        status: u16,
+        message: String,
+    },
+}
+
+/// Where an app's SDK would ask, and what it would show.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    uri: Uri,
+    /// `X-IDENTITY-HEADER`, or `Secret` with the older variables.
+    header: (&'static str, HeaderValue),
+    version: &'static str,
+    client: &'static str,
+}
+
+impl Endpoint {
+    /// By the variables that SDKs read, the newer ones first.
+    pub(crate) fn of(env: &dyn Env) -> Result<Self, GetError> {
+        let (name, secret, header, version, client) =
+            match (env.get("IDENTITY_ENDPOINT"), env.get("MSI_ENDPOINT")) {
+                (Some(_), _) => (
+                    "IDENTITY_ENDPOINT",
+                    "IDENTITY_HEADER",
+                    "x-identity-header",
+                    "2019-08-01",
+                    "client_id",
+                ),
+                (None, Some(_)) => {
+                    ("MSI_ENDPOINT", "MSI_SECRET", "secret", "2017-09-01", "clientid")
+                }
+                (None, None) => return Err(GetError::NoEndpoint),
+            };
+        let text = env.get(name).unwrap_or_default();
+        let wrong = |why| GetError::Endpoint { name, found: Foreign::new(&text), why };
+        let uri: Uri = text.trim().parse().map_err(|_| wrong("it is no URL"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(wrong("the sidecar speaks http, within the pod")),
+            _ => return Err(wrong("http:// is missing")),
+        }
+        if uri.query().is_some() {
+            return Err(wrong("SDKs add the query"));
+        }
+        let value = Secret::new(env.get(secret).ok_or(GetError::NoSecret(name, secret))?);
+        let mut value =
+            HeaderValue::from_str(value.expose()).map_err(|_| GetError::Secret(secret))?;
+        value.set_sensitive(true);
+        Ok(Self { uri, header: (header, value), version, client })
+    }
+
+    /// The host, without its port.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.uri.host().unwrap_or_default();
+        host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Asks once, straight: no proxy, no redirect, no second try.
+    pub(crate) async fn ask(
+        &self,
+        resource: &str,
+        client_id: Option<&str>,
+    ) -> Result<Answer, GetError> {
+        let request = self.request(resource, client_id)?;
+        let at = format!("{}:{}", self.host(), self.uri.port_u16().unwrap_or(80));
+        let whole = async {
+            let stream = TcpStream::connect((self.host(), self.uri.port_u16().unwrap_or(80)));
+            let refused = |why: String| GetError::Connect(at.clone(), why);
+            let stream = timeout(CONNECTING, stream)
+                .await
+                .map_err(|_| refused(format!("not within {CONNECTING:?}")))?
+                .map_err(|error| refused(error.to_string()))?;
+            let strange = |error: hyper::Error| GetError::NotHttp(at.clone(), error.to_string());
+            let (mut send, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(strange)?;
+            let connection = tokio::spawn(connection);
+            let response = send.send_request(request).await.map_err(strange)?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MOST).collect().await;
+            let body = body.map_err(|error| GetError::NotHttp(at.clone(), error.to_string()))?;
+            connection.abort();
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        let response = timeout(PATIENCE, whole).await.map_err(|_| GetError::Late(at.clone()))??;
+        read(&at, &response)
+    }
+
+    fn request(
+        &self,
+        resource: &str,
+        client_id: Option<&str>,
+    ) -> Result<Request<Empty<Bytes>>, GetError> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("api-version", self.version).append_pair("resource", resource);
+        if let Some(client_id) = client_id {
+            query.append_pair(self.client, client_id);
+        }
+        let target = format!("{}?{}", self.uri.path(), query.finish());
+        let host = self.uri.authority().map_or("", http::uri::Authority::as_str);
+        let (name, value) = &self.header;
+        let request = Request::get(target).header(HOST, host).header(*name, value);
+        request.body(Empty::new()).map_err(|error| GetError::Request(error.to_string()))
+    }
+}
+
+fn read(at: &str, response: &Response<Bytes>) -> Result<Answer, GetError> {
+    let status = response.status().as_u16();
+    let strange = |what| GetError::Strange(at.to_owned(), status, what);
+    let body: Value =
+        serde_json::from_slice(response.body()).map_err(|_| strange("its answer is no JSON"))?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    if status == 200 {
+        let token =
+            text("access_token").ok_or_else(|| strange("there is no access_token in it"))?;
+        return Ok(Answer::Token(Secret::new(token)));
+    }
+    let message = text("message").or_else(|| text("error_description"));
+    let message = message.ok_or_else(|| strange("it does not say why"))?;
+    Ok(Answer::Refused { status, message: brief(&message, SHOWN) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Result<Endpoint, GetError> {
+        let env: BTreeMap<String, String> =
+            variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        Endpoint::of(&env)
+    }
+
+    #[test]
+    fn a_variable_that_would_mislead_an_sdk_is_named_and_no_secret_shown() {
+        let good = ("IDENTITY_ENDPOINT", "http://127.0.0.1:8421/msi/token");
+        for (variables, words) in [
+            (&[][..], "IDENTITY_ENDPOINT is not set"),
+            (&[good], "IDENTITY_HEADER is not"),
+            (&[("MSI_ENDPOINT", good.1)], "MSI_SECRET is not"),
+            (&[good, ("IDENTITY_HEADER", "s3cret\nx")], "IDENTITY_HEADER cannot be sent"),
+            (
+                &[
+                    ("IDENTITY_ENDPOINT", "https://127.0.0.1/msi/token"),
+                    ("IDENTITY_HEADER", "s3cret"),
+                ],
+                "speaks http",
+            ),
+            (
+                &[("IDENTITY_ENDPOINT", "127.0.0.1:8421"), ("IDENTITY_HEADER", "s3cret")],
+                "http:// is missing",
+            ),
+            (
+                &[("IDENTITY_ENDPOINT", "http://h/t?x=1"), ("IDENTITY_HEADER", "s3cret")],
+                "add the query",
+            ),
+        ] {
+            let error = of(variables).unwrap_err().to_string();
+            assert!(error.contains(words) && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn it_asks_as_the_variables_say() {
+        let newer = of(&[
+            ("IDENTITY_ENDPOINT", "http://127.0.0.1:8421/msi/token"),
+            ("IDENTITY_HEADER", "s3cret"),
+            ("MSI_ENDPOINT", "http://elsewhere/"),
+        ]);
+        let request = newer.unwrap().request("https://a b/", Some("c")).unwrap();
+        let query = "api-version=2019-08-01&resource=https%3A%2F%2Fa+b%2F&client_id=c";
+        assert_eq!(request.uri(), format!("/msi/token?{query}").as_str());
+        assert_eq!(request.headers()["host"], "127.0.0.1:8421");
+        assert_eq!(request.headers()["x-identity-header"], "s3cret");
+        assert!(!format!("{request:?}").contains("s3cret"));
+        let older = of(&[("MSI_ENDPOINT", "http://[::1]:9/msi/token"), ("MSI_SECRET", "s3cret")]);
+        let older = older.unwrap();
+        assert_eq!(older.host(), "::1");
+        let request = older.request("r", None).unwrap();
+        assert_eq!(request.uri(), "/msi/token?api-version=2017-09-01&resource=r");
+        assert_eq!(request.headers()["secret"], "s3cret");
+    }
+
+    #[test]
+    fn what_is_no_answer_of_the_endpoint_is_told_as_such() {
+        let read = |status: u16, body: &'static str| {
+            let response = Response::builder().status(status);
+            read("h:1", &response.body(Bytes::from_static(body.as_bytes())).unwrap())
+        };
+        for (status, body, words) in [
+            (200, "<html>", "no JSON"),
+            (200, "{}", "no access_token"),
+            (403, "{\"a\":1}", "does not say why"),
+            (200, "[]", "no access_token"),
+        ] {
+            let error = read(status, body).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        let refused = read(503, "{\"message\":\"busy: later\"}").unwrap();
+        assert!(
+            matches!(refused, Answer::Refused { status: 503, message } if message == "busy: later")
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! What in an app's environment would lead an SDK elsewhere.
+
+use cambist::Env;
+
+/// In words, each with what to do.
+pub(crate) fn warnings(env: &dyn Env, host: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if env.get("AZURE_FEDERATED_TOKEN_FILE").is_some() {
+        warnings.push(
+            "AZURE_FEDERATED_TOKEN_FILE is set: DefaultAzureCredential goes to Entra itself with it; it belongs \
+             in the sidecar's environment, not in the app's"
+                .to_owned(),
+        );
+    }
+    if env.get("IDENTITY_SERVER_THUMBPRINT").is_some() {
+        warnings.push(
+            "IDENTITY_SERVER_THUMBPRINT is set: SDKs take the endpoint for Service Fabric's with it; take it away"
+                .to_owned(),
+        );
+    }
+    let proxy = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let proxy = proxy.into_iter().find(|name| env.get(name).is_some());
+    let exempt = env.get("NO_PROXY").or_else(|| env.get("no_proxy")).unwrap_or_default();
+    if let Some(proxy) = proxy
+        && !is_exempt(host, &exempt)
+    {
+        warnings.push(format!(
+            "{proxy} is set and NO_PROXY does not name {host}: most SDKs would send this request to the proxy, \
+             with its secret; set NO_PROXY=127.0.0.1,localhost. It was sent straight now"
+        ));
+    }
+    warnings
+}
+
+/// By what most clients agree on: the name itself, a domain that it is in, or all.
+fn is_exempt(host: &str, exempt: &str) -> bool {
+    exempt.split(',').map(str::trim).any(|entry| {
+        let domain = entry.strip_prefix("*.").or_else(|| entry.strip_prefix('.'));
+        entry == "*"
+            || entry.eq_ignore_ascii_case(host)
+            || domain.is_some_and(|domain| {
+                host.to_ascii_lowercase().ends_with(&format!(".{}", domain.to_ascii_lowercase()))
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Vec<String> {
+        let env: BTreeMap<String, String> =
+            variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        warnings(&env, "127.0.0.1")
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_warned_of_and_nothing_else() {
+        assert!(of(&[("AZURE_CLIENT_ID", "x"), ("HTTPS_PROXY", "http://p")]).is_empty());
+        assert!(of(&[("AZURE_FEDERATED_TOKEN_FILE", "/t")])[0].contains("sidecar"));
+        assert!(of(&[("IDENTITY_SERVER_THUMBPRINT", "x")])[0].contains("Service Fabric"));
+        for (exempt, warned) in [
+            ("", true),
+            ("localhost,.cluster.local", true),
+            ("10.0.0.0/8, 127.0.0.1", false),
+            ("*", false),
+        ] {
+            let told = of(&[("http_proxy", "http://p"), ("NO_PROXY", exempt)]);
+            assert_eq!(!told.is_empty(), warned, "{exempt}: {told:?}");
+        }
+        assert!(is_exempt("a.b.svc", ".svc") && is_exempt("LOCALHOST", "localhost"));
+        assert!(!is_exempt("svc", ".svc"));
+    }
+}
