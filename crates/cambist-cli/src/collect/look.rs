@@ -273,6 +273,14 @@ impl TokenSeen {
         Some(ProjectedToken::parse(&unsigned).ok()?.claims().clone())
     }
 
+    /// Why nobody knows that a key of the issuer signed it.
+    pub(crate) fn unverified(&self) -> Option<&str> {
+        match &self.signature {
+            Signature::Verified { .. } => None,
+            Signature::Bad { detail } | Signature::Unchecked { detail } => Some(detail),
+        }
+    }
+
     /// The key that signed it, if that was verified.
     pub(crate) fn signer(&self) -> Option<Thumbprint> {
         match self.signature {

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
+use cambist_core::duration;
+use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::History;
-use cambist_key_age::rotation::gate::{self, Answer, Fresh, Ruling, Server};
+use cambist_key_age::rotation::gate::{self, Answer, Fresh, Reason, Ruling, Server};
 use serde_json::json;
 
 use super::named::{NamedError, find, names};
 use crate::case::{self, CaseError, Past};
 use crate::cli::Plain;
 use crate::cli::issuer::Sources;
-use crate::cli::rotation::{AskGate, Next};
+use crate::cli::rotation::{AskGate, LEAST_CACHE, Next};
 use crate::collect::look::TokenSeen;
 use crate::collect::{self, CollectError, Look, mint};
 use crate::kubernetes::{AccessError, ApiServer};
@@ -53,6 +55,14 @@ pub(super) async fn run(args: &AskGate, world: &World<'_>) -> Outcome {
     if let Err(wrong) = args.waits.check() {
         return Outcome::fail(USAGE, wrong);
     }
+    let overlap = args.max_token_ttl.saturating_add(args.waits.margin);
+    if args.next == Next::Retire && overlap < LEAST_CACHE && !args.waits.force {
+        let wrong = format!(
+            "--max-token-ttl and --margin are {} together, and tokens live for an hour as a rule: leave them as they are, or say --force",
+            duration::exact(overlap)
+        );
+        return Outcome::fail(USAGE, wrong);
+    }
     let now = world.clock(args.sources.now).wall();
     let ruling = match args.next {
         Next::Publish => publish(args, world).await,
@@ -71,6 +81,22 @@ struct Said {
     key: Thumbprint,
     ruling: Ruling,
     problems: Vec<String>,
+}
+
+/// What was seen before and now.
+struct Remembered {
+    history: History,
+    /// Why it cannot be relied on: what is not whole may lack the very look that says no.
+    unfit: Vec<String>,
+    problems: Vec<String>,
+}
+
+impl Remembered {
+    fn said(self, key: Thumbprint, mut ruling: Ruling) -> Said {
+        let unfit = self.unfit.into_iter();
+        ruling.reasons.extend(unfit.map(|said| Reason { answer: Answer::NotLookedAt, said }));
+        Said { key, ruling, problems: self.problems }
+    }
 }
 
 /// The API servers that are named; without names, the one that is found.
@@ -104,14 +130,14 @@ async fn publish(args: &AskGate, world: &World<'_>) -> Result<Said, GateError> {
 async fn sign(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said, GateError> {
     let clock = world.clock(args.sources.now);
     let look = collect::collect(&args.sources, world, &*clock).await?;
-    let (history, problems) = remembered(args, world, &look).await?;
+    let past = remembered(args, world, &look).await?;
     let public = match case::set(look.public.jwks.as_ref()) {
         Some(set) => Ok(set.thumbprints().collect::<BTreeSet<_>>()),
         None => Err(problems_of(&look, "public")),
     };
-    let key = find(&args.key, names(&history))?;
-    let ruling = gate::sign(key, &public, &history, args.waits.cache_ttl, now);
-    Ok(Said { key, ruling, problems })
+    let key = find(&args.key, names(&past.history))?;
+    let ruling = gate::sign(key, &public, &past.history, args.waits.cache_ttl, now);
+    Ok(past.said(key, ruling))
 }
 
 async fn retire(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said, GateError> {
@@ -133,34 +159,43 @@ async fn retire(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said
         sources.issuer = issuer.or(sources.issuer);
     }
     let mut look = collect::collect(&sources, world, &*clock).await?;
-    let of_files = look.tokens.iter().map(|token| fresh(token.path.clone(), token, now));
+    let issuer = look.issuer.clone();
+    let of_files = look.tokens.iter().map(|token| fresh(token.path.clone(), token, &issuer, now));
     let mut fresh_ones: Vec<_> = of_files.collect();
     for (name, made) in minted {
         match made {
             Ok(token) => {
-                fresh_ones.push(fresh(name, &token, now));
-                look.tokens.push(token);
+                fresh_ones.push(fresh(name, &token, &issuer, now));
+                if token.issuer == issuer {
+                    look.tokens.push(token);
+                }
             }
             Err(why) => fresh_ones.push(Fresh { name, key: Err(why) }),
         }
     }
-    let (history, problems) = remembered(args, world, &look).await?;
-    let key = find(&args.key, names(&history))?;
+    let past = remembered(args, world, &look).await?;
+    let key = find(&args.key, names(&past.history))?;
     let overlap = args.max_token_ttl.saturating_add(args.waits.margin);
-    let ruling = gate::retire(key, &fresh_ones, count, history.signings(), overlap, now);
-    Ok(Said { key, ruling, problems })
+    let ruling = gate::retire(key, &fresh_ones, count, past.history.signings(), overlap, now);
+    Ok(past.said(key, ruling))
 }
 
 /// What a token says of who signs now.
-fn fresh(name: String, token: &TokenSeen, now: UnixTime) -> Fresh {
+fn fresh(name: String, token: &TokenSeen, issuer: &str, now: UnixTime) -> Fresh {
     let age = now.since(token.issued_at);
     let key = match token.signer() {
+        // Another cluster's servers say nothing of this one's keys.
+        _ if token.issuer != issuer => Err(format!(
+            "its token is of the issuer {}, not of {}",
+            Foreign::new(&token.issuer),
+            Foreign::new(issuer)
+        )),
         _ if age > FRESH => Err(format!(
             "its token is from {} and does not say who signs now: take one that is younger than an hour",
             token.issued_at
         )),
         Some(key) => Ok(key),
-        None => Err("no key set has the key that signed it".to_owned()),
+        None => Err(token.unverified().unwrap_or("nobody knows which key signed it").to_owned()),
     };
     Fresh { name, key }
 }
@@ -170,14 +205,16 @@ async fn remembered(
     args: &AskGate,
     world: &World<'_>,
     look: &Look,
-) -> Result<(History, Vec<String>), GateError> {
+) -> Result<Remembered, GateError> {
     let clock = world.clock(args.sources.now);
     let past = Past::open(&args.kept, &args.sources, world, look, &*clock).await?;
     let mut history = past.before.unwrap_or_else(|| History::new(&look.issuer));
-    case::remember(&mut history, look);
-    let findings = past.findings.iter().map(ToString::to_string);
+    let left_out = case::remember(&mut history, look).left_out.into_iter();
+    let left_out =
+        left_out.map(|(source, why)| format!("the {source} key set cannot be dated: {why}"));
+    let unfit = past.findings.iter().map(ToString::to_string).chain(left_out).collect();
     let problems = look.problems.iter().map(|it| format!("{}: {}", it.place, it.detail));
-    Ok((history, problems.chain(past.problems).chain(findings).collect()))
+    Ok(Remembered { history, unfit, problems: problems.chain(past.problems).collect() })
 }
 
 fn problems_of(look: &Look, place: &str) -> String {

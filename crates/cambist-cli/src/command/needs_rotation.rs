@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_key_age::{KeyJudgement, Role, Verdict};
+use cambist_key_age::{CheckId, KeyJudgement, Role, Verdict};
 
 use crate::case::{self, Case, CaseError};
 use crate::cli::issuer::{NeedsRotation, Within};
@@ -51,6 +51,9 @@ fn decide(case: &Case, within: Option<Within>) -> Outcome {
     let by_age = judged.keys.iter().map(|key| key.age_verdict).max().unwrap_or_default();
     if by_age >= Verdict::Due {
         return said(NEEDS, format!("yes: {by_age}"));
+    }
+    if let Some(found) = case.findings.iter().find(|found| found.id == CheckId::K190) {
+        return Outcome::fail(OTHER, found);
     }
     // While nobody knows which key signs, the youngest is the one that may do so the longest.
     let signs =

@@ -95,9 +95,17 @@ async fn once(
     for finding in past.findings.iter().filter(|it| !it.evidence.iter().any(told)) {
         look.problem("history", finding);
     }
-    let line = Line::of(&look, past.before.as_ref(), past.recorded);
+    let unverified: Vec<_> = look
+        .tokens
+        .iter()
+        .filter_map(|token| Some(format!("{}: {}", token.path, token.unverified()?)))
+        .collect();
+    unverified.iter().for_each(|why| look.problem("token", why));
+    // What a damaged history has lost, nobody can tell: it is mended, and this look is not called kept.
+    let recorded = past.recorded && past.findings.is_empty();
+    let line = Line::of(&look, past.before.as_ref(), recorded);
     let read = !line.public.is_empty() || !line.api.is_empty();
-    let complete = read && (past.recorded || args.kept.history.is_none() || args.kept.read_only);
+    let complete = read && (recorded || args.kept.history.is_none() || args.kept.read_only);
     Ok((line, complete))
 }
 

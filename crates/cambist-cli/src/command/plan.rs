@@ -131,8 +131,12 @@ impl Told<'_> {
             Some(case) => {
                 line("issuer", &plain(&case.look.issuer));
                 line("platform", self.platform.as_str());
+                let unread = case.known.published.is_empty();
                 let due = due(case).map_or_else(
-                    || "nothing limits the age of the key that signs now".to_owned(),
+                    || match unread {
+                        true => "no key set could be read, so that nothing is known of the key that signs now".to_owned(),
+                        false => "nothing limits the age of the key that signs now".to_owned(),
+                    },
                     |at| {
                         let bound = if case.judgement.verdict == Verdict::Unknown {
                             " at the latest"

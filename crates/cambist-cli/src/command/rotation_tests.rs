@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cambist_core::clock::Clock as _;
 use cambist_sim::keys::SigningKey;
 use serde_json::{Value, json};
 
@@ -137,4 +138,54 @@ async fn a_plan_looks_at_the_issuer_that_is_given() {
     let plan = pod.run(&format!("issuer plan {TOKEN} {HISTORY}")).await.out;
     assert!(plan.contains("is to be replaced by"), "{plan}");
     assert!(plan.contains(pod.sim.settings().issuer.as_str()), "{plan}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_says_yes_by_nothing_that_may_have_lost_the_no() {
+    let (pod, old, new) = rotating();
+    let sign = format!("issuer gate sign {} {HISTORY}", new.kid());
+    let look = format!("issuer observe {HISTORY}");
+    assert_eq!(pod.run(&look).await.code, 0);
+    pod.sim.issuer().publish(&new);
+    for _ in 0..26 {
+        assert_eq!(pod.run(&look).await.code, 0);
+        pod.sim.clock().advance(HOUR);
+    }
+    assert_eq!(pod.run(&sign).await.code, 0);
+    // A clock that nobody can date by, whether it may write or not.
+    let ahead =
+        cambist_core::clock::UnixTime::from_secs(pod.sim.clock().wall().as_secs() + 13 * 86_400);
+    for more in ["", " --read-only"] {
+        let wrong = pod.run(&format!("{sign}{more} --now {ahead}")).await;
+        assert!(wrong.code == 3 && wrong.out.contains("cannot be dated"), "{wrong:?}");
+    }
+    // What the backup has may lack the last looks.
+    write(pod.path("history.json"), "{");
+    let damaged = pod.run(&format!("{sign} --read-only")).await;
+    assert!(damaged.code == 3 && damaged.out.contains("K190"), "{damaged:?}");
+    let observed = pod.run(&look).await;
+    assert!(observed.code == 3 && !observed.out.contains(" recorded\n"), "{observed:?}");
+    write(pod.path("history.json"), "{");
+    let needs = pod.run(&format!("issuer needs-rotation {HISTORY}")).await;
+    assert!(needs.code == 255 && needs.err.contains("K190"), "{needs:?}");
+
+    // Another cluster's servers, and a wait that is none.
+    pod.api.with(|api| api.signer = Some(new.clone()));
+    let retire = format!("issuer gate retire {} --in-cluster --mint shop/app", old.kid());
+    let other = pod.run(&format!("{retire} --issuer https://else.test/")).await;
+    assert!(other.code == 3, "{other:?}");
+    let none = pod.run(&format!("{retire} --max-token-ttl 10m --margin 0s")).await;
+    assert!(none.code == 64 && none.err.contains("--force"), "{none:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_token_is_told_by_whoever_looks() {
+    let (pod, old, new) = rotating();
+    let forged = pod.sim.token_spec().header("kid", old.kid()).sign(&new).unwrap();
+    write(pod.path("forged"), &forged);
+    let observed = pod.run(&format!("issuer observe --token-file {{dir}}/forged {HISTORY}")).await;
+    assert!(
+        observed.out.contains("forged: ") && observed.out.contains("signature"),
+        "{observed:?}"
+    );
 }

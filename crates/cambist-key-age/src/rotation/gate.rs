@@ -97,7 +97,8 @@ pub fn publish(key: Thumbprint, servers: &[Server]) -> Ruling {
     ruling
 }
 
-/// May `key` sign? The public set has shown it, without a break, for all of `wait`.
+/// May `key` sign? The public set has shown it, without a break, for all of `wait`. Where nobody looked for
+/// longer than `wait`, nobody knows what it showed: what was seen before that does not count.
 ///
 /// `public` is the set as it is now, or why it could not be read; `history` holds the looks before.
 pub fn sign(
@@ -123,7 +124,7 @@ pub fn sign(
         }
         Ok(_) => ruling.say(Answer::Yes, "the public set shows it now".to_owned()),
     }
-    match shown_since(key, history) {
+    match shown_since(key, history, wait, now) {
         None => {
             ruling.say(
                 Answer::No,
@@ -134,35 +135,63 @@ pub fn sign(
             );
             ruling.ask_again = Some(now + wait);
         }
-        Some(since) if since + wait <= now => ruling.say(
+        Some(Shown { since, .. }) if since + wait <= now => ruling.say(
             Answer::Yes,
             format!("every look since {since} saw it there: {} is over", span(wait)),
         ),
-        Some(since) => {
-            ruling.say(
-                Answer::No,
-                format!(
-                    "it is seen there since {since}, for {} of {}",
-                    span(now.since(since)),
-                    span(wait)
+        Some(Shown { since, unwatched }) => {
+            let (so_far, all) = (span(now.since(since)), span(wait));
+            let said = format!("it is seen there since {since}, for {so_far} of {all}");
+            match unwatched {
+                false => ruling.say(Answer::No, said),
+                true => ruling.say(
+                    Answer::NotLookedAt,
+                    format!(
+                        "{said}; before that nobody looked for longer than {all}: look once an hour"
+                    ),
                 ),
-            );
+            }
             ruling.ask_again = Some(since + wait);
         }
     }
     ruling
 }
 
-/// The first look, reckoned late by its clock's error, since which no look missed the key.
-fn shown_since(key: Thumbprint, history: &History) -> Option<UnixTime> {
+/// How long the set has shown a key.
+struct Shown {
+    /// The first look, reckoned late by its clock's error, since which no look missed the key and none was
+    /// too long in coming.
+    since: UnixTime,
+    /// Whether it was seen before that, and then for too long nobody looked.
+    unwatched: bool,
+}
+
+fn shown_since(key: Thumbprint, history: &History, wait: Duration, now: UnixTime) -> Option<Shown> {
     let public = || history.runs().iter().filter(|run| run.source == Source::Public);
     let missing = public().filter(|run| !run.keys.contains(&key)).map(|run| run.to).max();
-    let shown = public().filter(|run| run.keys.contains(&key));
-    shown
+    let mut runs: Vec<_> = public()
+        .filter(|run| run.keys.contains(&key))
         // Times are whole seconds: what was missed and then shown in one second was shown since.
         .filter(|run| missing.is_none_or(|missing| run.from >= missing))
-        .map(|run| run.from + run.error)
-        .min()
+        .collect();
+    runs.sort_by_key(|run| run.from);
+    let first = runs.first()?;
+    let mut shown = Shown { since: first.from + first.error, unwatched: false };
+    let mut last = first.from;
+    for run in runs {
+        if run.from.since(last) > wait {
+            shown = Shown { since: run.from + run.error, unwatched: true };
+        }
+        // Where in it the pause was is not on record.
+        if run.pause.unwrap_or(run.to.since(run.from)) > wait {
+            shown = Shown { since: run.to + run.error, unwatched: true };
+        }
+        last = last.max(run.to);
+    }
+    if now.since(last) > wait {
+        shown = Shown { since: now, unwatched: true };
+    }
+    Some(shown)
 }
 
 /// May `key` be withdrawn? Each API server's fresh token has another key, and what this one signed

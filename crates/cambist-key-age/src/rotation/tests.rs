@@ -108,6 +108,14 @@ fn a_key_signs_once_it_was_public_for_the_whole_wait_without_a_break() {
     let at_once = seen(&[(1, &[OLD]), (1, &[OLD, NEW]), (25, &[OLD, NEW])]);
     assert_eq!(ask(&at_once, at(24)).answer(), Answer::No);
     assert_eq!(ask(&at_once, at(25)).answer(), Answer::Yes);
+    // What nobody looked at for longer than the wait may have shown anything meanwhile.
+    let unwatched = seen(&[(0, &[OLD]), (1, &[OLD, NEW]), (480, &[OLD, NEW])]);
+    assert_eq!(ask(&unwatched, at(480)).answer(), Answer::NotLookedAt);
+    assert_eq!(ask(&unwatched, at(480)).ask_again, Some(at(504)));
+    assert_eq!(ask(&seen(&[(1, &[OLD, NEW])]), at(480)).answer(), Answer::NotLookedAt);
+    let again = seen(&[(1, &[OLD, NEW]), (480, &[OLD]), (481, &[OLD, NEW]), (504, &[OLD, NEW])]);
+    assert_eq!(ask(&again, at(504)).answer(), Answer::No);
+    assert_eq!(ask(&again, at(505)).answer(), Answer::Yes);
     let gone = gate::sign(key(NEW), &Ok(keys(&[OLD])), &history, DAY, at(99));
     assert_eq!(gone.answer(), Answer::No);
     let unread = gate::sign(key(NEW), &Err("no route".to_owned()), &history, DAY, at(99));
