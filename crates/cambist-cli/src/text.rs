@@ -29,6 +29,10 @@ pub(crate) fn for_flags(text: &str) -> String {
             ", or in CAMBIST_ENTRA_CA_FILE or CAMBIST_ISSUER_CA_FILE where one of these is set in its stead",
             "",
         ),
+        (
+            "mount a projected serviceAccountToken volume there, or set AZURE_FEDERATED_TOKEN_FILE to where it is (the workload-identity webhook does both)",
+            "name the token's file by --token-file",
+        ),
         ("CAMBIST_JWKS_ANY_HOST=true", "--jwks-any-host here"),
         ("CAMBIST_ISSUER_CA_FILE", "--ca-file"),
         ("CAMBIST_CA_FILE", "--ca-file"),
@@ -51,10 +55,13 @@ mod tests {
 
     #[test]
     fn messages_name_flags_where_the_library_s_name_variables() {
+        use cambist::token_file::TokenFileFault;
         use cambist::transport::TransportFault;
         let untrusted = for_flags(&TransportFault::TlsUntrusted.to_string());
         assert!(untrusted.contains("--ca-file") && !untrusted.contains("CAMBIST_"), "{untrusted}");
         assert_eq!(for_flags("give it in CAMBIST_ISSUER_CA_FILE"), "give it in --ca-file");
+        let missing = for_flags(&TokenFileFault::Missing.to_string());
+        assert!(missing.contains("--token-file") && !missing.contains("AZURE_"), "{missing}");
     }
 
     #[test]

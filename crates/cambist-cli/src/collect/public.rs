@@ -7,6 +7,7 @@ use cambist_core::issuer::{Discovery, IssuerUrl, JwksHost};
 use super::KnownSet;
 use super::http::{Document, HttpError, get, get_unless};
 use super::look::{Look, Reply};
+use crate::text::for_flags;
 
 /// Fetches both. What fails is a problem of the look, not an error: half of the evidence is better
 /// than none.
@@ -21,7 +22,7 @@ pub(crate) async fn collect(
     let discovery = match get(transport, &url, None, Document::DISCOVERY).await {
         Ok(reply) => look.public.discovery.insert(reply),
         Err(error) => {
-            look.tls_fault = tls_fault(&error);
+            look.tls_fault = tls_fault(&error).map(|fault| for_flags(&fault));
             return look.problem("public", error);
         }
     };
