@@ -133,7 +133,11 @@ async fn sign(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said, 
     let past = remembered(args, world, &look).await?;
     let public = match case::set(look.public.jwks.as_ref()) {
         Some(set) => Ok(set.thumbprints().collect::<BTreeSet<_>>()),
-        None => Err(problems_of(&look, "public")),
+        None => {
+            let problems = problems_of(&look, "public");
+            let mute = "what answered is no key set; `cambist issuer check` says more";
+            Err(if problems.is_empty() { mute.to_owned() } else { problems })
+        }
     };
     let key = find(&args.key, names(&past.history))?;
     let ruling = gate::sign(key, &public, &past.history, args.waits.cache_ttl, now);

@@ -188,4 +188,6 @@ async fn a_forged_token_is_told_by_whoever_looks() {
         observed.out.contains("forged: ") && observed.out.contains("signature"),
         "{observed:?}"
     );
+    let checked = pod.run("issuer check --token-file {dir}/forged").await;
+    assert!(checked.out.contains("unknown: no key of this issuer is known to have"), "{checked:?}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
+use cambist_key_age::about::Need;
 use cambist_key_age::{Platform, Role, Severity, Verdict, Watch};
 
 use crate::about::needs;
@@ -90,7 +91,12 @@ fn platform(report: &Report) -> String {
 /// and of those that no longer sign.
 fn signer(report: &Report) -> String {
     let Some(seen) = report.signer else {
-        return "unknown: no token was seen (--token-file)".to_owned();
+        return if report.not_looked_at().contains(&Need::Token) {
+            "unknown: no token was seen (--token-file)".to_owned()
+        } else {
+            "unknown: no key of this issuer is known to have signed the token that was given"
+                .to_owned()
+        };
     };
     let name = shorten(&plain(&report.name(seen.key)));
     let when = format!("{} ({})", day(seen.as_of), relative(seen.as_of, report.now));
