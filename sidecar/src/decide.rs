@@ -10,12 +10,16 @@ use std::time::Duration;
 use cambist_core::foreign::Foreign;
 use cambist_core::scope::Resource;
 use cambist_core::secret::Secret;
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use http::{Method, Request};
 
 use crate::front_door::Door;
 use crate::listener::Ends;
 use crate::request::{self, Asked, Identity, Protocol, Reason, Rejection};
+
+/// What an app proves itself by, and its name in 2017-09-01.
+const IDENTITY_HEADER: HeaderName = HeaderName::from_static("x-identity-header");
+const OLDER_HEADER: HeaderName = HeaderName::from_static("secret");
 
 /// What requests are held against.
 #[derive(Debug)]
@@ -85,10 +89,14 @@ impl Policy {
     }
 
     fn knows_secret(&self, headers: &HeaderMap) -> Result<&Caller, Rejection> {
-        // `Secret` is the name of 2017-09-01, for what the app has in MSI_SECRET.
-        let names = ["x-identity-header", "secret"];
-        let mut given = names.into_iter().flat_map(|name| headers.get_all(name));
-        let detail = match (given.next(), given.next()) {
+        let mut given = headers.get_all(IDENTITY_HEADER).iter();
+        let mut proof = (given.next(), given.next());
+        if proof.0.is_none() {
+            // For what the app has in MSI_SECRET.
+            let mut older = headers.get_all(OLDER_HEADER).iter();
+            proof = (older.next(), older.next());
+        }
+        let detail = match proof {
             (None, _) => "X-IDENTITY-HEADER is missing; it must say what IDENTITY_HEADER says",
             (Some(_), Some(_)) => "X-IDENTITY-HEADER or Secret is there more than once",
             (Some(given), None) => {

@@ -271,7 +271,11 @@ fn the_app_must_know_the_secret() {
         }
         refused(good(target).header("x-identity-header", SECRET), Reason::IdentityHeader);
         // Under either of its names, and once.
-        refused(good(target).header("secret", SECRET), Reason::IdentityHeader);
+        let twice = bare(target).header("secret", SECRET).header("secret", SECRET);
+        refused(twice, Reason::IdentityHeader);
+        // The older name makes nothing good that the newer one says.
+        let both = bare(target).header("x-identity-header", "wrong").header("secret", SECRET);
+        refused(both, Reason::IdentityHeader);
         refused(bare(target).header("secret", "0123456789abcdeF"), Reason::IdentityHeader);
         let by_secret = bare(target).header("Secret", SECRET).body(()).unwrap();
         assert!(decide(&policy(), LOOPBACK, &by_secret).is_ok(), "{target}");
