@@ -1,13 +1,16 @@
 use std::io;
 
 use bytes::Bytes;
+use cambist_core::clock::Clock as _;
+use http::StatusCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
 use crate::entra::Kind;
-use crate::fault::{Fault, Injection, Reach};
+use crate::fault::{Fault, Injection, Reach, Target};
 use crate::keys::SigningKey;
+use crate::reply::Request;
 
 const SCOPE: &str = "https://vault.azure.net/.default";
 
