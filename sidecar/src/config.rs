@@ -1,14 +1,12 @@
 //! What runs, typed: from flags and variables, before anything is opened.
 
-use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use cambist::config::{ConfigErrors, ConfigFault};
 use cambist::files::read_in_time;
 use cambist::{Context, Credential, Env};
-use cambist_core::issuer::IssuerUrl;
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 use cambist_core::secret::Secret;
@@ -21,6 +19,7 @@ use crate::settings::{Settings, unknown};
 
 mod cloud;
 mod listen;
+mod told;
 
 pub use listen::Listen;
 
@@ -185,62 +184,6 @@ impl Config {
     pub fn served(&self) -> impl Iterator<Item = Protocol> {
         let secret = self.header_secret.is_some();
         self.protocols.iter().copied().filter(move |p| secret || !p.needs_secret())
-    }
-}
-
-impl fmt::Display for Config {
-    /// What would run, a line each; no secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
-            let mut text = String::new();
-            for item in items {
-                let comma = if text.is_empty() { "" } else { ", " };
-                let _ = write!(text, "{comma}{item}");
-            }
-            if text.is_empty() { "none".to_owned() } else { text }
-        }
-        match &self.source {
-            SignIn::Federated(library) => {
-                writeln!(f, "client id        {}", library.identity.client_id)?;
-                writeln!(f, "tenant id        {}", library.identity.tenant_id)?;
-                let authority = &library.identity.authority;
-                let cloud = authority.cloud().map(|cloud| format!(" ({cloud})"));
-                writeln!(f, "authority        {}{}", authority.host(), cloud.unwrap_or_default())?;
-                writeln!(f, "projected token  {}", library.identity.token_file.display())?;
-                let unpinned = "unpinned: the token's own is believed; set CAMBIST_ISSUER";
-                let issuer = library.trust.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
-                writeln!(f, "issuer           {issuer}")?;
-                writeln!(f, "audience         {}", library.identity.audience)?;
-                writeln!(f, "issuer keys      {}", list(&library.trust.keys))?;
-                let ca = |file: &Option<PathBuf>| {
-                    let file =
-                        file.as_ref().map(|file| format!("the platform's and {}", file.display()));
-                    file.unwrap_or_else(|| "the platform's".to_owned())
-                };
-                writeln!(f, "token proxy      {}", list(&library.trust.token_proxy))?;
-                match library.trust.token_proxy.as_ref().map(|proxy| &proxy.trust) {
-                    None => writeln!(f, "CAs for entra    {}", ca(&library.trust.entra_ca_file))?,
-                    Some(trust) => writeln!(f, "CAs for it       {trust}")?,
-                }
-                writeln!(f, "CAs for issuer   {}", ca(&library.trust.issuer_ca_file))?;
-                writeln!(f, "proxy            {}", list(&library.trust.proxy))?;
-            }
-            #[cfg(feature = "developer")]
-            SignIn::Developer => writeln!(f, "source           a developer's own sign-in")?,
-        }
-        if let Some(rules) = &self.key_age {
-            writeln!(f, "{rules}")?;
-        }
-        writeln!(f, "tokens on        {}", self.listen)?;
-        writeln!(f, "protocols        {}", list(self.served().map(Protocol::as_str)))?;
-        let secret = if self.header_secret.is_some() { "set" } else { "none" };
-        writeln!(f, "header secret    {secret}")?;
-        writeln!(f, "admin on         {}", list(self.admin))?;
-        if !self.admin_hosts.is_empty() {
-            writeln!(f, "admin's names    {}", list(&self.admin_hosts))?;
-        }
-        writeln!(f, "prefetched       {}", list(&self.prefetch))?;
-        write!(f, "log              {}", self.log)
     }
 }
 
