@@ -81,6 +81,17 @@ pub struct KeyJudgement {
     pub overdue_beyond_doubt: bool,
 }
 
+impl KeyJudgement {
+    /// When UNKNOWN is decided, and what the key is called then unless a rotation is seen before. `policy` is
+    /// the one that it was judged by.
+    pub fn turns(&self, policy: &Policy) -> Option<(UnixTime, Verdict)> {
+        let at = self.decides_at?;
+        let ends = self.expire_by.map(|by| by + policy.grace);
+        let due = self.role.may_sign() && ends.is_none_or(|ends| at < ends);
+        Some((at, if due { Verdict::Due } else { Verdict::Overdue }))
+    }
+}
+
 /// What is to be said of an issuer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -40,6 +40,11 @@ impl Role {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Whether such a key signs, or may for all that is known.
+    pub const fn may_sign(self) -> bool {
+        matches!(self, Self::Signer | Self::Ghost | Self::Unknown)
+    }
 }
 
 impl fmt::Display for Role {

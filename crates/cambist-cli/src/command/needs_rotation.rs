@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist_core::clock::UnixTime;
-use cambist_key_age::{CheckId, KeyJudgement, Role, Verdict};
+use cambist_key_age::{CheckId, KeyJudgement, Verdict};
 
 use crate::case::{self, Case, CaseError};
 use crate::cli::issuer::{NeedsRotation, Within};
@@ -56,12 +56,10 @@ fn decide(case: &Case, within: Option<Within>) -> Outcome {
         return Outcome::fail(OTHER, found);
     }
     // While nobody knows which key signs, the youngest is the one that may do so the longest.
-    let signs =
-        |key: &&KeyJudgement| matches!(key.role, Role::Signer | Role::Ghost | Role::Unknown);
     let until = judged
         .keys
         .iter()
-        .filter(signs)
+        .filter(|key| key.role.may_sign())
         .filter_map(|key| Some((key.rotate_by?, key)))
         .max_by_key(|(by, _)| *by);
     let Some((by, key)) = until else {

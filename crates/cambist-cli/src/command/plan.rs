@@ -3,7 +3,7 @@
 use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
 use cambist_key_age::rotation::{Act, Course, Dated, Times};
-use cambist_key_age::{Platform, Policy, Role, Verdict};
+use cambist_key_age::{Platform, Policy, Verdict};
 use serde_json::{Value, json};
 
 use crate::case::{self, Case, CaseError};
@@ -63,11 +63,7 @@ pub(super) async fn run(args: &Plan, world: &World<'_>) -> Outcome {
 
 /// By when the key that signs now has to be replaced.
 fn due(case: &Case) -> Option<UnixTime> {
-    let signers = case
-        .judgement
-        .keys
-        .iter()
-        .filter(|key| matches!(key.role, Role::Signer | Role::Ghost | Role::Unknown));
+    let signers = case.judgement.keys.iter().filter(|key| key.role.may_sign());
     signers.filter_map(|key| key.rotate_by).max()
 }
 
@@ -133,9 +129,13 @@ impl Told<'_> {
                 line("platform", self.platform.as_str());
                 let unread = case.known.published.is_empty();
                 let due = due(case).map_or_else(
-                    || match unread {
-                        true => "no key set could be read, so that nothing is known of the key that signs now".to_owned(),
-                        false => "nothing limits the age of the key that signs now".to_owned(),
+                    || {
+                        let known = if unread {
+                            "no key set could be read, so that nothing is known of the key that signs now"
+                        } else {
+                            "nothing limits the age of the key that signs now"
+                        };
+                        known.to_owned()
                     },
                     |at| {
                         let bound = if case.judgement.verdict == Verdict::Unknown {

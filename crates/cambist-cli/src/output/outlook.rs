@@ -51,15 +51,11 @@ struct View<'a> {
     retired: Vec<&'a KeyJudgement>,
 }
 
-/// Whether a key signs, or may for all that is known.
-fn signs(key: &KeyJudgement) -> bool {
-    matches!(key.role, Role::Signer | Role::Ghost | Role::Unknown)
-}
-
 impl<'a> View<'a> {
     fn new(case: &'a Case, name: &'a dyn Fn(Thumbprint) -> String, blind: bool) -> Self {
         let undecided = case.judgement.keys.iter().filter(|key| key.verdict == Verdict::Unknown);
-        let (mut signing, mut retired): (Vec<_>, Vec<_>) = undecided.partition(|key| signs(key));
+        let (mut signing, mut retired): (Vec<_>, Vec<_>) =
+            undecided.partition(|key| key.role.may_sign());
         // What is decided first is what matters first; what never is comes last.
         for keys in [&mut signing, &mut retired] {
             keys.sort_by_key(|key| key.decides_at.unwrap_or(UnixTime::from_secs(i64::MAX)));
@@ -186,10 +182,9 @@ impl<'a> View<'a> {
         let mut out = Vec::new();
         match self.signing.first() {
             Some(key) => {
-                out.push(match key.decides_at {
-                    Some(at) => format!(
-                        "{} from {} unless the key is replaced before",
-                        self.turns(key, at),
+                out.push(match key.turns(&self.case.policy) {
+                    Some((at, verdict)) => format!(
+                        "{verdict} from {} unless the key is replaced before",
                         self.when(at)
                     ),
                     None => "waiting does not decide it".to_owned(),
@@ -214,20 +209,11 @@ impl<'a> View<'a> {
         out
     }
 
-    /// What an undecided key is called once that is decided.
-    fn turns(&self, key: &KeyJudgement, at: UnixTime) -> Verdict {
-        let ends = key.expire_by.map(|by| by + self.case.policy.grace);
-        if signs(key) && ends.is_none_or(|ends| at < ends) {
-            Verdict::Due
-        } else {
-            Verdict::Overdue
-        }
-    }
-
     /// What a policy demands of keys that are OK.
     fn schedule(&self) -> Vec<String> {
         let keys = || self.case.judgement.keys.iter().filter(|key| key.verdict == Verdict::Ok);
-        let signer = keys().filter(|key| signs(key)).filter_map(|key| Some((key.rotate_by?, key)));
+        let signer =
+            keys().filter(|key| key.role.may_sign()).filter_map(|key| Some((key.rotate_by?, key)));
         let signer = signer.max_by_key(|(by, _)| *by).map(|(by, key)| {
             format!(
                 "{} has to be replaced by {}; DUE from {}",
@@ -236,7 +222,8 @@ impl<'a> View<'a> {
                 self.with_grace(by)
             )
         });
-        let others = keys().filter(|key| !signs(key)).filter_map(|key| Some((key.expire_by?, key)));
+        let others =
+            keys().filter(|key| !key.role.may_sign()).filter_map(|key| Some((key.expire_by?, key)));
         let others = others.take(TOLD).map(|(by, key)| {
             format!(
                 "{} has to be gone by {}; OVERDUE from {}",
@@ -274,8 +261,12 @@ impl<'a> View<'a> {
         match self.verdict() {
             Verdict::Due => out.extend(manual.then(plan)),
             Verdict::Overdue => {
-                out.extend(self.worst().filter(|key| !signs(key)).map(|key| self.retire(key)));
-                out.extend((manual && self.worst().is_some_and(signs)).then(plan));
+                out.extend(
+                    self.worst().filter(|key| !key.role.may_sign()).map(|key| self.retire(key)),
+                );
+                out.extend(
+                    (manual && self.worst().is_some_and(|key| key.role.may_sign())).then(plan),
+                );
             }
             _ => {}
         }

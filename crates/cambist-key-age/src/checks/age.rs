@@ -59,15 +59,9 @@ pub fn undecided(key: &KeyJudgement, policy: &Policy) -> Option<Finding> {
     let (least, most) = (span(key.age.at_least), key.age.at_most.map(span));
     let most =
         most.map_or_else(|| "without upper bound".to_owned(), |most| format!("at most {most}"));
-    let decides = key.decides_at.map_or_else(String::new, |at| {
-        let ends = key.expire_by.map(|by| by + policy.grace);
-        match key.role {
-            Role::Verifier | Role::Next => format!("; OVERDUE from {at} unless it is gone before"),
-            Role::Unknown if ends.is_some_and(|ends| at >= ends) => {
-                format!("; OVERDUE from {at} unless it is gone before")
-            }
-            _ => format!("; DUE from {at} unless it is replaced before"),
-        }
+    let decides = key.turns(policy).map_or_else(String::new, |(at, verdict)| {
+        let what = if verdict == Verdict::Overdue { "gone" } else { "replaced" };
+        format!("; {verdict} from {at} unless it is {what} before")
     });
     let why = match policy.basis {
         AgeBasis::Activation if key.evidence.is_empty() => {
@@ -118,7 +112,7 @@ pub fn assumption(key: &KeyJudgement) -> Option<Finding> {
 /// K007: the signing key will be due soon.
 pub fn rotation_soon(key: &KeyJudgement, policy: &Policy, now: UnixTime) -> Option<Finding> {
     let rotate_by = key.rotate_by?;
-    let signs = matches!(key.role, Role::Signer | Role::Ghost | Role::Unknown);
+    let signs = key.role.may_sign();
     let soon = key.age_verdict < Verdict::Due && now + policy.warn_before >= rotate_by;
     let text = if now < rotate_by {
         format!("it is to be replaced by {rotate_by}")
