@@ -1,6 +1,5 @@
 //! A held token within the process: `cambist`'s credential against `azure_identity`'s.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,18 +90,7 @@ impl Bench {
         let sim = Sim::with(Settings { clock: SimClock::system(), ..Settings::default() })?;
         let kubelet = Kubelet::new(sim.clone(), dir);
         kubelet.project()?;
-        let settings = sim.settings();
-        let env: BTreeMap<String, String> = [
-            ("AZURE_TENANT_ID", settings.tenant_id.clone()),
-            ("AZURE_CLIENT_ID", settings.client_id.clone()),
-            ("AZURE_FEDERATED_TOKEN_FILE", kubelet.token_file().display().to_string()),
-            ("AZURE_AUTHORITY_HOST", settings.authority.clone()),
-            ("CAMBIST_ALLOW_AUTHORITY", settings.authority.clone()),
-            ("CAMBIST_ISSUER", settings.issuer.clone()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        let config = Config::from_env(&env)?;
+        let config = Config::from_env(&kubelet.env())?;
         let network = Transport::from_service(sim.service());
         let sources = || {
             let host = JwksHost::SameAsIssuer;

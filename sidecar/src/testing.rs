@@ -1,6 +1,5 @@
 //! A simulated world with a sidecar's parts in it, for this crate's own tests.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -80,23 +79,15 @@ impl World {
     }
 
     pub(crate) fn config(&self, extra: &[(&str, &str)]) -> Config {
-        let settings = self.sim.settings();
-        let token_file = self.kubelet.token_file().display().to_string();
-        let env = [
-            ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
-            ("AZURE_CLIENT_ID", &settings.client_id),
-            ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
-            ("AZURE_AUTHORITY_HOST", &settings.authority),
-            ("CAMBIST_ALLOW_AUTHORITY", &settings.authority),
-            ("CAMBIST_ISSUER", &settings.issuer),
+        let own = [
             ("CAMBIST_LISTEN", "0"),
             ("CAMBIST_ADMIN_LISTEN", "127.0.0.1:0"),
             ("CAMBIST_PROTOCOLS", "app-service,native,imds"),
             ("IDENTITY_HEADER", SECRET),
         ];
-        let all = env.iter().chain(extra);
-        let env: BTreeMap<_, _> =
-            all.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let all = own.iter().chain(extra);
+        let mut env = self.kubelet.env();
+        env.extend(all.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
         Config::read(&Settings::of_env(&env)).unwrap()
     }
 

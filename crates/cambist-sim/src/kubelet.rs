@@ -1,5 +1,6 @@
 //! The token file, written the way kubelet writes it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
@@ -81,6 +82,23 @@ impl Kubelet {
     #[must_use]
     pub fn with_api_token(self) -> Self {
         Self { with_api_token: true, ..self }
+    }
+
+    /// The variables that tell a pod of this cluster who it is and whom to trust, as far as the webhook and
+    /// the issuer go; where a server listens, is for who runs them to add.
+    pub fn env(&self) -> BTreeMap<String, String> {
+        let settings = self.sim.settings();
+        let token_file = self.token_file().display().to_string();
+        [
+            ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
+            ("AZURE_CLIENT_ID", &settings.client_id),
+            ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
+            ("AZURE_AUTHORITY_HOST", &settings.authority),
+            ("CAMBIST_ALLOW_AUTHORITY", &settings.authority),
+            ("CAMBIST_ISSUER", &settings.issuer),
+        ]
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .into()
     }
 
     /// The path of the token for the API server.

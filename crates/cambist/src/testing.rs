@@ -34,17 +34,7 @@ impl World {
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();
-        let settings = sim.settings();
-        let token_file = kubelet.token_file().display().to_string();
-        let env = [
-            ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
-            ("AZURE_CLIENT_ID", &settings.client_id),
-            ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
-            ("AZURE_AUTHORITY_HOST", &settings.authority),
-            ("CAMBIST_ALLOW_AUTHORITY", &settings.authority),
-            ("CAMBIST_ISSUER", &settings.issuer),
-        ];
-        let env = env.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let env = kubelet.env();
         Self { sim, kubelet, env, observer: Arc::new(Unobserved), _dir: dir }
     }
 

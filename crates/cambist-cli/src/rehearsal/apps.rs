@@ -89,21 +89,13 @@ impl App {
 }
 
 fn credential(sim: &Sim, kubelet: &Kubelet) -> Credential {
-    let settings = sim.settings();
-    let token_file = kubelet.token_file().display().to_string();
-    let env: std::collections::BTreeMap<String, String> = [
-        ("AZURE_TENANT_ID", settings.tenant_id.as_str()),
-        ("AZURE_CLIENT_ID", &settings.client_id),
-        ("AZURE_FEDERATED_TOKEN_FILE", &token_file),
-        ("AZURE_AUTHORITY_HOST", &settings.authority),
-        ("CAMBIST_ALLOW_AUTHORITY", &settings.authority),
-        ("CAMBIST_ISSUER", &settings.issuer),
-    ]
-    .map(|(name, text)| (name.to_owned(), text.to_owned()))
-    .into();
-    let config = Config::from_env(&env).unwrap();
+    let config = Config::from_env(&kubelet.env()).unwrap();
     let clock = Arc::new(sim.clock_of(Machine::Pod).clone());
-    let context = Context::new(clock, Arc::new(Unobserved), Jitter::of(token_file.as_bytes()));
+    let context = Context::new(
+        clock,
+        Arc::new(Unobserved),
+        Jitter::of(kubelet.token_file().as_os_str().as_encoded_bytes()),
+    );
     let transport = Transport::from_service(sim.service());
     let keys = KeyOrigin::Public { transport: transport.clone(), host: JwksHost::SameAsIssuer };
     config.trust.open_over(transport, vec![keys], context).credential(&config.identity)

@@ -222,14 +222,7 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     let kubeconfig = env::kubeconfig(&api_server, &ca_file, &kubelet.api_token_file());
     write(&dir.join("kubeconfig"), kubeconfig.as_bytes())?;
     let admin_url = format!("http://{admin_at}");
-    let settings = sim.settings();
-    let env: BTreeMap<String, String> = [
-        ("AZURE_CLIENT_ID", settings.client_id.clone()),
-        ("AZURE_TENANT_ID", settings.tenant_id.clone()),
-        ("AZURE_FEDERATED_TOKEN_FILE", kubelet.token_file().display().to_string()),
-        ("AZURE_AUTHORITY_HOST", authority.clone()),
-        ("CAMBIST_ALLOW_AUTHORITY", authority),
-        ("CAMBIST_ISSUER", issuer_url),
+    let own = [
         ("CAMBIST_CA_FILE", ca_file.display().to_string()),
         ("KUBERNETES_SERVICE_HOST", api_at.ip().to_string()),
         ("KUBERNETES_SERVICE_PORT", api_at.port().to_string()),
@@ -238,12 +231,10 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
         ("CAMBIST_PROTOCOLS", "app-service,native,imds".to_owned()),
         ("IDENTITY_HEADER", random::hex::<16>()),
         ("SIM_ADMIN", admin_url.clone()),
-    ]
-    .into_iter()
-    .chain(proxy_env)
-    .chain(token_proxy_env)
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect();
+    ];
+    let mut env = kubelet.env();
+    let own = own.into_iter().chain(proxy_env).chain(token_proxy_env);
+    env.extend(own.map(|(name, value)| (name.to_owned(), value)));
     // What an app gets is another file: with the sidecar's variables, an SDK goes to Entra itself.
     let app: BTreeMap<String, String> = [
         ("IDENTITY_ENDPOINT", "http://127.0.0.1:8421/msi/token".to_owned()),
