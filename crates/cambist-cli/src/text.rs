@@ -3,12 +3,24 @@
 /// Longest piece of foreign text that is printed.
 const SHOWN: usize = 400;
 
+/// Longest message that is printed: as long as the sidecar's are, whose remedy comes last.
+const MESSAGE: usize = 2048;
+
 /// The text with control characters escaped, so that what a server says can neither move the cursor
 /// nor forge a line, and cut if it is overlong.
 pub(crate) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(SHOWN));
+    escaped(text, SHOWN)
+}
+
+/// The same of a whole message.
+pub(crate) fn message(text: &str) -> String {
+    escaped(text, MESSAGE)
+}
+
+fn escaped(text: &str, most: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(most));
     for c in text.chars() {
-        if out.len() > SHOWN {
+        if out.len() > most {
             out.push('…');
             break;
         }
@@ -68,5 +80,8 @@ mod tests {
     fn foreign_text_cannot_move_the_cursor() {
         assert_eq!(plain("a\x1b[2Jb\n\u{202e}"), r"a\u{1b}[2Jb\n\u{202e}");
         assert!(plain(&"x".repeat(9999)).len() < 2 * SHOWN);
+        let remedy = format!("{}\n set IDENTITY_HEADER", "x".repeat(1000));
+        assert!(message(&remedy).ends_with(r"\n set IDENTITY_HEADER"));
+        assert!(message(&"x".repeat(9999)).len() < 2 * MESSAGE);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Get, Plain};
 use crate::output::json as document;
-use crate::text::plain;
+use crate::text;
 use crate::token::endpoint::{Answer, Endpoint, GetError};
 use crate::token::{Inspected, surroundings};
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &Get, world: &mut World<'_>) -> Outcome {
     let mut outcome = match answer {
         Ok(Answer::Token(token)) => show(args, world, &token, &warnings),
         Ok(Answer::Refused { status, message }) => {
-            Outcome::fail(REFUSED, format!("{status}: {}", plain(&message)))
+            Outcome::fail(REFUSED, format!("{status}: {}", text::message(&message)))
         }
         Err(error @ GetError::Request(_)) => Outcome::fail(USAGE, error),
         Err(error) => Outcome::fail(COULD_NOT_RUN, error),

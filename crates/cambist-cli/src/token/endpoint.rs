@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist::Env;
-use cambist_core::foreign::{Foreign, brief};
+use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
@@ -22,9 +22,6 @@ const CONNECTING: Duration = Duration::from_secs(5);
 
 /// More than any answer has.
 const MOST: usize = 256 * 1024;
-
-/// How much of somebody else's words is shown.
-const SHOWN: usize = 1024;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -126,9 +123,10 @@ impl Endpoint {
         client_id: Option<&str>,
     ) -> Result<Answer, GetError> {
         let request = self.request(resource, client_id)?;
-        let at = format!("{}:{}", self.host(), self.uri.port_u16().unwrap_or(80));
+        let port = self.uri.port_u16().unwrap_or(80);
+        let at = format!("{}:{port}", self.host());
         let whole = async {
-            let stream = TcpStream::connect((self.host(), self.uri.port_u16().unwrap_or(80)));
+            let stream = TcpStream::connect((self.host(), port));
             let refused = |why: String| GetError::Connect(at.clone(), why);
             let stream = timeout(CONNECTING, stream)
                 .await
@@ -182,7 +180,7 @@ fn read(at: &str, response: &Response<Bytes>) -> Result<Answer, GetError> {
     }
     let message = text("message").or_else(|| text("error_description"));
     let message = message.ok_or_else(|| strange("it does not say why"))?;
-    Ok(Answer::Refused { status, message: brief(&message, SHOWN) })
+    Ok(Answer::Refused { status, message: message.to_owned() })
 }
 
 #[cfg(test)]
