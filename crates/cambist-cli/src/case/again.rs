@@ -106,15 +106,15 @@ fn look(sources: &Sources, issuer: &str) -> Vec<String> {
     for (given, name) in [
         (sources.jwks_any_host, "--jwks-any-host"),
         (sources.compare_api, "--compare-api"),
-        (sources.in_cluster, "--in-cluster"),
+        (sources.reach.in_cluster, "--in-cluster"),
     ] {
         if given {
             line = line.word(name);
         }
     }
     for (file, name) in [
-        (&sources.kubeconfig, "--kubeconfig"),
-        (&sources.api_token_file, "--api-token-file"),
+        (&sources.reach.kubeconfig, "--kubeconfig"),
+        (&sources.reach.api_token_file, "--api-token-file"),
         (&sources.manifest, "--manifest"),
     ] {
         if let Some(file) = file {

@@ -26,7 +26,7 @@ mod needs;
 mod past;
 
 pub(crate) use again::Again;
-pub(crate) use past::{Past, SLACK, store, store_named};
+pub(crate) use past::{Past, store, store_named};
 
 /// Further from the look than this, a server's clock is not compared under `--now`: the moment was
 /// made up to see what would be said then.

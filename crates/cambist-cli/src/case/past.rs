@@ -1,20 +1,15 @@
 //! The history that a case starts from, and the way back into its store.
 
-use std::time::Duration;
-
 use cambist::history::HistoryFileError;
 use cambist_core::clock::Clock;
 use cambist_key_age::history::HistoryError;
 use cambist_key_age::{Finding, Grade, History};
 
 use super::{CaseError, Remembered, remember};
-use crate::cli::issuer::{Kept, Sources};
+use crate::cli::issuer::{Kept, Reach, Sources};
 use crate::collect::{self, Look};
-use crate::store::{ConfigMapError, Store, StoreError, StoreName};
+use crate::store::{ConfigMapError, SLACK, Store, StoreError, StoreName};
 use crate::world::World;
-
-/// How far clocks of observers may differ before a history is called one of the future.
-pub(crate) const SLACK: Duration = Duration::from_secs(15 * 60);
 
 /// What was known before this look.
 #[derive(Debug)]
@@ -37,19 +32,19 @@ pub(crate) fn store(
     sources: &Sources,
     world: &World<'_>,
 ) -> Result<Option<Store>, crate::kubernetes::AccessError> {
-    kept.history.as_ref().map(|name| store_named(name, sources, world)).transpose()
+    kept.history.as_ref().map(|name| store_named(name, &sources.reach, world)).transpose()
 }
 
 /// The store of that name.
 pub(crate) fn store_named(
     name: &StoreName,
-    sources: &Sources,
+    reach: &Reach,
     world: &World<'_>,
 ) -> Result<Store, crate::kubernetes::AccessError> {
     Ok(match name.clone() {
         StoreName::File(path) => Store::file(path),
         StoreName::ConfigMap { namespace, name } => {
-            Store::config_map(collect::api_server(sources, world)?, namespace, name)
+            Store::config_map(collect::api_server(reach, world)?, namespace, name)
         }
     })
 }

@@ -1,11 +1,9 @@
 //! `cambist issuer expect` and `merge`: what is added to a history by hand.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::Plain;
-use super::issuer::{Kept, Sources};
+use super::issuer::{Kept, Reach, Sources};
 use super::value::{Until, place, until};
 use crate::store::StoreName;
 
@@ -36,13 +34,6 @@ pub(crate) struct Merge {
     /// Where all of it goes. What is there already is one of the histories.
     #[arg(short, long, value_name = "HISTORY", value_parser = place)]
     pub(crate) output: StoreName,
-    /// Reach the API server as a pod does: its service, and the mounted token and CA.
-    #[arg(long, conflicts_with = "kubeconfig")]
-    pub(crate) in_cluster: bool,
-    /// Reach the API server by a kubeconfig file (server, CA and token of its current context).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// A token for the API server, instead of the mounted one's or the kubeconfig's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }

@@ -70,6 +70,20 @@ pub(crate) enum IssuerCommand {
     Kid(Kid),
 }
 
+/// How the API server is reached.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// Reach the API server as a pod does: its service, and the mounted token and CA.
+    #[arg(long, conflicts_with = "kubeconfig")]
+    pub(crate) in_cluster: bool,
+    /// Reach the API server by a kubeconfig file (server, CA and token of its current context).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// A token for the API server, instead of the mounted one's or the kubeconfig's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_token_file: Option<PathBuf>,
+}
+
 /// Where to look.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Where to look")]
@@ -90,15 +104,8 @@ pub(crate) struct Sources {
     /// Compare with the API server's own key set, GET /openid/v1/jwks.
     #[arg(long)]
     pub(crate) compare_api: bool,
-    /// Reach the API server as a pod does: its service, and the mounted token and CA.
-    #[arg(long, conflicts_with = "kubeconfig")]
-    pub(crate) in_cluster: bool,
-    /// Reach the API server by a kubeconfig file (server, CA and token of its current context).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// A token for the API server, instead of the mounted one's or the kubeconfig's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// A control-plane node's root directory: looks at the permissions and times of the key files that
     /// its API server's flags name, never into a private key. Several nodes' keys are compared.
     #[arg(long, value_name = "DIR")]

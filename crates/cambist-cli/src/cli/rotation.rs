@@ -114,6 +114,13 @@ pub(crate) struct AskGate {
     pub(crate) output: Plain,
 }
 
+impl AskGate {
+    /// For how long what a key signed last may be alive.
+    pub(crate) fn overlap(&self) -> Duration {
+        self.max_token_ttl.saturating_add(self.waits.margin)
+    }
+}
+
 /// A service account by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {

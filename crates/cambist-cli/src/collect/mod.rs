@@ -4,7 +4,7 @@ use cambist::transport::{CaBundle, HttpsOptions, ProxyOptions};
 use cambist_core::clock::{Clock, UnixTime};
 use cambist_core::issuer::JwksHost;
 
-use crate::cli::issuer::Sources;
+use crate::cli::issuer::{Reach, Sources};
 use crate::kubernetes::{Access, ApiServer};
 use crate::world::World;
 
@@ -87,8 +87,9 @@ pub(crate) async fn collect_unless(
     }
     let at = clock.wall();
     // Whoever names an API server has it asked which issuer it is, if only to compare.
-    let server = (sources.in_cluster || sources.kubeconfig.is_some() || sources.compare_api)
-        .then(|| api_server(sources, world));
+    let Reach { in_cluster, kubeconfig, .. } = &sources.reach;
+    let server = (*in_cluster || kubeconfig.is_some() || sources.compare_api)
+        .then(|| api_server(&sources.reach, world));
     let server = server.transpose()?;
     let api = match &server {
         Some(server) => Some(api::discover(server).await),
@@ -157,12 +158,12 @@ fn modified(stat: &std::fs::Metadata) -> Option<UnixTime> {
 
 /// The API server that the arguments name.
 pub(crate) fn api_server(
-    sources: &Sources,
+    reach: &Reach,
     world: &World<'_>,
 ) -> Result<ApiServer, crate::kubernetes::AccessError> {
     let access = Access {
-        kubeconfig: sources.kubeconfig.as_deref().filter(|_| !sources.in_cluster),
-        token_file: sources.api_token_file.as_deref(),
+        kubeconfig: reach.kubeconfig.as_deref().filter(|_| !reach.in_cluster),
+        token_file: reach.api_token_file.as_deref(),
         mount: world.mount.as_deref(),
     };
     ApiServer::find(&access, world.env, world.connect)

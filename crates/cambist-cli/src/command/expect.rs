@@ -12,7 +12,6 @@ use crate::cli::Plain;
 use crate::cli::history::Expect;
 use crate::collect::CollectError;
 use crate::output;
-use crate::store::Held;
 use crate::time::relative;
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 
@@ -77,14 +76,8 @@ async fn announce(
         )
     })?;
     let given = args.sources.issuer.clone().or_else(|| world.env.get("CAMBIST_ISSUER"));
-    let Held { history, damage } = store.read(given.as_deref()).await.map_err(CaseError::from)?;
-    if let Some(damage) = damage {
-        return Err(ExpectError::Unfit(damage.to_string()));
-    }
-    if let Some(history) = &history {
-        let checked = history.check(now, case::SLACK, None);
-        checked.map_err(|error| ExpectError::Unfit(error.to_string()))?;
-    }
+    let held = store.read(given.as_deref()).await.map_err(CaseError::from)?;
+    let history = held.whole(now).map_err(|error| ExpectError::Unfit(error.to_string()))?;
     let issuer = history.as_ref().map(|history| history.issuer().to_owned()).or(given);
     let issuer = issuer.ok_or(CaseError::Collect(CollectError::NoIssuer))?;
     cambist_core::issuer::IssuerUrl::parse(&issuer)

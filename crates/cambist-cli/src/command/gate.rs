@@ -55,7 +55,7 @@ pub(super) async fn run(args: &AskGate, world: &World<'_>) -> Outcome {
     if let Err(wrong) = args.waits.check() {
         return Outcome::fail(USAGE, wrong);
     }
-    let overlap = args.max_token_ttl.saturating_add(args.waits.margin);
+    let overlap = args.overlap();
     if args.next == Next::Retire && overlap < LEAST_CACHE && !args.waits.force {
         let wrong = format!(
             "--max-token-ttl and --margin are {} together, and tokens live for an hour as a rule: leave them as they are, or say --force",
@@ -101,7 +101,7 @@ impl Remembered {
 
 /// The API servers that are named; without names, the one that is found.
 fn servers(args: &AskGate, world: &World<'_>) -> Result<Vec<ApiServer>, AccessError> {
-    let found = collect::api_server(&args.sources, world)?;
+    let found = collect::api_server(&args.sources.reach, world)?;
     if args.api_server.is_empty() {
         return Ok(vec![found]);
     }
@@ -179,8 +179,8 @@ async fn retire(args: &AskGate, world: &World<'_>, now: UnixTime) -> Result<Said
     }
     let past = remembered(args, world, &look).await?;
     let key = find(&args.key, names(&past.history))?;
-    let overlap = args.max_token_ttl.saturating_add(args.waits.margin);
-    let ruling = gate::retire(key, &fresh_ones, count, past.history.signings(), overlap, now);
+    let signings = past.history.signings();
+    let ruling = gate::retire(key, &fresh_ones, count, signings, args.overlap(), now);
     Ok(past.said(key, ruling))
 }
 

@@ -6,8 +6,7 @@ use cambist_key_age::{History, Source};
 
 use crate::case::{self, CaseError};
 use crate::cli::history::Merge;
-use crate::cli::issuer::Sources;
-use crate::store::{Held, Store, StoreError, StoreName};
+use crate::store::{Store, StoreName};
 use crate::text::plain;
 use crate::world::{Outcome, World};
 
@@ -33,14 +32,8 @@ pub(super) async fn run(args: &Merge, world: &World<'_>) -> Outcome {
 
 async fn merged(args: &Merge, world: &World<'_>) -> Result<String, MergeError> {
     let now = world.clock.wall();
-    let sources = Sources {
-        in_cluster: args.in_cluster,
-        kubeconfig: args.kubeconfig.clone(),
-        api_token_file: args.api_token_file.clone(),
-        ..Sources::default()
-    };
     let open = |name: &StoreName| {
-        case::store_named(name, &sources, world).map_err(|error| MergeError::Store {
+        case::store_named(name, &args.reach, world).map_err(|error| MergeError::Store {
             name: name.clone(),
             source: Box::new(error.into()),
         })
@@ -70,22 +63,17 @@ async fn merged(args: &Merge, world: &World<'_>) -> Result<String, MergeError> {
     Ok(told(args, &parts, &all))
 }
 
-/// A history that can be believed: a damaged one is not merged, even if a backup could be.
+/// A history that can be believed.
 async fn whole(
     name: &StoreName,
     store: &Store,
     now: UnixTime,
 ) -> Result<Option<History>, MergeError> {
-    let held: Result<Held, StoreError> = store.read(None).await;
-    let Held { history, damage } = held.map_err(|error| MergeError::Store {
+    let held = store.read(None).await.map_err(|error| MergeError::Store {
         name: name.clone(),
         source: Box::new(error.into()),
     })?;
-    let checked = history.as_ref().map_or(Ok(()), |it| it.check(now, case::SLACK, None));
-    match damage.map_or(checked, Err) {
-        Ok(()) => Ok(history),
-        Err(damage) => Err(MergeError::Damaged { name: name.clone(), damage }),
-    }
+    held.whole(now).map_err(|damage| MergeError::Damaged { name: name.clone(), damage })
 }
 
 fn told(args: &Merge, parts: &[(StoreName, History)], all: &History) -> String {

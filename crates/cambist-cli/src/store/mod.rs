@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use cambist::history::{Damage, HistoryFile, HistoryFileError};
+use cambist_core::clock::UnixTime;
 use cambist_core::foreign::Foreign;
 use cambist_core::names::{is_namespace, is_object_name};
 use cambist_key_age::history::HistoryError;
@@ -76,12 +78,23 @@ pub(crate) enum StoreError {
     AnotherIssuer { expected: Foreign, found: Foreign },
 }
 
+/// How far clocks of observers may differ before a history is called one of the future.
+pub(crate) const SLACK: Duration = Duration::from_secs(15 * 60);
+
 /// What a store holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     pub(crate) history: Option<History>,
     /// What was wrong with it, though it could be read.
     pub(crate) damage: Option<HistoryError>,
+}
+
+impl Held {
+    /// The history if it can be believed: a damaged one cannot, even if a backup could be.
+    pub(crate) fn whole(self, now: UnixTime) -> Result<Option<History>, HistoryError> {
+        let checked = self.history.as_ref().map_or(Ok(()), |it| it.check(now, SLACK, None));
+        self.damage.map_or(checked, Err).map(|()| self.history)
+    }
 }
 
 impl Store {

@@ -142,14 +142,13 @@ pub fn sign(
         Some(Shown { since, unwatched }) => {
             let (so_far, all) = (span(now.since(since)), span(wait));
             let said = format!("it is seen there since {since}, for {so_far} of {all}");
-            match unwatched {
-                false => ruling.say(Answer::No, said),
-                true => ruling.say(
-                    Answer::NotLookedAt,
-                    format!(
-                        "{said}; before that nobody looked for longer than {all}: look once an hour"
-                    ),
-                ),
+            if unwatched {
+                let why = format!(
+                    "{said}; before that nobody looked for longer than {all}: look once an hour"
+                );
+                ruling.say(Answer::NotLookedAt, why);
+            } else {
+                ruling.say(Answer::No, said);
             }
             ruling.ask_again = Some(since + wait);
         }
