@@ -7,96 +7,87 @@ use cambist::config::{ConfigErrors, ConfigFault, RENAMED, Variable};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-const fn variable(
-    name: &'static str,
-    value: &'static str,
-    default: &'static str,
-    help: &'static str,
-) -> Variable {
-    Variable::new(name, value, default, help)
-}
-
 /// The variables that the sidecar reads beside the library's.
 pub const VARIABLES: &[Variable] = &[
-    variable(
+    Variable::new(
         "CAMBIST_LISTEN",
         "ADDRESS",
         "8421",
         "Where apps ask: a port (both loopback addresses), 127.0.0.1:PORT or [::1]:PORT",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ADMIN_LISTEN",
         "ADDRESS",
         "127.0.0.1:8422",
         "Where probes and scrapers ask: a port, IP:PORT, or off; no token is served there",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ADMIN_HOSTS",
         "NAME,...",
         "none",
         "Host names that it may be asked by beside its address, comma-separated, as NAME or NAME:PORT",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_PROTOCOLS",
         "PROTOCOL,...",
         "app-service,native",
         "What is open: app-service, native, imds (imds asks for no secret)",
     ),
-    variable(
+    Variable::new(
         "IDENTITY_HEADER",
         "SECRET",
         "none",
         "The secret that apps send as X-IDENTITY-HEADER: 16 to 256 visible ASCII characters",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_IDENTITY_HEADER_FILE",
         "FILE",
         "none",
         "A file with that secret, instead of IDENTITY_HEADER",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_PREFETCH",
         "SCOPE,...",
         "none",
         "Resources or scopes whose tokens are held from the start, comma-separated",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_OBJECT_ID",
         "ID",
         "none",
         "The identity's object id, for apps that select it by that",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_RESOURCE_ID",
         "ID",
         "none",
         "The identity's Azure resource id, for apps that select it by that",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_SOURCE",
         "SOURCE",
         "federated",
         "federated (the projected token) or developer (your own sign-in, on a laptop)",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_LOG",
         "FILTER",
         "info",
         "What is logged: a level, or TARGET=LEVEL,...; other crates never below warn",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_POD_IP",
         "IP",
         "none",
         "The pod's address (status.podIP), to find out about hostNetwork",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_HOST_IP",
         "IP",
         "none",
         "The node's address (status.hostIP): its probes have places kept; and to find out about hostNetwork",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ALLOW_HOST_NETWORK",
         "BOOL",
         "false",

@@ -26,15 +26,6 @@ impl Variable {
     }
 }
 
-const fn variable(
-    name: &'static str,
-    value: &'static str,
-    default: &'static str,
-    help: &'static str,
-) -> Variable {
-    Variable::new(name, value, default, help)
-}
-
 /// Variables by names that are no longer read, each with its new one: a fault, since nobody would miss
 /// what they said otherwise.
 pub const RENAMED: &[(&str, &str)] =
@@ -42,164 +33,174 @@ pub const RENAMED: &[(&str, &str)] =
 
 /// The variables that [`Config::from_env`](super::Config::from_env) reads.
 pub const VARIABLES: &[Variable] = &[
-    variable("AZURE_TENANT_ID", "TENANT", "required", "The Entra tenant: a GUID or a domain name"),
-    variable("AZURE_CLIENT_ID", "ID", "required", "The client id of the identity to act as"),
-    variable(
+    Variable::new(
+        "AZURE_TENANT_ID",
+        "TENANT",
+        "required",
+        "The Entra tenant: a GUID or a domain name",
+    ),
+    Variable::new("AZURE_CLIENT_ID", "ID", "required", "The client id of the identity to act as"),
+    Variable::new(
         "AZURE_FEDERATED_TOKEN_FILE",
         "FILE",
         "required",
         "The projected service-account token",
     ),
-    variable(
+    Variable::new(
         "AZURE_AUTHORITY_HOST",
         "URL",
         "https://login.microsoftonline.com/",
         "Where tokens are exchanged",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ALLOW_AUTHORITY",
         "URL,...",
         "none",
         "Authority hosts beyond the built-in ones, comma-separated https URLs",
     ),
-    variable(
+    Variable::new(
         "AZURE_KUBERNETES_TOKEN_PROXY",
         "URL",
         "none",
         "The token proxy of an AKS cluster with identity bindings, asked instead of the authority",
     ),
-    variable(
+    Variable::new(
         "AZURE_KUBERNETES_SNI_NAME",
         "NAME",
         "the host of AZURE_KUBERNETES_TOKEN_PROXY",
         "The token proxy's name in the TLS handshake and in its certificate",
     ),
-    variable(
+    Variable::new(
         "AZURE_KUBERNETES_CA_FILE",
         "FILE",
         "the platform's CAs",
         "The CA certificates (PEM) that vouch for the token proxy, read again when they change",
     ),
-    variable(
+    Variable::new(
         "AZURE_KUBERNETES_CA_DATA",
         "PEM",
         "none",
         "Those certificates themselves, instead of AZURE_KUBERNETES_CA_FILE",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ISSUER",
         "URL",
         "the token's own issuer, reported as unpinned",
         "The cluster's issuer, byte for byte; required with CAMBIST_KEY_AGE=enforce",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_AUDIENCE",
         "AUDIENCE",
         "what the authority's cloud or the token proxy expects",
         "The audience that the projected token must have",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_KEYS",
         "SOURCE,...",
         "public",
         "Where to look for the issuer's keys, in order: public, api, file:PATH",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_API_TOKEN_FILE",
         "FILE",
         "none",
         "A projected token with the API server's audience, for CAMBIST_KEYS=api",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_API_CA_FILE",
         "FILE",
         "the cluster's CA where pods find it",
         "The API server's CA, for CAMBIST_KEYS=api",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_JWKS_ANY_HOST",
         "BOOL",
         "false",
         "Whether the issuer's key set may live on another host",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_CA_FILE",
         "FILE",
         "none",
         "More CA certificates (PEM) for Entra and the issuer",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ENTRA_CA_FILE",
         "FILE",
         "CAMBIST_CA_FILE",
         "More CA certificates for Entra alone",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ISSUER_CA_FILE",
         "FILE",
         "CAMBIST_CA_FILE",
         "More CA certificates for the issuer alone",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_KEY_AGE",
         "MODE",
         "audit",
         "off, audit or enforce: enforce holds tokens that cannot be checked, or that an overdue key signed",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_PLATFORM",
         "PLATFORM",
         "told by the issuer",
         "aks, aks-arc, aks-edge, arc-k3s, eks, gke, openshift, kubeadm, kops, gardener or other",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ROTATE_AFTER",
         "DURATION",
         "45d; 90d on arc-k3s, none on aks, eks and gke",
         "How old the signing key may get before it is DUE, such as 45d",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_EXPIRE_AFTER",
         "DURATION",
         "90d; 104d on arc-k3s, none on aks, eks and gke",
         "How old a published key may get before it is OVERDUE, such as 90d",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_KEY_AGE_EXEMPT",
         "KEY@DATE,...",
         "none",
         "Keys that enforce lets pass until a day is over, as THUMBPRINT@YYYY-MM-DD",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_HISTORY",
         "FILE",
         "none",
         "A key history that `cambist issuer observe` keeps, mounted to be read",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_HISTORY_TRUST",
         "GRADE",
         "attested",
         "How far that history is believed: attested, asserted or assumed",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_LEEWAY",
         "DURATION",
         "5m",
         "How far the clocks of cluster and pod may differ, such as 90s",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_MAX_TOKEN_LIFETIME",
         "DURATION",
         "24h",
         "The longest accepted life of a projected token, such as 12h; Entra itself takes 25h at most",
     ),
-    variable(
+    Variable::new(
         "CAMBIST_ALLOW_DEFAULT_ACCOUNT",
         "ACCOUNT,...",
         "none",
         "`default` accounts to accept, as system:serviceaccount:NAMESPACE:default",
     ),
-    variable("HTTPS_PROXY", "URL", "none", "The proxy on the way to Entra and the public issuer"),
-    variable("NO_PROXY", "NAME,...", "none", "Hosts that are reached without the proxy"),
+    Variable::new(
+        "HTTPS_PROXY",
+        "URL",
+        "none",
+        "The proxy on the way to Entra and the public issuer",
+    ),
+    Variable::new("NO_PROXY", "NAME,...", "none", "Hosts that are reached without the proxy"),
 ];
