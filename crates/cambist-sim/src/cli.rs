@@ -178,6 +178,8 @@ fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>
     let (ca, token) = (env("CAMBIST_CA_FILE"), env("AZURE_FEDERATED_TOKEN_FILE"));
     let settings = running.sim().settings();
     let (tenant, app) = (env("AZURE_TENANT_ID"), env("AZURE_CLIENT_ID"));
+    let others = settings.more_api_servers.iter();
+    let others: String = others.map(|url| format!("             {url}\n")).collect();
     let mut text = format!(
         "A simulated cluster and a simulated Microsoft Entra ID are up.\n\n  \
          issuer     {}\n  \
@@ -185,7 +187,7 @@ fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>
          token      {token}\n             \
          of {}, renewed at 80 % of {}\n  \
          CA         {ca}\n  \
-         API server https://{}:{}   {dir}/kubeconfig\n  \
+         API server https://{}:{}   {dir}/kubeconfig\n{others}  \
          admin API  {}/sim/\n",
         env("CAMBIST_ISSUER"),
         env("AZURE_AUTHORITY_HOST"),
@@ -195,9 +197,6 @@ fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>
         env("KUBERNETES_SERVICE_PORT"),
         env("SIM_ADMIN"),
     );
-    for url in &settings.more_api_servers {
-        text.push_str(&format!("             {url}\n"));
-    }
     if let Some(every) = rotating {
         text.push_str(&format!(
             "  rotation   every {}; a key is public for as long before it signs, and Entra reads\n             \
@@ -212,7 +211,10 @@ fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>
     if let Some(url) = running.env().get("AZURE_KUBERNETES_TOKEN_PROXY") {
         text.push_str(&format!("  token proxy {url}\n"));
     }
-    text + &format!("\nLoad the settings into a shell:\n\n  . {dir}/env\n\nStop with Ctrl-C.\n")
+    text + &format!(
+        "\nLoad the sidecar's settings into a shell, an app's into another:\n\n  . {dir}/env\n  \
+         . {dir}/app.env\n\nStop with Ctrl-C.\n"
+    )
 }
 
 /// Each takes a port.

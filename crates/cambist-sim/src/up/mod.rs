@@ -134,8 +134,8 @@ pub struct Running {
 
 /// Puts a world up: the issuer, Entra and the API server over TLS and the admin API over plain HTTP,
 /// each on a free port of 127.0.0.1; in the options' directory the projected tokens, `tokens/token`
-/// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env`, and a `kubeconfig`; with a
-/// token proxy `token-proxy-ca.pem`, too.
+/// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env` for the sidecar, `app.env` for apps,
+/// and a `kubeconfig`; with a token proxy `token-proxy-ca.pem`, too.
 ///
 /// # Errors
 /// If a file cannot be written or read, a port not be had, or the cryptography fails.
