@@ -68,13 +68,13 @@ fn is_own(name: &str) -> bool {
     LOOPBACK.iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
-/// The address that a host is, if it is one.
+/// The address that a host is, if it is one, as it is spelt: an IPv4 address in IPv6's clothes is no
+/// listener's own.
 fn address(name: &str) -> Option<IpAddr> {
-    let ip = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+    match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         Some(bare) => bare.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         None => name.parse().ok().filter(IpAddr::is_ipv4),
-    };
-    ip.map(|ip| ip.to_canonical())
+    }
 }
 
 /// The name and the port of a `Host`, each in its one spelling.

@@ -49,6 +49,16 @@ fn the_admin_door_knows_itself_by_its_addresses_and_its_names() {
     assert_eq!(by(from("fd00::9", "fd00::7"), "[fd00:0::7]:8422"), Ok(()));
     // A socket for both families.
     assert_eq!(by(from("::ffff:10.1.1.9", "::ffff:10.1.0.7"), "10.1.0.7:8422"), Ok(()));
+    // What a browser makes of an IPv4 address in IPv6's clothes. It does not count that as loopback, and
+    // so sends none of its marks there.
+    for (ends, host) in [
+        (near(), "[::ffff:7f00:1]:8422"),
+        (near(), "[::ffff:127.0.0.1]:8422"),
+        (far(), "[::ffff:a01:7]:8422"),
+        (from("::ffff:10.1.1.9", "::ffff:10.1.0.7"), "[::ffff:a01:7]:8422"),
+    ] {
+        assert_eq!(by(ends, host), Err(Reason::HostNotAllowed), "{host}");
+    }
     for host in [
         "",
         ":8422",
