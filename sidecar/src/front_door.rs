@@ -151,7 +151,8 @@ fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
             return Err(Rejection::new(Reason::Forwarded, detail));
         }
         // Not `sec-fetch-mode`: Node's own fetch() sends it, cannot be told not to, and sends none of
-        // these. A browser sends them with every request, whatever the page asks for.
+        // these. A browser sends them with every request to loopback's own names, whatever the page asks
+        // for. To other plain-text hosts it may send none: those are not let in by their name.
         if matches!(name, "origin" | "sec-fetch-site" | "sec-fetch-dest") {
             let detail = format!("{name} says that a browser sent this; ask from a program");
             return Err(Rejection::new(Reason::Browser, detail));
