@@ -52,6 +52,10 @@ long:
 live:
     .ci/run live
 
+# pages in a real browser that try to get a token
+pages:
+    .ci/run pages
+
 # `cambist issuer check` as a process, its outputs against other people's tools
 formats:
     .ci/run formats
