@@ -343,7 +343,7 @@ async fn entra_knows_its_tenant_its_apps_and_its_resources() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn entra_refuses_what_no_tenant_has() {
+async fn entra_refuses_what_no_tenant_has_and_scopes_of_another_form() {
     let resources = vec!["api://orders".to_owned()];
     let sim = Sim::with(Settings { resources, ..Settings::default() }).unwrap();
     let missed = sim.entra().unknown_resources();
@@ -376,6 +376,18 @@ async fn entra_refuses_what_no_tenant_has() {
         assert!(told.starts_with(&words) && told.contains("wrong tenant. Trace ID: "), "{told}");
     }
     assert_eq!(*missed.borrow(), unknown);
+    for (scope, code) in [
+        ("https://vault.azure.net", 1_002_012),
+        ("https://vault.azure.net/.default api://orders/.default", 70_011),
+        ("orders/.default", 70_011),
+        ("/.default", 70_011),
+    ] {
+        let (status, body) = ask(scope).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_scope")), "{body}");
+        assert_eq!(body["error_codes"], json!([code]), "{body}");
+        let told = body["error_description"].as_str().unwrap();
+        assert!(told.contains(scope), "{told}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
