@@ -26,7 +26,9 @@ use tower::{Layer as _, ServiceExt as _};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let cluster = cambist_sim::up::start(cambist_sim::up::Options::new(dir.path())).await?;
+    let mut options = cambist_sim::up::Options::new(dir.path());
+    options.resources = vec!["api://orders".to_owned()];
+    let cluster = cambist_sim::up::start(options).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let api = format!("http://{}/orders", listener.local_addr()?);
     let orders = Router::new().route("/orders", get(orders));

@@ -87,7 +87,9 @@ async fn measure(args: &Args) -> anyhow::Result<Vec<Row>> {
 
 impl Bench {
     async fn new(dir: &std::path::Path) -> anyhow::Result<Self> {
-        let sim = Sim::with(Settings { clock: SimClock::system(), ..Settings::default() })?;
+        let resources = vec!["https://app-*.example".to_owned()];
+        let clock = SimClock::system();
+        let sim = Sim::with(Settings { clock, resources, ..Settings::default() })?;
         let kubelet = Kubelet::new(sim.clone(), dir);
         kubelet.project()?;
         let config = Config::from_env(&kubelet.env())?;

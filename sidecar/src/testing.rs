@@ -58,6 +58,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let sim = Sim::new().unwrap();
+        sim.entra().know_resource("api://*");
         let dir = TempDir::new().unwrap();
         let kubelet = Kubelet::new(sim.clone(), dir.path());
         kubelet.project().unwrap();

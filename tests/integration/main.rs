@@ -14,6 +14,7 @@ mod outages;
 mod paths;
 mod protocols;
 mod refusals;
+mod resources;
 mod rotation;
 mod secrets;
 mod token_file;

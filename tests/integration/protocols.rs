@@ -251,6 +251,15 @@ async fn the_two_programs_and_a_shell_are_enough() {
         assert_granted(&reply, &value("AZURE_CLIENT_ID"), VAULT);
         secrets.add(&reply.member("access_token"));
     }
+    let misspelt = format!(
+        "GET /msi/token?api-version=2019-08-01&resource=https://vault.azure.com HTTP/1.1\r\n{head}\
+         X-IDENTITY-HEADER: {}\r\n\r\n",
+        value("IDENTITY_HEADER")
+    );
+    let refused = http::send(at, misspelt.as_bytes()).await.unwrap();
+    assert_eq!(refused.reason(), "entra_resource_unknown", "{refused:?}");
+    let remedy = "start with --resource \"https://vault.azure.com\"";
+    sim.line("how to make it known", |line| line.contains(remedy).then_some(())).await;
     shell.signal(rustix::process::Signal::TERM);
     let ended = shell.ended().await;
     assert_eq!(ended.code(), Some(0), "{ended:?}");

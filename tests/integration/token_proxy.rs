@@ -185,20 +185,20 @@ async fn a_rotated_authority_is_taken_up_and_a_file_in_between_is_not() {
     let file = world.env()[CA_FILE].clone();
     let sidecar = sidecar(&world).await;
     let token = async |resource: &str| sidecar.token(resource).await;
-    assert_eq!(token("https://first.example").await.status, 200);
+    assert_eq!(token("api://first").await.status, 200);
     // As in the middle of a rotation: the file is there and has nothing to say.
     for broken in ["", "-----BEGIN CERTIFICATE-----\nMIIB"] {
         std::fs::write(&file, broken).unwrap();
-        let resource = format!("https://{}.example", broken.len());
+        let resource = format!("api://broken-{}", broken.len());
         assert_eq!(token(&resource).await.status, 200, "{broken}");
     }
     sidecar.logs("the one before holds").await;
     // The proxy is ahead of the file ...
     world.rotate_token_proxy_ca(false).await;
-    assert_unavailable(&token("https://ahead.example").await, "token_proxy_untrusted");
+    assert_unavailable(&token("api://ahead").await, "token_proxy_untrusted");
     // ... which catches up.
     world.rotate_token_proxy_ca(true).await;
-    assert_eq!(token("https://after.example").await.status, 200);
+    assert_eq!(token("api://after").await.status, 200);
     let (entra, proxied) = counts(&world.requests().await);
     assert_eq!((entra, proxied), (0, 4));
     sidecar.stop().await;

@@ -44,6 +44,8 @@ impl World {
         let mut options = Options::new(dir.path().join("world"));
         // Making RSA keys takes seconds without optimisation.
         options.keys = KeySource::Pool;
+        // Tests make up the names of their apps.
+        options.resources = vec!["api://*".to_owned()];
         change(&mut options);
         let running = up::start(options).await.expect("the world can be put up");
         let world = Self { running, secrets: Secrets::default(), dir };

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cambist_core::duration::exact;
+use cambist_core::foreign::Foreign;
 use cambist_core::names::is_guid;
+use cambist_core::scope::Resource;
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::entra::is_resource;
 use crate::up::duration::duration;
 use crate::up::{self, Options, Running, Trust};
 
@@ -46,7 +49,8 @@ enum Command {
     /// kid, place: both, public or api; private, alg), /sim/host (by: blob or api-server),
     /// /sim/upload.
     ///
-    /// The rest: /sim/token (form: projected, extended or legacy), /sim/token-proxy-ca (write: whether
+    /// The rest: /sim/resource (resource, known: false to forget it), /sim/token (form: projected, long
+    /// or legacy), /sim/token-proxy-ca (write: whether
     /// its new authority goes into the CA file), /sim/fault, /sim/clear (requests).
     ///
     /// Targets of faults: entra, token-proxy, discovery, jwks, api. Kinds, with their fields: status (status, retry_after),
@@ -85,6 +89,11 @@ struct Up {
     /// those of the projected token, and so is all of it if none is given. May be repeated.
     #[arg(long = "federated-credential", value_name = "PARTS")]
     federated_credentials: Vec<Trust>,
+    /// A resource of your own, such as api://orders, which apps may ask for tokens for. Entra knows
+    /// Azure's own resources, and refuses all others (AADSTS500011). A * stands for anything without a
+    /// dot or a slash. May be repeated.
+    #[arg(long = "resource", value_name = "RESOURCE", value_parser = resource)]
+    resources: Vec<String>,
     /// Certificate authorities (PEM) that the simulated Entra trusts besides its own: an issuer outside
     /// of the simulator, named by a federated credential, is then read like any other. May be repeated.
     #[arg(long = "ca-file", value_name = "FILE")]
@@ -127,6 +136,7 @@ impl Up {
             managed_identity: self.managed_identity,
             rotate_every: self.rotate_every,
             federated_credentials: self.federated_credentials,
+            resources: self.resources,
             ca_files: self.ca_files,
             api_servers: self.api_servers,
             proxy: self.proxy,
@@ -166,10 +176,35 @@ fn run(options: Options) -> anyhow::Result<()> {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = tell_unknown(&running) => {}
         }
         running.shutdown().await;
         Ok(())
     })
+}
+
+/// Says of each resource that Entra refuses how to make it known.
+async fn tell_unknown(running: &Running) {
+    let mut resources = running.sim().entra().unknown_resources();
+    let mut told = 0;
+    // There is an Entra for as long as it is running.
+    while resources.changed().await.is_ok() {
+        let new = resources.borrow_and_update()[told..].to_vec();
+        told += new.len();
+        for resource in new {
+            // Nothing is left to do about a standard error that is closed.
+            let _ = writeln!(io::stderr(), "{}", unknown(&resource, running.admin_url()));
+        }
+    }
+}
+
+fn unknown(resource: &str, admin: &str) -> String {
+    let resource = Foreign::new(resource);
+    format!(
+        "Entra refused a token for {resource}: its tenant has no such resource (AADSTS500011). Is it \
+         spelt as its service documents it? If it is an API of your own, start with --resource \
+         {resource}, or POST {{\"resource\":{resource}}} to {admin}/sim/resource."
+    )
 }
 
 fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>)) -> String {
@@ -223,6 +258,14 @@ fn api_servers(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| "a cluster has from 1 to 9 API servers here".to_owned())
 }
 
+/// With `/.default` or without it, as people have it at hand.
+fn resource(text: &str) -> Result<String, String> {
+    let resource = Resource::parse(text).map_err(|error| error.to_string())?;
+    let key = resource.key();
+    let why = "not a URI such as api://orders, and not an application id";
+    is_resource(key).then(|| key.to_owned()).ok_or_else(|| why.to_owned())
+}
+
 fn uuid(text: &str) -> Result<String, String> {
     is_guid(text).then(|| text.to_owned()).ok_or_else(|| "not a UUID".to_owned())
 }
@@ -250,7 +293,8 @@ mod tests {
             "cambist-sim up --dir d --token-lifetime 10m --access-token-lifetime 90s --rotate-every 5m \
              --federated-credential issuer=https://i.test --federated-credential audience=a \
              --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem \
-             --entra-keeps 45m --api-servers 3 --managed-identity /subscriptions/s",
+             --entra-keeps 45m --api-servers 3 --managed-identity /subscriptions/s \
+             --resource api://orders --resource api://app-*/.default",
         );
         assert_eq!(got.token_lifetime, Duration::from_secs(600));
         assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
@@ -261,5 +305,24 @@ mod tests {
         assert_eq!(got.federated_credentials.len(), 2);
         assert_eq!(got.ca_files, [PathBuf::from("a.pem"), PathBuf::from("b.pem")]);
         assert!(got.client_id.starts_with("00000000"));
+        assert_eq!(got.resources, ["api://orders", "api://app-*"]);
+    }
+
+    #[test]
+    fn what_is_no_resource_is_said_at_once() {
+        for bad in ["orders", "", "api://a b", "/.default"] {
+            let args = ["cambist-sim", "up", "--dir", "d", "--resource", bad];
+            assert!(Cli::try_parse_from(args).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refused_resource_is_told_with_its_remedy_and_never_as_it_is() {
+        let told = |resource| unknown(resource, "http://127.0.0.1:1");
+        let remedy = "POST {\"resource\":\"api://orders\"} to http://127.0.0.1:1/sim/resource";
+        for words in ["--resource \"api://orders\"", remedy] {
+            assert!(told("api://orders").contains(words), "{words}");
+        }
+        assert!(!told("api://\u{1b}[31m\n").contains(['\u{1b}', '\n']));
     }
 }

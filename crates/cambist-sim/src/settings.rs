@@ -45,6 +45,9 @@ pub struct Settings {
     pub entra_keeps: Duration,
     /// What the app trusts; empty for exactly the issuer, workload and audience above.
     pub federated_credentials: Vec<FederatedCredential>,
+    /// What the tenant has besides Azure's own resources: see
+    /// [`Entra::know_resource`](crate::entra::Entra::know_resource).
+    pub resources: Vec<String>,
     /// Where signing keys come from.
     pub keys: KeySource,
     /// The time.
@@ -70,6 +73,7 @@ impl Default for Settings {
             client_kind: Kind::Application,
             entra_keeps: KEPT,
             federated_credentials: Vec::new(),
+            resources: Vec::new(),
             keys: KeySource::Pool,
             clock: SimClock::starting_at(UnixTime::from_secs(1_795_407_225)),
         }

@@ -113,6 +113,9 @@ impl Sim {
         entra.make(&settings.client_id, settings.client_kind.clone());
         entra.keep_documents(settings.entra_keeps);
         entra.set_access_token_lifetime(settings.access_token_lifetime);
+        for resource in &settings.resources {
+            entra.know_resource(resource);
+        }
         let sim = Self(Arc::new(Inner {
             issuer_at,
             authority_at,

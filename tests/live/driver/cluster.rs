@@ -310,6 +310,7 @@ async fn entra(
         .arg(dir.display().to_string())
         // That it goes on with old keys for longer is tried where time can be moved.
         .args(&["--entra-keeps", "1s"])
+        .args(&["--resource", "api://*"])
         .args(&["--federated-credential", &format!("issuer={issuer}"), "--ca-file"])
         .arg(ca_file.display().to_string())
         .spawn();

@@ -41,6 +41,7 @@ impl Cluster {
         let settings = Settings {
             more_api_servers: vec!["https://api-2.sim.test".to_owned()],
             entra_keeps: ENTRA_KEEPS,
+            resources: vec!["api://app-*".to_owned()],
             ..Settings::default()
         };
         let pod = Pod::of(Sim::with(settings).unwrap());

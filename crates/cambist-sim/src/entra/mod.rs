@@ -3,11 +3,13 @@
 mod access_token;
 mod answer;
 mod assertion;
+mod azure;
 mod issuer_keys;
 mod refusal;
 pub(crate) mod request;
+mod resources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,10 +17,12 @@ use cambist_core::clock::{BootTime, Clock};
 use cambist_core::names::is_guid;
 use http::StatusCode;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tower::{BoxError, Service};
 
 pub use self::access_token::Kind;
 pub(crate) use self::issuer_keys::KEPT;
+pub(crate) use self::resources::is_resource;
 
 use self::access_token::Subject;
 use self::answer::RequestId;
@@ -26,6 +30,7 @@ use self::assertion::Assertion;
 use self::issuer_keys::IssuerKeys;
 use self::refusal::Refusal;
 use self::request::TokenRequest;
+use self::resources::Resources;
 use crate::clock::SimClock;
 use crate::keys::SigningKey;
 use crate::lock;
@@ -60,9 +65,9 @@ struct Inner {
 struct State {
     /// By client id.
     apps: BTreeMap<String, App>,
-    /// The application ids of the resources that take tokens of version 2.0.
+    resources: Resources,
+    /// The application ids of the resources that take tokens of version 2.0, by the resource's name.
     v2_resources: BTreeMap<String, String>,
-    unknown_resources: BTreeSet<String>,
     lifetime: Duration,
     refresh_in: Option<Duration>,
 }
@@ -88,8 +93,8 @@ impl Entra {
     pub fn new(tenant: &str, clock: SimClock, key: SigningKey) -> Self {
         let state = State {
             apps: BTreeMap::new(),
+            resources: Resources::azures(),
             v2_resources: BTreeMap::new(),
-            unknown_resources: BTreeSet::new(),
             lifetime: Duration::from_secs(3599),
             refresh_in: None,
         };
@@ -122,11 +127,14 @@ impl Entra {
         lock(&self.0.state).apps.get(client_id).map(|app| app.object_id.clone())
     }
 
-    /// From now on this resource gets tokens of version 2.0, which have its application id for an
-    /// audience. Others get those of version 1.0, as Azure's own resources do.
+    /// From now on this resource is known and gets tokens of version 2.0, which have its application id
+    /// for an audience. Others get those of version 1.0, as Azure's own resources do.
     pub fn answer_in_v2(&self, resource: &str, application_id: &str) {
         let mut state = lock(&self.0.state);
-        state.v2_resources.insert(resource.to_owned(), application_id.to_owned());
+        for name in [resource, application_id] {
+            state.resources.know(name);
+            state.v2_resources.insert(resources::name(name), application_id.to_owned());
+        }
     }
 
     /// The app accepts such assertions from now on. Registers it if need be.
@@ -148,9 +156,29 @@ impl Entra {
         lock(&self.0.state).apps.entry(client_id.to_owned()).or_default().credentials.clear();
     }
 
+    /// The tenant has this resource from now on. It has Azure's own (by their names and their
+    /// application ids) and its registered apps (by client id and by `api://` and client id) in any
+    /// case; for others there are no tokens: AADSTS500011. Case and one slash at the end do not matter,
+    /// and a `*` stands for anything without a dot or a slash, as in `api://orders-*`.
+    ///
+    /// ```
+    /// # let sim = cambist_sim::Sim::new()?;
+    /// sim.entra().know_resource("api://orders");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn know_resource(&self, resource: &str) {
+        lock(&self.0.state).resources.know(resource);
+    }
+
     /// Tokens for this resource are refused (AADSTS500011), as if the tenant had never heard of it.
     pub fn forget_resource(&self, resource: &str) {
-        lock(&self.0.state).unknown_resources.insert(resource.to_owned());
+        lock(&self.0.state).resources.forget(resource);
+    }
+
+    /// The resources that the tenant does not have and was asked for: each once, and the first hundred
+    /// alone.
+    pub fn unknown_resources(&self) -> watch::Receiver<Vec<String>> {
+        lock(&self.0.state).resources.missed()
     }
 
     /// How long the next access tokens live.
@@ -234,13 +262,7 @@ impl Entra {
         self.check_tenant(tenant)?;
         let app = self.app(&request.client_id)?;
         let resource = request.resource()?;
-        if lock(&self.0.state).unknown_resources.contains(resource) {
-            let text = format!(
-                "The resource principal named {resource} was not found in the tenant named {}.",
-                self.tenant()
-            );
-            return Err(Refusal::new(500_011, text));
-        }
+        self.check_resource(resource)?;
         let assertion = Assertion::parse(&request.assertion)?;
         assertion.find_record(&app.credentials, self.0.clock.boot())?;
         self.0.issuer_keys.verify(&assertion, fetch).await?;
@@ -274,6 +296,28 @@ impl Entra {
         })
     }
 
+    fn check_resource(&self, resource: &str) -> Result<(), Refusal> {
+        let state = lock(&self.0.state);
+        let is_an_app = || {
+            let name = resources::name(resource);
+            let client_id = name.strip_prefix("api://").unwrap_or(&name);
+            is_guid(client_id) && state.apps.keys().any(|it| it.eq_ignore_ascii_case(client_id))
+        };
+        if state.resources.has(resource).unwrap_or_else(is_an_app) {
+            return Ok(());
+        }
+        state.resources.miss(resource);
+        // Entra's words and nothing else: programs read them.
+        let text = format!(
+            "The resource principal named {resource} was not found in the tenant named {}. This can \
+             happen if the application has not been installed by the administrator of the tenant or \
+             consented to by any user in the tenant. You might have sent your authentication request \
+             to the wrong tenant.",
+            self.tenant()
+        );
+        Err(Refusal::new(500_011, text))
+    }
+
     fn grant(
         &self,
         client_id: &str,
@@ -283,7 +327,8 @@ impl Entra {
     ) -> Result<Value, Refusal> {
         let (lifetime, refresh_in, resource_app) = {
             let state = lock(&self.0.state);
-            (state.lifetime, state.refresh_in, state.v2_resources.get(resource).cloned())
+            let resource_app = state.v2_resources.get(&resources::name(resource)).cloned();
+            (state.lifetime, state.refresh_in, resource_app)
         };
         let subject = Subject {
             tenant: self.tenant(),

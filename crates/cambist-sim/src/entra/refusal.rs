@@ -143,12 +143,12 @@ fn kind(code: u32) -> (&'static str, StatusCode, &'static str) {
              request to the wrong tenant.",
         ),
         70_003 => ("unsupported_grant_type", S::BAD_REQUEST, "Unsupported grant type."),
-        70_011 | 1_002_012 | 28_002 | 28_003 => (
+        70_011 | 1_002_012 | 28_002 => (
             "invalid_scope",
             S::BAD_REQUEST,
             "The provided value for the input parameter 'scope' is not valid.",
         ),
-        700_022 | 700_023 => (
+        28_000 | 700_022 | 700_023 => (
             "invalid_request",
             S::BAD_REQUEST,
             "The provided value for the input parameter 'scope' is not valid because it contains \

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use http::{Method, header};
 
 use super::refusal::Refusal;
+use super::resources::is_resource;
 use crate::reply::Request;
 
+/// What each scope of an app's own ends in.
+const DEFAULT: &str = "/.default";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A well-formed request for a token by client assertion. Holds a secret, hence no `Debug`.
@@ -40,7 +43,11 @@ impl TokenRequest {
             return Err(Refusal::new(70_003, text));
         }
         let client_id = required("client_id")?;
-        let scope = required("scope")?;
+        let scope = required("scope").map_err(|_| {
+            let text = "The required field 'scope' is missing from the credential. Ensure that you have \
+                        all the necessary parameters for the login request.";
+            Refusal::new(90_014, text)
+        })?;
         if required("client_secret").is_ok() {
             return Err(Refusal::plain(7_000_215));
         }
@@ -57,22 +64,31 @@ impl TokenRequest {
 
     /// The one resource the scope names: what stands before `/.default`, and nothing taken off it.
     pub(super) fn resource(&self) -> Result<&str, Refusal> {
-        let mut scopes = self.scope.split_ascii_whitespace();
-        let (Some(scope), None) = (scopes.next(), scopes.next()) else {
+        let scopes: Vec<_> = self.scope.split_ascii_whitespace().collect();
+        if !scopes.iter().any(|scope| scope.ends_with(DEFAULT)) {
             let text = format!(
-                "The provided value for the input parameter 'scope' is not valid because it \
-                 contains more than one resource. Scope {} is not valid.",
+                "The provided value for scope {} is not valid. Client credential flows must have a \
+                 scope value with /.default suffixed to the resource identifier (application ID URI).",
                 self.scope
             );
-            return Err(Refusal::new(700_022, text));
-        };
-        scope.strip_suffix("/.default").filter(|resource| !resource.is_empty()).ok_or_else(|| {
-            let text = format!(
-                "The provided value for the input parameter 'scope' is not valid. The scope \
-                 {scope} is not valid: it must end in /.default in this flow."
-            );
-            Refusal::new(1_002_012, text)
+            return Err(Refusal::new(1_002_012, text));
+        }
+        let [scope] = scopes[..] else { return Err(self.invalid("")) };
+        scope.strip_suffix(DEFAULT).filter(|resource| is_resource(resource)).ok_or_else(|| {
+            self.invalid(
+                " The scope format is invalid. Scope must be in a valid URI form \
+                 <https://example/scope> or a valid Guid <guid/scope>.",
+            )
         })
+    }
+
+    fn invalid(&self, more: &str) -> Refusal {
+        let text = format!(
+            "The provided request must include a 'scope' input parameter. The provided value for the \
+             input parameter 'scope' is not valid. The scope {} is not valid.{more}",
+            self.scope
+        );
+        Refusal::new(70_011, text)
     }
 }
 
@@ -136,17 +152,50 @@ mod tests {
     }
 
     #[test]
+    fn says_what_is_wrong_with_the_scope() {
+        let asked = |scope: &str| {
+            let (client_id, assertion) = ("me".to_owned(), "a.b.c".to_owned());
+            TokenRequest { client_id, assertion, scope: scope.to_owned() }
+        };
+        for scope in ["openid", "User.Read", "openid offline_access profile", ".default"]
+            .into_iter()
+            .chain(["https://vault.azure.net", "https://vault.azure.net/user_impersonation", " "])
+        {
+            assert_eq!(asked(scope).resource().unwrap_err().code(), 1_002_012, "{scope}");
+        }
+        for scope in [
+            "https://a/.default https://b/.default",
+            "https://a/.default openid",
+            "/.default",
+            "orders/.default",
+            "vault.azure.net/.default",
+            "my vault/.default",
+        ] {
+            assert_eq!(asked(scope).resource().unwrap_err().code(), 70_011, "{scope}");
+        }
+        for (scope, resource) in [
+            ("api://orders/.default", "api://orders"),
+            ("https://a/.default/.default", "https://a/.default"),
+            (
+                "00000003-0000-0000-c000-000000000000/.default",
+                "00000003-0000-0000-c000-000000000000",
+            ),
+        ] {
+            assert_eq!(asked(scope).resource().unwrap(), resource);
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong_with_the_form() {
         let good = good();
         assert_eq!(code(""), 900_144);
         assert_eq!(code(&good.replace("client_id", "client")), 900_144);
+        assert_eq!(code(&good.replace("scope=", "resource=")), 90_014);
         assert_eq!(code(&good.replace("client_credentials", "password")), 70_003);
         assert_eq!(code(&good.replace("client_assertion=", "assertion=")), 7_000_216);
         assert_eq!(code(&good.replace("jwt-bearer", "saml")), 9_002_313);
         assert_eq!(code(&format!("{good}&client_id=you")), 9_002_313);
         assert_eq!(code(&format!("{good}&client_secret=s")), 7_000_215);
-        assert_eq!(code(&good.replace("%2F.default", "%2Fread")), 1_002_012);
-        assert_eq!(code(&format!("{good}+api%3A%2F%2Fb%2F.default")), 700_022);
         let mut get = request(&good);
         *get.method_mut() = Method::GET;
         assert_eq!(TokenRequest::parse(&get).err().unwrap().code(), 900_561);

@@ -17,6 +17,7 @@
 //! | `POST /sim/schedule` `{"rotate_after":"45d","expire_after":"90d","publish_ahead":null}` | rotates by the simulated clock; null is never, so that two nulls stop it |
 //! | `POST /sim/rollout` `{"during":"10m"}` | for so long every other request gets the key set as it is at this moment: give it before the change that rolls out |
 //! | `POST /sim/token` `{"form":"projected"}` | projects tokens of another form from now on: `long` (a year) or `legacy` (no times, no audience) |
+//! | `POST /sim/resource` `{"resource":R,"known":true}` | from now on Entra knows this resource, which it does of Azure's own; with `false` it does not |
 //! | `POST /sim/token-proxy-ca` `{"write":true}` | another authority vouches for the token proxy from now on; with `false` the CA file is left as it was |
 //! | `POST /sim/fault` | adds a fault: `target` is `entra`, `token-proxy`, `discovery`, `jwks` or `api`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
 //! | `POST /sim/clear` `{"requests":false}` | removes all faults, and with `true` forgets the requests |

@@ -31,6 +31,9 @@ pub struct Options {
     pub rotate_every: Option<Duration>,
     /// What the app trusts; empty for exactly the projected token.
     pub federated_credentials: Vec<Trust>,
+    /// The resources that the tenant has besides Azure's own, as
+    /// [`know_resource`](crate::entra::Entra::know_resource) takes them.
+    pub resources: Vec<String>,
     /// Files of certificate authorities (PEM) whose issuers the simulated Entra reads as well: those
     /// of a federated credential may live outside of the simulator.
     pub ca_files: Vec<PathBuf>,
@@ -78,6 +81,7 @@ impl Options {
             managed_identity: None,
             rotate_every: None,
             federated_credentials: Vec::new(),
+            resources: Vec::new(),
             ca_files: Vec::new(),
             api_servers: 1,
             proxy: false,
@@ -129,6 +133,7 @@ impl Options {
                 None => Kind::Application,
             },
             entra_keeps: self.kept_by_entra(),
+            resources: self.resources.clone(),
             keys: self.keys,
             clock,
         }

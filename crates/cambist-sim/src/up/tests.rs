@@ -69,6 +69,10 @@ impl World {
 
     /// Exchanges the token of another world's pod.
     async fn exchange_of(&self, other: &World) -> (StatusCode, Value) {
+        self.exchange_for("https://vault.azure.net", other).await
+    }
+
+    async fn exchange_for(&self, resource: &str, other: &World) -> (StatusCode, Value) {
         let assertion = fs::read_to_string(other.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap();
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let body = form_urlencoded::Serializer::new(String::new())
@@ -76,7 +80,7 @@ impl World {
             .append_pair("client_assertion_type", kind)
             .append_pair("client_id", self.env("AZURE_CLIENT_ID"))
             .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", "https://vault.azure.net/.default")
+            .append_pair("scope", &format!("{resource}/.default"))
             .finish();
         let (authority, tenant) = (self.env("AZURE_AUTHORITY_HOST"), self.env("AZURE_TENANT_ID"));
         let request = http::Request::post(format!("{authority}{tenant}/oauth2/v2.0/token"))
@@ -123,6 +127,24 @@ async fn a_pod_with_nothing_but_the_env_gets_a_token_and_follows_a_rotation() {
     let by: Vec<_> = body["requests"].as_array().unwrap().iter().map(|it| &it["by"]).collect();
     assert_eq!(by, ["pod", "entra", "entra", "pod", "entra", "entra"]);
     world.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn resources_are_made_known_at_the_start_and_later() {
+    let world = up(|options| options.resources = vec!["api://orders".to_owned()]).await;
+    let code = async |resource| {
+        let (_, body) = world.exchange_for(resource, &world).await;
+        body["error_codes"][0].as_i64().unwrap_or_default()
+    };
+    let tell = async |body: &str| world.admin("/sim/resource", Some(body)).await;
+    assert_eq!((code("api://orders").await, code("api://bills").await), (0, 500_011));
+    assert_eq!(tell(r#"{"resource":"api://bills"}"#).await.0, StatusCode::OK);
+    let vault = r#"{"resource":"https://vault.azure.net","known":false}"#;
+    assert_eq!(tell(vault).await.0, StatusCode::OK);
+    assert_eq!((code("api://bills").await, code("https://vault.azure.net").await), (0, 500_011));
+    let (status, refused) = tell(r#"{"resource":"bills"}"#).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(refused["error"].as_str().unwrap().contains("a URI"), "{refused}");
 }
 
 #[tokio::test]

@@ -138,6 +138,7 @@ fn header(token: &str) -> Value {
 async fn tokens_have_entras_claims_for_each_kind_of_client_and_resource() {
     let sim = Sim::new().unwrap();
     let (tenant, client) = (sim.settings().tenant_id.clone(), sim.settings().client_id.clone());
+    sim.entra().know_resource("api://orders");
     sim.entra().answer_in_v2("api://shop", "5b0bb0b1-0000-4000-8000-000000000001");
     let object_id = sim.entra().object_id(&client).unwrap();
     let resource_id = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
@@ -339,7 +340,54 @@ async fn entra_knows_its_tenant_its_apps_and_its_resources() {
     assert_eq!(code(stranger).await, 700_016);
     sim.entra().forget_resource("https://vault.azure.net");
     assert_eq!(code(good(SCOPE)).await, 500_011);
-    assert_eq!(code(good("https://vault.azure.net")).await, 1_002_012);
+}
+
+#[tokio::test(start_paused = true)]
+async fn entra_refuses_what_no_tenant_has_and_scopes_of_another_form() {
+    let resources = vec!["api://orders".to_owned()];
+    let sim = Sim::with(Settings { resources, ..Settings::default() }).unwrap();
+    let missed = sim.entra().unknown_resources();
+    let ask = async |scope: &str| send(&sim, request(&sim, &sim.token().unwrap(), scope)).await;
+    let client_id = sim.settings().client_id.clone();
+    for resource in [
+        "https://vault.azure.net/",
+        "https://shop.blob.core.windows.net",
+        "499b84ac-1321-427f-aa17-267ca6975798",
+        "api://orders",
+        "API://Orders/",
+        &client_id,
+        &format!("api://{}", client_id.to_uppercase()),
+    ] {
+        let (status, body) = ask(&format!("{resource}/.default")).await;
+        assert_eq!(status, 200, "{resource}: {body}");
+        // Whatever it is called by, that is what it gets.
+        assert_eq!(claims(body["access_token"].as_str().unwrap())["aud"], resource);
+    }
+    assert!(missed.borrow().is_empty());
+    let unknown =
+        ["https://vault.azure.com", "https://management.azure.com/.default", "api://order"];
+    for resource in unknown {
+        let (status, body) = ask(&format!("{resource}/.default")).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_resource")), "{resource}");
+        assert_eq!(body["error_codes"], json!([500_011]));
+        let words =
+            format!("AADSTS500011: The resource principal named {resource} was not found in");
+        let told = body["error_description"].as_str().unwrap();
+        assert!(told.starts_with(&words) && told.contains("wrong tenant. Trace ID: "), "{told}");
+    }
+    assert_eq!(*missed.borrow(), unknown);
+    for (scope, code) in [
+        ("https://vault.azure.net", 1_002_012),
+        ("https://vault.azure.net/.default api://orders/.default", 70_011),
+        ("orders/.default", 70_011),
+        ("/.default", 70_011),
+    ] {
+        let (status, body) = ask(scope).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_scope")), "{body}");
+        assert_eq!(body["error_codes"], json!([code]), "{body}");
+        let told = body["error_description"].as_str().unwrap();
+        assert!(told.contains(scope), "{told}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::proxy::{Proxy, ProxyCounts};
 use super::token_proxy::TokenProxy;
 use super::wish::Wish;
+use crate::entra::is_resource;
 use crate::keys::SigningKey;
 use crate::kubelet::Kubelet;
 use crate::world::Sim;
@@ -48,6 +49,7 @@ impl Admin {
             .route("/sim/host", post(keys::host))
             .route("/sim/upload", post(keys::upload))
             .route("/sim/token", post(keys::token))
+            .route("/sim/resource", post(resource))
             .route("/sim/token-proxy-ca", post(rotate_token_proxy_ca))
             .route("/sim/fault", post(fault))
             .route("/sim/clear", post(clear))
@@ -150,6 +152,28 @@ async fn clear(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, R
     admin.sim.faults().clear();
     if requests {
         admin.sim.journal().clear();
+    }
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    resource: String,
+    /// Whether the tenant has it from now on.
+    #[serde(default = "yes")]
+    known: bool,
+}
+
+async fn resource(State(admin): State<Admin>, body: Bytes) -> Result<Json<Value>, Refused> {
+    let Known { resource, known } = parse(&body)?;
+    if !is_resource(&resource) {
+        return Err(Refused::asked_wrongly("'resource' is neither a URI nor an application id"));
+    }
+    if known {
+        admin.sim.entra().know_resource(&resource);
+    } else {
+        admin.sim.entra().forget_resource(&resource);
     }
     Ok(Json(json!({})))
 }
