@@ -49,7 +49,7 @@ pub(crate) struct Setup {
     pub(crate) exe: PathBuf,
     /// Where it finds the programs that it calls.
     pub(crate) path: String,
-    /// A directory of its own.
+    /// A directory that goes with the run.
     pub(crate) home: PathBuf,
     /// Where every name leads.
     pub(crate) names: Names,
@@ -61,6 +61,8 @@ impl Setup {
         Program::new(&self.exe)
             .set("PATH", &self.path)
             .set("HOME", home.to_string())
+            // It leaves a folder there at each start.
+            .set("TMPDIR", home.to_string())
             .set("XDG_CONFIG_HOME", format!("{home}/config"))
             .set("XDG_CACHE_HOME", format!("{home}/cache"))
             .args(&["--headless=new", "--no-first-run", "--no-default-browser-check"])

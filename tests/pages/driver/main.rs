@@ -41,7 +41,7 @@ struct Options {
     /// The sidecar's program.
     #[arg(long)]
     sidecar: String,
-    /// A directory for the browser's profile, the list of attempts and the logs.
+    /// A directory for the list of attempts and what the browser writes.
     #[arg(long)]
     work: PathBuf,
     /// Where the browser finds the programs that it calls.
@@ -93,7 +93,7 @@ async fn play(options: &Options) -> Vec<String> {
     let setup = Setup {
         exe: options.chromium.clone(),
         path: options.path.clone(),
-        home: work.clone(),
+        home: world.dir().to_owned(),
         names,
     };
     let typed = attempt::typed(&setup, ports).await;
