@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use kit::program::{Program, Running};
 use rustix::process::Signal;
 
-/// What Chromium would keep from arriving by itself, by its own features' names: what is on trial is
-/// not this version of this browser.
+/// What Chromium has against requests to one's own machine, by its own features' names: off, since what
+/// is on trial is not this version of this browser. (A page that comes from loopback, as ours do, may ask
+/// there in any case.)
 const PROTECTIONS: [&str; 12] = [
     "LocalNetworkAccessChecks",
     "LocalNetworkAccessChecksWebRTC",
