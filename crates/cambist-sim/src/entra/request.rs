@@ -12,6 +12,9 @@ use crate::reply::Request;
 const DEFAULT: &str = "/.default";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Scopes of OpenID Connect, which some SDKs send with every other, and which say nothing of a resource.
+const OPENID: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
 /// A well-formed request for a token by client assertion. Holds a secret, hence no `Debug`.
 pub(super) struct TokenRequest {
     pub(super) client_id: String,
@@ -64,7 +67,8 @@ impl TokenRequest {
 
     /// The one resource the scope names: what stands before `/.default`, and nothing taken off it.
     pub(super) fn resource(&self) -> Result<&str, Refusal> {
-        let scopes: Vec<_> = self.scope.split_ascii_whitespace().collect();
+        let scopes = self.scope.split_ascii_whitespace();
+        let scopes: Vec<_> = scopes.filter(|scope| !OPENID.contains(scope)).collect();
         if !scopes.iter().any(|scope| scope.ends_with(DEFAULT)) {
             let text = format!(
                 "The provided value for scope {} is not valid. Client credential flows must have a \
@@ -165,7 +169,6 @@ mod tests {
         }
         for scope in [
             "https://a/.default https://b/.default",
-            "https://a/.default openid",
             "/.default",
             "orders/.default",
             "vault.azure.net/.default",
@@ -183,6 +186,13 @@ mod tests {
         ] {
             assert_eq!(asked(scope).resource().unwrap(), resource);
         }
+    }
+
+    #[test]
+    fn takes_the_scopes_that_sdks_send_besides() {
+        let more = good().replace("%2F.default", "%2F.default+openid+offline_access+profile");
+        let parsed = TokenRequest::parse(&request(&more)).ok().unwrap();
+        assert_eq!(parsed.resource().unwrap(), "https://management.azure.com/");
     }
 
     #[test]
