@@ -44,12 +44,7 @@ pub(super) const SERVICES: &[(&str, &[&str])] = &[
     // Key Vault, whose application id is another one in the US Government's cloud, and managed HSM.
     (
         "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
-        &[
-            "https://vault.azure.net",
-            "https://*.vault.azure.net",
-            "https://vault.azure.cn",
-            "https://vault.sovcloud-api.fr",
-        ],
+        &["https://vault.azure.net", "https://vault.azure.cn", "https://vault.sovcloud-api.fr"],
     ),
     ("7e7c393b-45d0-48b1-a35e-2905ddf8183c", &["https://vault.usgovcloudapi.net"]),
     (

@@ -82,14 +82,17 @@ pub(crate) fn is_resource(text: &str) -> bool {
         && !text.contains(|it: char| it.is_whitespace() || it.is_control())
 }
 
-/// Whether `known` is this name; its `*` stands for any one label: for what has no dot and no slash.
+/// Whether `known` is this name; its `*` stands for any one label of a host's name.
 fn fits(known: &str, name: &str) -> bool {
     let Some((before, after)) = known.split_once('*') else { return known == name };
     let Some(rest) = name.strip_prefix(before) else { return false };
-    let label = rest.find(['.', '/']).unwrap_or(rest.len());
-    let ends = (1..=label).filter(|at| rest.is_char_boundary(*at));
-    ends.into_iter().any(|at| fits(after, &rest[at..]))
+    let label = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let length = rest.bytes().take_while(label).count();
+    (1..=length.min(LABEL)).any(|at| fits(after, &rest[at..]))
 }
+
+/// The longest that a label can be (RFC 1035, section 2.3.4).
+const LABEL: usize = 63;
 
 #[cfg(test)]
 mod tests {
@@ -107,7 +110,6 @@ mod tests {
             "https://vault.azure.net",
             "https://vault.azure.net/",
             "https://Vault.Azure.net",
-            "https://shop.vault.azure.net",
             "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
             "https://storage.azure.com/",
             "https://shop.blob.core.windows.net",
@@ -131,8 +133,12 @@ mod tests {
             "http://vault.azure.net",
             "https://vault.azure.net//",
             "https://vault.azure.net/secrets",
-            "https://.vault.azure.net",
-            "https://a.b.vault.azure.net",
+            // The commonest of all: a vault is no resource.
+            "https://shop.vault.azure.net",
+            "https://.blob.core.windows.net",
+            "https://*.blob.core.windows.net",
+            "https://a.b.blob.core.windows.net",
+            "https://x@shop.servicebus.windows.net",
             "https://storage.azure.net",
             "https://shop.web.core.windows.net",
             "https://management.azure.com/.default",
