@@ -56,10 +56,15 @@ impl Policy {
     /// The protocol that is at a path, if it is open.
     fn route(&self, path: &str) -> Result<Protocol, Rejection> {
         let Some(protocol) = request::protocol_of(path) else {
-            let detail = format!(
-                "nothing is at {}; IDENTITY_ENDPOINT (or MSI_ENDPOINT) ends in /msi/token",
-                Foreign::new(path)
-            );
+            // Whose base was given with the path, or whose whole URL without.
+            let fix = if path.contains("/metadata") {
+                "AZURE_POD_IDENTITY_AUTHORITY_HOST is http://HOST:PORT alone; a whole URL ends in \
+                 /metadata/identity/oauth2/token"
+            } else {
+                "IDENTITY_ENDPOINT (or MSI_ENDPOINT) ends in /msi/token, the URL of imds in \
+                 /metadata/identity/oauth2/token"
+            };
+            let detail = format!("nothing is at {}; {fix}", Foreign::new(path));
             return Err(Rejection::new(Reason::Path, detail));
         };
         let listed = self.protocols.contains(&protocol);
@@ -91,10 +96,11 @@ impl Policy {
     fn knows_secret(&self, headers: &HeaderMap) -> Result<&Caller, Rejection> {
         let mut given = headers.get_all(IDENTITY_HEADER).iter();
         let mut proof = (given.next(), given.next());
-        if proof.0.is_none() {
+        let older = proof.0.is_none();
+        if older {
             // For what the app has in MSI_SECRET.
-            let mut older = headers.get_all(OLDER_HEADER).iter();
-            proof = (older.next(), older.next());
+            let mut given = headers.get_all(OLDER_HEADER).iter();
+            proof = (given.next(), given.next());
         }
         let detail = match proof {
             (None, _) => "X-IDENTITY-HEADER is missing; it must say what IDENTITY_HEADER says",
@@ -106,6 +112,9 @@ impl Policy {
                 };
                 match self.callers.iter().find(knows) {
                     Some(caller) => return Ok(caller),
+                    None if older => {
+                        "Secret (the app's MSI_SECRET) is not what this sidecar's IDENTITY_HEADER says"
+                    }
                     None => "X-IDENTITY-HEADER is not what this sidecar's IDENTITY_HEADER says",
                 }
             }

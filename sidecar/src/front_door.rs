@@ -133,7 +133,13 @@ fn check_message<B>(request: &Request<B>) -> Result<(), Rejection> {
         (Some(_), Some(_)) => false,
     };
     if !only_zero || headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Rejection::new(Reason::Body, "nothing here is asked for with a body"));
+        let mut detail = "nothing here is asked for with a body".to_owned();
+        // That is how an SDK asks in Cloud Shell, which it takes the pod for.
+        if headers.contains_key("metadata") {
+            detail += "; a client that sends one has MSI_ENDPOINT and lacks MSI_SECRET (msrestazure: \
+                       APPSETTING_WEBSITE_SITE_NAME)";
+        }
+        return Err(Rejection::new(Reason::Body, detail));
     }
     Ok(())
 }

@@ -235,6 +235,24 @@ fn the_list_of_paths_is_closed() {
 }
 
 #[test]
+fn who_asks_at_a_wrong_path_is_told_the_right_one() {
+    for (path, fix) in [
+        ("/", "IDENTITY_ENDPOINT (or MSI_ENDPOINT) ends in /msi/token"),
+        ("/msi/tokens", "IDENTITY_ENDPOINT (or MSI_ENDPOINT) ends in /msi/token"),
+        ("/metadata/identity", "a whole URL ends in /metadata/identity/oauth2/token"),
+        (
+            "/metadata/identity/oauth2/token/metadata/identity/oauth2/token",
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST is http://HOST:PORT alone",
+        ),
+    ] {
+        let request = good(path).body(()).unwrap();
+        let refused = decide(&policy(), LOOPBACK, &request).unwrap_err();
+        assert_eq!(refused.reason(), Reason::Path);
+        assert!(refused.to_string().contains(fix), "{path}: {refused}");
+    }
+}
+
+#[test]
 fn only_get_is_answered() {
     for method in ["POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE", "get"] {
         refused(good(MSI).method(method), Reason::Method);

@@ -134,6 +134,18 @@ fn both_doors_have_the_same_rules_of_messages_and_messengers() {
 }
 
 #[test]
+fn who_asks_as_in_cloud_shell_is_told_which_variable_is_missing() {
+    let door = Door::tokens(PORT);
+    let asked = |name| {
+        let request = get("/msi/token", "127.0.0.1:8422").header("content-length", "38");
+        let request = request.header(name, "true").body(()).unwrap();
+        door.check(near(), &request).unwrap_err().to_string()
+    };
+    assert!(asked("metadata").contains("lacks MSI_SECRET"));
+    assert!(!asked("accept").contains("MSI_SECRET"));
+}
+
+#[test]
 fn what_is_no_host_name_is_refused_as_one() {
     for good in ["cambist", "a_b.c-d:80", "10.0.0.4", "[fd00::4]:80", "fd00::4"] {
         assert!(good.parse::<HostName>().is_ok(), "{good}");
