@@ -25,7 +25,8 @@ pub(crate) async fn run(args: &Get, world: &mut World<'_>) -> Outcome {
     let mut outcome = match answer {
         Ok(Answer::Token(token)) => show(args, world, &token, &warnings),
         Ok(Answer::Refused { status, message }) => {
-            Outcome::fail(REFUSED, format!("{status}: {}", text::message(&message)))
+            let message = text::message(&endpoint.blotted(&message));
+            Outcome::fail(REFUSED, format!("{status}: {message}"))
         }
         Err(error @ GetError::Request(_)) => Outcome::fail(USAGE, error),
         Err(error) => Outcome::fail(COULD_NOT_RUN, error),
@@ -38,9 +39,9 @@ fn show(args: &Get, world: &World<'_>, token: &Secret, warnings: &[String]) -> O
     if args.print {
         return Outcome::print(format!("{}\n", token.expose()));
     }
-    match Inspected::of(token.expose(), world.clock(args.now).wall()) {
+    match Inspected::of_access(token.expose(), world.clock(args.now).wall()) {
         Ok(inspected) => Outcome::print(match args.output {
-            Plain::Table => inspected.table(),
+            Plain::Table => inspected.access_table(),
             Plain::Json => {
                 let mut shown = inspected.json();
                 shown["surroundings"] = json!(warnings);

@@ -27,7 +27,7 @@ const MOST: usize = 256 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GetError {
     #[error(
-        "IDENTITY_ENDPOINT is not set, nor is MSI_ENDPOINT: an SDK would not look here at all; set IDENTITY_ENDPOINT=http://127.0.0.1:8421/msi/token for the app"
+        "IDENTITY_ENDPOINT is not set, nor is MSI_ENDPOINT or AZURE_POD_IDENTITY_AUTHORITY_HOST: an SDK would not look here at all; set IDENTITY_ENDPOINT=http://127.0.0.1:8421/msi/token for the app"
     )]
     NoEndpoint,
     #[error(
@@ -37,8 +37,10 @@ pub(crate) enum GetError {
     #[error("{name} is {found}, not http://HOST:PORT/PATH: {why}")]
     Endpoint { name: &'static str, found: Foreign, why: &'static str },
     #[error(
-        "{0} cannot be sent as a header: it has blanks, line ends or letters beyond ASCII in it"
+        "{0} has a user or password in its URL, which is not shown here; write http://HOST:PORT/PATH"
     )]
+    UserInfo(&'static str),
+    #[error("{0} cannot be sent as a header: it has line ends or other control characters in it")]
     Secret(&'static str),
     #[error("this cannot be asked for: {0}")]
     Request(String),
@@ -65,12 +67,59 @@ pub(crate) enum Answer {
     },
 }
 
+/// One way that SDKs are led to an endpoint, and ask there.
+struct Way {
+    endpoint: &'static str,
+    /// What is put behind the variable's value.
+    path: &'static str,
+    secret: Proof,
+    header: &'static str,
+    version: &'static str,
+    client: &'static str,
+}
+
+enum Proof {
+    /// A variable's value.
+    Secret(&'static str),
+    /// None: a header that says which protocol it is.
+    Metadata,
+}
+
+/// In the order in which SDKs look.
+const WAYS: [Way; 3] = [
+    Way {
+        endpoint: "IDENTITY_ENDPOINT",
+        path: "",
+        secret: Proof::Secret("IDENTITY_HEADER"),
+        header: "x-identity-header",
+        version: "2019-08-01",
+        client: "client_id",
+    },
+    Way {
+        endpoint: "MSI_ENDPOINT",
+        path: "",
+        secret: Proof::Secret("MSI_SECRET"),
+        header: "secret",
+        version: "2017-09-01",
+        client: "clientid",
+    },
+    Way {
+        endpoint: "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+        path: "/metadata/identity/oauth2/token",
+        secret: Proof::Metadata,
+        header: "metadata",
+        version: "2018-02-01",
+        client: "client_id",
+    },
+];
+
 /// Where an app's SDK would ask, and what it would show.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     uri: Uri,
-    /// `X-IDENTITY-HEADER`, or `Secret` with the older variables.
+    /// `X-IDENTITY-HEADER`, or `Secret` with the older variables, or `Metadata`.
     header: (&'static str, HeaderValue),
+    secret: Option<Secret>,
     version: &'static str,
     client: &'static str,
 }
@@ -78,23 +127,17 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// By the variables that SDKs read, the newer ones first.
     pub(crate) fn of(env: &dyn Env) -> Result<Self, GetError> {
-        let (name, secret, header, version, client) =
-            match (env.get("IDENTITY_ENDPOINT"), env.get("MSI_ENDPOINT")) {
-                (Some(_), _) => (
-                    "IDENTITY_ENDPOINT",
-                    "IDENTITY_HEADER",
-                    "x-identity-header",
-                    "2019-08-01",
-                    "client_id",
-                ),
-                (None, Some(_)) => {
-                    ("MSI_ENDPOINT", "MSI_SECRET", "secret", "2017-09-01", "clientid")
-                }
-                (None, None) => return Err(GetError::NoEndpoint),
-            };
-        let text = env.get(name).unwrap_or_default();
-        let wrong = |why| GetError::Endpoint { name, found: Foreign::new(&text), why };
-        let uri: Uri = text.trim().parse().map_err(|_| wrong("it is no URL"))?;
+        let way = WAYS.iter().find(|way| env.get(way.endpoint).is_some());
+        let way = way.ok_or(GetError::NoEndpoint)?;
+        let text = env.get(way.endpoint).unwrap_or_default();
+        let wrong =
+            |why| GetError::Endpoint { name: way.endpoint, found: Foreign::new(&text), why };
+        if text.trim() != text {
+            return Err(wrong(
+                "SDKs take the blank or line end at its end or beginning for a part of it",
+            ));
+        }
+        let uri: Uri = (text.clone() + way.path).parse().map_err(|_| wrong("it is no URL"))?;
         match uri.scheme_str() {
             Some("http") => {}
             Some("https") => return Err(wrong("the sidecar speaks http, within the pod")),
@@ -103,11 +146,44 @@ impl Endpoint {
         if uri.query().is_some() {
             return Err(wrong("SDKs add the query"));
         }
-        let value = Secret::new(env.get(secret).ok_or(GetError::NoSecret(name, secret))?);
-        let mut value =
-            HeaderValue::from_str(value.expose()).map_err(|_| GetError::Secret(secret))?;
-        value.set_sensitive(true);
-        Ok(Self { uri, header: (header, value), version, client })
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(GetError::UserInfo(way.endpoint));
+        }
+        let (value, secret) = match way.secret {
+            Proof::Metadata => (HeaderValue::from_static("true"), None),
+            Proof::Secret(name) => {
+                let secret =
+                    Secret::new(env.get(name).ok_or(GetError::NoSecret(way.endpoint, name))?);
+                let shown = HeaderValue::from_str(secret.expose());
+                let mut shown = shown.map_err(|_| GetError::Secret(name))?;
+                shown.set_sensitive(true);
+                (shown, Some(secret))
+            }
+        };
+        Ok(Self {
+            uri,
+            header: (way.header, value),
+            secret,
+            version: way.version,
+            client: way.client,
+        })
+    }
+
+    /// A message without what must not be shown, whoever wrote it: the secret that was sent, and whatever looks like a
+    /// token.
+    pub(crate) fn blotted(&self, message: &str) -> String {
+        let secret = self.secret.as_ref().map(Secret::expose).filter(|secret| !secret.is_empty());
+        let message =
+            secret.map_or_else(|| message.to_owned(), |it| message.replace(it, "[secret]"));
+        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let mut out = String::with_capacity(message.len());
+        for piece in message.split_inclusive(|c| !part(c)) {
+            let word = piece.trim_end_matches(|c| !part(c));
+            let is_token = word.starts_with("eyJ") && word.matches('.').count() >= 2;
+            out += if is_token { "[token]" } else { word };
+            out += &piece[word.len()..];
+        }
+        out
     }
 
     /// The host, without its port.
@@ -215,6 +291,14 @@ mod tests {
                 "http:// is missing",
             ),
             (
+                &[("IDENTITY_ENDPOINT", "http://h/t\n"), ("IDENTITY_HEADER", "s3cret")],
+                "blank or line end",
+            ),
+            (
+                &[("IDENTITY_ENDPOINT", "http://u:s3cret@h/t"), ("IDENTITY_HEADER", "x")],
+                "user or password",
+            ),
+            (
                 &[("IDENTITY_ENDPOINT", "http://h/t?x=1"), ("IDENTITY_HEADER", "s3cret")],
                 "add the query",
             ),
@@ -243,6 +327,33 @@ mod tests {
         let request = older.request("r", None).unwrap();
         assert_eq!(request.uri(), "/msi/token?api-version=2017-09-01&resource=r");
         assert_eq!(request.headers()["secret"], "s3cret");
+    }
+
+    #[test]
+    fn it_asks_as_a_virtual_machine_where_only_that_variable_is_set() {
+        let imds = of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:8421")]).unwrap();
+        let request = imds.request("r", Some("c")).unwrap();
+        let target =
+            "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r&client_id=c";
+        assert_eq!(request.uri(), target);
+        assert_eq!(request.headers()["metadata"], "true");
+    }
+
+    #[test]
+    fn whoever_answers_cannot_have_it_print_the_secret_or_a_token() {
+        let endpoint = of(&[
+            ("IDENTITY_ENDPOINT", "http://127.0.0.1:8421/msi/token"),
+            ("IDENTITY_HEADER", "s3cret"),
+        ])
+        .unwrap();
+        for (message, shown) in [
+            ("plain: words, v1.2.3 and eyJ", "plain: words, v1.2.3 and eyJ"),
+            ("you sent s3cret.", "you sent [secret]."),
+            ("tok eyJhbGciOi.eyJzdWIi.c2ln", "tok [token]"),
+            ("\"eyJhbGciOi.eyJzdWIi.c2-_ln\", x=eyJh.eyJz.", "\"[token]\", x=[token]"),
+        ] {
+            assert_eq!(endpoint.blotted(message), shown);
+        }
     }
 
     #[test]

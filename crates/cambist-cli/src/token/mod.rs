@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::text::plain;
 use crate::time::relative;
 
+mod access;
 pub(crate) mod endpoint;
 pub(crate) mod surroundings;
 mod warning;
@@ -68,12 +69,8 @@ pub(crate) fn read(
 impl Inspected {
     /// Takes a token apart, a legacy one too.
     pub(crate) fn of(token: &str, now: UnixTime) -> Result<Self, InspectError> {
-        let parts: Vec<_> = token.trim_ascii().split('.').collect();
-        let [header, claims, signature] = parts[..] else {
-            return Err(InspectError::Parts(parts.len()));
-        };
-        let (header, claims) = (object(header, "header")?, object(claims, "payload")?);
-        let warnings = warning::all(token, &header, &claims, signature.is_empty(), now);
+        let ([header, claims], unsigned) = parts(token)?;
+        let warnings = warning::all(token, &header, &claims, unsigned, now);
         Ok(Self { header, claims, warnings, now })
     }
 
@@ -97,17 +94,7 @@ impl Inspected {
 
     /// The same for a reader.
     pub(crate) fn table(&self) -> String {
-        let text = |map: &Map<String, Value>, name: &str| match map.get(name) {
-            None => "(none)".to_owned(),
-            Some(Value::String(text)) => plain(text),
-            Some(other) => plain(&other.to_string()),
-        };
-        let when = |claim: &str| {
-            date(&self.claims, claim).map_or_else(
-                || text(&self.claims, claim),
-                |at| format!("{at} ({})", relative(at, self.now)),
-            )
-        };
+        let when = |claim| self.when(claim);
         let mut lines = vec![
             ("algorithm", text(&self.header, "alg")),
             ("kid", text(&self.header, "kid")),
@@ -128,10 +115,22 @@ impl Inspected {
             .collect();
         let bound = if bound.is_empty() { "nothing".to_owned() } else { bound.join(", ") };
         lines.push(("bound to", bound));
+        let note = "The signature was not checked and is not shown; `cambist issuer check --token-file` checks it.";
+        self.told(lines, note)
+    }
+
+    /// Lines, what is remarkable, and a note.
+    fn told(&self, lines: Vec<(&str, String)>, note: &str) -> String {
         let lines = lines.into_iter().map(|(name, text)| format!("{name:<11}{text}\n"));
         let warnings = self.warnings.iter().map(|warning| format!("warning    {warning}\n"));
-        let note = "\nThe signature was not checked and is not shown; `cambist issuer check --token-file` checks it.\n";
-        lines.chain(warnings).chain([note.to_owned()]).collect()
+        lines.chain(warnings).chain([format!("\n{note}\n")]).collect()
+    }
+
+    fn when(&self, claim: &str) -> String {
+        date(&self.claims, claim).map_or_else(
+            || text(&self.claims, claim),
+            |at| format!("{at} ({})", relative(at, self.now)),
+        )
     }
 
     fn bound(&self, of: &str) -> Option<&str> {
@@ -140,6 +139,23 @@ impl Inspected {
 
     fn lifetime(&self) -> Option<std::time::Duration> {
         Some(date(&self.claims, "exp")?.since(date(&self.claims, "iat")?))
+    }
+}
+
+/// A token's header and claims, and whether it lacks a signature.
+fn parts(token: &str) -> Result<([Map<String, Value>; 2], bool), InspectError> {
+    let parts: Vec<_> = token.trim_ascii().split('.').collect();
+    let [header, claims, signature] = parts[..] else {
+        return Err(InspectError::Parts(parts.len()));
+    };
+    Ok(([object(header, "header")?, object(claims, "payload")?], signature.is_empty()))
+}
+
+fn text(map: &Map<String, Value>, name: &str) -> String {
+    match map.get(name) {
+        None => "(none)".to_owned(),
+        Some(Value::String(text)) => plain(text),
+        Some(other) => plain(&other.to_string()),
     }
 }
 

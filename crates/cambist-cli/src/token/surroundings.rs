@@ -18,15 +18,35 @@ pub(crate) fn warnings(env: &dyn Env, host: &str) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let proxy = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    if env.get("IMDS_ENDPOINT").is_some() {
+        warnings.push(
+            "IMDS_ENDPOINT is set: beside IDENTITY_ENDPOINT, SDKs take the endpoint for Azure Arc's with it; take it away"
+                .to_owned(),
+        );
+    }
+    if env.get("MSI_ENDPOINT").is_some() {
+        warnings.push(
+            "MSI_ENDPOINT is set: it is for libraries of before 2020; newer ones without IDENTITY_ENDPOINT take it for \
+             another service's"
+                .to_owned(),
+        );
+    }
+    // JavaScript goes by the second of these for plain HTTP, too.
+    let proxy =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
     let proxy = proxy.into_iter().find(|name| env.get(name).is_some());
-    let exempt = env.get("NO_PROXY").or_else(|| env.get("no_proxy")).unwrap_or_default();
+    // Of two spellings, some clients go by the one and some by the other.
+    let exempt = ["NO_PROXY", "no_proxy"].map(|name| env.get(name));
+    let mut exempt = exempt.into_iter().flatten().peekable();
+    let exempted = exempt.peek().is_some() && exempt.all(|it| is_exempt(host, &it));
     if let Some(proxy) = proxy
-        && !is_exempt(host, &exempt)
+        && !exempted
     {
+        let fix =
+            if host.contains(':') { "127.0.0.1,localhost,::1" } else { "127.0.0.1,localhost" };
         warnings.push(format!(
-            "{proxy} is set and NO_PROXY does not name {host}: most SDKs would send this request to the proxy, \
-             with its secret; set NO_PROXY=127.0.0.1,localhost. It was sent straight now"
+            "{proxy} is set and NO_PROXY (or no_proxy) does not name {host}: most SDKs would send this request to the \
+             proxy, with its secret; set NO_PROXY={fix}. It was sent straight now"
         ));
     }
     warnings
@@ -58,7 +78,16 @@ mod tests {
 
     #[test]
     fn what_leads_elsewhere_is_warned_of_and_nothing_else() {
-        assert!(of(&[("AZURE_CLIENT_ID", "x"), ("HTTPS_PROXY", "http://p")]).is_empty());
+        assert!(of(&[("AZURE_CLIENT_ID", "x")]).is_empty());
+        let both = [("NO_PROXY", "127.0.0.1"), ("no_proxy", "foo.example")];
+        assert!(of(&both).is_empty());
+        for proxy in ["HTTPS_PROXY", "http_proxy", "all_proxy"] {
+            let told = of(&[(proxy, "http://p"), both[0], both[1]]);
+            assert!(told[0].starts_with(&format!("{proxy} is set")), "{told:?}");
+            assert!(of(&[(proxy, "http://p"), both[0]]).is_empty());
+        }
+        assert!(of(&[("IMDS_ENDPOINT", "x")])[0].contains("Azure Arc"));
+        assert!(of(&[("MSI_ENDPOINT", "x")])[0].contains("before 2020"));
         assert!(of(&[("AZURE_FEDERATED_TOKEN_FILE", "/t")])[0].contains("sidecar"));
         assert!(of(&[("IDENTITY_SERVER_THUMBPRINT", "x")])[0].contains("Service Fabric"));
         for (exempt, warned) in [

@@ -36,6 +36,22 @@ impl fmt::Display for Warning {
     }
 }
 
+/// What is remarkable about an access token that was just had.
+pub(super) fn of_access(claims: &Map<String, Value>, now: UnixTime) -> Vec<Warning> {
+    let expired = date(claims, "exp").filter(|exp| *exp <= now).map(|exp| {
+        let after = rough(now.since(exp));
+        let text =
+            format!("it expired {after} ago: is this clock right, and that of what answers?");
+        Warning { code: "expired", text }
+    });
+    let future =
+        date(claims, "iat").filter(|iat| *iat > now + Duration::from_secs(300)).map(|_| Warning {
+            code: "future",
+            text: "it was issued in the future: is this clock right?".to_owned(),
+        });
+    expired.into_iter().chain(future).collect()
+}
+
 /// Everything remarkable.
 pub(super) fn all(
     token: &str,
