@@ -90,8 +90,8 @@ struct Up {
     #[arg(long = "federated-credential", value_name = "PARTS")]
     federated_credentials: Vec<Trust>,
     /// A resource of your own, such as api://orders, which apps may ask for tokens for. Entra knows
-    /// Azure's own resources, and refuses all others (AADSTS500011). A * stands for anything without a
-    /// dot or a slash. May be repeated.
+    /// Azure's own resources, and refuses all others (AADSTS500011). A * stands for letters, digits, - and
+    /// _. May be repeated.
     #[arg(long = "resource", value_name = "RESOURCE", value_parser = resource)]
     resources: Vec<String>,
     /// Certificate authorities (PEM) that the simulated Entra trusts besides its own: an issuer outside

@@ -159,7 +159,7 @@ impl Entra {
     /// The tenant has this resource from now on. It has Azure's own (by their names and their
     /// application ids) and its registered apps (by client id and by `api://` and client id) in any
     /// case; for others there are no tokens: AADSTS500011. Case and one slash at the end do not matter,
-    /// and a `*` stands for anything without a dot or a slash, as in `api://orders-*`.
+    /// and a `*` stands for letters, digits, `-` and `_`, as in `api://orders-*`.
     ///
     /// ```
     /// # let sim = cambist_sim::Sim::new()?;
