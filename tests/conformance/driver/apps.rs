@@ -31,13 +31,13 @@ pub(crate) async fn play(setting: &Setting, app: &Program) -> Seen {
     let stage = Stage::set(setting, Protocol::AppService).await;
     let (code, output) = run(app, stage.env()).await;
     assert_eq!(code, Some(0), "{output}");
-    let Visits { granted, refused } = stage.services.visits();
+    let Visits { granted, refused, .. } = stage.services.visits();
     assert_eq!(refused, Vec::<String>::new(), "tokens that were turned away");
     let service = *granted.keys().next().unwrap_or_else(|| panic!("nobody was asked: {output}"));
     let word = match service {
         Service::KeyVault => "greeting",
         Service::Blob => "orders",
-        Service::Arm => panic!("no app is for Azure Resource Manager"),
+        other => panic!("no app is for {other:?}"),
     };
     assert!(output.contains(word), "{word:?} is not in its output: {output}");
     assert_eq!(stage.attempts().await, 1, "requests for tokens");

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::Program;
+use crate::client::{Ask, Program};
 use crate::sdk::Sdk;
 use crate::stage::{Protocol, Setting};
+use crate::symptoms::{self, Mistake};
 use crate::{refusals, steady, tokens};
 
 /// One SDK speaking one protocol.
@@ -15,6 +16,13 @@ pub(crate) struct Lane {
     pub(crate) sdk: &'static Sdk,
     pub(crate) program: Program,
     pub(crate) protocol: Protocol,
+}
+
+impl Lane {
+    /// What an app asks for that takes what there is.
+    pub(crate) fn ask(&self) -> Ask<'static> {
+        Ask { credential: "managed-identity", identity: None, resource: self.sdk.resource() }
+    }
 }
 
 /// What stands in a table for one case of one lane.
@@ -55,6 +63,8 @@ pub(crate) enum Table {
     Lasting,
     Passing,
     Proxies,
+    /// On a page of their own.
+    Symptoms,
 }
 
 /// Something that every SDK is put through.
@@ -84,11 +94,12 @@ pub(crate) enum Case {
     OnePause,
     ProxyExempt,
     Proxy,
+    Symptom(Mistake),
 }
 
 impl Case {
     /// All there are, in the order of the tables.
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::First,
         Self::Again,
         Self::Slash,
@@ -113,6 +124,13 @@ impl Case {
         Self::Down,
         Self::ProxyExempt,
         Self::Proxy,
+        Self::Symptom(Mistake::NoSecret),
+        Self::Symptom(Mistake::NoEndpoint),
+        Self::Symptom(Mistake::Https),
+        Self::Symptom(Mistake::WrongPath),
+        Self::Symptom(Mistake::Proxy),
+        Self::Symptom(Mistake::Nobody),
+        Self::Symptom(Mistake::TokenFile),
     ];
 
     /// Its name, and its column's heading.
@@ -127,8 +145,8 @@ impl Case {
             Self::Default => ("default", "`DefaultAzureCredential`"),
             Self::Told => ("told", "the same, told where"),
             Self::Crowd => ("crowd", "50 callers"),
-            Self::Below => ("below", "3 calls, 299 s left"),
-            Self::Above => ("above", "3 calls, 330 s left"),
+            Self::Below => ("below", "3 calls, token too old for it"),
+            Self::Above => ("above", "3 calls, token just good enough"),
             Self::Lifetime => ("lifetime", "a lifetime"),
             Self::WrongSecret => ("wrong-secret", "wrong secret (401)"),
             Self::Closed => ("closed", "closed protocol (403)"),
@@ -142,6 +160,7 @@ impl Case {
             Self::Down => ("down", "Entra is down (503)"),
             Self::ProxyExempt => ("proxy-exempt", "with `NO_PROXY`"),
             Self::Proxy => ("proxy", "without"),
+            Self::Symptom(mistake) => (mistake.name(), ""),
         }
     }
 
@@ -156,8 +175,14 @@ impl Case {
             | Self::Held => Table::Lasting,
             Self::OnePause | Self::Throttled | Self::Failing | Self::Down => Table::Passing,
             Self::ProxyExempt | Self::Proxy => Table::Proxies,
+            Self::Symptom(_) => Table::Symptoms,
             _ => Table::Tokens,
         }
+    }
+
+    /// Whether a lane is put through it. What an SDK prints is much the same by any protocol: that of its first is shown.
+    pub(crate) fn is_for(self, lane: &Lane) -> bool {
+        self.table() != Table::Symptoms || lane.sdk.protocols.first() == Some(&lane.protocol)
     }
 
     /// Plays it.
@@ -190,6 +215,7 @@ impl Case {
             Self::Down => refusals::down(lane).await,
             Self::ProxyExempt => tokens::proxy_exempt(lane).await,
             Self::Proxy => tokens::proxy(lane).await,
+            Self::Symptom(mistake) => symptoms::play(lane, mistake).await,
         }
     }
 }

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::services::Shown;
+
 /// The longest that an SDK may take over an answer. Two of them retry for more than a minute.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -34,6 +36,26 @@ impl Program {
         command.args(args).env_clear().envs(env).kill_on_drop(true);
         command
     }
+
+    /// The same in a network of its own, where nobody is: neither a metadata service nor anybody else.
+    pub(crate) fn apart(&self) -> Self {
+        let mut command: Vec<_> = APART.iter().map(ToString::to_string).collect();
+        command.extend(self.command.iter().cloned());
+        Self { name: self.name.clone(), command }
+    }
+}
+
+/// What starts a program in a network of its own.
+const APART: [&str; 4] = ["unshare", "--map-root-user", "--net", "--"];
+
+/// Whether that can be done here.
+pub(crate) fn can_be_apart() -> bool {
+    let (exe, args) = APART.split_first().expect("there is a program");
+    std::process::Command::new(exe)
+        .args(args)
+        .arg("true")
+        .output()
+        .is_ok_and(|done| done.status.success())
 }
 
 /// What a client is asked for.
@@ -43,15 +65,15 @@ pub(crate) struct Ask<'a> {
     pub(crate) credential: &'a str,
     /// The identity that the app selects, such as `("client_id", "...")`.
     pub(crate) identity: Option<(&'a str, &'a str)>,
-    /// The scope.
-    pub(crate) scope: &'a str,
+    /// What the token is for. Its scope is the same with `/.default`.
+    pub(crate) resource: &'a str,
 }
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// A token, and until when the SDK takes it to be valid.
-    Token { token: String, expires_on: i64 },
+    /// A token, and until when the SDK takes it to be valid, if it says so.
+    Token { token: String, expires_on: Option<i64> },
     /// What a developer reads who prints the error.
     Error(String),
     /// The SDK has no such thing.
@@ -70,11 +92,11 @@ impl Answer {
         }
     }
 
-    /// Until when the SDK takes its token to be valid.
+    /// Until when the SDK takes its token to be valid, if it says so.
     ///
     /// # Panics
-    /// If there is none.
-    pub(crate) fn expires_on(&self) -> i64 {
+    /// If there is no token.
+    pub(crate) fn expires_on(&self) -> Option<i64> {
         match self {
             Self::Token { expires_on, .. } => *expires_on,
             other => panic!("no token: {other:?}"),
@@ -92,10 +114,12 @@ impl Answer {
         }
     }
 
-    fn of(line: &Value) -> Self {
+    /// What a line says. Where the SDK shows its token to a service alone, `shown` is what that saw.
+    fn of(line: &Value, shown: Option<&String>) -> Self {
         let text = |name: &str| line[name].as_str().map(str::to_owned);
-        if let (Some(token), Some(expires_on)) = (text("token"), line["expires_on"].as_i64()) {
-            return Self::Token { token, expires_on };
+        let used = || shown.filter(|_| line["used"] == true).cloned();
+        if let Some(token) = text("token").or_else(used) {
+            return Self::Token { token, expires_on: line["expires_on"].as_i64() };
         }
         if let Some(why) = text("unsupported") {
             return Self::Unsupported(why);
@@ -111,6 +135,7 @@ pub(crate) struct Client {
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
     sdk: String,
+    services: Option<Shown>,
 }
 
 impl Client {
@@ -133,12 +158,17 @@ impl Client {
             .unwrap_or_else(|error| panic!("{program:?} does not start: {error}"));
         let stdin = child.stdin.take().expect("it is piped");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let mut client = Self { _child: child, stdin, stdout, sdk: String::new() };
+        let mut client = Self { _child: child, stdin, stdout, sdk: String::new(), services: None };
         let banner = client.line(BANNER).await;
         let sdk = banner["sdk"].as_str();
         client.sdk =
             sdk.unwrap_or_else(|| panic!("it does not say who it is: {banner}")).to_owned();
         client
+    }
+
+    /// The same, and these services are those that it shows its tokens to.
+    pub(crate) fn at(self, services: Shown) -> Self {
+        Self { services: Some(services), ..self }
     }
 
     /// The SDK's name and version.
@@ -149,21 +179,36 @@ impl Client {
     /// Asks for one token, and how long that took.
     pub(crate) async fn token(&mut self, ask: Ask<'_>) -> (Answer, Duration) {
         let (answer, took) = self.send("token", 1, ask).await;
-        (Answer::of(&answer), took)
+        (Answer::of(&answer, self.shown(1).last()), took)
     }
 
     /// Asks for `count` tokens at the same moment.
     pub(crate) async fn crowd(&mut self, count: usize, ask: Ask<'_>) -> (Vec<Answer>, Duration) {
         let (answer, took) = self.send("crowd", count, ask).await;
         let results = answer["results"].as_array().unwrap_or_else(|| panic!("no crowd: {answer}"));
-        (results.iter().map(Answer::of).collect(), took)
+        assert_eq!(results.len(), count, "answers");
+        let shown = self.shown(count);
+        let answers = results.iter().enumerate().map(|(i, line)| Answer::of(line, shown.get(i)));
+        (answers.collect(), took)
+    }
+
+    /// The last `count` tokens that the services were shown; the last of all as often as some are missing, since
+    /// a connection on which one was shown is used again.
+    fn shown(&self, count: usize) -> Vec<String> {
+        let Some(services) = &self.services else { return Vec::new() };
+        let shown = services.tokens();
+        let mut last = shown[shown.len().saturating_sub(count)..].to_vec();
+        if let Some(token) = last.last().cloned() {
+            last.resize(count, token);
+        }
+        last
     }
 
     async fn send(&mut self, op: &str, count: usize, ask: Ask<'_>) -> (Value, Duration) {
         let identity = ask.identity.map(|(kind, id)| json!({ kind: id }));
         let request = json!({
             "op": op, "count": count, "credential": ask.credential,
-            "identity": identity, "scope": ask.scope,
+            "identity": identity, "resource": ask.resource, "scope": format!("{}/.default", ask.resource),
         });
         let started = now();
         self.stdin.write_all(format!("{request}\n").as_bytes()).await.expect("it reads");

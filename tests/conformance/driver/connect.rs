@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -98,6 +98,15 @@ impl Caught {
     }
 }
 
+/// What a request to a proxy asks for. One client writes it as it would to the server.
+fn target(request: &Request<Incoming>) -> String {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    match (request.method(), request.uri().host(), host) {
+        (&Method::CONNECT, ..) | (_, Some(_), _) | (.., None) => request.uri().to_string(),
+        (_, None, Some(host)) => format!("http://{host}{}", request.uri()),
+    }
+}
+
 impl Trap {
     /// Sets it.
     pub(crate) async fn set() -> Self {
@@ -110,8 +119,9 @@ impl Trap {
             async move {
                 let service = service_fn(|request: Request<Incoming>| {
                     let mut caught = caught.lock().unwrap_or_else(PoisonError::into_inner);
-                    caught.targets.push(request.uri().to_string());
-                    let shown = request.headers().contains_key("x-identity-header");
+                    caught.targets.push(target(&request));
+                    let shown = ["x-identity-header", "secret"];
+                    let shown = shown.iter().any(|name| request.headers().contains_key(*name));
                     caught.secrets += u64::from(shown);
                     let mut response = Response::new(Empty::<Bytes>::new());
                     *response.status_mut() = StatusCode::FORBIDDEN;

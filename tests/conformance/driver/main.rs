@@ -13,6 +13,7 @@ mod sdk;
 mod services;
 mod stage;
 mod steady;
+mod symptoms;
 mod tokens;
 
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ struct Options {
     /// Where to write the tables.
     #[arg(long)]
     page: PathBuf,
+    /// Where to write what each client prints where something is wrong.
+    #[arg(long)]
+    symptoms: PathBuf,
     /// Where the clients find the programs that they call.
     #[arg(long, env)]
     path: String,
@@ -96,9 +100,14 @@ async fn run(options: Options) -> ExitCode {
         authority: Authority::new(&options.work),
         work: options.work,
         path: options.path,
+        apart: client::can_be_apart(),
     });
     let mut report = Report::default();
     report.matrix.skipped = options.skipped;
+    if !setting.apart {
+        let why = "without the endpoint's variable: no network of its own can be had for a program";
+        report.matrix.skipped.push(why.to_owned());
+    }
     let mut lanes = Vec::new();
     for program in options.clients {
         lanes.extend(introduce(program, &setting, &mut report).await);
@@ -106,7 +115,7 @@ async fn run(options: Options) -> ExitCode {
     let places = Arc::new(Semaphore::new(AT_ONCE as usize));
     let mut playing = JoinSet::new();
     for case in cases {
-        for lane in &lanes {
+        for lane in lanes.iter().filter(|lane| case.is_for(lane)) {
             playing.spawn(play(case, lane.clone(), Arc::clone(&places)));
         }
     }
@@ -116,7 +125,7 @@ async fn run(options: Options) -> ExitCode {
     while let Some(played) = playing.join_next().await {
         report.take(played.expect("it only waits for another"));
     }
-    report.close(&options.page)
+    report.close(&options.page, &options.symptoms)
 }
 
 /// The cases with these names, or all of them. The longest comes first.
@@ -137,7 +146,9 @@ async fn introduce(program: Program, setting: &Arc<Setting>, report: &mut Report
     let (asked, shared) = (program.clone(), Arc::clone(setting));
     let heard = tokio::spawn(async move {
         let sdk = Sdk::named(&asked.name).expect("an SDK has a row in the table of them");
-        let env = [("PATH".to_owned(), shared.path.clone())].into();
+        // One keeps a cache wherever it takes its home to be.
+        let home = shared.work.display().to_string();
+        let env = [("PATH".to_owned(), shared.path.clone()), ("HOME".to_owned(), home)].into();
         let log = shared.work.join(format!("{}.log", sdk.name));
         (sdk, Client::start(&asked, &env, &log).await.sdk().to_owned())
     });
@@ -147,8 +158,8 @@ async fn introduce(program: Program, setting: &Arc<Setting>, report: &mut Report
             report.matrix.sdks.push((sdk.name, version));
             let setting = || Arc::clone(setting);
             let lane =
-                |protocol| Lane { setting: setting(), sdk, program: program.clone(), protocol };
-            sdk.protocols().map(lane).collect()
+                |&protocol| Lane { setting: setting(), sdk, program: program.clone(), protocol };
+            sdk.protocols.iter().map(lane).collect()
         }
         Err(error) => {
             report.fail(&name, error);

@@ -23,7 +23,7 @@ pub(crate) struct Matrix {
 }
 
 const INTRODUCTION: &str = "\
-# What each Azure SDK does with cambist
+# What each Azure SDK, and what people use beside them, does with cambist
 
 Written by `tests/conformance/run --write` from what it saw; not by hand. Each cell is one case, played with a sidecar, a
 simulated Entra and a process of its own. *2 in 0.3 s* means that two requests reached the sidecar and that the SDK was
@@ -35,19 +35,24 @@ fn about(table: Table) -> (&'static str, &'static str) {
     match table {
         Table::Tokens => (
             "Tokens",
-            "*Again* is the same call once more, *a lifetime* a loop of calls for longer than the token is kept. Curl and the \
-             Azure CLI keep nothing between two calls: there each call is a request, which cambist answers from its own cache.",
+            "*Again* is the same call once more, *a lifetime* a loop of calls for longer than the token is kept (OpenDAL, \
+             librdkafka and Terraform keep theirs for longer than the loop lasts). Curl, `fetch`, msrestazure and the Azure CLI \
+             keep nothing between two calls: there each call is a request, which cambist answers from its own cache. *Too old* \
+             is a token with less left than the client wants it to have: 5 minutes for most, 2 for PyArrow, 20 for Terraform.",
         ),
         Table::Lasting => (
             "Trouble that lasts",
             "One attempt, and the developer reads cambist's reason: each is held against that. (In the column *no resource* \
-             the Azure CLI has signed in first, which is a request of its own.)",
+             the Azure CLI has signed in first, which is a request of its own.) OpenDAL and PyArrow show nothing of what they are \
+             answered: there cambist's log was held against it.",
         ),
         Table::Passing => (
             "Trouble that may pass",
             "*Throttled once* ends with a token where the SDK tries again. The other columns are Entra failing for as long as \
-             the SDK asks; the developer reads cambist's reason in the end.",
+             the SDK asks; the developer reads cambist's reason in the end, but not with OpenDAL, PyArrow, librdkafka and \
+             Terraform, where cambist's log has it. obstore tries again at once, whatever pause it is told.",
         ),
+        Table::Symptoms => ("", ""),
         Table::Proxies => (
             "A proxy in the app's environment",
             "With `NO_PROXY=127.0.0.1,localhost` nothing reaches the proxy: that is held. Without it, it is up to the SDK.",
@@ -85,7 +90,7 @@ impl Matrix {
         page.push_str(&"---|".repeat(cases.len()));
         page.push('\n');
         for sdk in SDKS {
-            for protocol in sdk.protocols() {
+            for protocol in sdk.protocols.iter().copied() {
                 let cell = |case: &Case| self.cell(sdk.name, protocol, *case);
                 if cases.iter().all(|case| cell(case).is_none()) {
                     continue;
@@ -124,7 +129,7 @@ impl Matrix {
         }
     }
 
-    fn cell(&self, name: &str, protocol: Protocol, case: Case) -> Option<&Cell> {
+    pub(crate) fn cell(&self, name: &str, protocol: Protocol, case: Case) -> Option<&Cell> {
         let found =
             |it: &&(&str, Protocol, Case, Cell)| (it.0, it.1, it.2) == (name, protocol, case);
         self.cells.iter().find(found).map(|(.., cell)| cell)
@@ -132,7 +137,7 @@ impl Matrix {
 }
 
 /// The beginning of a text, on one line.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = without_ports(&line);
     let head: String = line.chars().take(400).collect();
@@ -142,9 +147,14 @@ fn excerpt(text: &str) -> String {
 /// The same without the ports that differ from run to run.
 fn without_ports(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once("127.0.0.1:") {
-        out = out + before + "127.0.0.1:...";
-        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    while let Some((before, after)) = rest.split_once("127.0.0.1") {
+        let port = [":", "', port=", " port "].iter().find(|mark| after.starts_with(**mark));
+        out = out + before + "127.0.0.1";
+        rest = after;
+        if let Some(mark) = port {
+            out = out + mark + "...";
+            rest = after[mark.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+        }
     }
     out + rest
 }

@@ -10,6 +10,7 @@ use crate::apps::Seen;
 use crate::cases::{Case, Cell};
 use crate::matrix::Matrix;
 use crate::stage::Protocol;
+use crate::symptoms;
 
 /// What was found.
 #[derive(Debug)]
@@ -70,9 +71,10 @@ impl Report {
     }
 
     /// Writes the tables, and says how it ended.
-    pub(crate) fn close(mut self, page: &Path) -> ExitCode {
+    pub(crate) fn close(mut self, page: &Path, symptoms: &Path) -> ExitCode {
         self.matrix.apps.sort_by(|one, other| one.0.cmp(&other.0));
         std::fs::write(page, self.matrix.page()).expect("the page can be written");
+        std::fs::write(symptoms, symptoms::page(&self.matrix)).expect("the page can be written");
         for failure in &self.failed {
             println!("FAILED  {failure}");
         }

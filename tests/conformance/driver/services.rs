@@ -4,6 +4,11 @@
 //!
 //! The names are reached through a proxy, as at an edge site: `HTTPS_PROXY` leads here.
 
+mod content;
+mod entra;
+mod kafka;
+mod tds;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,7 +28,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -32,6 +36,8 @@ use crate::connect;
 
 /// Where every Java finds more options, whoever starts it.
 pub(crate) const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
+
+const BEARER: &str = "Bearer ";
 
 /// It guards nothing: a store must have one.
 const STORE_PASSWORD: &str = "changeit";
@@ -42,6 +48,10 @@ pub(crate) enum Service {
     KeyVault,
     Blob,
     Arm,
+    Sql,
+    EventHubs,
+    /// Entra itself, for those that go there past cambist.
+    Entra,
 }
 
 impl Service {
@@ -49,8 +59,12 @@ impl Service {
     pub(crate) fn at(host: &str) -> Option<Self> {
         if host.ends_with(".vault.azure.net") {
             Some(Self::KeyVault)
-        } else if host.ends_with(".blob.core.windows.net") {
+        } else if host.ends_with(".blob.core.windows.net")
+            || host.ends_with(".dfs.core.windows.net")
+        {
             Some(Self::Blob)
+        } else if host == entra::HOST {
+            Some(Self::Entra)
         } else {
             (host == "management.azure.com").then_some(Self::Arm)
         }
@@ -62,6 +76,10 @@ impl Service {
             Self::KeyVault => &["https://vault.azure.net"],
             Self::Blob => &["https://storage.azure.com", "https://storage.azure.com/"],
             Self::Arm => &["https://management.azure.com/", "https://management.core.windows.net/"],
+            Self::Sql => &["https://database.windows.net", "https://database.windows.net/"],
+            // This one's tokens name the namespace.
+            Self::EventHubs => &["https://shop.servicebus.windows.net"],
+            Self::Entra => &[],
         }
     }
 }
@@ -82,20 +100,33 @@ impl fmt::Debug for Authority {
 impl Authority {
     /// A new authority, and one certificate for all the services.
     pub(crate) fn new(dir: &Path) -> Self {
-        let names = ["*.vault.azure.net", "*.blob.core.windows.net", "management.azure.com"];
+        let names = [
+            "*.vault.azure.net",
+            "*.blob.core.windows.net",
+            "*.dfs.core.windows.net",
+            "*.database.windows.net",
+            "management.azure.com",
+            entra::HOST,
+        ];
         let issued = issue("cambist conformance", &names, SimClock::system().wall());
         let Issued { ca_pem, leaf, key, .. } = issued.expect("certificates can be made");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ServerConfig::builder_with_provider(provider)
+        let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider knows TLS 1.2 and 1.3")
             .with_no_client_auth()
             .with_single_cert(vec![leaf], key)
             .expect("the key is the certificate's");
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let ca_file = dir.join("ca.pem");
         std::fs::write(&ca_file, ca_pem).expect("a file can be written");
         Self { env: trusting(&ca_file), tls: Arc::new(tls) }
+    }
+
+    /// TLS for a server that speaks this protocol.
+    fn acceptor(&self, protocol: &[u8]) -> TlsAcceptor {
+        let mut tls = ServerConfig::clone(&self.tls);
+        tls.alpn_protocols = vec![protocol.to_vec()];
+        Arc::new(tls).into()
     }
 
     /// What makes each language trust it.
@@ -140,13 +171,45 @@ pub(crate) struct Visits {
     pub(crate) granted: BTreeMap<Service, u64>,
     /// What was wrong with each bearer token that was turned away.
     pub(crate) refused: Vec<String>,
+    /// The tokens that were let in, in their order.
+    pub(crate) tokens: Vec<String>,
+}
+
+/// What the services of one world have been shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    sim: Sim,
+    visits: Arc<Mutex<Visits>>,
+}
+
+impl Shown {
+    /// Lets a token in, or says what is wrong with it.
+    pub(crate) fn admit(&self, service: Service, authorization: &str) -> Result<(), String> {
+        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        check(&self.sim, service, authorization)
+            .inspect_err(|why| visits.refused.push(why.clone()))?;
+        *visits.granted.entry(service).or_default() += 1;
+        visits.tokens.extend(authorization.strip_prefix(BEARER).map(str::to_owned));
+        Ok(())
+    }
+
+    /// The tokens that were let in, in their order.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.visits().tokens
+    }
+
+    fn visits(&self) -> Visits {
+        self.visits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The services of one world, and the proxy in front of them.
 #[derive(Debug)]
 pub(crate) struct Services {
     proxy: SocketAddr,
-    visits: Arc<Mutex<Visits>>,
+    sql: SocketAddr,
+    kafka: SocketAddr,
+    shown: Shown,
     _tasks: JoinSet<()>,
 }
 
@@ -155,11 +218,15 @@ impl Services {
     pub(crate) async fn start(authority: &Authority, sim: Sim) -> Self {
         let (tls, at) = connect::listen().await;
         let (proxy, proxy_at) = connect::listen().await;
-        let visits = Arc::new(Mutex::new(Visits::default()));
+        let (sql, sql_at) = connect::listen().await;
+        let (kafka, kafka_at) = connect::listen().await;
+        let shown = Shown { sim, visits: Arc::default() };
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(tls, TlsAcceptor::from(Arc::clone(&authority.tls)), sim, visits.clone()));
+        tasks.spawn(serve(tls, authority.acceptor(b"http/1.1"), shown.clone()));
+        tasks.spawn(tds::serve(sql, authority.acceptor(b"tds/8.0"), shown.clone()));
+        tasks.spawn(kafka::serve(kafka, kafka_at, shown.clone()));
         tasks.spawn(connect::tunnel(proxy, at));
-        Self { proxy: proxy_at, visits, _tasks: tasks }
+        Self { proxy: proxy_at, sql: sql_at, kafka: kafka_at, shown, _tasks: tasks }
     }
 
     /// The proxy that leads to them.
@@ -167,21 +234,33 @@ impl Services {
         self.proxy
     }
 
+    /// What an app must know of those that no name leads to.
+    pub(crate) fn env(&self) -> [(String, String); 2] {
+        [
+            ("SQL_SERVER".to_owned(), format!("{},{}", self.sql.ip(), self.sql.port())),
+            ("KAFKA_BROKER".to_owned(), self.kafka.to_string()),
+        ]
+    }
+
+    /// What they are shown.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown.clone()
+    }
+
     /// What has been asked so far.
     pub(crate) fn visits(&self) -> Visits {
-        self.visits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shown.visits()
     }
 }
 
-async fn serve(listener: TcpListener, tls: TlsAcceptor, sim: Sim, visits: Arc<Mutex<Visits>>) {
+async fn serve(listener: TcpListener, tls: TlsAcceptor, shown: Shown) {
     connect::accept(listener, move |stream| {
-        let (tls, sim, visits) = (tls.clone(), sim.clone(), Arc::clone(&visits));
+        let (tls, shown) = (tls.clone(), shown.clone());
         async move {
             // A client may leave at any point; what it got is in its own answer.
             let Ok(stream) = tls.accept(stream).await else { return };
-            let service = service_fn(|request| {
-                let response = answer(&sim, &visits, &request);
-                std::future::ready(Ok::<_, std::convert::Infallible>(response))
+            let service = service_fn(|request| async {
+                Ok::<_, std::convert::Infallible>(answer(&shown, request).await)
             });
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
         }
@@ -190,27 +269,27 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, sim: Sim, visits: Arc<Mu
 }
 
 /// Lets a request in or turns it away.
-fn answer(sim: &Sim, visits: &Mutex<Visits>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(shown: &Shown, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or_default();
     let Some(service) = Service::at(host) else {
         return reply(StatusCode::MISDIRECTED_REQUEST, "text/plain", "no such service".to_owned());
     };
-    let Some(bearer) = text(header::AUTHORIZATION) else {
-        return challenge(sim, service);
-    };
-    let mut visits = visits.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Err(why) = check(sim, service, bearer) {
-        visits.refused.push(why.clone());
-        return reply(StatusCode::FORBIDDEN, "text/plain", why);
+    if service == Service::Entra {
+        return entra::answer(&shown.sim, request).await;
     }
-    *visits.granted.entry(service).or_default() += 1;
-    content(service, host, request.uri().path())
+    let Some(bearer) = text(header::AUTHORIZATION) else {
+        return challenge(&shown.sim, service);
+    };
+    match shown.admit(service, bearer) {
+        Ok(()) => content::of(service, host, request.uri().path()),
+        Err(why) => reply(StatusCode::FORBIDDEN, "text/plain", why),
+    }
 }
 
 /// Whether a bearer token is one that Entra granted for this service.
 pub(crate) fn check(sim: &Sim, service: Service, authorization: &str) -> Result<(), String> {
-    let token = authorization.strip_prefix("Bearer ").ok_or("it is no bearer token")?;
+    let token = authorization.strip_prefix(BEARER).ok_or("it is no bearer token")?;
     let claims = sim.entra().granted(token).ok_or("Entra did not grant it, or it has ended")?;
     let audience = claims["aud"].as_str().unwrap_or_default();
     if service.audiences().contains(&audience) {
@@ -231,33 +310,6 @@ fn challenge(sim: &Sim, service: Service) -> Response<Full<Bytes>> {
     let challenge = challenge.parse().expect("it is plain ASCII");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response
-}
-
-fn content(service: Service, host: &str, path: &str) -> Response<Full<Bytes>> {
-    match service {
-        Service::KeyVault => {
-            let id = format!("https://{host}{path}/0123456789abcdef0123456789abcdef");
-            let attributes = json!({
-                "enabled": true, "created": 1_790_000_000, "updated": 1_790_000_000,
-                "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90,
-            });
-            let secret = json!({ "value": "hello", "id": id, "attributes": attributes });
-            reply(StatusCode::OK, "application/json; charset=utf-8", secret.to_string())
-        }
-        Service::Blob => {
-            let list = format!(
-                "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\
-                 \"https://{host}/\"><Containers><Container><Name>orders</Name><Properties>\
-                 <Last-Modified>Mon, 23 Nov 2026 04:13:45 GMT</Last-Modified><Etag>\"0x8D\"</Etag>\
-                 </Properties></Container></Containers><NextMarker /></EnumerationResults>"
-            );
-            reply(StatusCode::OK, "application/xml", list)
-        }
-        Service::Arm => {
-            let none = json!({ "value": [] });
-            reply(StatusCode::OK, "application/json; charset=utf-8", none.to_string())
-        }
-    }
 }
 
 fn reply(status: StatusCode, content_type: &str, body: String) -> Response<Full<Bytes>> {

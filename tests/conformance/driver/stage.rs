@@ -14,22 +14,71 @@ use crate::services::{Authority, JAVA_OPTIONS, Services};
 /// A protocol that Azure SDKs speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Protocol {
+    /// App Service as it is today, API version 2019-08-01.
     AppService,
+    /// App Service as it was first, API version 2017-09-01: other variables, other names.
+    AppService2017,
+    /// cambist's own, which no SDK knows.
+    Native,
+    /// A virtual machine's metadata service.
     Imds,
 }
 
 impl Protocol {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::AppService, Self::Imds];
-
-    /// The word for it, as the sidecar's metrics have it.
+    /// The word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::AppService => "app-service",
+            Self::AppService2017 => "app-service-2017",
+            Self::Native => "native",
             Self::Imds => "imds",
         }
     }
+
+    /// The word for it in the sidecar's settings and metrics, where both versions of App Service are one.
+    pub(crate) const fn family(self) -> &'static str {
+        match self {
+            Self::AppService | Self::AppService2017 => "app-service",
+            Self::Native => "native",
+            Self::Imds => "imds",
+        }
+    }
+
+    /// The app's variable for where the endpoint is.
+    pub(crate) const fn endpoint(self) -> &'static str {
+        match self {
+            Self::AppService => "IDENTITY_ENDPOINT",
+            Self::AppService2017 => "MSI_ENDPOINT",
+            // Our own: a program of one's own has it where it likes.
+            Self::Native => "NATIVE_URL",
+            Self::Imds => "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+        }
+    }
+
+    /// What stands there behind the server's address.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::AppService | Self::AppService2017 => "/msi/token",
+            Self::Native => "/v1/token",
+            Self::Imds => "",
+        }
+    }
+
+    /// The app's variable for the secret, if the protocol has one.
+    pub(crate) const fn secret(self) -> Option<&'static str> {
+        match self {
+            Self::AppService | Self::Native => Some("IDENTITY_HEADER"),
+            Self::AppService2017 => Some("MSI_SECRET"),
+            Self::Imds => None,
+        }
+    }
 }
+
+/// Where tokens are on a virtual machine's metadata service.
+pub(crate) const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
+
+/// Our own variable for clients that are told the whole URL by a setting of theirs.
+const IMDS_URL: &str = "IMDS_URL";
 
 /// What all cases share.
 #[derive(Debug)]
@@ -40,6 +89,8 @@ pub(crate) struct Setting {
     pub(crate) work: PathBuf,
     /// Where the clients find the programs that they call.
     pub(crate) path: String,
+    /// Whether a program can be started in a network of its own, where nobody is.
+    pub(crate) apart: bool,
     /// Who vouches for the services.
     pub(crate) authority: Authority,
 }
@@ -83,19 +134,13 @@ impl Stage {
         ] {
             env.insert(name.to_owned(), value);
         }
-        match protocol {
-            Protocol::AppService => {
-                env.insert("IDENTITY_ENDPOINT".to_owned(), format!("{at}/msi/token"));
-                let header = world.env()["IDENTITY_HEADER"].clone();
-                env.insert("IDENTITY_HEADER".to_owned(), header);
-            }
-            Protocol::Imds => {
-                env.insert("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), at);
-            }
+        if let Some(secret) = protocol.secret() {
+            env.insert(secret.to_owned(), world.env()["IDENTITY_HEADER"].clone());
         }
+        env.extend(services.env());
         let proxy = services.proxy();
         let stage = Self { world, sidecar, services, protocol, env, work: setting.work.clone() };
-        stage.behind(&["HTTPS_PROXY"], proxy).exempt()
+        stage.led_to(&at, &(at.clone() + IMDS_PATH)).behind(&["HTTPS_PROXY"], proxy).exempt()
     }
 
     /// An app behind a proxy that these variables name; Java does not go by variables.
@@ -116,10 +161,9 @@ impl Stage {
 
     /// An app that was never told to.
     #[must_use]
-    pub(crate) fn not_exempt(mut self) -> Self {
-        self.env.remove("NO_PROXY");
+    pub(crate) fn not_exempt(self) -> Self {
         // Of two options of one name the later counts.
-        self.java(" -Dhttp.nonProxyHosts=none.invalid")
+        self.unset_env("NO_PROXY").java(" -Dhttp.nonProxyHosts=none.invalid")
     }
 
     fn java(mut self, more: &str) -> Self {
@@ -129,10 +173,40 @@ impl Stage {
         self
     }
 
+    /// An app whose SDK is led here: `base` is a server, which the protocol's own path is put behind, and `imds` the URL
+    /// for clients that want the whole of it.
+    #[must_use]
+    pub(crate) fn led_to(self, base: &str, imds: &str) -> Self {
+        let value = base.to_owned() + self.protocol.path();
+        let stage = self.led_by(&value);
+        if stage.protocol == Protocol::Imds { stage.set_env(IMDS_URL, imds) } else { stage }
+    }
+
+    /// An app in which this is the value of the protocol's variable.
+    #[must_use]
+    pub(crate) fn led_by(self, value: &str) -> Self {
+        let name = self.protocol.endpoint();
+        self.set_env(name, value)
+    }
+
+    /// An app whose SDK is led nowhere.
+    #[must_use]
+    pub(crate) fn not_led(self) -> Self {
+        let name = self.protocol.endpoint();
+        self.unset_env(name).unset_env(IMDS_URL)
+    }
+
     /// One more variable for the app.
     #[must_use]
     pub(crate) fn set_env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// One variable less for the app.
+    #[must_use]
+    pub(crate) fn unset_env(mut self, name: &str) -> Self {
+        self.env.remove(name);
         self
     }
 
@@ -144,14 +218,24 @@ impl Stage {
     /// An SDK in the app's place.
     pub(crate) async fn client(&self, program: &Program, case: &str) -> Client {
         let log = format!("{}-{}-{case}.log", program.name, self.protocol.as_str());
-        Client::start(program, &self.env, &self.work.join(log)).await
+        let client = Client::start(program, &self.env, &self.work.join(log)).await;
+        client.at(self.services.shown())
     }
 
     /// How many requests for tokens the app's protocol has had, of any outcome.
     pub(crate) async fn attempts(&self) -> u64 {
+        let protocol = self.protocol.family();
+        self.requests(&format!("cambist_requests_total{{protocol=\"{protocol}\",")).await
+    }
+
+    /// How many requests of any kind have come from the app.
+    pub(crate) async fn asked(&self) -> u64 {
+        self.requests("cambist_requests_total{").await
+    }
+
+    async fn requests(&self, series: &str) -> u64 {
         let metrics = self.sidecar.ask_admin("/metrics").await;
-        let ours = format!("cambist_requests_total{{protocol=\"{}\",", self.protocol.as_str());
-        let samples = metrics.text().lines().filter(|line| line.starts_with(&ours));
+        let samples = metrics.text().lines().filter(|line| line.starts_with(series));
         let values = samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         values.sum()
     }

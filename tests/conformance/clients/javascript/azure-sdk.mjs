@@ -1,15 +1,12 @@
-// The conformance client of the Azure SDK for JavaScript. It reads requests as JSON lines, answers
-// each with one JSON line, and uses the SDK just as an app would: with no option but the identity.
+// The conformance client of the Azure SDK for JavaScript: it uses the SDK just as an app would, with no
+// option but the identity.
 
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
-import { inspect } from "node:util";
 import {
   DefaultAzureCredential,
   ManagedIdentityCredential,
 } from "@azure/identity";
-
-class Unsupported extends Error {}
+import { Unsupported, serve } from "./wire.mjs";
 
 function construct(kind, identity) {
   const { client_id, object_id, resource_id } = identity ?? {};
@@ -47,39 +44,13 @@ function credentialOf({ credential, identity }) {
 }
 
 async function token(request) {
-  try {
-    const { token, expiresOnTimestamp } = await credentialOf(request).getToken(
-      request.scope,
-    );
-    return { token, expires_on: Math.floor(expiresOnTimestamp / 1000) };
-  } catch (error) {
-    if (error instanceof Unsupported) return { unsupported: error.message };
-    // What console.error(error) would print, with the causes.
-    return { error: inspect(error) };
-  }
-}
-
-async function answer(request) {
-  switch (request.op) {
-    case "token":
-      return token(request);
-    case "crowd": {
-      const calls = Array.from({ length: request.count }, () => token(request));
-      return { results: await Promise.all(calls) };
-    }
-    default:
-      return { unsupported: `no such operation: ${request.op}` };
-  }
-}
-
-function send(message) {
-  process.stdout.write(`${JSON.stringify(message)}\n`);
+  const { token, expiresOnTimestamp } = await credentialOf(request).getToken(
+    request.scope,
+  );
+  return { token, expires_on: Math.floor(expiresOnTimestamp / 1000) };
 }
 
 const { name, version } = createRequire(import.meta.url)(
   "@azure/identity/package.json",
 );
-send({ sdk: `${name} ${version}` });
-for await (const line of createInterface({ input: process.stdin })) {
-  send(await answer(JSON.parse(line)));
-}
+await serve(`${name} ${version}`, token);

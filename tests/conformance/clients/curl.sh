@@ -24,7 +24,7 @@ ask() {
     if [[ -n ${IDENTITY_ENDPOINT-} ]]; then
         url=$IDENTITY_ENDPOINT version=2019-08-01 proof="X-IDENTITY-HEADER: ${IDENTITY_HEADER-}"
     else
-        url=${AZURE_POD_IDENTITY_AUTHORITY_HOST%/}/metadata/identity/oauth2/token
+        url=${AZURE_POD_IDENTITY_AUTHORITY_HOST-}/metadata/identity/oauth2/token
         version=2018-02-01 proof="Metadata: true" selector=("${selector[@]/mi_res_id/msi_res_id}")
     fi
     # The proof comes on standard input: arguments are seen by every process.
