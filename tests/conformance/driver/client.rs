@@ -34,6 +34,10 @@ impl Program {
         let (exe, args) = self.command.split_first().expect("a command is never empty");
         let mut command = Command::new(exe);
         command.args(args).env_clear().envs(env).kill_on_drop(true);
+        // Some leave files wherever they are.
+        if let Some(home) = env.get("HOME") {
+            command.current_dir(home);
+        }
         command
     }
 

@@ -127,7 +127,10 @@ impl Trap {
                     *response.status_mut() = StatusCode::FORBIDDEN;
                     std::future::ready(Ok::<_, Infallible>(response))
                 });
-                drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                // No date: what a client shows of the answer is told on a page.
+                let mut server = http1::Builder::new();
+                let server = server.auto_date_header(false);
+                drop(server.serve_connection(TokioIo::new(stream), service).await);
             }
         }));
         Self { at, caught, _task: task }

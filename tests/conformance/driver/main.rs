@@ -61,6 +61,9 @@ struct Options {
     /// Where to write what each client prints where something is wrong.
     #[arg(long)]
     symptoms: PathBuf,
+    /// What the clients are run by, for that page.
+    #[arg(long)]
+    seen_with: String,
     /// Where the clients find the programs that they call.
     #[arg(long, env)]
     path: String,
@@ -104,6 +107,7 @@ async fn run(options: Options) -> ExitCode {
     });
     let mut report = Report::default();
     report.matrix.skipped = options.skipped;
+    report.matrix.seen_with = options.seen_with;
     if !setting.apart {
         let why = "without the endpoint's variable: no network of its own can be had for a program";
         report.matrix.skipped.push(why.to_owned());

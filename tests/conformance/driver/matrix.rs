@@ -18,6 +18,8 @@ pub(crate) struct Matrix {
     pub(crate) apps: Vec<(String, Seen)>,
     /// The cases that failed.
     pub(crate) failed: Vec<(&'static str, Protocol, Case)>,
+    /// What the clients were run by.
+    pub(crate) seen_with: String,
     /// What could not be seen, and why.
     pub(crate) skipped: Vec<String>,
 }
@@ -138,10 +140,17 @@ impl Matrix {
 
 /// The beginning of a text, on one line.
 pub(crate) fn excerpt(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text.split_whitespace().map(without_time).collect::<Vec<_>>().join(" ");
     let line = without_ports(&line);
     let head: String = line.chars().take(400).collect();
     if head.len() < line.len() { head + " ..." } else { head }
+}
+
+/// A word without how long something took, which differs from run to run.
+fn without_time(word: &str) -> &str {
+    let unit =
+        word.trim_end_matches(',').trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if word.len() > unit.len() && ["ms", "µs", "ns", "s"].contains(&unit) { "..." } else { word }
 }
 
 /// The same without the ports that differ from run to run.

@@ -196,6 +196,11 @@ meet there.
 /// The page.
 pub(crate) fn page(matrix: &Matrix) -> String {
     let mut page = INTRODUCTION.to_owned();
+    let _ = writeln!(
+        page,
+        "\nSeen with {}, and the versions of the clients in [the tables](../tests/conformance/MATRIX.md).",
+        matrix.seen_with
+    );
     for mistake in Mistake::ALL {
         let (title, about) = mistake.about();
         let _ = write!(
