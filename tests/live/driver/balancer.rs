@@ -1,4 +1,4 @@
-//! One address for several API servers: a balancer of TCP connections, by turns.
+//! One address for several API servers: a balancer of TCP connections, by turns without a period.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,6 +38,12 @@ impl Balancer {
     }
 }
 
+/// Whose turn it is among so many: the digits of the turn in base two, added up (Thue and Morse's sequence). Plain turns
+/// fall in step with what is asked at intervals, and somebody may then meet one server alone for as long as it takes.
+fn place(turn: usize, among: usize) -> Option<usize> {
+    usize::try_from(turn.count_ones()).ok()?.checked_rem(among)
+}
+
 async fn serve(listener: TcpListener, backends: Arc<Mutex<Vec<SocketAddr>>>) {
     let turn = AtomicUsize::new(0);
     let mut connections = JoinSet::new();
@@ -46,7 +52,7 @@ async fn serve(listener: TcpListener, backends: Arc<Mutex<Vec<SocketAddr>>>) {
         let chosen = {
             let backends = backends.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = turn.fetch_add(1, Ordering::Relaxed);
-            turn.checked_rem(backends.len()).map(|index| backends[index])
+            place(turn, backends.len()).map(|place| backends[place])
         };
         // With nobody behind it, a connection ends as it does where nobody is well.
         let Some(chosen) = chosen else { continue };
