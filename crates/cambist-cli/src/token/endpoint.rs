@@ -132,12 +132,17 @@ impl Endpoint {
         let text = env.get(way.endpoint).unwrap_or_default();
         let wrong =
             |why| GetError::Endpoint { name: way.endpoint, found: Foreign::new(&text), why };
+        if has_user_info(&text) {
+            return Err(GetError::UserInfo(way.endpoint));
+        }
         if text.trim() != text {
             return Err(wrong(
                 "SDKs take the blank or line end at its end or beginning for a part of it",
             ));
         }
-        let uri: Uri = (text.clone() + way.path).parse().map_err(|_| wrong("it is no URL"))?;
+        // SDKs that put a path behind a base take the base's slash away.
+        let base = if way.path.is_empty() { &*text } else { text.trim_end_matches('/') };
+        let uri: Uri = format!("{base}{}", way.path).parse().map_err(|_| wrong("it is no URL"))?;
         match uri.scheme_str() {
             Some("http") => {}
             Some("https") => return Err(wrong("the sidecar speaks http, within the pod")),
@@ -145,9 +150,6 @@ impl Endpoint {
         }
         if uri.query().is_some() {
             return Err(wrong("SDKs add the query"));
-        }
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(GetError::UserInfo(way.endpoint));
         }
         let (value, secret) = match way.secret {
             Proof::Metadata => (HeaderValue::from_static("true"), None),
@@ -243,6 +245,12 @@ impl Endpoint {
     }
 }
 
+/// Whether a URL, or what should be one, has a user or a password before its host.
+fn has_user_info(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+}
+
 fn read(at: &str, response: &Response<Bytes>) -> Result<Answer, GetError> {
     let status = response.status().as_u16();
     let strange = |what| GetError::Strange(at.to_owned(), status, what);
@@ -299,6 +307,14 @@ mod tests {
                 "user or password",
             ),
             (
+                &[("IDENTITY_ENDPOINT", "https://u:s3cret@h/t"), ("IDENTITY_HEADER", "x")],
+                "user or password",
+            ),
+            (
+                &[("IDENTITY_ENDPOINT", "u:s3cret@h\n"), ("IDENTITY_HEADER", "x")],
+                "user or password",
+            ),
+            (
                 &[("IDENTITY_ENDPOINT", "http://h/t?x=1"), ("IDENTITY_HEADER", "s3cret")],
                 "add the query",
             ),
@@ -331,12 +347,14 @@ mod tests {
 
     #[test]
     fn it_asks_as_a_virtual_machine_where_only_that_variable_is_set() {
-        let imds = of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:8421")]).unwrap();
-        let request = imds.request("r", Some("c")).unwrap();
-        let target =
-            "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r&client_id=c";
-        assert_eq!(request.uri(), target);
-        assert_eq!(request.headers()["metadata"], "true");
+        for base in ["http://127.0.0.1:8421", "http://127.0.0.1:8421/"] {
+            let imds = of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", base)]).unwrap();
+            let request = imds.request("r", Some("c")).unwrap();
+            let target =
+                "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r&client_id=c";
+            assert_eq!(request.uri(), target);
+            assert_eq!(request.headers()["metadata"], "true");
+        }
     }
 
     #[test]

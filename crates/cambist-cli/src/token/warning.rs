@@ -44,12 +44,14 @@ pub(super) fn of_access(claims: &Map<String, Value>, now: UnixTime) -> Vec<Warni
             format!("it expired {after} ago: is this clock right, and that of what answers?");
         Warning { code: "expired", text }
     });
-    let future =
-        date(claims, "iat").filter(|iat| *iat > now + Duration::from_secs(300)).map(|_| Warning {
-            code: "future",
-            text: "it was issued in the future: is this clock right?".to_owned(),
-        });
-    expired.into_iter().chain(future).collect()
+    expired.into_iter().chain(future(claims, now)).collect()
+}
+
+/// Issued later than clocks differ by.
+fn future(claims: &Map<String, Value>, now: UnixTime) -> Option<Warning> {
+    let later = date(claims, "iat")? > now + Duration::from_secs(300);
+    let text = "it was issued in the future: is this clock right?".to_owned();
+    later.then_some(Warning { code: "future", text })
 }
 
 /// Everything remarkable.
@@ -82,8 +84,8 @@ pub(super) fn all(
         let age = rough(now.since(iat.unwrap_or(now)));
         warn("stale", format!("it is {age} old, and the kubelet refreshes within 24h"));
     }
-    if iat.is_some_and(|iat| iat > now + Duration::from_secs(300)) {
-        warn("future", "it was issued in the future: is this clock right?".to_owned());
+    if let Some(Warning { code, text }) = future(claims, now) {
+        warn(code, text);
     }
     if let Some(life) = exp.zip(iat).map(|(exp, iat)| exp.since(iat)).filter(|life| *life > DAY) {
         let fix = "set --service-account-extend-token-expiration=false on the API server";
