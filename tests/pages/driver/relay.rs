@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::wire::{Message, Reading};
@@ -32,7 +33,11 @@ pub(crate) struct Exchange {
 
 /// All that went by, in the order of the requests.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Arc<Mutex<Kept>>);
+pub(crate) struct Log {
+    kept: Arc<Mutex<Kept>>,
+    /// Told of each answer.
+    answers: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -53,6 +58,17 @@ impl Log {
         ours.cloned().collect()
     }
 
+    /// Waits until a request with this in its target has been answered.
+    pub(crate) async fn answered(&self, tag: &str) {
+        loop {
+            let next = self.answers.notified();
+            if self.tagged(tag).iter().any(|exchange| exchange.answer.is_some()) {
+                return;
+            }
+            next.await;
+        }
+    }
+
     /// Answers to what nobody sent: the sidecar saw two requests where the browser sent one.
     pub(crate) fn unasked(&self) -> Vec<Message> {
         self.kept().unasked.clone()
@@ -64,7 +80,7 @@ impl Log {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,27 +153,10 @@ impl Ends {
         let (from_browser, to_browser) = browser.into_split();
         let (from_sidecar, to_sidecar) = TcpStream::connect(self.sidecar).await?.into_split();
         let unanswered = Mutex::default();
-        let asking = self.asking(from_browser, to_sidecar, &unanswered);
-        let answering = self.answering(from_sidecar, to_browser, &unanswered);
+        let asking = pass(from_browser, to_sidecar, |reading| self.asked(reading, &unanswered));
+        let answering =
+            pass(from_sidecar, to_browser, |reading| self.answered(reading, &unanswered));
         tokio::try_join!(asking, answering).map(drop)
-    }
-
-    async fn asking(
-        &self,
-        mut from: OwnedReadHalf,
-        mut to: OwnedWriteHalf,
-        unanswered: &Mutex<VecDeque<usize>>,
-    ) -> io::Result<()> {
-        let (mut bytes, mut reading) = (vec![0; 16 * 1024], Reading::default());
-        loop {
-            let more = from.read(&mut bytes).await?;
-            if more == 0 {
-                return to.shutdown().await;
-            }
-            reading.feed(&bytes[..more]);
-            self.asked(&mut reading, unanswered);
-            to.write_all(&bytes[..more]).await?;
-        }
     }
 
     fn asked(&self, reading: &mut Reading, unanswered: &Mutex<VecDeque<usize>>) {
@@ -171,24 +170,6 @@ impl Ends {
         }
     }
 
-    async fn answering(
-        &self,
-        mut from: OwnedReadHalf,
-        mut to: OwnedWriteHalf,
-        unanswered: &Mutex<VecDeque<usize>>,
-    ) -> io::Result<()> {
-        let (mut bytes, mut reading) = (vec![0; 16 * 1024], Reading::default());
-        loop {
-            let more = from.read(&mut bytes).await?;
-            if more == 0 {
-                return to.shutdown().await;
-            }
-            reading.feed(&bytes[..more]);
-            self.answered(&mut reading, unanswered);
-            to.write_all(&bytes[..more]).await?;
-        }
-    }
-
     fn answered(&self, reading: &mut Reading, unanswered: &Mutex<VecDeque<usize>>) {
         let mut kept = self.log.kept();
         let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -197,9 +178,30 @@ impl Ends {
             let is_head = exchange.is_some_and(|exchange| exchange.request.word(0) == "HEAD");
             let Some(answer) = reading.next(!is_head) else { return };
             match unanswered.pop_front().and_then(|at| kept.exchanges.get_mut(at)) {
-                Some(exchange) => exchange.answer = Some(answer),
+                Some(exchange) => {
+                    exchange.answer = Some(answer);
+                    self.log.answers.notify_waiters();
+                }
                 None => kept.unasked.push(answer),
             }
         }
+    }
+}
+
+/// Hands on every byte of one direction, once `see` has seen what of it can be read.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    see: impl Fn(&mut Reading),
+) -> io::Result<()> {
+    let (mut bytes, mut reading) = (vec![0; 16 * 1024], Reading::default());
+    loop {
+        let more = from.read(&mut bytes).await?;
+        if more == 0 {
+            return to.shutdown().await;
+        }
+        reading.feed(&bytes[..more]);
+        see(&mut reading);
+        to.write_all(&bytes[..more]).await?;
     }
 }

@@ -170,15 +170,9 @@ impl State {
             self.progress.send_replace(Progress::Broken(format!("it tells: {body}")));
             return reply(StatusCode::BAD_REQUEST, "text/plain", String::new());
         };
-        let tag = attempt.tag.clone();
-        let answered = async {
-            while !self.log.tagged(&tag).iter().any(|exchange| exchange.answer.is_some()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
         if attempt.arrives != Arrives::Nothing {
             // That it never came is for the judge to say.
-            drop(tokio::time::timeout(ARRIVES_WITHIN, answered).await);
+            drop(tokio::time::timeout(ARRIVES_WITHIN, self.log.answered(&attempt.tag)).await);
         }
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
         reply(StatusCode::OK, "text/plain", String::new())
