@@ -63,8 +63,6 @@ pub(crate) enum Table {
     Lasting,
     Passing,
     Proxies,
-    /// On a page of their own.
-    Symptoms,
 }
 
 /// Something that every SDK is put through.
@@ -98,8 +96,12 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    /// All there are, in the order of the tables.
-    pub(crate) const ALL: [Self; 31] = [
+    /// All there are, in the order of the tables and of the page of symptoms.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::TABLED.into_iter().chain(Mistake::ALL.map(Self::Symptom))
+    }
+
+    const TABLED: [Self; 24] = [
         Self::First,
         Self::Again,
         Self::Slash,
@@ -124,13 +126,6 @@ impl Case {
         Self::Down,
         Self::ProxyExempt,
         Self::Proxy,
-        Self::Symptom(Mistake::NoSecret),
-        Self::Symptom(Mistake::NoEndpoint),
-        Self::Symptom(Mistake::Https),
-        Self::Symptom(Mistake::WrongPath),
-        Self::Symptom(Mistake::Proxy),
-        Self::Symptom(Mistake::Nobody),
-        Self::Symptom(Mistake::TokenFile),
     ];
 
     /// Its name, and its column's heading.
@@ -164,9 +159,9 @@ impl Case {
         }
     }
 
-    /// Where it is told.
-    pub(crate) const fn table(self) -> Table {
-        match self {
+    /// In which table it is told; symptoms have a page of their own.
+    pub(crate) fn table(self) -> Option<Table> {
+        let table = match self {
             Self::WrongSecret
             | Self::Closed
             | Self::WrongIdentity
@@ -175,14 +170,15 @@ impl Case {
             | Self::Held => Table::Lasting,
             Self::OnePause | Self::Throttled | Self::Failing | Self::Down => Table::Passing,
             Self::ProxyExempt | Self::Proxy => Table::Proxies,
-            Self::Symptom(_) => Table::Symptoms,
+            Self::Symptom(_) => return None,
             _ => Table::Tokens,
-        }
+        };
+        Some(table)
     }
 
     /// Whether a lane is put through it. What an SDK prints is much the same by any protocol: that of its first is shown.
     pub(crate) fn is_for(self, lane: &Lane) -> bool {
-        self.table() != Table::Symptoms || lane.sdk.protocols.first() == Some(&lane.protocol)
+        !matches!(self, Self::Symptom(_)) || lane.sdk.protocols.first() == Some(&lane.protocol)
     }
 
     /// Plays it.

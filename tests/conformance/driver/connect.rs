@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::services::Service;
@@ -21,6 +21,15 @@ pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
     let at = listener.local_addr().expect("it is bound");
     (listener, at)
+}
+
+/// An address where nobody is, for as long as the socket lives: bound, so that it is nobody else's, and not listening,
+/// so that it refuses.
+pub(crate) fn silent() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+    let at = socket.local_addr().expect("it is bound");
+    (socket, at)
 }
 
 /// Serves whoever comes, until it is dropped.

@@ -134,12 +134,12 @@ async fn run(options: Options) -> ExitCode {
 
 /// The cases with these names, or all of them. The longest comes first.
 fn wanted(names: &[String]) -> Result<Vec<Case>, String> {
-    let known = Case::ALL.map(|case| case.names().0);
+    let known: Vec<_> = Case::all().map(|case| case.names().0).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(format!("there is no case {unknown:?}; there are: {}", known.join(" ")));
     }
     let named = |case: &Case| names.is_empty() || names.iter().any(|name| name == case.names().0);
-    let mut cases: Vec<_> = Case::ALL.into_iter().filter(named).collect();
+    let mut cases: Vec<_> = Case::all().filter(named).collect();
     cases.sort_by_key(|case| *case != Case::Lifetime);
     Ok(cases)
 }

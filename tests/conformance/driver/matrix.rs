@@ -54,7 +54,6 @@ fn about(table: Table) -> (&'static str, &'static str) {
              the SDK asks; the developer reads cambist's reason in the end, but not with OpenDAL, PyArrow, librdkafka and \
              Terraform, where cambist's log has it. obstore tries again at once, whatever pause it is told.",
         ),
-        Table::Symptoms => ("", ""),
         Table::Proxies => (
             "A proxy in the app's environment",
             "With `NO_PROXY=127.0.0.1,localhost` nothing reaches the proxy: that is held. Without it, it is up to the SDK.",
@@ -83,7 +82,7 @@ impl Matrix {
 
     fn table(&self, page: &mut String, table: Table) {
         let (title, about) = about(table);
-        let cases: Vec<_> = Case::ALL.into_iter().filter(|case| case.table() == table).collect();
+        let cases: Vec<_> = Case::all().filter(|case| case.table() == Some(table)).collect();
         let _ = write!(page, "\n## {title}\n\n{about}\n\n| client | protocol |");
         for case in &cases {
             let _ = write!(page, " {} |", case.names().1);

@@ -1,14 +1,12 @@
 //! Cases in which no token comes: what the developer reads, and when the SDK gives up.
 
-use std::net::Ipv4Addr;
-
 use cambist_sim::issuer::Place;
 use kit::program::Program as Process;
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 
 use crate::cases::{Cell, Lane, at_most, spent};
 use crate::client::Ask;
+use crate::connect;
 use crate::sdk::Tells;
 use crate::stage::{Protocol, Stage};
 
@@ -126,10 +124,7 @@ pub(crate) async fn failing(lane: &Lane) -> Cell {
 
 /// Nobody is where Entra should be.
 pub(crate) async fn down(lane: &Lane) -> Cell {
-    // Bound, so that it is nobody else's, and not listening, so that it refuses.
-    let silent = TcpSocket::new_v4().expect("a socket can be made");
-    silent.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-    let at = silent.local_addr().expect("it is bound");
+    let (silent, at) = connect::silent();
     let elsewhere = |sidecar: Process| {
         let at = format!("https://{at}");
         sidecar.set("AZURE_AUTHORITY_HOST", &at).set("CAMBIST_ALLOW_AUTHORITY", at)
@@ -152,7 +147,7 @@ pub(crate) async fn one_pause(lane: &Lane) -> Cell {
     if !lane.sdk.retries {
         assert_told(lane.sdk.tells == Tells::Always, &stage, answer.error(), &["entra_throttled"])
             .await;
-        at_most(attempts, lane.sdk.most, "attempts");
+        at_most(attempts, if lane.sdk.anew { lane.sdk.most } else { 1 }, "attempts");
         return spent(attempts, took);
     }
     let granted = stage.world.running().sim().entra().granted(answer.token());

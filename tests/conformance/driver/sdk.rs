@@ -28,10 +28,14 @@ pub(crate) struct Sdk {
     pub(crate) default_credential: bool,
     /// Whether it keeps a token from one call to the next.
     pub(crate) caches: bool,
+    /// To how many servers its first call shows a token, each of which it takes from its cache.
+    pub(crate) servers: u64,
     /// Requests, each for a token of its own, that it makes before the first one that it is asked for.
     pub(crate) sign_in: u64,
     /// Whether it tries again after a 429 that says when.
     pub(crate) retries: bool,
+    /// Whether it begins anew by itself after any failure, in the background.
+    pub(crate) anew: bool,
     /// How often it tries at most what may work the next time.
     pub(crate) most: u64,
     /// Whether it takes the pod for something else where the secret is missing, and asks elsewhere.
@@ -56,8 +60,10 @@ const COMPLETE: Sdk = Sdk {
     resource: None,
     default_credential: true,
     caches: true,
+    servers: 1,
     sign_in: 0,
     retries: true,
+    anew: false,
     most: 10,
     needs_secret: true,
     tells: Tells::Always,
@@ -148,6 +154,7 @@ pub(crate) const SDKS: &[Sdk] = &[
         retries: false,
         tells: Tells::Nothing,
         margin: Some(120),
+        servers: 2,
         declined: &[(Protocol::AppService, "object_id"), (Protocol::AppService, "resource_id")],
         ..LIBRARY
     },
@@ -170,8 +177,8 @@ pub(crate) const SDKS: &[Sdk] = &[
         tells: Tells::Lasting,
         margin: None,
         late: true,
-        // Not after a 429; after a pause of its own it begins anew, whatever was wrong.
         retries: false,
+        anew: true,
         ..LIBRARY
     },
     // What its retries give up with has no text of the answer.

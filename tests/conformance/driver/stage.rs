@@ -145,7 +145,7 @@ impl Stage {
 
     /// An app behind a proxy that these variables name; Java does not go by variables.
     #[must_use]
-    pub(crate) fn behind(mut self, variables: &[&str], proxy: SocketAddr) -> Self {
+    fn behind(mut self, variables: &[&str], proxy: SocketAddr) -> Self {
         for name in variables {
             self = self.set_env(name, format!("http://{proxy}"));
         }
@@ -159,11 +159,13 @@ impl Stage {
             .set_env("NO_PROXY", "127.0.0.1,localhost")
     }
 
-    /// An app that was never told to.
+    /// An app that was never told to, behind this proxy.
     #[must_use]
-    pub(crate) fn not_exempt(self) -> Self {
+    pub(crate) fn caught_by(self, proxy: SocketAddr) -> Self {
         // Of two options of one name the later counts.
-        self.unset_env("NO_PROXY").java(" -Dhttp.nonProxyHosts=none.invalid")
+        let stage = self.unset_env("NO_PROXY").java(" -Dhttp.nonProxyHosts=none.invalid");
+        // One SDK goes by the second of these for plain HTTP, too; curl by the third alone.
+        stage.behind(&["HTTP_PROXY", "HTTPS_PROXY", "http_proxy"], proxy)
     }
 
     fn java(mut self, more: &str) -> Self {

@@ -1,14 +1,11 @@
 //! What people do wrong around the endpoint, and what each client prints then: seen here, and told on a page of its own.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
 use std::path::Path;
-
-use tokio::net::TcpSocket;
 
 use crate::cases::{Case, Cell, Lane, spent};
 use crate::client::{Answer, Ask};
-use crate::connect::Trap;
+use crate::connect::{self, Trap};
 use crate::matrix::Matrix;
 use crate::sdk::{SDKS, Tells};
 use crate::stage::{IMDS_PATH, Protocol, Stage};
@@ -27,7 +24,7 @@ pub(crate) enum Mistake {
 
 impl Mistake {
     /// All there are, in the order of the page.
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::NoSecret,
         Self::NoEndpoint,
         Self::Https,
@@ -72,8 +69,9 @@ impl Mistake {
             ),
             Self::WrongPath => (
                 "The wrong path in the endpoint",
-                "`IDENTITY_ENDPOINT` ends in `/msi/token`, and it was left out here; for `imds` the base alone is wanted, and \
-                 the whole path was given. cambist says what was asked.",
+                "`IDENTITY_ENDPOINT` ends in `/msi/token`, and it was left out here; of the clients of \
+                 `imds`, those that want the base alone were given the whole URL, and those that want that, the base. cambist \
+                 says what was asked.",
             ),
             Self::Proxy => (
                 "A proxy in the way",
@@ -133,14 +131,10 @@ pub(crate) async fn play(lane: &Lane, mistake: Mistake) -> Cell {
         Mistake::WrongPath => stage.led_by(&format!("http://{at}")),
         Mistake::Proxy => {
             let trap = trap.insert(Trap::set().await);
-            let variables = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy"];
-            stage.not_exempt().behind(&variables, trap.at())
+            stage.caught_by(trap.at())
         }
         Mistake::Nobody => {
-            // Bound, so that it is nobody else's, and not listening, so that it refuses.
-            let socket = silent.insert(TcpSocket::new_v4().expect("a socket can be made"));
-            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-            let at = socket.local_addr().expect("it is bound");
+            let (_, at) = silent.insert(connect::silent());
             stage.led_to(&format!("http://{at}"), &format!("http://{at}{IMDS_PATH}"))
         }
         Mistake::TokenFile => {
@@ -189,8 +183,8 @@ const INTRODUCTION: &str = "\
 Written by `tests/conformance/run --write` from what it saw; not by hand. Look for the words that you read. Each client was
 put beside a cambist that works, with one thing wrong around it; *2 in 0.3 s* means that two requests reached cambist and
 that the client gave up after 0.3 seconds. Where a request reaches cambist, its own reason is in what you read, and
-[its explanation](../README.md) leads on; `cambist token get --resource ...` in the app's container says what an SDK would
-meet there.
+[its explanation](../README.md#when-something-fails) leads on, but not with OpenDAL and PyArrow, which show nothing of it:
+`cambist token get --resource ...` in the app's container says what an SDK would meet there.
 ";
 
 /// The page.

@@ -167,8 +167,7 @@ pub(crate) async fn crowd(lane: &Lane) -> Cell {
 /// three times. Most caches do not keep it; no call fails for that, and Entra is asked once.
 pub(crate) async fn below_the_edge(lane: &Lane) -> Cell {
     let Some(margin) = lane.sdk.margin else { return Cell::not_offered() };
-    // One client shows its first token to two servers of one service.
-    three_times(lane, margin - 1, 4, "below").await
+    three_times(lane, margin - 1, 2 + lane.sdk.servers, "below").await
 }
 
 /// A token with a little more: the caches keep it.
@@ -215,9 +214,7 @@ pub(crate) async fn proxy_exempt(lane: &Lane) -> Cell {
 /// request either arrives, or is caught and answered by nobody.
 pub(crate) async fn proxy(lane: &Lane) -> Cell {
     let trap = Trap::set().await;
-    let stage = Stage::set(&lane.setting, lane.protocol).await.not_exempt();
-    // One SDK goes by the second of these for plain HTTP, too; curl by the third alone.
-    let stage = stage.behind(&["HTTP_PROXY", "HTTPS_PROXY", "http_proxy"], trap.at());
+    let stage = Stage::set(&lane.setting, lane.protocol).await.caught_by(trap.at());
     let mut client = stage.client(&lane.program, "proxy").await;
     let (answer, _) = client.token(lane.ask()).await;
     // What goes elsewhere through the proxy is nobody's concern here.

@@ -8,8 +8,9 @@ import asyncio
 import json
 import os
 import shutil
-import sys
 import tempfile
+
+import wire
 
 QUIET = {
     "AZURE_CORE_COLLECT_TELEMETRY": "no",
@@ -18,11 +19,7 @@ QUIET = {
     "AZURE_AUTO_UPGRADE_ENABLE": "no",
 }
 
-folders = {}
-
-
-class Failed(Exception):
-    """az failed, and this is what it printed to standard error."""
+folders, signing_in = {}, asyncio.Lock()
 
 
 async def az(folder, *arguments):
@@ -37,53 +34,35 @@ async def az(folder, *arguments):
     )
     out, err = await process.communicate()
     if process.returncode != 0:
-        raise Failed(err.decode(errors="replace").strip())
+        raise wire.Printed(err.decode(errors="replace").strip())
     return json.loads(out)
 
 
 async def signed_in(identity, scratch):
     """The configuration folder of an identity, given as None or one (key, value)."""
-    if identity not in folders:
-        # Of the version check, which has no switch, one is enough: its outcome is copied with the folder.
-        folder = shutil.copytree(f"{scratch}/new", f"{scratch}/{len(folders)}", dirs_exist_ok=True)
-        chosen = (f"--{identity[0].replace('_', '-')}={identity[1]}",) if identity else ()
-        await az(folder, "login", "--identity", *chosen, "--allow-no-subscriptions")
-        folders[identity] = folder
-    return folders[identity]
-
-
-async def token(folder, scope):
-    try:
-        got = await az(folder, "account", "get-access-token", f"--scope={scope}")
-    except Failed as error:
-        return {"error": str(error)}
-    return {"token": got["accessToken"], "expires_on": got["expires_on"]}
-
-
-async def answer(request, scratch):
-    if request["credential"] != "managed-identity":
-        return {"unsupported": "az has no DefaultAzureCredential"}
-    identity = next(iter((request["identity"] or {}).items()), None)
-    try:
-        folder = await signed_in(identity, scratch)
-    except Failed as error:
-        return {"error": str(error)}
-    if request["op"] == "token":
-        return await token(folder, request["scope"])
-    crowd = (token(folder, request["scope"]) for _ in range(request["count"]))
-    return {"results": await asyncio.gather(*crowd)}
+    async with signing_in:
+        if identity not in folders:
+            # Of the version check, which has no switch, one is enough: its outcome is copied with the folder.
+            folder = shutil.copytree(f"{scratch}/new", f"{scratch}/{len(folders)}", dirs_exist_ok=True)
+            chosen = (f"--{identity[0].replace('_', '-')}={identity[1]}",) if identity else ()
+            await az(folder, "login", "--identity", *chosen, "--allow-no-subscriptions")
+            folders[identity] = folder
+        return folders[identity]
 
 
 async def main():
     with tempfile.TemporaryDirectory(prefix="az-") as scratch:
+
+        async def token(request):
+            if request["credential"] != "managed-identity":
+                raise wire.Unsupported("az has no DefaultAzureCredential")
+            identity = next(iter((request["identity"] or {}).items()), None)
+            folder = await signed_in(identity, scratch)
+            got = await az(folder, "account", "get-access-token", f"--scope={request['scope']}")
+            return {"token": got["accessToken"], "expires_on": got["expires_on"]}
+
         versions = await az(f"{scratch}/new", "version")
-        say({"sdk": f"azure-cli {versions['azure-cli']}"})
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            say(await answer(json.loads(line), scratch))
-
-
-def say(message):
-    print(json.dumps(message), flush=True)
+        await wire.serve(f"azure-cli {versions['azure-cli']}", token)
 
 
 asyncio.run(main())

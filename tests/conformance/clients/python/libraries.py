@@ -17,6 +17,14 @@ import wire
 IMDS_URL = os.environ.get("IMDS_URL")
 
 
+def by_client_id(identity):
+    """The client id of an identity, for those that select by nothing else."""
+    key, value = identity or (None, None)
+    if key not in (None, "client_id"):
+        raise wire.Unsupported(f"it takes no {key}")
+    return value
+
+
 class Msal:
     sdk = "msal"
 
@@ -108,10 +116,8 @@ class Pyarrow:
     def make(self, identity):
         import pyarrow_list
 
-        key, value = identity or (None, None)
-        if key not in (None, "client_id"):
-            raise wire.Unsupported(f"it takes no {key}")
-        return pyarrow_list.filesystem("shop", **({key: value} if key else {}))
+        client_id = by_client_id(identity)
+        return pyarrow_list.filesystem("shop", **({"client_id": client_id} if client_id else {}))
 
     def token(self, filesystem, request):
         from pyarrow import fs
@@ -124,10 +130,8 @@ class Mssql:
     sdk = "mssql-python"
 
     def make(self, identity):
-        key, value = identity or (None, None)
-        if key not in (None, "client_id"):
-            raise wire.Unsupported(f"it takes no {key}")
-        return f"UID={value};" if key else ""
+        client_id = by_client_id(identity)
+        return f"UID={client_id};" if client_id else ""
 
     def token(self, more, request):
         import mssql_connect

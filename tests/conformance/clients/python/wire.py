@@ -11,6 +11,10 @@ class Unsupported(Exception):
     """The SDK has no way of doing what is asked."""
 
 
+class Printed(Exception):
+    """What a program printed by itself, and nothing of ours."""
+
+
 async def serve(sdk, token):
     """Says which SDK this is and answers until there are no more requests. `token` answers one."""
     # The usual executor has a handful of threads; a crowd is to be one.
@@ -31,6 +35,8 @@ async def one(request, token):
         return await token(request)
     except Unsupported as reason:
         return {"unsupported": str(reason)}
+    except Printed as words:
+        return {"error": str(words)}
     except Exception as error:  # whatever it is, it is what the developer sees
         return {"error": "".join(traceback.format_exception_only(error)).strip()}
 
