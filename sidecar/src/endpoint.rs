@@ -8,9 +8,10 @@ use cambist_core::clock::{BootTime, Clock};
 use cambist_core::scope::Scope;
 use http::{Request, Response};
 
-use crate::decide::{Decision, Policy, decide};
+use crate::decide::{Decision, decide};
 use crate::event::{Event, Failed, Granted, Refused, SentAway};
 use crate::listener::{Link, Waiting};
+use crate::policy::Policy;
 use crate::reply::{self, Body, Grant};
 use crate::request::{self, Protocol};
 use crate::telemetry::Telemetry;
@@ -78,7 +79,7 @@ impl Endpoint {
                 return Answer::Now(reply::rejection(&rejection, self.clock.wall()));
             }
         };
-        let Decision { protocol, identity, resource, min_ttl } = decision;
+        let Decision { protocol, identity, resource, min_ttl, .. } = decision;
         // A policy decides for none but its own.
         let credential = self.credentials.get(identity).expect("a credential for each identity");
         let min_ttl = min_ttl.unwrap_or_default();

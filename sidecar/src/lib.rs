@@ -17,6 +17,7 @@ pub mod key_age;
 pub mod listener;
 pub mod log;
 pub mod metrics;
+pub mod policy;
 mod process;
 mod program;
 pub mod reply;

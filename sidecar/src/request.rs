@@ -13,6 +13,7 @@ mod query;
 mod rejection;
 
 pub use identity::Identity;
+pub(crate) use identity::Selected;
 pub use rejection::{Reason, Rejection};
 
 use identity::Selector;

@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
-use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::listener::{self, Capacity, ListenerGauges, Server, Waiting};
 use crate::log;
 use crate::metrics::Metrics;
+use crate::policy::Policy;
 use crate::request::Identity;
 use crate::telemetry::Telemetry;
 
@@ -113,6 +113,7 @@ where
         config.protocols.clone(),
         config.header_secret.clone(),
         Identity {
+            name: "identity".to_owned(),
             client_id: credential.client_id().to_owned(),
             object_id: config.object_id.clone(),
             resource_id: config.resource_id.clone(),

@@ -23,11 +23,11 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::admin::{self, Admin};
 use crate::config::{self, Config};
-use crate::decide::Policy;
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::listener::{Ends, Link, Peer, Waiting};
 use crate::metrics::{Counted, Metrics};
+use crate::policy::Policy;
 use crate::reply::Body;
 use crate::request::{Identity, Protocol};
 use crate::settings::Settings;

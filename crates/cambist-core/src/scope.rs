@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use crate::foreign::Foreign;
 
+mod allowed;
+
+pub use allowed::{Allowed, AllowedError};
+
 /// What client-credentials scopes end in: "everything this identity was granted at that resource".
 const DEFAULT: &str = "/.default";
 

@@ -1,6 +1,9 @@
+use cambist_core::secret::Secret;
 use http::Version;
 
 use super::*;
+use crate::front_door::Door;
+use crate::request::Identity;
 use crate::testing::LOOPBACK;
 
 const SECRET: &str = "0123456789abcdef";
@@ -375,9 +378,16 @@ fn the_native_protocol_takes_a_least_lifetime() {
 
 #[test]
 fn an_identity_may_be_selected_by_any_of_its_names() {
-    let mut policy = policy();
-    policy.identities[0].object_id = Some("object".to_owned());
-    policy.identities[0].resource_id = Some("/subscriptions/s/x".to_owned());
+    let policy = of(
+        &Protocol::ALL,
+        Some(SECRET),
+        Identity {
+            client_id: CLIENT.to_owned(),
+            object_id: Some("object".to_owned()),
+            resource_id: Some("/subscriptions/s/x".to_owned()),
+            ..Identity::default()
+        },
+    );
     let ask = |policy: &Policy, selectors: &str| {
         let request = good(&format!("{MSI}&{selectors}")).body(()).unwrap();
         decide(policy, LOOPBACK, &request).map(drop).map_err(|r| r.reason())
@@ -402,7 +412,7 @@ fn an_identity_may_be_selected_by_any_of_its_names() {
     ] {
         assert_eq!(ask(&policy, &two), Err(Reason::IdentityConflict), "{two}");
     }
-    policy.identities[0].any = true;
+    let policy = of(&Protocol::ALL, Some(SECRET), Identity { any: true, ..Identity::default() });
     assert_eq!(ask(&policy, "client_id=whoever"), Ok(()));
     assert_eq!(ask(&policy, "client_id=a&object_id=b"), Err(Reason::IdentityConflict));
     // Unknown here: it cannot be told to be ours.

@@ -9,6 +9,8 @@ use super::{Reason, Rejection};
 /// Who the tokens are for, as far as it is known here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// What it is called, where there are several.
+    pub name: String,
     /// The application's client id.
     pub client_id: String,
     /// The service principal's object id, if it was configured.
@@ -68,44 +70,71 @@ pub(crate) struct Selector<'r> {
     pub(super) value: Cow<'r, str>,
 }
 
-impl Identity {
-    /// Whether a request may be answered with this identity's token: it names none, or this one.
-    pub(crate) fn check(&self, selectors: &[Selector<'_>]) -> Result<(), Rejection> {
-        let Some((first, rest)) = selectors.split_first() else { return Ok(()) };
+/// What a request's selectors name: one identity, however often it is named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selected<'r> {
+    kind: Kind,
+    value: &'r str,
+}
+
+impl<'r> Selected<'r> {
+    /// The one identity that is named, if any is.
+    ///
+    /// # Errors
+    /// If two are named.
+    pub(crate) fn of(selectors: &'r [Selector<'_>]) -> Result<Option<Self>, Rejection> {
+        let Some((first, rest)) = selectors.split_first() else { return Ok(None) };
         let conflict = rest.iter().find(|other| {
             other.kind != first.kind || !other.value.eq_ignore_ascii_case(&first.value)
         });
-        if let Some(other) = conflict {
-            let detail = format!(
-                "the request names two identities, the {} {} and the {} {}",
-                first.kind.as_str(),
-                Foreign::new(&*first.value),
-                other.kind.as_str(),
-                Foreign::new(&*other.value)
-            );
-            return Err(Rejection::new(Reason::IdentityConflict, detail));
+        let Some(other) = conflict else {
+            return Ok(Some(Self { kind: first.kind, value: &first.value }));
+        };
+        let detail = format!(
+            "the request names two identities, the {} {} and the {} {}",
+            first.kind.as_str(),
+            Foreign::new(&*first.value),
+            other.kind.as_str(),
+            Foreign::new(&*other.value)
+        );
+        Err(Rejection::new(Reason::IdentityConflict, detail))
+    }
+
+    /// It is none of those that the asker may have. "Identity not found" is what the metadata service says, and what
+    /// SDKs look for.
+    pub(crate) fn not_found(&self, instead: &str) -> Rejection {
+        let detail = format!(
+            "Identity not found: the request names the {} {}, and {instead}",
+            self.kind.as_str(),
+            Foreign::new(self.value)
+        );
+        Rejection::new(Reason::IdentityNotFound, detail)
+    }
+}
+
+impl Identity {
+    /// Whether this is who is selected.
+    pub(crate) fn is(&self, selected: &Selected<'_>) -> bool {
+        self.any
+            || self
+                .known(selected.kind)
+                .is_some_and(|known| known.eq_ignore_ascii_case(selected.value))
+    }
+
+    /// What it goes by where it is the only one, in the words of the variables that made it.
+    pub(crate) fn only(&self, selected: &Selected<'_>) -> String {
+        let variable = selected.kind.variable();
+        match self.known(selected.kind) {
+            Some(known) => format!("this sidecar's {variable} is {}", Foreign::new(known)),
+            None => format!("this sidecar's {variable} is not set"),
         }
-        if self.any {
-            return Ok(());
-        }
-        let known = match first.kind {
-            Kind::Client => Some(self.client_id.as_str()),
+    }
+
+    fn known(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Client => Some(&self.client_id),
             Kind::Object => self.object_id.as_deref(),
             Kind::Resource => self.resource_id.as_deref(),
-        };
-        if known.is_some_and(|known| known.eq_ignore_ascii_case(&first.value)) {
-            return Ok(());
         }
-        let held = match known {
-            Some(known) => format!("{} is {}", first.kind.variable(), Foreign::new(known)),
-            None => format!("{} is not set", first.kind.variable()),
-        };
-        // "Identity not found" is what the metadata service says, and what SDKs look for.
-        let detail = format!(
-            "Identity not found: the request names the {} {}, and this sidecar's {held}",
-            first.kind.as_str(),
-            Foreign::new(&*first.value)
-        );
-        Err(Rejection::new(Reason::IdentityNotFound, detail))
     }
 }

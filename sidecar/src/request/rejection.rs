@@ -70,13 +70,17 @@ pub enum Reason {
     MinTtl,
     /// It names two identities.
     IdentityConflict,
-    /// It names an identity that is not this sidecar's.
+    /// It names an identity that its caller may not have, or that there is not.
     IdentityNotFound,
+    /// It names none of several.
+    IdentityAmbiguous,
+    /// It asks for what the policy does not give its caller.
+    PolicyDenied,
 }
 
 impl Reason {
     /// All there are.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::HttpVersion,
         Self::Body,
         Self::Host,
@@ -96,6 +100,8 @@ impl Reason {
         Self::MinTtl,
         Self::IdentityConflict,
         Self::IdentityNotFound,
+        Self::IdentityAmbiguous,
+        Self::PolicyDenied,
     ];
 
     /// The reason as one stable word: the header `x-cambist-reason`, the metric's label.
@@ -120,6 +126,8 @@ impl Reason {
             Self::MinTtl => "min_ttl",
             Self::IdentityConflict => "identity_conflict",
             Self::IdentityNotFound => "identity_not_found",
+            Self::IdentityAmbiguous => "identity_ambiguous",
+            Self::PolicyDenied => "policy_denied",
         }
     }
 
@@ -136,7 +144,9 @@ impl Reason {
             | Self::ProtocolClosed
             | Self::Resource
             | Self::IdentityConflict
-            | Self::IdentityNotFound => StatusCode::FORBIDDEN,
+            | Self::IdentityNotFound
+            | Self::IdentityAmbiguous
+            | Self::PolicyDenied => StatusCode::FORBIDDEN,
             Self::IdentityHeader => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::BAD_REQUEST,
@@ -151,7 +161,8 @@ impl Reason {
             | Self::Browser
             | Self::OffLoopback
             | Self::Path
-            | Self::ProtocolClosed => "access_denied",
+            | Self::ProtocolClosed
+            | Self::PolicyDenied => "access_denied",
             Self::IdentityHeader => "unauthorized",
             Self::Method => "method_not_allowed",
             Self::MetadataHeader => "bad_request_102",
