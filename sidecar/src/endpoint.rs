@@ -9,7 +9,7 @@ use cambist_core::scope::Scope;
 use http::{Request, Response};
 
 use crate::decide::{Decision, decide};
-use crate::event::{Event, Failed, Granted, Refused, SentAway};
+use crate::event::{Event, Failed, Granted, Refused, SentAway, WouldDeny};
 use crate::listener::{Link, Waiting};
 use crate::policy::Policy;
 use crate::reply::{self, Body, Grant};
@@ -79,11 +79,16 @@ impl Endpoint {
                 return Answer::Now(reply::rejection(&rejection, self.clock.wall()));
             }
         };
-        let Decision { protocol, identity, resource, min_ttl, .. } = decision;
+        let Decision { protocol, caller, allowed, identity, resource, min_ttl } = decision;
         // A policy decides for none but its own.
         let credential = self.credentials.get(identity).expect("a credential for each identity");
         let min_ttl = min_ttl.unwrap_or_default();
         let asked = resource.as_str();
+        if !allowed {
+            let principal = credential.principal();
+            let would_deny = WouldDeny { protocol, caller, principal, resource: asked };
+            self.telemetry.tell(&Event::WouldDeny(would_deny));
+        }
         // One reading tells both whether the token is good and for how long.
         let now = self.clock.boot();
         match credential.at_once(resource.key(), min_ttl, now) {

@@ -24,6 +24,8 @@ pub enum Event<'a> {
     SentAway(SentAway<'a>),
     /// A request was answered with a token.
     Granted(Granted<'a>),
+    /// A request is answered that the policy would refuse if it were enforced.
+    WouldDeny(WouldDeny<'a>),
 }
 
 /// A request of the wrong shape was refused.
@@ -86,6 +88,20 @@ pub struct Granted<'a> {
     pub resource: &'a str,
     /// The token, with its receipt.
     pub token: &'a AccessToken,
+}
+
+/// A request is answered that the policy would refuse if it were enforced.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct WouldDeny<'a> {
+    /// How it was asked.
+    pub protocol: Protocol,
+    /// Who asks, as the policy calls it.
+    pub caller: &'a str,
+    /// Whose token is asked for.
+    pub principal: &'a Principal,
+    /// What for, as the app wrote it.
+    pub resource: &'a str,
 }
 
 impl SentAway<'_> {

@@ -120,6 +120,16 @@ impl World {
         let client_id = self.sim.settings().client_id.clone();
         let identity = Identity { client_id, ..Identity::default() };
         let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
+        self.endpoint_by(policy, credential, telemetry)
+    }
+
+    /// An endpoint that goes by this policy, of one identity.
+    pub(crate) fn endpoint_by(
+        &self,
+        policy: Policy,
+        credential: &Credential,
+        telemetry: Arc<Telemetry>,
+    ) -> Endpoint {
         let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
     }

@@ -1,10 +1,14 @@
+use cambist_core::secret::Secret;
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::testing::{Lines, VAULT, World, ask, asking, json, link, msi};
+use crate::front_door::Door;
+use crate::policy::{Caller, Mode, Proof};
+use crate::request::Identity;
+use crate::testing::{Lines, SECRET, VAULT, World, ask, asking, json, link, msi};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -292,4 +296,38 @@ async fn the_log_tells_of_each_token_once() {
     assert_eq!(resources, [Some(VAULT), Some("api://prefetched")]);
     assert_eq!(granted[0]["protocol"], "app-service");
     assert_eq!(granted[0]["client_id"], world.sim.settings().client_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_looks_on_answers_and_tells_and_one_that_is_enforced_refuses() {
+    for (mode, status) in [(Mode::Audit, StatusCode::OK), (Mode::Enforce, StatusCode::FORBIDDEN)] {
+        let (lines, _guard) = Lines::listen("info");
+        let world = World::new();
+        let (_, credential) = world.endpoint();
+        let client_id = world.sim.settings().client_id.clone();
+        let app = Caller::new("app", Proof::Secrets(vec![Secret::new(SECRET)]));
+        let policy = Policy::new(
+            Door::tokens(8421),
+            Protocol::ALL.to_vec(),
+            mode,
+            vec![app.may(0, vec![VAULT.parse().unwrap()])],
+            vec![Identity { name: "checkout".to_owned(), client_id, ..Identity::default() }],
+        );
+        let endpoint = world.endpoint_by(policy, &credential, world.telemetry.clone());
+        assert_eq!(ask(&endpoint, msi(VAULT)).await.status(), StatusCode::OK, "{mode:?}");
+        let reply = ask(&endpoint, msi("https://management.azure.com/")).await;
+        assert_eq!(reply.status(), status, "{mode:?}");
+        let told: Vec<_> =
+            lines.events().into_iter().filter(|event| event["message"] == "would deny").collect();
+        if mode == Mode::Audit {
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(told[0]["caller"], "app");
+            assert_eq!(told[0]["resource"], "https://management.azure.com/");
+        } else {
+            assert!(told.is_empty(), "{told:?}");
+            let body = json(reply).await;
+            assert!(body["message"].as_str().unwrap().starts_with("policy_denied: "), "{body}");
+            assert_eq!(world.asked().0, 1, "exchanges: nothing is fetched for who may not have it");
+        }
+    }
 }

@@ -41,6 +41,7 @@ impl Gauges {
             | Event::TurnedAway(_)
             | Event::Failed(_)
             | Event::SentAway(_)
+            | Event::WouldDeny(_)
             | Event::Granted(_) => {}
         }
     }

@@ -41,6 +41,7 @@ impl Counters {
             Event::Granted(it) => {
                 self.answers.answered(Some(it.protocol), http::StatusCode::OK);
             }
+            Event::WouldDeny(it) => self.answers.would_deny(it.protocol),
         }
     }
 }

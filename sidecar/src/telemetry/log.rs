@@ -49,6 +49,7 @@ impl Log {
             Event::TurnedAway(it) => self.turned_away(it),
             Event::Failed(it) => self.failed(it),
             Event::SentAway(it) => self.sent_away(it),
+            Event::WouldDeny(it) => self.would_deny(it),
             Event::Granted(it) => endpoint::granted(it),
         }
     }

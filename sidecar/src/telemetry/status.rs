@@ -45,6 +45,7 @@ impl Status {
             | Event::TurnedAway(_)
             | Event::Failed(_)
             | Event::SentAway(_)
+            | Event::WouldDeny(_)
             | Event::Granted(_) => {}
         }
     }

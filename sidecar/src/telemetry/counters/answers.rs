@@ -19,6 +19,7 @@ pub(super) struct Answers {
     requests: EachPair<Option<Protocol>, u16, 4, { STATUSES.len() }>,
     refused: Each<Reason, REASONS>,
     sent_away: Each<Recalled, RECALLS>,
+    would_deny: Each<Protocol, { Protocol::ALL.len() }>,
 }
 
 impl Answers {
@@ -32,6 +33,7 @@ impl Answers {
             ),
             refused: Each::new(Reason::ALL, ("reason", Reason::as_str)),
             sent_away: Each::new(Recalled::ALL, ("reason", Recalled::as_str)),
+            would_deny: Each::new(Protocol::ALL, ("protocol", Protocol::as_str)),
         }
     }
 
@@ -48,6 +50,10 @@ impl Answers {
         self.answered(Some(protocol), SentAway::STATUS);
         self.sent_away.inc(why);
     }
+
+    pub(super) fn would_deny(&self, protocol: Protocol) {
+        self.would_deny.inc(protocol);
+    }
 }
 
 impl Counted for Answers {
@@ -57,6 +63,8 @@ impl Counted for Answers {
         self.refused.register(registry, "refused", help);
         let help = "Requests that could not wait, or no longer, and may ask again";
         self.sent_away.register(registry, "sent_away", help);
+        let help = "Requests that were answered, and that the policy refuses once it is enforced";
+        self.would_deny.register(registry, "would_deny", help);
     }
 }
 

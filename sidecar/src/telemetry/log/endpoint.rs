@@ -3,7 +3,7 @@
 use cambist_core::foreign::{Foreign, brief};
 
 use super::{AUDIT, Log};
-use crate::event::{Failed, Granted, Refused, SentAway, TurnedAway};
+use crate::event::{Failed, Granted, Refused, SentAway, TurnedAway, WouldDeny};
 use crate::request::Protocol;
 use crate::telemetry::MESSAGE;
 
@@ -53,6 +53,23 @@ impl Log {
                 error = brief(it.error, MESSAGE),
                 unlogged,
                 "no token to give"
+            );
+        }
+    }
+
+    pub(super) fn would_deny(&self, it: &WouldDeny<'_>) {
+        let (caller, client_id) = (it.caller, it.principal.client_id());
+        // Who asks for what of whom is one thing that is told, and comes again.
+        let about = format!("{caller} {client_id} {}", it.resource);
+        if let Some(unlogged) = self.failures.tell(self.run.second(), "would_deny", &about) {
+            tracing::warn!(
+                target: AUDIT,
+                protocol = it.protocol.as_str(),
+                caller,
+                client_id,
+                resource = Foreign::new(it.resource).as_str(),
+                unlogged,
+                "would deny"
             );
         }
     }
