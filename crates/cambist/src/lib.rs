@@ -47,6 +47,8 @@ pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;
 pub mod observer;
+#[cfg(feature = "policy-file")]
+pub mod policy_file;
 mod principal;
 mod reason;
 mod receipt;

@@ -1,0 +1,264 @@
+//! A document held against a JSON Schema, as much of one as types like ours make: all that is wrong, with its place.
+
+use std::fmt;
+
+use cambist_core::foreign::Foreign;
+use serde_json::Value;
+use serde_saphyr::Location;
+
+use super::tree::{Node, What};
+
+/// One thing that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileFault {
+    /// The line, from 1 on; 0 if it is of the file as a whole.
+    pub line: u64,
+    /// The column, from 1 on.
+    pub column: u64,
+    /// Where that is in the file, such as `callers[0].may`.
+    pub path: String,
+    /// What was found and what was expected there.
+    pub problem: String,
+}
+
+/// All that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct FileErrors(Vec<FileFault>);
+
+impl FileErrors {
+    pub(super) fn of_yaml(error: &serde_saphyr::Error) -> Self {
+        let at = error.location();
+        let words = error.to_string();
+        let first = words.lines().next().unwrap_or_default();
+        let fault = FileFault {
+            line: at.map_or(0, |at| at.line()),
+            column: at.map_or(0, |at| at.column()),
+            path: String::new(),
+            problem: format!("it is no YAML that can be read: {}", Foreign::new(first)),
+        };
+        Self(vec![fault])
+    }
+
+    /// What is wrong, in the order of the file.
+    pub fn faults(&self) -> &[FileFault] {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, fault) in self.0.iter().enumerate() {
+            let end = if n == 0 { "" } else { "\n" };
+            write!(f, "{end}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: ", self.line, self.column)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// Holds a document against a schema.
+pub(super) fn against(schema: &Value, document: &Node) -> Result<(), FileErrors> {
+    let mut check = Check { root: schema, faults: Vec::new() };
+    check.node(schema, document, "");
+    if check.faults.is_empty() { Ok(()) } else { Err(FileErrors(check.faults)) }
+}
+
+struct Check<'s> {
+    root: &'s Value,
+    faults: Vec<FileFault>,
+}
+
+impl<'s> Check<'s> {
+    fn fault(&mut self, at: &Location, path: &str, problem: String) {
+        let (line, column) = (at.line(), at.column());
+        self.faults.push(FileFault { line, column, path: path.to_owned(), problem });
+    }
+
+    /// The schema itself, behind its references and without the choice of nothing.
+    fn behind(&self, schema: &'s Value, nothing: &mut bool) -> &'s Value {
+        if let Some(name) = schema["$ref"].as_str().and_then(|it| it.strip_prefix("#/$defs/")) {
+            return self.behind(&self.root["$defs"][name], nothing);
+        }
+        if let Some(choices) = schema["anyOf"].as_array() {
+            let (null, others): (Vec<_>, Vec<_>) =
+                choices.iter().partition(|it| it["type"] == "null");
+            *nothing |= !null.is_empty();
+            if let [only] = others[..] {
+                return self.behind(only, nothing);
+            }
+        }
+        schema
+    }
+
+    fn node(&mut self, schema: &'s Value, node: &Node, path: &str) {
+        let mut nothing = false;
+        let schema = self.behind(schema, &mut nothing);
+        let types: Vec<_> = match &schema["type"] {
+            Value::String(one) => vec![one.as_str()],
+            Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        nothing |= types.contains(&"null");
+        if node.value == What::Null && nothing {
+            return;
+        }
+        if let Some(words) = words(schema) {
+            let found = match &node.value {
+                What::Text(text) if words.contains(&text.as_str()) => return,
+                What::Text(text) => Foreign::new(text).to_string(),
+                other => other.kind().to_owned(),
+            };
+            let near = nearest(&node.value, &words);
+            return self.fault(
+                &node.referenced,
+                path,
+                format!("{found} is none of {}{near}", words.join(", ")),
+            );
+        }
+        match &node.value {
+            What::Map(entries) if types.contains(&"object") => {
+                self.map(schema, node, entries, path)
+            }
+            What::List(items) if types.contains(&"array") => {
+                for (n, item) in items.iter().enumerate() {
+                    self.node(&schema["items"], item, &format!("{path}[{n}]"));
+                }
+                let least = schema["minItems"].as_u64().unwrap_or_default();
+                if (items.len() as u64) < least {
+                    self.fault(
+                        &node.referenced,
+                        path,
+                        format!("the list needs {least} entry or more"),
+                    );
+                }
+            }
+            What::Text(text) if types.contains(&"string") => {
+                if text.is_empty() && schema["minLength"].as_u64() > Some(0) {
+                    self.fault(&node.referenced, path, "the text is empty".to_owned());
+                }
+            }
+            What::Bool(_) if types.contains(&"boolean") => {}
+            What::Integer(number) if types.contains(&"integer") => {
+                if schema["const"].as_i64().is_some_and(|only| i128::from(only) != *number) {
+                    self.fault(
+                        &node.referenced,
+                        path,
+                        format!("{number} is not {}", schema["const"]),
+                    );
+                }
+            }
+            other => {
+                let wanted: Vec<_> =
+                    types.iter().filter(|it| **it != "null").map(|it| in_words(it)).collect();
+                let hint = match (other, &types[..]) {
+                    (What::Text(text), ["boolean"])
+                        if matches!(text.as_str(), "yes" | "no" | "on" | "off") =>
+                    {
+                        "; write true or false"
+                    }
+                    (What::Integer(_) | What::Float(_) | What::Bool(_), ["string", ..]) => {
+                        "; put it in quotes"
+                    }
+                    _ => "",
+                };
+                let problem = format!(
+                    "{} is there, and {} is expected{hint}",
+                    other.kind(),
+                    wanted.join(" or ")
+                );
+                self.fault(&node.referenced, path, problem);
+            }
+        }
+    }
+
+    fn map(
+        &mut self,
+        schema: &'s Value,
+        node: &Node,
+        entries: &[(serde_saphyr::Spanned<String>, Node)],
+        path: &str,
+    ) {
+        let Some(properties) = schema["properties"].as_object() else { return };
+        let names: Vec<_> = properties.keys().map(String::as_str).collect();
+        for (key, value) in entries {
+            let below =
+                if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
+            match properties.get(&key.value) {
+                Some(schema) => self.node(schema, value, &below),
+                None => {
+                    let near = nearest(&What::Text(key.value.clone()), &names);
+                    let problem = format!(
+                        "there is no {} here{near}; there are {}",
+                        Foreign::new(&key.value),
+                        names.join(", ")
+                    );
+                    self.fault(&key.referenced, path, problem);
+                }
+            }
+        }
+        let required =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for name in required {
+            if !entries.iter().any(|(key, _)| key.value == name) {
+                self.fault(&node.referenced, path, format!("{name} is missing"));
+            }
+        }
+    }
+}
+
+/// The words that a schema of an enumeration takes.
+fn words(schema: &Value) -> Option<Vec<&str>> {
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().map(Value::as_str).collect();
+    }
+    // With a description for each of them.
+    schema["oneOf"].as_array()?.iter().map(|one| one["const"].as_str()).collect()
+}
+
+fn in_words(kind: &str) -> &'static str {
+    match kind {
+        "object" => "a map of names and values",
+        "array" => "a list",
+        "string" => "a text",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        _ => "a number",
+    }
+}
+
+/// The word that comes nearest to what was written, if any comes near.
+fn nearest(found: &What, words: &[&str]) -> String {
+    let What::Text(found) = found else { return String::new() };
+    let near = words.iter().map(|word| (distance(&found.to_ascii_lowercase(), word), word)).min();
+    match near {
+        Some((distance, word)) if distance <= 1 + word.len() / 4 => {
+            format!(" (did you mean {word}?)")
+        }
+        _ => String::new(),
+    }
+}
+
+/// How many letters have to be put in, taken out or changed (Levenshtein's distance).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<_> = other.chars().collect();
+    let mut row: Vec<_> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, known) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *known);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
