@@ -12,7 +12,7 @@ const IDENTITY_HEADER: HeaderName = HeaderName::from_static("x-identity-header")
 const OLDER_HEADER: HeaderName = HeaderName::from_static("secret");
 
 /// How a caller is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Proof {
     /// By any of these header secrets: more than one while they are rotated.
@@ -69,6 +69,20 @@ impl Access {
     pub(crate) fn has_secrets(&self) -> bool {
         let known = |proof: &Proof| matches!(proof, Proof::Secrets(known) if !known.is_empty());
         self.proofs.iter().any(known)
+    }
+
+    /// Why a protocol that asks for a secret is closed, which nobody has.
+    pub(crate) fn why_no_secret(&self, protocol: &str) -> String {
+        if self.of_variables {
+            return format!("{protocol} is closed, because the sidecar has no IDENTITY_HEADER");
+        }
+        format!("{protocol} is closed, because no caller of the sidecar's policy has a secret")
+    }
+
+    /// The protocols that are both open and possible.
+    pub fn served(&self) -> impl Iterator<Item = Protocol> {
+        let secret = self.has_secrets();
+        self.protocols.iter().copied().filter(move |p| secret || !p.needs_secret())
     }
 
     /// Who asks, by what the request proves.
@@ -132,14 +146,13 @@ impl Access {
     ) -> Result<Verdict<'a>, Rejection> {
         let selector = selected(&asked.selectors)?;
         let verdict = self.policy.judge(caller, selector, asked.resource.key());
-        let policy::Verdict { identity, allowed } = verdict.map_err(|denied| {
-            match (&denied, selector, self.policy.identities()) {
+        let policy::Verdict { identity, allowed } =
+            verdict.map_err(|denied| match (&denied, selector, self.policy.identities()) {
                 (Denied::NotFound { .. }, Some(selector), [only]) if self.of_variables => {
                     not_found(&selector, only)
                 }
                 _ => Rejection::of_policy(&denied),
-            }
-        })?;
+            })?;
         Ok(Verdict { caller: caller.name(), identity, allowed })
     }
 }
@@ -152,6 +165,27 @@ impl Proof {
             }
             Self::Anonymous => false,
         }
+    }
+
+    fn secrets(&self) -> &[Secret] {
+        match self {
+            Self::Secrets(known) => known,
+            Self::Anonymous => &[],
+        }
+    }
+
+    /// Whether it proves what the other does, no more and no less.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let (one, two) = (self.secrets(), other.secrets());
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && one.len() == two.len()
+            && one.iter().zip(two).all(|(one, two)| one.matches(two.expose().as_bytes()))
+    }
+
+    /// Whether something proves both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let known = |secret: &Secret| other.knows(secret.expose().as_bytes());
+        self.secrets().iter().any(known)
     }
 }
 

@@ -42,9 +42,9 @@ impl Named<'_> {
 /// If two are named.
 pub(crate) fn selected<'r>(named: &'r [Named<'_>]) -> Result<Option<Selector<'r>>, Rejection> {
     let Some((first, rest)) = named.split_first() else { return Ok(None) };
-    let conflict = rest.iter().find(|other| {
-        other.kind != first.kind || !other.value.eq_ignore_ascii_case(&first.value)
-    });
+    let conflict = rest
+        .iter()
+        .find(|other| other.kind != first.kind || !other.value.eq_ignore_ascii_case(&first.value));
     let first = first.selector();
     let Some(other) = conflict else { return Ok(Some(first)) };
     let other = other.selector();
