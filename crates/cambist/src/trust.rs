@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use cambist_core::admission::{Admission, Mode};
+use futures_util::future::join_all;
 
 use crate::assertions::Assertions;
 use crate::config::{Identity, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
+use crate::files::{Look, Watched};
 use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::key_age::KeyAge;
 use crate::throttle::Throttle;
@@ -46,6 +48,7 @@ struct Inner {
     gate: Gate,
     throttle: Throttle,
     keys: IssuerKeys,
+    ca_files: Vec<Watched>,
     context: Context,
 }
 
@@ -54,6 +57,7 @@ impl Trust {
         config: TrustConfig,
         entra: Transport,
         sources: Vec<KeyOrigin>,
+        ca_files: Vec<Watched>,
         context: Context,
     ) -> Self {
         let key_age = (config.mode != Mode::Off)
@@ -65,8 +69,15 @@ impl Trust {
         if let Some(issuer) = &config.issuer {
             keys.keep(issuer);
         }
-        let (gate, throttle) = (Gate::default(), Throttle::default());
-        Self(Arc::new(Inner { config, entra, gate, throttle, keys, context }))
+        Self(Arc::new(Inner {
+            config,
+            entra,
+            gate: Gate::default(),
+            throttle: Throttle::default(),
+            keys,
+            ca_files,
+            context,
+        }))
     }
 
     /// The tokens of one identity. Opens nothing and fetches nothing by itself.
@@ -100,6 +111,19 @@ impl Trust {
             Admission::new(config.verifier(identity.audience.clone()), config.mode),
             context.clone(),
         )
+    }
+
+    /// Looks at the files with CAs that this was [opened](TrustConfig::open) with. For a program to call
+    /// every few seconds; nothing calls it by itself. What counts is what is in them, not their times, and
+    /// a change is taken up once two looks in a row have found the same.
+    ///
+    /// Requests go out under the new CAs from then on, while those under way end as they began. A file
+    /// that is gone or broken changes nothing. Each change is told by an
+    /// [`Event::FileChanged`](crate::Event::FileChanged). The CA file of a token proxy is not among them:
+    /// it is looked at before each request.
+    pub async fn look_at_files(&self) -> Look {
+        let looks = join_all(self.0.ca_files.iter().map(Watched::look)).await;
+        if looks.contains(&Look::Settling) { Look::Settling } else { Look::Settled }
     }
 
     /// The issuer's keys.
