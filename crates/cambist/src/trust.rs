@@ -18,6 +18,14 @@ use crate::throttle::Throttle;
 use crate::token_file::TokenFile;
 use crate::transport::Transport;
 
+mod token_files;
+
+use token_files::TokenFiles;
+
+/// So many files are looked at at once: one that hangs holds up few others, and who reads one for a
+/// token never waits long.
+const AT_ONCE: usize = 8;
+
 /// What all identities of a process share: one connection to each peer, one key set, one judgement of
 /// its age, one memory of who asked to be left alone. Cheap to clone; clones share everything.
 ///
@@ -49,6 +57,7 @@ struct Inner {
     throttle: Throttle,
     keys: IssuerKeys,
     ca_files: Vec<Watched>,
+    token_files: TokenFiles,
     context: Context,
 }
 
@@ -76,6 +85,7 @@ impl Trust {
             throttle: Throttle::default(),
             keys,
             ca_files,
+            token_files: TokenFiles::default(),
             context,
         }))
     }
@@ -98,6 +108,7 @@ impl Trust {
         let workload = Workload::new(self.assertions(identity), exchange, context.clone());
         let credential = Credential::heeding(workload, throttle.clone());
         credential.prefetch(identity.prefetch.iter().cloned());
+        self.0.token_files.remember(&identity.token_file, &credential, &context.observer);
         credential
     }
 
@@ -113,17 +124,30 @@ impl Trust {
         )
     }
 
-    /// Looks at the files with CAs that this was [opened](TrustConfig::open) with. For a program to call
-    /// every few seconds; nothing calls it by itself. What counts is what is in them, not their times, and
-    /// a change is taken up once two looks in a row have found the same.
+    /// Looks at the files that may change while a process runs: those with CAs that this was
+    /// [opened](TrustConfig::open) with, and the projected tokens of the credentials it has made and
+    /// somebody still has. For a program to call every few seconds; nothing calls it by itself. What
+    /// counts is what is in them, not their times, and a change is taken up once two looks in a row
+    /// have found the same.
     ///
-    /// Requests go out under the new CAs from then on, while those under way end as they began. A file
-    /// that is gone or broken changes nothing. Each change is told by an
-    /// [`Event::FileChanged`](crate::Event::FileChanged). The CA file of a token proxy is not among them:
-    /// it is looked at before each request.
+    /// With other CAs, requests go out under the new ones from then on, while those under way end as
+    /// they began. With another projected token, what failed for want of a good one is tried again at
+    /// once, unless Entra asked to be left alone. A file that is gone or broken changes nothing. Each
+    /// change is told by an [`Event::FileChanged`](crate::Event::FileChanged). The CA file of a token
+    /// proxy is not among them: it is looked at before each request. Files take 2 seconds at most for
+    /// every eight of them, and are read off the runtime's workers.
     pub async fn look_at_files(&self) -> Look {
-        let looks = join_all(self.0.ca_files.iter().map(Watched::look)).await;
-        if looks.contains(&Look::Settling) { Look::Settling } else { Look::Settled }
+        let Inner { ca_files, token_files, .. } = &*self.0;
+        let mut files = ca_files.clone();
+        files.extend(token_files.watched());
+        let mut settled = Look::Settled;
+        for some in files.chunks(AT_ONCE) {
+            let looks = join_all(some.iter().map(Watched::look)).await;
+            if looks.contains(&Look::Settling) {
+                settled = Look::Settling;
+            }
+        }
+        settled
     }
 
     /// The issuer's keys.
