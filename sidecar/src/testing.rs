@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
-use cambist::{Context, Credential};
+use cambist::{Context, Credential, Trust};
 use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
@@ -79,6 +79,11 @@ impl World {
         std::fs::read_to_string(self.kubelet.token_file()).unwrap().trim().to_owned()
     }
 
+    /// Something else stands where the projected token does.
+    pub(crate) fn write_assertion(&self, content: &[u8]) {
+        self.kubelet.write(content).unwrap();
+    }
+
     pub(crate) fn config(&self, extra: &[(&str, &str)]) -> Config {
         let own = [
             ("CAMBIST_LISTEN", "0"),
@@ -94,6 +99,11 @@ impl World {
 
     /// A credential in this world, with no socket between.
     pub(crate) fn credential(&self, config: &Config, context: Context) -> Credential {
+        self.trust(config, context).1
+    }
+
+    /// The same, and what it trusts.
+    pub(crate) fn trust(&self, config: &Config, context: Context) -> (Trust, Credential) {
         #[cfg_attr(not(feature = "developer"), expect(irrefutable_let_patterns))]
         let config::SignIn::Federated(library) = &config.source else {
             panic!("the simulated world has projected tokens")
@@ -101,7 +111,9 @@ impl World {
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
         let sources = vec![KeyOrigin::Public { transport: transport(), host }];
-        library.trust.open_over(transport(), sources, context).credential(&library.identity)
+        let trust = library.trust.open_over(transport(), sources, context);
+        let credential = trust.credential(&library.identity);
+        (trust, credential)
     }
 
     pub(crate) fn context(&self) -> Context {
