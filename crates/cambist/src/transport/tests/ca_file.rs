@@ -141,3 +141,31 @@ async fn a_trust_takes_up_another_ca_and_keeps_what_it_holds() {
     assert_eq!(tries("api://four").await, "tls_untrusted");
     assert_eq!(tries("api://three").await, "", "what is held stays");
 }
+
+#[tokio::test]
+async fn no_request_fails_while_cas_come_and_go() {
+    let (server, stranger) = (server().await, server().await);
+    let (alone, both) = (server.ca_pem.clone(), server.ca_pem.clone() + &stranger.ca_pem);
+    let volume = Volume::new(&[("ca", &alone)]);
+    let (mut files, changes) = (CaFiles::default(), Arc::<Changes>::default());
+    let transport = files.transport("CA", &volume.path("ca"), options()).unwrap();
+    let files = files.watched(&(changes.clone() as _));
+    let swapping = async {
+        for n in 0..60 {
+            match n % 3 {
+                0 => volume.publish(&[("ca", &both)]),
+                1 => volume.publish(&[("ca", "no certificate")]),
+                _ => fs::write(volume.path("ca"), &alone).unwrap(),
+            }
+            look(&files).await;
+        }
+    };
+    let asking = async {
+        loop {
+            assert_eq!(ask(&transport, &server).await, FINE);
+        }
+    };
+    tokio::select! { () = swapping => {}, () = asking => {} }
+    let all = changes.take();
+    assert_eq!((all.len(), all.iter().filter(|(_, it)| it.is_ok()).count()), (60, 40));
+}
