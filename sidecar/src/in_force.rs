@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use cambist::cache::Entry;
 use cambist::config::Identity;
+use cambist::files::Look;
 use cambist::issuer_keys::IssuerKeys;
 use cambist::{Credential, Principal, Trust};
 use tokio::task::AbortHandle;
@@ -42,6 +43,15 @@ impl Origin {
                 credential.prefetch(identity.prefetch.iter().cloned());
                 credential.clone()
             }
+        }
+    }
+
+    /// Looks at the files that are trusted and at those with projected tokens; whether there is something to be looked
+    /// at again soon.
+    pub(crate) async fn look_at_files(&self) -> Look {
+        match self {
+            Self::Trust(trust) => trust.look_at_files().await,
+            Self::One(_) => Look::Settled,
         }
     }
 
@@ -138,6 +148,11 @@ impl Kept {
     /// None yet.
     pub(crate) fn new(origin: Origin) -> Self {
         Self { origin, each: Vec::new(), upkeep: HashMap::new() }
+    }
+
+    /// What makes them.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Keeps those of these identities from now on: what did not change keeps its tokens and flights, and what is

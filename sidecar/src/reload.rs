@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cambist::config::ConfigFault;
+use cambist::files::Look;
 
 use crate::access::Access;
 use crate::config::{Policied, PolicySource};
@@ -47,10 +48,12 @@ impl Reload {
 
     /// Looks every so often, for ever.
     pub(crate) async fn watch(mut self, every: Duration, telemetry: &Telemetry) {
+        let mut soon = false;
         loop {
-            let settling = self.seen.is_some();
-            tokio::time::sleep(if settling { every.min(SETTLE) } else { every }).await;
+            tokio::time::sleep(if soon { every.min(SETTLE) } else { every }).await;
+            let files = self.kept.origin().look_at_files().await;
             self.look(telemetry).await;
+            soon = self.seen.is_some() || files == Look::Settling;
         }
     }
 

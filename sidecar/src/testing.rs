@@ -82,6 +82,11 @@ impl World {
         std::fs::read_to_string(self.kubelet.token_file()).unwrap().trim().to_owned()
     }
 
+    /// Something else stands where the projected token does.
+    pub(crate) fn write_assertion(&self, content: &[u8]) {
+        self.kubelet.write(content).unwrap();
+    }
+
     pub(crate) fn config(&self, extra: &[(&str, &str)]) -> Config {
         let own = [
             ("CAMBIST_LISTEN", "0"),

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +25,11 @@ use crate::flight::Joined;
 use crate::principal::Principal;
 
 mod budget;
+mod mended;
 mod slot;
 
 use budget::{Budget, MAX_SCOPES};
+use mended::Mended;
 use slot::{Answer, Outcome, Slot};
 
 /// How long an entry that nobody reads is kept once it holds no valid token.
@@ -58,8 +59,8 @@ pub(crate) struct Cache {
     slots: ArcSwap<HashMap<Scope, Arc<Slot>>>,
     // Held while the map is copied; readers never wait for it.
     inserting: Mutex<Budget>,
-    // When a fetch last succeeded: what failed before that, for want of an upstream, may try again.
-    well_at: Arc<AtomicU64>,
+    // What failed before that, for want of it, may try again.
+    mended: Arc<Mended>,
     principal: Principal,
     // Told when something else may have to be looked after than was reckoned.
     stirred: watch::Sender<()>,
@@ -70,9 +71,9 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn new(principal: Principal, maker: Arc<dyn Maker>, context: Context) -> Self {
         let inserting = Mutex::new(Budget::full(context.clock.boot()));
-        let (slots, well_at) = (ArcSwap::default(), Arc::default());
+        let (slots, mended) = (ArcSwap::default(), Arc::default());
         let stirred = watch::Sender::new(());
-        Self { slots, inserting, well_at, stirred, principal, maker, context }
+        Self { slots, inserting, mended, stirred, principal, maker, context }
     }
 
     /// Whose tokens they are.
@@ -105,7 +106,7 @@ impl Cache {
         let slots = self.slots.load();
         let slot = slots.get(resource)?;
         slot.touch(now);
-        let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
+        let (result, how) = match slot.answer(now, &self.mended, min_ttl) {
             Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(slot);
@@ -135,7 +136,7 @@ impl Cache {
         };
         let now = self.context.clock.boot();
         slot.touch(now);
-        let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
+        let (result, how) = match slot.answer(now, &self.mended, min_ttl) {
             Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(&slot);
@@ -189,6 +190,13 @@ impl Cache {
         self.pin(scopes.iter().cloned());
     }
 
+    /// There is another projected token: what failed for want of a good one, in work that began before,
+    /// may be tried again at once.
+    pub(crate) fn assertion_renewed(&self) {
+        self.mended.assertion_is(self.context.clock.boot());
+        self.stirred.send_replace(());
+    }
+
     /// Changes when it is to be [looked after](Self::tend) sooner than it has [said](Self::due_in).
     pub(crate) fn stirs(&self) -> watch::Receiver<()> {
         self.stirred.subscribe()
@@ -196,9 +204,9 @@ impl Cache {
 
     /// How long it is until something is to be done for what is held always, if that is anything.
     pub(crate) fn due_in(&self) -> Option<Duration> {
-        let (now, well_at) = (self.context.clock.boot(), self.well_at());
+        let now = self.context.clock.boot();
         let slots = self.slots.load();
-        let due = slots.values().filter(|slot| slot.pinned()).map(|slot| slot.due_at(well_at));
+        let due = slots.values().filter(|slot| slot.pinned()).map(|slot| slot.due_at(&self.mended));
         due.min().map(|due| due.since(now))
     }
 
@@ -236,7 +244,7 @@ impl Cache {
             }
         }
         for slot in slots.values().filter(|slot| slot.pinned()) {
-            match slot.answer(now, self.well_at(), Duration::ZERO) {
+            match slot.answer(now, &self.mended, Duration::ZERO) {
                 Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => self.refresh(slot),
                 Answer::Fresh(_) | Answer::Held(_) | Answer::Failed(_) => {}
             }
@@ -298,11 +306,6 @@ impl Cache {
         Ok(slot)
     }
 
-    /// When a fetch last succeeded.
-    fn well_at(&self) -> BootTime {
-        BootTime::from_origin(Duration::from_millis(self.well_at.load(Ordering::Relaxed)))
-    }
-
     /// Starts a flight that nobody waits for, unless one is under way.
     fn refresh(&self, slot: &Arc<Slot>) {
         if !slot.in_flight() {
@@ -312,8 +315,8 @@ impl Cache {
 
     /// Joins the scope's flight, starting it if there is none and there is still need.
     fn join(&self, slot: &Arc<Slot>, min_ttl: Duration) -> Joined<Outcome> {
-        slot.join(&self.context, self.well_at(), min_ttl, || {
-            let (well_at, stirred) = (self.well_at.clone(), self.stirred.clone());
+        slot.join(&self.context, &self.mended, min_ttl, || {
+            let (mended, stirred) = (self.mended.clone(), self.stirred.clone());
             let (slot, maker, context) = (slot.clone(), self.maker.clone(), self.context.clone());
             let principal = self.principal.clone();
             async move {
@@ -324,8 +327,7 @@ impl Cache {
                 let fetched = Fetched { principal, scope, outcome: outcome.as_ref(), took };
                 context.observer.event(&Event::Fetched(fetched));
                 if outcome.is_ok() {
-                    let now = context.clock.boot().since(BootTime::default());
-                    well_at.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Relaxed);
+                    mended.upstream_is(context.clock.boot());
                     stirred.send_replace(());
                 }
                 outcome

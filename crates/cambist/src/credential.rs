@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::pending;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
@@ -84,6 +84,11 @@ impl Credential {
         context: Context,
     ) -> Self {
         Self(Arc::new(Inner { cache: Cache::new(principal, maker, context), assertions }))
+    }
+
+    /// The same, for who is not to keep it.
+    pub(crate) fn remembered(&self) -> Remembered {
+        Remembered(Arc::downgrade(&self.0))
     }
 
     /// The identity's client id.
@@ -245,6 +250,24 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Credential");
         out.field("client_id", &self.client_id()).finish_non_exhaustive()
+    }
+}
+
+/// A credential that somebody remembers without keeping it.
+#[derive(Clone)]
+pub(crate) struct Remembered(Weak<Inner>);
+
+impl Remembered {
+    /// Whether nobody has it any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    /// Its file holds another projected token.
+    pub(crate) fn assertion_renewed(&self) {
+        if let Some(credential) = self.0.upgrade() {
+            credential.cache.assertion_renewed();
+        }
     }
 }
 

@@ -134,6 +134,29 @@ impl Error {
         matches!(&*self.kind, Kind::Exchange(error) if error.is_stale_assertion())
     }
 
+    /// Whether another projected token may do what this one did not. Never where the upstream asked to
+    /// be left alone.
+    pub(crate) fn is_of_assertion(&self) -> bool {
+        match &*self.kind {
+            Kind::TokenFile(_) | Kind::Refused(_) | Kind::KeyPending(_) => true,
+            Kind::Exchange(error) => {
+                let of_assertion = matches!(
+                    error.reason(),
+                    Reason::EntraNoMatchingCredential
+                        | Reason::EntraAssertionStale
+                        | Reason::EntraAssertionInvalid
+                        | Reason::EntraSignatureUnknown
+                        | Reason::EntraSignatureInvalid
+                        | Reason::EntraWrongCredential
+                        | Reason::EntraIssuedAssertion
+                        | Reason::TokenProxyRefused
+                );
+                of_assertion && error.retry_after().is_none()
+            }
+            _ => false,
+        }
+    }
+
     /// How the next try is to be timed.
     pub(crate) fn failure(&self) -> Failure {
         match &*self.kind {

@@ -21,7 +21,7 @@ use crate::receipt::{Purpose, Receipt, RequestId};
 
 mod words;
 
-pub use words::{KeySource, KeysOutcome, ServedHow};
+pub use words::{FileKind, FileOutcome, KeySource, KeysOutcome, ServedHow};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub enum Event<'a> {
     KeysJudged(KeysJudged<'a>),
     /// The history of the issuer's keys cannot be used as it is.
     HistoryAiling(HistoryAiling<'a>),
+    /// A file that was looked at has changed.
+    FileChanged(FileChanged<'a>),
     /// A caller was not let in by an [`AuthenticateLayer`](crate::layer::AuthenticateLayer).
     CallerDenied(CallerDenied<'a>),
 }
@@ -121,6 +123,21 @@ pub struct HistoryAiling<'a> {
     pub problem: &'a str,
 }
 
+/// A file that [`look_at_files`](crate::Trust::look_at_files) looked at has changed, and stayed so.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct FileChanged<'a> {
+    /// What it is for.
+    pub kind: FileKind,
+    /// The variable that it is named by, or would be.
+    pub name: &'static str,
+    /// Which.
+    pub path: &'a Path,
+    /// Whether what it holds was taken up, also if that was in use before and is there again; or, with
+    /// the file's name, why it was not. What was in use before then goes on.
+    pub result: Result<(), &'a str>,
+}
+
 /// A caller was not let in. Whoever may come near can bring this about as often as they like: count it, or
 /// tell it sparingly.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +176,13 @@ impl KeysFetched<'_> {
     /// How it ended, in one of the words that it is counted by.
     pub fn outcome(&self) -> KeysOutcome {
         self.result.map_or(KeysOutcome::Failed, |()| KeysOutcome::Read)
+    }
+}
+
+impl FileChanged<'_> {
+    /// How it ended, in one of the words that it is counted by.
+    pub fn outcome(&self) -> FileOutcome {
+        self.result.map_or(FileOutcome::Refused, |()| FileOutcome::Applied)
     }
 }
 

@@ -19,11 +19,14 @@ use zeroize::Zeroizing;
 
 mod budget;
 mod fault;
+mod watched;
 
 pub(crate) use budget::{Need, off_workers};
 use fault::PATIENCE;
+pub(crate) use watched::{File as WatchedFile, Watched};
 
 pub use fault::FileFault;
+pub use watched::Look;
 
 /// Reads a whole file of `limit` bytes at most, and waits 2 seconds at most. For a program's start:
 /// it blocks its caller.

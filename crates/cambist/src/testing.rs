@@ -2,7 +2,10 @@
 //! tokio's, which tests pause.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
@@ -15,6 +18,7 @@ use tempfile::TempDir;
 use crate::config::Config;
 use crate::context::Context;
 use crate::credential::Credential;
+use crate::event::{Event, FileOutcome};
 use crate::issuer_keys::KeyOrigin;
 use crate::observer::{Observer, Unobserved};
 use crate::transport::Transport;
@@ -92,4 +96,63 @@ pub(crate) fn scope(resource: &str) -> Scope {
 /// The reason for which a credential has no token for a scope, or "" if it has one.
 pub(crate) async fn reason(credential: &Credential, scope: &Scope) -> &'static str {
     credential.token(scope).await.as_ref().map_or_else(|error| error.reason().as_str(), |_| "")
+}
+
+/// A directory in which files are replaced as the kubelet replaces a volume's.
+pub(crate) struct Volume(TempDir);
+
+impl Volume {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let volume = Self(TempDir::new().unwrap());
+        volume.publish(files);
+        for (name, _) in files {
+            symlink(Path::new("..data").join(name), volume.path(name)).unwrap();
+        }
+        volume
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes them all into a directory of their own, and then swings `..data` over to it.
+    pub(crate) fn publish(&self, files: &[(&str, &str)]) {
+        let version = tempfile::Builder::new().prefix("..").tempdir_in(self.0.path()).unwrap();
+        let version = version.keep();
+        for (name, content) in files {
+            fs::write(version.join(name), content).unwrap();
+        }
+        let old = fs::read_link(self.path("..data"));
+        symlink(version.file_name().unwrap(), self.path("..data_tmp")).unwrap();
+        fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
+        if let Ok(old) = old {
+            fs::remove_dir_all(self.0.path().join(old)).unwrap();
+        }
+    }
+}
+
+/// Keeps what was told of changed files: which, and how it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Mutex<Vec<(String, Result<(), String>)>>);
+
+impl Observer for Changes {
+    fn event(&self, event: &Event<'_>) {
+        let Event::FileChanged(it) = event else { return };
+        let result = it.result.map_err(str::to_owned);
+        assert_eq!(result.is_ok(), it.outcome() == FileOutcome::Applied);
+        self.0.lock().unwrap().push((format!("{} {}", it.kind.as_str(), it.name), result));
+    }
+}
+
+impl Changes {
+    pub(crate) fn take(&self) -> Vec<(String, Result<(), String>)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    /// The only one, which is about this file.
+    pub(crate) fn one(&self, what: &str) -> Result<(), String> {
+        let mut all = self.take();
+        assert!(all.len() == 1 && all[0].0 == what, "{all:?}");
+        all.remove(0).1
+    }
 }

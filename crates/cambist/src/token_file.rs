@@ -134,6 +134,12 @@ impl TokenFile {
     }
 }
 
+/// What is wrong with what was read of a token file, if anything is.
+pub(crate) fn check(path: &Path, read: Result<&[u8], FileFault>) -> Result<(), TokenFileError> {
+    let parsed = read.map_err(TokenFileFault::from).and_then(parse);
+    parsed.map(drop).map_err(|fault| TokenFileError { path: path.to_owned(), fault })
+}
+
 fn parse(content: &[u8]) -> Result<ProjectedToken, TokenFileFault> {
     if [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|bom| content.starts_with(bom)) {
         return Err(TokenFileFault::ByteOrderMark);

@@ -16,6 +16,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
 mod answer;
+mod ca_file;
 mod error;
 mod https;
 #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -23,6 +24,8 @@ mod platform;
 mod proxy;
 mod roots;
 mod token_proxy;
+
+pub(crate) use ca_file::CaFiles;
 
 pub use answer::{AnswerLimits, PeerCertificate};
 pub use error::{TransportError, TransportFault};

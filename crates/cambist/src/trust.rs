@@ -4,17 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use cambist_core::admission::{Admission, Mode};
+use futures_util::future::join_all;
 
 use crate::assertions::Assertions;
 use crate::config::{Identity, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
+use crate::files::{Look, Watched};
 use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::key_age::KeyAge;
 use crate::throttle::Throttle;
 use crate::token_file::TokenFile;
 use crate::transport::Transport;
+
+mod token_files;
+
+use token_files::TokenFiles;
+
+/// So many files are looked at at once: one that hangs holds up few others, and who reads one for a
+/// token never waits long.
+const AT_ONCE: usize = 8;
 
 /// What all identities of a process share: one connection to each peer, one key set, one judgement of
 /// its age, one memory of who asked to be left alone. Cheap to clone; clones share everything.
@@ -46,6 +56,8 @@ struct Inner {
     gate: Gate,
     throttle: Throttle,
     keys: IssuerKeys,
+    ca_files: Vec<Watched>,
+    token_files: TokenFiles,
     context: Context,
 }
 
@@ -54,6 +66,7 @@ impl Trust {
         config: TrustConfig,
         entra: Transport,
         sources: Vec<KeyOrigin>,
+        ca_files: Vec<Watched>,
         context: Context,
     ) -> Self {
         let key_age = (config.mode != Mode::Off)
@@ -65,8 +78,16 @@ impl Trust {
         if let Some(issuer) = &config.issuer {
             keys.keep(issuer);
         }
-        let (gate, throttle) = (Gate::default(), Throttle::default());
-        Self(Arc::new(Inner { config, entra, gate, throttle, keys, context }))
+        Self(Arc::new(Inner {
+            config,
+            entra,
+            gate: Gate::default(),
+            throttle: Throttle::default(),
+            keys,
+            ca_files,
+            token_files: TokenFiles::default(),
+            context,
+        }))
     }
 
     /// The tokens of one identity. Opens nothing and fetches nothing by itself.
@@ -87,6 +108,7 @@ impl Trust {
         let workload = Workload::new(self.assertions(identity), exchange, context.clone());
         let credential = Credential::heeding(workload, throttle.clone());
         credential.prefetch(identity.prefetch.iter().cloned());
+        self.0.token_files.remember(&identity.token_file, &credential, &context.observer);
         credential
     }
 
@@ -100,6 +122,32 @@ impl Trust {
             Admission::new(config.verifier(identity.audience.clone()), config.mode),
             context.clone(),
         )
+    }
+
+    /// Looks at the files that may change while a process runs: those with CAs that this was
+    /// [opened](TrustConfig::open) with, and the projected tokens of the credentials it has made and
+    /// somebody still has. For a program to call every few seconds; nothing calls it by itself. What
+    /// counts is what is in them, not their times, and a change is taken up once two looks in a row
+    /// have found the same.
+    ///
+    /// With other CAs, requests go out under the new ones from then on, while those under way end as
+    /// they began. With another projected token, what failed for want of a good one is tried again at
+    /// once, unless Entra asked to be left alone. A file that is gone or broken changes nothing. Each
+    /// change is told by an [`Event::FileChanged`](crate::Event::FileChanged). The CA file of a token
+    /// proxy is not among them: it is looked at before each request. Files take 2 seconds at most for
+    /// every eight of them, and are read off the runtime's workers.
+    pub async fn look_at_files(&self) -> Look {
+        let Inner { ca_files, token_files, .. } = &*self.0;
+        let mut files = ca_files.clone();
+        files.extend(token_files.watched());
+        let mut settled = Look::Settled;
+        for some in files.chunks(AT_ONCE) {
+            let looks = join_all(some.iter().map(Watched::look)).await;
+            if looks.contains(&Look::Settling) {
+                settled = Look::Settling;
+            }
+        }
+        settled
     }
 
     /// The issuer's keys.

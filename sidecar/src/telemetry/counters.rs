@@ -8,10 +8,12 @@ use crate::metrics::Counted;
 
 mod answers;
 mod keys;
+mod reloads;
 mod tokens;
 
 use answers::Answers;
 use keys::Keys;
+use reloads::Reloads;
 use tokens::Tokens;
 
 /// All that is counted of events.
@@ -20,11 +22,17 @@ pub(super) struct Counters {
     answers: Answers,
     tokens: Tokens,
     keys: Keys,
+    reloads: Reloads,
 }
 
 impl Counters {
     pub(super) fn new(rules: Option<&Rules>) -> Self {
-        Self { answers: Answers::new(), tokens: Tokens::new(), keys: Keys::new(rules) }
+        Self {
+            answers: Answers::new(),
+            tokens: Tokens::new(),
+            keys: Keys::new(rules),
+            reloads: Reloads::new(),
+        }
     }
 
     pub(super) fn read(&self, event: &Event<'_>) {
@@ -32,6 +40,7 @@ impl Counters {
             Event::Library(event) => {
                 self.tokens.read(event);
                 self.keys.read(event);
+                self.reloads.read(event);
             }
             Event::Refused(it) => self.answers.refused(it.protocol, it.rejection.reason()),
             // The admin listener's requests are not the app's: those are counted alone.
@@ -42,15 +51,15 @@ impl Counters {
                 self.answers.answered(Some(it.protocol), http::StatusCode::OK);
             }
             Event::WouldDeny(it) => self.answers.would_deny(it.protocol),
-            Event::Reloaded(_) => {}
+            Event::Reloaded(it) => self.reloads.policy(it),
         }
     }
 }
 
 impl Counted for Counters {
     fn register(&self, registry: &mut Registry) {
-        let Self { answers, tokens, keys } = self;
-        let all: [&dyn Counted; _] = [answers, tokens, keys];
+        let Self { answers, tokens, keys, reloads } = self;
+        let all: [&dyn Counted; _] = [answers, tokens, keys, reloads];
         all.into_iter().for_each(|counted| counted.register(registry));
     }
 }

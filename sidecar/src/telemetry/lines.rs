@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use cambist::files::Look;
 use cambist_core::scope::Scope;
 use cambist_sim::fault::{Fault, Target};
 use http::Request;
@@ -54,6 +55,16 @@ async fn every_line_keeps_its_message_and_its_fields() {
     world.waiting.end();
     ask(&endpoint, msi("api://late")).await;
     summing.abort();
+
+    let config = world.config(&[]);
+    let trust = world.trust(&config, world.context());
+    let _held = trust.credential(&config.policied.identities.identities[0]);
+    let look = async || while trust.look_at_files().await == Look::Settling {};
+    look().await;
+    world.write_assertion(b"no token");
+    look().await;
+    world.project();
+    look().await;
 
     // Nobody publishes keys.
     world.sim.faults().clear();

@@ -10,6 +10,7 @@ use cambist_core::refresh::{Failure, Holding, Plan, wait};
 use cambist_core::scope::Scope;
 use futures_util::future::BoxFuture;
 
+use super::mended::Mended;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::AccessToken;
@@ -41,14 +42,18 @@ struct State {
 struct Failed {
     error: Error,
     in_a_row: u32,
+    began: BootTime,
     at: BootTime,
     retry_at: BootTime,
 }
 
 impl Failed {
-    /// Whether it was for want of an upstream that was well afterwards.
-    fn is_over(&self, well_at: BootTime) -> bool {
-        matches!(self.error.failure(), Failure::Transient | Failure::Looking) && self.at < well_at
+    /// Whether it was for want of an upstream that was well afterwards, or of a projected token of which
+    /// there was another after its work began.
+    fn is_over(&self, mended: &Mended) -> bool {
+        let of_upstream = matches!(self.error.failure(), Failure::Transient | Failure::Looking);
+        of_upstream && self.at < mended.upstream()
+            || self.error.is_of_assertion() && self.began < mended.assertion()
     }
 }
 
@@ -147,22 +152,21 @@ impl Slot {
     }
 
     /// When there is something to be done for it, if it is to be held always.
-    pub(super) fn due_at(&self, well_at: BootTime) -> BootTime {
+    pub(super) fn due_at(&self, mended: &Mended) -> BootTime {
         let state = self.state.load();
         let withdrawn = self.withdrawn.load(Ordering::Relaxed);
         let held = state.held.as_ref().filter(|_| !withdrawn);
         let old = held.map_or(BootTime::default(), |Held { token, plan }| {
             token.sent_at() + plan.refresh_after
         });
-        let paused = state.failure.as_ref().filter(|f| !f.is_over(well_at));
+        let paused = state.failure.as_ref().filter(|f| !f.is_over(mended));
         old.max(paused.map_or(BootTime::default(), |f| f.retry_at))
     }
 
-    /// What a reader that needs `min_ttl` of remaining life gets now, if the upstream was last well at
-    /// `well_at`.
-    pub(super) fn answer(&self, now: BootTime, well_at: BootTime, min_ttl: Duration) -> Answer {
+    /// What a reader that needs `min_ttl` of remaining life gets now.
+    pub(super) fn answer(&self, now: BootTime, mended: &Mended, min_ttl: Duration) -> Answer {
         let state = self.state.load();
-        let pausing = state.failure.as_ref().filter(|f| now < f.retry_at && !f.is_over(well_at));
+        let pausing = state.failure.as_ref().filter(|f| now < f.retry_at && !f.is_over(mended));
         let Some(Held { token, plan }) = &state.held else { return no_token(pausing, now) };
         let age = now.since(token.sent_at());
         if age >= plan.valid_for {
@@ -184,24 +188,29 @@ impl Slot {
     pub(super) fn join(
         self: &Arc<Self>,
         context: &Context,
-        well_at: BootTime,
+        mended: &Mended,
         min_ttl: Duration,
         work: impl FnOnce() -> BoxFuture<'static, Result<AccessToken, Error>>,
     ) -> Joined<Outcome> {
         let now = context.clock.boot();
-        let known = || match self.answer(now, well_at, min_ttl) {
+        let known = || match self.answer(now, mended, min_ttl) {
             Answer::Fresh(token) | Answer::Held(token) => Some(Ok(token)),
             Answer::Failed(error) => Some(Err(error)),
             Answer::Due(_) | Answer::Aging(_) | Answer::Nothing => None,
         };
         self.flight.join(now, known, || {
             let (slot, context, work) = (self.clone(), context.clone(), work());
-            async move { slot.settle(work.await, &context) }
+            async move { slot.settle(work.await, now, &context) }
         })
     }
 
-    /// Keeps what a flight brought. A failure leaves the held token alone.
-    fn settle(&self, outcome: Result<AccessToken, Error>, context: &Context) -> Outcome {
+    /// Keeps what a flight brought that began then. A failure leaves the held token alone.
+    fn settle(
+        &self,
+        outcome: Result<AccessToken, Error>,
+        began: BootTime,
+        context: &Context,
+    ) -> Outcome {
         let now = context.clock.boot();
         match outcome {
             Ok(token) => {
@@ -219,8 +228,8 @@ impl Slot {
                 let (failure, asked) = (error.failure(), error.retry_after());
                 let pause = wait(failure, in_a_row, holding, asked, context.jitter);
                 let error = error.with_retry_after(pause);
-                let failed =
-                    Failed { error: error.clone(), in_a_row, at: now, retry_at: now + pause };
+                let (at, retry_at) = (now, now + pause);
+                let failed = Failed { error: error.clone(), in_a_row, began, at, retry_at };
                 self.state.store(Arc::new(State { failure: Some(failed), ..state }));
                 Err(error)
             }

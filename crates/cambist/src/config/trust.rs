@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::issuer_keys::KeyOrigin;
 use crate::key_age;
 use crate::transport::{
-    CaBundle, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport,
+    CaFiles, HttpsOptions, ProxyOptions, TokenProxyOptions, TokenProxyTrust, Transport,
 };
 use crate::trust::Trust;
 
@@ -89,6 +89,7 @@ impl TrustConfig {
     /// # Errors
     /// If a CA file cannot be read or a transport cannot be made of it: all of them at once.
     pub fn open(&self, context: Context) -> Result<Trust, ConfigErrors> {
+        let mut files = CaFiles::default();
         let entra = match self.token_proxy.clone() {
             // A domain of its own: Entra's CAs and the proxy on the way to Entra have no say there.
             Some(proxy) => {
@@ -100,11 +101,14 @@ impl TrustConfig {
             }
             None => {
                 let name = self.ca_file("CAMBIST_ENTRA_CA_FILE");
-                https(name, self.options(self.entra_ca_file.as_ref()))
+                self.transport(name, self.entra_ca_file.as_deref(), &mut files)
             }
         };
-        match (entra, self.key_sources()) {
-            (Ok(entra), Ok(sources)) => Ok(self.open_over(entra, sources, context)),
+        match (entra, self.key_sources(&mut files)) {
+            (Ok(entra), Ok(sources)) => {
+                let files = files.watched(&context.observer);
+                Ok(Trust::new(self.clone(), entra, sources, files, context))
+            }
             (entra, sources) => {
                 let faults = [entra.err(), sources.err()].into_iter().flatten();
                 let mut faults: Vec<_> = faults.flat_map(|e| e.faults().to_vec()).collect();
@@ -116,9 +120,9 @@ impl TrustConfig {
     }
 
     /// The same over transports that somebody else made: a test's, or an app's own client. With a
-    /// token proxy, `entra` is the way there.
+    /// token proxy, `entra` is the way there. The CA files are of no use to those.
     pub fn open_over(&self, entra: Transport, sources: Vec<KeyOrigin>, context: Context) -> Trust {
-        Trust::new(self.clone(), entra, sources, context)
+        Trust::new(self.clone(), entra, sources, Vec::new(), context)
     }
 
     /// What a projected token with this audience is held against.
@@ -139,10 +143,10 @@ impl TrustConfig {
     }
 
     /// Where keys come from, with a connection for each.
-    fn key_sources(&self) -> Result<Vec<KeyOrigin>, ConfigErrors> {
+    fn key_sources(&self, files: &mut CaFiles) -> Result<Vec<KeyOrigin>, ConfigErrors> {
         let (mut sources, mut faults) = (Vec::new(), Vec::new());
         for place in &self.keys {
-            match self.key_source(place) {
+            match self.key_source(place, files) {
                 Ok(source) => sources.push(source),
                 Err(errors) => faults.extend_from_slice(errors.faults()),
             }
@@ -150,20 +154,17 @@ impl TrustConfig {
         if faults.is_empty() { Ok(sources) } else { Err(ConfigErrors::new(faults)) }
     }
 
-    fn key_source(&self, place: &KeyPlace) -> Result<KeyOrigin, ConfigErrors> {
+    fn key_source(&self, place: &KeyPlace, files: &mut CaFiles) -> Result<KeyOrigin, ConfigErrors> {
         match place {
             KeyPlace::Public => {
-                let options = self.options(self.issuer_ca_file.as_ref());
-                let transport = https(self.ca_file("CAMBIST_ISSUER_CA_FILE"), options)?;
+                let name = self.ca_file("CAMBIST_ISSUER_CA_FILE");
+                let transport = self.transport(name, self.issuer_ca_file.as_deref(), files)?;
                 Ok(KeyOrigin::Public { transport, host: self.jwks_host })
             }
             KeyPlace::Api { server, token_file, ca_file } => {
-                let options = read_ca(ca_file).map(|bundle| HttpsOptions {
-                    roots: vec![bundle],
-                    platform_roots: false,
-                    ..HttpsOptions::default()
-                });
-                let transport = https("CAMBIST_API_CA_FILE", options)?;
+                let name = "CAMBIST_API_CA_FILE";
+                let options = HttpsOptions { platform_roots: false, ..HttpsOptions::default() };
+                let transport = open(name, files.transport(name, ca_file, options))?;
                 let (server, token_file) = (server.clone(), token_file.clone());
                 Ok(KeyOrigin::Api { transport, server, token_file })
             }
@@ -179,18 +180,19 @@ impl TrustConfig {
         }
     }
 
-    fn options(&self, ca_file: Option<&PathBuf>) -> Result<HttpsOptions, String> {
-        let roots = ca_file.map(|path| read_ca(path)).transpose()?.into_iter().collect();
-        Ok(HttpsOptions { roots, proxy: self.proxy.clone(), ..HttpsOptions::default() })
+    /// A transport to who is out there, by the platform's CAs and those of a file.
+    fn transport(
+        &self,
+        name: &'static str,
+        ca_file: Option<&Path>,
+        files: &mut CaFiles,
+    ) -> Result<Transport, ConfigErrors> {
+        let options = HttpsOptions { proxy: self.proxy.clone(), ..HttpsOptions::default() };
+        match ca_file {
+            Some(path) => open(name, files.transport(name, path, options)),
+            None => open(name, Transport::https(options)),
+        }
     }
-}
-
-fn https(
-    name: &'static str,
-    options: Result<HttpsOptions, String>,
-) -> Result<Transport, ConfigErrors> {
-    let opened = options.and_then(|options| Transport::https(options).map_err(|e| e.to_string()));
-    open(name, opened)
 }
 
 fn open(
@@ -198,8 +200,4 @@ fn open(
     opened: Result<Transport, impl fmt::Display>,
 ) -> Result<Transport, ConfigErrors> {
     opened.map_err(|problem| ConfigErrors::new(vec![ConfigFault::new(name, problem.to_string())]))
-}
-
-fn read_ca(path: &Path) -> Result<CaBundle, String> {
-    CaBundle::read(path).map_err(|e| e.to_string())
 }

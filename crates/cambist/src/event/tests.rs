@@ -61,6 +61,10 @@ impl Observer for Journal {
                 let path = it.path.display().to_string();
                 line("ailing", String::new(), &path, None, "", Duration::ZERO)
             }
+            Event::FileChanged(it) => {
+                let path = it.path.display().to_string();
+                line("changed", String::new(), &path, None, it.outcome().as_str(), Duration::ZERO)
+            }
             // A credential has no callers.
             Event::CallerDenied(it) => unreachable!("{it:?}"),
         };

@@ -77,3 +77,49 @@ impl KeysOutcome {
         }
     }
 }
+
+/// What a file is for that may change while a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// It holds certificates of authorities.
+    Ca,
+    /// It holds a projected token.
+    Token,
+}
+
+impl FileKind {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Ca, Self::Token];
+
+    /// The word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// What became of a changed file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileOutcome {
+    /// What it holds is in use.
+    Applied,
+    /// It cannot be used, and what was in use before goes on.
+    Refused,
+}
+
+impl FileOutcome {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Applied, Self::Refused];
+
+    /// The word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Refused => "refused",
+        }
+    }
+}

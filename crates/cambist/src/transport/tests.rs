@@ -5,6 +5,7 @@ use tower::service_fn;
 
 use super::*;
 
+mod ca_file;
 mod network;
 mod token_proxy;
 

@@ -1,6 +1,6 @@
 //! The library's work: tokens had and not had, keys looked for and judged.
 
-use cambist::event::{Admitted, Fetched, KeysFetched, Served};
+use cambist::event::{Admitted, Fetched, FileChanged, KeysFetched, Served};
 use cambist::{Error, Event, Receipt};
 use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::foreign::{Foreign, brief};
@@ -17,6 +17,7 @@ impl Log {
             Event::Admitted(it) => self.admitted(it),
             Event::Fetched(it) => self.fetched(it),
             Event::KeysFetched(it) => self.keys_fetched(it),
+            Event::FileChanged(it) => file_changed(it),
             Event::HistoryAiling(it) => self.changes.tell_history(it.problem),
             Event::KeysJudged(it) if self.rules.is_some() => self.changes.tell(it.report),
             _ => {}
@@ -128,6 +129,25 @@ impl Log {
     fn remedy(&self, refused: &Refused) -> Option<String> {
         let rules = self.rules.as_ref()?;
         Some(remediation(refused.ground(), rules.remedies_for()))
+    }
+}
+
+fn file_changed(it: &FileChanged<'_>) {
+    let (what, name) = (it.kind.as_str(), it.name);
+    match it.result {
+        Ok(()) => {
+            let path = it.path.display();
+            tracing::info!(target: AUDIT, what, name, %path, "a changed file was taken up");
+        }
+        Err(problem) => {
+            tracing::warn!(
+                target: AUDIT,
+                what,
+                name,
+                detail = brief(&problem, MESSAGE),
+                "a changed file cannot be used; what was there before holds"
+            );
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -20,6 +20,8 @@ pub(super) struct Server {
     pub(super) ca_pem: String,
     certificate: Bytes,
     pub(super) heard: mpsc::UnboundedReceiver<Heard>,
+    /// Whoever has it to write keeps the server from answering.
+    pub(super) hold: Arc<RwLock<()>>,
 }
 
 /// What a client said: the name in the TLS handshake, and a request's head.
@@ -69,13 +71,16 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
+        let hold = Arc::<RwLock<()>>::default();
+        let held = hold.clone();
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                let (acceptor, tell) = (acceptor.clone(), tell.clone());
+                let (acceptor, tell, held) = (acceptor.clone(), tell.clone(), held.clone());
                 tokio::spawn(async move {
                     let Ok(mut tls) = acceptor.accept(tcp).await else { return };
                     let sni = tls.get_ref().1.server_name().map(str::to_owned);
                     drop(tell.send(Heard { sni, head: head(&mut tls).await }));
+                    drop(held.read().await);
                     for _ in 0..times {
                         if tls.write_all(says.as_bytes()).await.is_err() {
                             return;
@@ -86,7 +91,7 @@ impl Server {
             }
         });
         let ca = CaBundle::parse("ca.pem", ca_pem.as_bytes()).unwrap();
-        Self { address, ca, ca_pem, certificate, heard }
+        Self { address, ca, ca_pem, certificate, heard, hold }
     }
 
     fn options(&self) -> HttpsOptions {
