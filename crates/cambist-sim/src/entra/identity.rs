@@ -92,6 +92,11 @@ impl Identity {
         }
     }
 
+    /// Its client id.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
     /// It has a service principal in this tenant, too: it is registered for many tenants, and somebody
     /// there consented.
     #[must_use]
