@@ -49,9 +49,18 @@ enum Command {
     /// kid, place: both, public or api; private, alg), /sim/host (by: blob or api-server),
     /// /sim/upload.
     ///
+    /// Tenants and identities: /sim/identity (kind: application, managed-identity, agent-blueprint or
+    /// agent-identity; tenant, client_id, resource_id, blueprint, provisioned_in: further tenants,
+    /// federated_credentials: each as below) registers one, and makes its tenants. For instance an
+    /// application of two tenants, and an agent:
+    ///
+    /// curl $SIM_ADMIN/sim/identity -d '{"provisioned_in":["7e57ab1e-0000-4000-8000-00000000000b"]}'
+    ///
+    /// curl $SIM_ADMIN/sim/identity -d '{"kind":"agent-identity","blueprint":"c11e0001-..."}'
+    ///
     /// The rest: /sim/resource (resource, known: false to forget it), /sim/token (form: projected, long
-    /// or legacy), /sim/token-proxy-ca (write: whether
-    /// its new authority goes into the CA file), /sim/fault, /sim/clear (requests).
+    /// or legacy), /sim/token-proxy-ca (write: whether its new authority goes into the CA file),
+    /// /sim/fault, /sim/clear (requests).
     ///
     /// Targets of faults: entra, token-proxy, discovery, jwks, api. Kinds, with their fields: status (status, retry_after),
     /// latency (ms), hang, reset, truncate, wrong-type, html (status), empty (status), aadsts (code,

@@ -25,6 +25,10 @@ pub struct Entry {
     pub by: By,
     /// When, in truth.
     pub time: UnixTime,
+    /// The tenant that was asked for a token.
+    pub tenant: Option<String>,
+    /// The client id that it was to be of.
+    pub client: Option<String>,
     /// The scope a token was asked for.
     pub scope: Option<String>,
     /// The answer's status; `None` while there is none, and for ever if the connection was cut.
@@ -124,6 +128,8 @@ mod tests {
             target: Some(target),
             by,
             time: UnixTime::from_secs(0),
+            tenant: None,
+            client: None,
             scope: None,
             status: None,
         }

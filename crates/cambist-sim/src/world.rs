@@ -1,4 +1,4 @@
-//! All of it assembled: one cluster, one tenant, and the network between them.
+//! All of it assembled: one cluster, Entra's tenants, and the network between them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -185,7 +185,7 @@ impl Sim {
         spec.sign(&self.0.apis[turn % self.0.apis.len()].signer())
     }
 
-    /// The tenant.
+    /// Its tenants.
     pub fn entra(&self) -> &Entra {
         &self.0.entra
     }
@@ -202,9 +202,12 @@ impl Sim {
 
     /// Where tokens are asked for.
     pub fn token_url(&self) -> String {
-        let settings = self.settings();
-        let authority = settings.authority.trim_end_matches('/');
-        format!("{authority}/{}/oauth2/v2.0/token", settings.tenant_id)
+        self.token_url_of(&self.settings().tenant_id)
+    }
+
+    /// Where another tenant's tokens are asked for.
+    pub fn token_url_of(&self, tenant: &str) -> String {
+        format!("{}/{tenant}/oauth2/v2.0/token", self.settings().authority.trim_end_matches('/'))
     }
 
     /// The federated credential that fits the settings' issuer, workload and audience.

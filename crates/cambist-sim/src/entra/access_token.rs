@@ -9,6 +9,9 @@ use cambist_core::clock::UnixTime;
 use serde_json::{Map, Value, json};
 
 use super::answer::RequestId;
+use super::directory::{Client, path};
+use super::identity::Kind;
+use super::own::{EXCHANGE_ID, is_exchange, v1_issuer, v2_issuer};
 use crate::keys::{KeyError, SigningKey};
 use crate::random;
 
@@ -16,32 +19,19 @@ use crate::random;
 const BEFORE: Duration = Duration::from_secs(300);
 /// `expires_in` has lost a second by the time that it is written.
 const WRITING: Duration = Duration::from_secs(1);
-/// The audience of tokens for `api://AzureADTokenExchange` in the public cloud.
-const EXCHANGE: &str = "fb60f99c-7a34-4190-8149-302f77469936";
-
-/// What a client id stands for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// An application.
-    #[default]
-    Application,
-    /// A user-assigned managed identity, whose tokens name it as a resource of Azure.
-    ManagedIdentity {
-        /// `/subscriptions/.../userAssignedIdentities/NAME`.
-        resource_id: String,
-    },
-}
+/// What tokens for the exchange say that came of a federated credential. Only Entra reads what it says.
+const FEDERATED: &str = "CAAQABgAIAAoAjAA";
 
 /// Whom a token is about, and for whom.
 pub(super) struct Subject<'a> {
-    pub(super) tenant: &'a str,
-    pub(super) client_id: &'a str,
-    pub(super) object_id: &'a str,
-    pub(super) kind: &'a Kind,
+    pub(super) client: &'a Client,
     pub(super) resource: &'a str,
     /// The application id of a resource that takes tokens of version 2.0.
     pub(super) resource_app: Option<&'a str>,
+    /// For which of its agents a blueprint asks.
+    pub(super) fmi_path: Option<&'a str>,
+    /// Whether it came of a federated credential.
+    pub(super) federated: bool,
 }
 
 impl Subject<'_> {
@@ -68,24 +58,21 @@ impl Subject<'_> {
     }
 
     fn v2_audience(&self) -> Option<&str> {
-        if self.resource == "api://AzureADTokenExchange" {
-            Some(EXCHANGE)
-        } else {
-            self.resource_app
-        }
+        if is_exchange(self.resource) { Some(EXCHANGE_ID) } else { self.resource_app }
     }
 
     fn common(&self, now: UnixTime, lifetime: Duration, id: RequestId) -> Map<String, Value> {
+        let client = self.client;
         let from = (now - BEFORE).as_secs();
         let mut claims = object(json!({
             "iat": from,
             "nbf": from,
             "exp": (now + lifetime + WRITING).as_secs(),
             "aio": opaque("k2Jg"),
-            "oid": self.object_id,
+            "oid": client.object_id,
             // Not pairwise for applications, as it is for people.
-            "sub": self.object_id,
-            "tid": self.tenant,
+            "sub": client.object_id,
+            "tid": client.tenant,
             "uti": id.uti(),
             "rh": opaque("1.A"),
             "xms_ftd": opaque(""),
@@ -103,19 +90,37 @@ impl Subject<'_> {
                 "xms_tcdt": 1_289_241_547,
             })));
         }
-        if let Kind::ManagedIdentity { resource_id } = self.kind {
-            claims.insert("xms_mirid".to_owned(), resource_id.as_str().into());
+        match &client.kind {
+            Kind::ManagedIdentity { resource_id } => {
+                claims.insert("xms_mirid".to_owned(), resource_id.as_str().into());
+            }
+            Kind::AgentIdentity { blueprint } => claims.extend(object(json!({
+                "xms_par_app_azp": blueprint,
+                // Among others: an agent identity.
+                "xms_act_fct": "3 9 11",
+                "xms_sub_fct": "3 9 11",
+            }))),
+            Kind::Application | Kind::AgentBlueprint => {}
+        }
+        if is_exchange(self.resource) {
+            if self.federated {
+                claims.insert("xms_ficinfo".to_owned(), FEDERATED.into());
+            }
+            if let Some(fmi_path) = self.fmi_path {
+                let sub = path(&client.tenant, &client.client_id, fmi_path);
+                claims.insert("sub".to_owned(), sub.into());
+            }
         }
         claims
     }
 
     fn of_v1(&self) -> Map<String, Value> {
-        let issuer = format!("https://sts.windows.net/{}/", self.tenant);
+        let issuer = v1_issuer(&self.client.tenant);
         object(json!({
             "aud": self.resource,
             "iss": issuer,
             "idp": issuer,
-            "appid": self.client_id,
+            "appid": self.client.client_id,
             "appidacr": "2",
             "ver": "1.0",
         }))
@@ -124,8 +129,8 @@ impl Subject<'_> {
     fn of_v2(&self, audience: &str) -> Map<String, Value> {
         object(json!({
             "aud": audience,
-            "iss": format!("https://login.microsoftonline.com/{}/v2.0", self.tenant),
-            "azp": self.client_id,
+            "iss": v2_issuer(&self.client.tenant),
+            "azp": self.client.client_id,
             "azpacr": "2",
             "ver": "2.0",
         }))

@@ -3,12 +3,11 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use cambist_core::names::is_guid;
 use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::guid;
 use crate::random;
 use crate::reply::{Request, Response, response, set};
 
@@ -24,13 +23,9 @@ impl RequestId {
         Self(bytes)
     }
 
-    /// The `uti` claim of the token that came of it: 22 characters. A GUID's bytes stand there as
-    /// Windows keeps them, its first three groups backwards.
+    /// The `uti` claim of the token that came of it: 22 characters.
     pub(super) fn uti(self) -> String {
-        let Self([a, b, c, d, e, f, g, h, rest @ ..]) = self;
-        let mut bytes = vec![d, c, b, a, f, e, h, g];
-        bytes.extend_from_slice(&rest);
-        BASE64URL.encode(bytes)
+        guid::short(self.0)
     }
 }
 

@@ -9,7 +9,8 @@ use cambist_core::clock::{BootTime, UnixTime};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
-use super::FederatedCredential;
+use super::identity::FederatedCredential;
+use super::own::{EXCHANGE, EXCHANGE_ID, tenant_of, v1_issuer};
 use super::refusal::Refusal;
 
 /// How far Entra lets clocks differ.
@@ -28,6 +29,7 @@ pub(super) struct Assertion {
     issued: Option<UnixTime>,
     not_before: UnixTime,
     expires: UnixTime,
+    claims: Map<String, Value>,
 }
 
 impl Assertion {
@@ -73,7 +75,13 @@ impl Assertion {
             issued,
             not_before,
             expires,
+            claims,
         })
+    }
+
+    /// What a claim says, if it is a text.
+    pub(super) fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)?.as_str()
     }
 
     pub(super) fn kid(&self) -> &str {
@@ -91,6 +99,12 @@ impl Assertion {
         now: BootTime,
     ) -> Result<(), Refusal> {
         let Self { issuer, subject, audience, .. } = self;
+        // Entra knows itself by either name, and the exchange by its id.
+        let itself = tenant_of(issuer);
+        let audience = match itself {
+            Some(_) if audience == EXCHANGE_ID => EXCHANGE,
+            _ => audience,
+        };
         if credentials.is_empty() {
             return Err(Refusal::plain(70_025));
         }
@@ -115,7 +129,8 @@ impl Assertion {
             );
             Err(Refusal::new(code, text))
         };
-        let of_issuer: Vec<_> = effective.into_iter().filter(|it| it.issuer == *issuer).collect();
+        let of_issuer: Vec<_> =
+            effective.into_iter().filter(|it| same_issuer(&it.issuer, issuer)).collect();
         if of_issuer.is_empty() {
             return none(700_211, "issuer", issuer);
         }
@@ -124,10 +139,21 @@ impl Assertion {
         if of_subject.is_empty() {
             return none(700_213, "subject", subject);
         }
-        if !of_subject.iter().any(|it| it.audience == *audience) {
-            return none(700_212, "audience", audience);
+        if itself.is_some_and(|tenant| of_subject.iter().all(|it| it.issuer == v1_issuer(tenant))) {
+            return Err(Refusal::plain(700_227));
         }
-        Ok(())
+        if of_subject.iter().any(|it| it.audience == *audience) {
+            return Ok(());
+        }
+        if of_subject.iter().any(|it| it.audience == EXCHANGE_ID) {
+            return Err(Refusal::plain(700_214));
+        }
+        none(if itself.is_some() { 7_002_121 } else { 700_212 }, "audience", audience)
+    }
+
+    /// Whether it is a token of Entra's own, by what it says of itself.
+    pub(super) fn is_entras(&self) -> bool {
+        tenant_of(&self.issuer).is_some()
     }
 
     /// Whether `jwk` verifies the signature; a key of no use to Entra does not.
@@ -155,6 +181,11 @@ impl Assertion {
         );
         Err(Refusal::new(700_024, text))
     }
+}
+
+/// Whether a credential's issuer is this one. Of Entra itself either name will do.
+fn same_issuer(trusted: &str, issuer: &str) -> bool {
+    trusted == issuer || tenant_of(issuer).is_some_and(|tenant| tenant_of(trusted) == Some(tenant))
 }
 
 /// What a header must say, and must not.

@@ -66,21 +66,7 @@ impl IssuerKeys {
                 keys
             }
         };
-        let named = |key: &&Value| key.get("kid").and_then(Value::as_str) == Some(assertion.kid());
-        let candidates: Vec<_> = keys.iter().filter(named).collect();
-        if candidates.is_empty() {
-            let identifier: String = assertion.kid().bytes().map(|b| format!("{b:02X}")).collect();
-            let text = format!(
-                "The certificate with identifier '{identifier}' used to sign the federated \
-                 credential could not be found in the metadata of identity provider '{}'.",
-                assertion.issuer()
-            );
-            return Err(Refusal::new(7_000_272, text));
-        }
-        if candidates.iter().any(|key| assertion.signed_by(key)) {
-            return Ok(());
-        }
-        Err(Refusal::plain(7_000_274))
+        verify_with(assertion, &keys)
     }
 
     /// The keys of a set that was fetched lately; `None` asks for a fetch.
@@ -89,6 +75,25 @@ impl IssuerKeys {
         let (fetched, keys) = kept.sets.get(issuer)?;
         (self.clock.boot().since(*fetched) < kept.time).then(|| keys.clone())
     }
+}
+
+/// Verifies the assertion's signature with those of these keys that have its key id.
+pub(super) fn verify_with(assertion: &Assertion, keys: &[Value]) -> Result<(), Refusal> {
+    let named = |key: &&Value| key.get("kid").and_then(Value::as_str) == Some(assertion.kid());
+    let candidates: Vec<_> = keys.iter().filter(named).collect();
+    if candidates.is_empty() {
+        let identifier: String = assertion.kid().bytes().map(|b| format!("{b:02X}")).collect();
+        let text = format!(
+            "The certificate with identifier '{identifier}' used to sign the federated \
+                 credential could not be found in the metadata of identity provider '{}'.",
+            assertion.issuer()
+        );
+        return Err(Refusal::new(7_000_272, text));
+    }
+    if candidates.iter().any(|key| assertion.signed_by(key)) {
+        return Ok(());
+    }
+    Err(Refusal::plain(7_000_274))
 }
 
 async fn fetch_keys<F>(issuer: &str, fetch: &mut F) -> Result<Vec<Value>, Refusal>

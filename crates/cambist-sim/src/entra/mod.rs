@@ -4,29 +4,34 @@ mod access_token;
 mod answer;
 mod assertion;
 mod azure;
+mod directory;
+mod guid;
+mod identity;
 mod issuer_keys;
+mod own;
 mod refusal;
+mod registration;
 pub(crate) mod request;
 mod resources;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use cambist_core::clock::{BootTime, Clock};
-use cambist_core::names::is_guid;
+use cambist_core::clock::Clock;
 use http::StatusCode;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tower::{BoxError, Service};
 
-pub use self::access_token::Kind;
+pub use self::identity::{FederatedCredential, Identity, Kind};
 pub(crate) use self::issuer_keys::KEPT;
 pub(crate) use self::resources::is_resource;
 
 use self::access_token::Subject;
 use self::answer::RequestId;
 use self::assertion::Assertion;
+use self::directory::{Client, Directory};
 use self::issuer_keys::IssuerKeys;
 use self::refusal::Refusal;
 use self::request::TokenRequest;
@@ -37,18 +42,11 @@ use crate::lock;
 use crate::random;
 use crate::reply::{Request, Response};
 
-/// Whose assertions an app registration accepts. All three are compared exactly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FederatedCredential {
-    /// The `iss` of the assertion.
-    pub issuer: String,
-    /// Its `sub`.
-    pub subject: String,
-    /// Its `aud`.
-    pub audience: String,
-}
+/// How long a token lives that a managed identity has without federation.
+const A_DAY: Duration = Duration::from_secs(86_399);
 
-/// A tenant with its app registrations. Clones are the same tenant.
+/// Entra's tenants with their app registrations. What takes no tenant is about the first, or about an
+/// app wherever that is registered. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Entra(Arc<Inner>);
 
@@ -63,8 +61,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    /// By client id.
-    apps: BTreeMap<String, App>,
+    directory: Directory,
     resources: Resources,
     /// The application ids of the resources that take tokens of version 2.0, by the resource's name.
     v2_resources: BTreeMap<String, String>,
@@ -72,27 +69,11 @@ struct State {
     refresh_in: Option<Duration>,
 }
 
-/// An application or managed identity.
-#[derive(Clone, Debug)]
-struct App {
-    kind: Kind,
-    /// Its service principal's id.
-    object_id: String,
-    /// Whom it trusts, and the moment from which on it does.
-    credentials: Vec<(FederatedCredential, BootTime)>,
-}
-
-impl Default for App {
-    fn default() -> Self {
-        Self { kind: Kind::default(), object_id: random::uuid(), credentials: Vec::new() }
-    }
-}
-
 impl Entra {
-    /// A tenant without apps, whose access tokens `key` signs.
+    /// One tenant without apps. `key` signs its access tokens, and those of all others.
     pub fn new(tenant: &str, clock: SimClock, key: SigningKey) -> Self {
         let state = State {
-            apps: BTreeMap::new(),
+            directory: Directory::new(tenant),
             resources: Resources::azures(),
             v2_resources: BTreeMap::new(),
             lifetime: Duration::from_secs(3599),
@@ -107,58 +88,23 @@ impl Entra {
         }))
     }
 
-    /// The tenant's id.
+    /// The first tenant's id.
     pub fn tenant(&self) -> &str {
         &self.0.tenant
-    }
-
-    /// Registers an app that accepts no assertion yet.
-    pub fn register(&self, client_id: &str) {
-        lock(&self.0.state).apps.entry(client_id.to_owned()).or_default();
-    }
-
-    /// Makes of a client id's owner what it says. Registers it if need be.
-    pub fn make(&self, client_id: &str, kind: Kind) {
-        lock(&self.0.state).apps.entry(client_id.to_owned()).or_default().kind = kind;
-    }
-
-    /// The id of the service principal of an app: `oid` and `sub` of its tokens.
-    pub fn object_id(&self, client_id: &str) -> Option<String> {
-        lock(&self.0.state).apps.get(client_id).map(|app| app.object_id.clone())
     }
 
     /// From now on this resource is known and gets tokens of version 2.0, which have its application id
     /// for an audience. Others get those of version 1.0, as Azure's own resources do.
     pub fn answer_in_v2(&self, resource: &str, application_id: &str) {
-        let mut state = lock(&self.0.state);
+        let mut state = self.state();
         for name in [resource, application_id] {
             state.resources.know(name);
             state.v2_resources.insert(resources::name(name), application_id.to_owned());
         }
     }
 
-    /// The app accepts such assertions from now on. Registers it if need be.
-    pub fn trust(&self, client_id: &str, credential: FederatedCredential) {
-        self.trust_after(Duration::ZERO, client_id, credential);
-    }
-
-    /// As [`trust`](Self::trust), but effective only after `lag`: Entra's federated credentials take
-    /// minutes to reach all of its servers. Until then the answer is AADSTS70021.
-    pub fn trust_after(&self, lag: Duration, client_id: &str, credential: FederatedCredential) {
-        let effective = self.0.clock.boot() + lag;
-        let mut state = lock(&self.0.state);
-        let app = state.apps.entry(client_id.to_owned()).or_default();
-        app.credentials.push((credential, effective));
-    }
-
-    /// The app accepts no assertion any more: AADSTS70025.
-    pub fn distrust(&self, client_id: &str) {
-        lock(&self.0.state).apps.entry(client_id.to_owned()).or_default().credentials.clear();
-    }
-
-    /// The tenant has this resource from now on. It has Azure's own (by their names and their
-    /// application ids) and its registered apps (by client id and by `api://` and client id) in any
-    /// case; for others there are no tokens: AADSTS500011. Case and one slash at the end do not matter,
+    /// All tenants have this resource from now on. They have Azure's own (by their names and their
+    /// application ids) and each its own apps (by client id and by `api://` and client id) in any case; for others there are no tokens: AADSTS500011. Case and one slash at the end do not matter,
     /// and a `*` stands for letters, digits, `-` and `_`, as in `api://orders-*`.
     ///
     /// ```
@@ -167,28 +113,28 @@ impl Entra {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn know_resource(&self, resource: &str) {
-        lock(&self.0.state).resources.know(resource);
+        self.state().resources.know(resource);
     }
 
-    /// Tokens for this resource are refused (AADSTS500011), as if the tenant had never heard of it.
+    /// Tokens for this resource are refused (AADSTS500011), as if no tenant had ever heard of it.
     pub fn forget_resource(&self, resource: &str) {
-        lock(&self.0.state).resources.forget(resource);
+        self.state().resources.forget(resource);
     }
 
-    /// The resources that the tenant does not have and was asked for: each once, and the first hundred
+    /// The resources that a tenant does not have and was asked for: each once, and the first hundred
     /// alone.
     pub fn unknown_resources(&self) -> watch::Receiver<Vec<String>> {
-        lock(&self.0.state).resources.missed()
+        self.state().resources.missed()
     }
 
     /// How long the next access tokens live.
     pub fn set_access_token_lifetime(&self, lifetime: Duration) {
-        lock(&self.0.state).lifetime = lifetime;
+        self.state().lifetime = lifetime;
     }
 
     /// Whether the next answers carry `refresh_in`, and which.
     pub fn set_refresh_in(&self, refresh_in: Option<Duration>) {
-        lock(&self.0.state).refresh_in = refresh_in;
+        self.state().refresh_in = refresh_in;
     }
 
     /// For how long an issuer's documents are used before they are read anew. Meanwhile a key that is
@@ -218,6 +164,25 @@ impl Entra {
         let moment = |name: &str| claims.get(name).and_then(Value::as_i64);
         let now = self.0.clock.wall().as_secs();
         (moment("nbf")? <= now && now < moment("exp")?).then_some(claims)
+    }
+
+    /// A token of an identity's in the tenant that it is registered in, had without federation: as the
+    /// metadata service of its machine gives it to a managed identity, for a day. `None` if there is no
+    /// such identity, or the cryptography fails.
+    pub fn unfederated_token(&self, client_id: &str, resource: &str) -> Option<String> {
+        let client = {
+            let state = self.state();
+            let home = state.directory.home_of(client_id)?;
+            state.directory.client(home, client_id).ok()?
+        };
+        let subject = Subject {
+            client: &client,
+            resource,
+            resource_app: None,
+            fmi_path: None,
+            federated: false,
+        };
+        subject.token(&self.0.key, self.0.clock.wall(), A_DAY, RequestId::random()).ok()
     }
 
     /// Answers a request to `/{tenant}/oauth2/v2.0/token`; `fetch` is how Entra reaches the issuer.
@@ -259,84 +224,64 @@ impl Entra {
         F: Service<Request, Response = Response, Error = BoxError>,
     {
         let request = TokenRequest::parse(request)?;
-        self.check_tenant(tenant)?;
-        let app = self.app(&request.client_id)?;
+        let client = self.state().directory.client(tenant, &request.client_id)?;
         let resource = request.resource()?;
-        self.check_resource(resource)?;
+        self.check_resource(tenant, resource)?;
+        own::check_wish(&client, resource, request.fmi_path.as_deref())?;
         let assertion = Assertion::parse(&request.assertion)?;
-        assertion.find_record(&app.credentials, self.0.clock.boot())?;
-        self.0.issuer_keys.verify(&assertion, fetch).await?;
-        assertion.check_times(self.0.clock.wall())?;
-        self.grant(&request.client_id, &app, resource, id)
-    }
-
-    fn check_tenant(&self, tenant: &str) -> Result<(), Refusal> {
-        if tenant == self.tenant() {
-            return Ok(());
-        }
-        let looks_right = is_guid(tenant) || tenant.contains('.');
-        let code = if looks_right { 90_002 } else { 900_023 };
-        let text = if looks_right {
-            format!(
-                "Tenant '{tenant}' not found. Check that the tenant id and the cloud are right."
-            )
+        assertion.find_record(&client.credentials, self.0.clock.boot())?;
+        if assertion.is_entras() {
+            let key = self.0.key.jwk();
+            issuer_keys::verify_with(&assertion, &[key])?;
         } else {
-            format!("Specified tenant identifier '{tenant}' is neither a domain name nor a GUID.")
-        };
-        Err(Refusal::new(code, text))
+            self.0.issuer_keys.verify(&assertion, fetch).await?;
+        }
+        assertion.check_times(self.0.clock.wall())?;
+        if assertion.is_entras() {
+            own::check(&assertion, &client, &self.state().directory)?;
+        }
+        self.grant(&client, resource, request.fmi_path.as_deref(), id)
     }
 
-    fn app(&self, client_id: &str) -> Result<App, Refusal> {
-        lock(&self.0.state).apps.get(client_id).cloned().ok_or_else(|| {
-            let tenant = self.tenant();
-            let text = format!(
-                "Application with identifier '{client_id}' was not found in the directory '{tenant}'."
-            );
-            Refusal::new(700_016, text)
-        })
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0.state)
     }
 
-    fn check_resource(&self, resource: &str) -> Result<(), Refusal> {
-        let state = lock(&self.0.state);
-        let is_an_app = || {
-            let name = resources::name(resource);
-            let client_id = name.strip_prefix("api://").unwrap_or(&name);
-            is_guid(client_id) && state.apps.keys().any(|it| it.eq_ignore_ascii_case(client_id))
-        };
+    fn check_resource(&self, tenant: &str, resource: &str) -> Result<(), Refusal> {
+        let state = self.state();
+        let is_an_app = || state.directory.has_resource(tenant, resource);
         if state.resources.has(resource).unwrap_or_else(is_an_app) {
             return Ok(());
         }
         state.resources.miss(resource);
         // Entra's words and nothing else: programs read them.
         let text = format!(
-            "The resource principal named {resource} was not found in the tenant named {}. This can \
+            "The resource principal named {resource} was not found in the tenant named {tenant}. This can \
              happen if the application has not been installed by the administrator of the tenant or \
              consented to by any user in the tenant. You might have sent your authentication request \
-             to the wrong tenant.",
-            self.tenant()
+             to the wrong tenant."
         );
         Err(Refusal::new(500_011, text))
     }
 
     fn grant(
         &self,
-        client_id: &str,
-        app: &App,
+        client: &Client,
         resource: &str,
+        fmi_path: Option<&str>,
         id: RequestId,
     ) -> Result<Value, Refusal> {
         let (lifetime, refresh_in, resource_app) = {
-            let state = lock(&self.0.state);
+            let state = self.state();
             let resource_app = state.v2_resources.get(&resources::name(resource)).cloned();
             (state.lifetime, state.refresh_in, resource_app)
         };
         let subject = Subject {
-            tenant: self.tenant(),
-            client_id,
-            object_id: &app.object_id,
-            kind: &app.kind,
+            client,
             resource,
             resource_app: resource_app.as_deref(),
+            fmi_path,
+            federated: true,
         };
         let token = subject.token(&self.0.key, self.0.clock.wall(), lifetime, id);
         let token = token.map_err(|_| Refusal::plain(90_033))?;

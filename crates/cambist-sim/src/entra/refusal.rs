@@ -109,10 +109,43 @@ fn kind(code: u32) -> (&'static str, StatusCode, &'static str) {
             "The signature of the federated credential is not valid.",
         ),
         70_025 => ("invalid_client", S::UNAUTHORIZED, "The client has no federated credential."),
-        700_222 | 700_223 | 700_226 | 700_227 | 700_229 | 700_231 | 700_236 | 700_238
-        | 7_002_121 | 7_002_381 => {
+        700_222 => (
+            "invalid_client",
+            S::UNAUTHORIZED,
+            "AAD-issued tokens may not be used for federated identity flows.",
+        ),
+        700_226 => (
+            "invalid_client",
+            S::UNAUTHORIZED,
+            "Only MSI tokens may be used as Federated Identity Credentials for AAD issuer.",
+        ),
+        700_227 => ("invalid_client", S::UNAUTHORIZED, "Forbidden token audience."),
+        700_229 => (
+            "invalid_client",
+            S::UNAUTHORIZED,
+            "Forbidden token type. Only app-only tokens may be used as Federated Identity \
+             Credentials for AAD issuer.",
+        ),
+        700_231 => (
+            "invalid_client",
+            S::UNAUTHORIZED,
+            "Token obtained using another federated identity credential may not be used as \
+             federated identity credential.",
+        ),
+        700_223 | 700_236 | 700_238 | 7_002_121 | 7_002_381 => {
             ("invalid_client", S::UNAUTHORIZED, "The issuer is not accepted for this client.")
         }
+        82_001 => (
+            "unauthorized_client",
+            S::BAD_REQUEST,
+            "Agentic application is not permitted to request app-only tokens for the resource.",
+        ),
+        82_008 => (
+            "invalid_request",
+            S::BAD_REQUEST,
+            "All agentic applications requesting a token exchange token must include the fmipath \
+             parameter on the token request.",
+        ),
         7_000_229 => (
             "invalid_client",
             S::UNAUTHORIZED,

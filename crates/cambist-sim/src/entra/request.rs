@@ -19,6 +19,8 @@ const OPENID: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 pub(super) struct TokenRequest {
     pub(super) client_id: String,
     pub(super) assertion: String,
+    /// For which of its agents a blueprint asks.
+    pub(super) fmi_path: Option<String>,
     scope: String,
 }
 
@@ -62,7 +64,7 @@ impl TokenRequest {
         if kind != ASSERTION_TYPE {
             return Err(Refusal::plain(9_002_313));
         }
-        Ok(Self { client_id, assertion, scope })
+        Ok(Self { client_id, assertion, fmi_path: form.remove("fmi_path"), scope })
     }
 
     /// The one resource the scope names: what stands before `/.default`, and nothing taken off it.
@@ -96,9 +98,18 @@ impl TokenRequest {
     }
 }
 
-/// The scope a request asks for, if it can be told: for the journal.
-pub(crate) fn scope(request: &Request) -> Option<String> {
-    form(request).ok()?.remove("scope")
+/// What can be told of a token request that is nobody's secret: for the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) client: Option<String>,
+    pub(crate) scope: Option<String>,
+}
+
+impl Told {
+    pub(crate) fn by(request: &Request) -> Self {
+        let Ok(mut form) = form(request) else { return Self::default() };
+        Self { client: form.remove("client_id"), scope: form.remove("scope") }
+    }
 }
 
 fn form(request: &Request) -> Result<BTreeMap<String, String>, Refusal> {
@@ -152,14 +163,16 @@ mod tests {
     fn keeps_the_resource_as_it_is() {
         let parsed = TokenRequest::parse(&request(&good())).ok().unwrap();
         assert_eq!(parsed.resource().unwrap(), "https://management.azure.com/");
-        assert_eq!(scope(&request(&good())).unwrap(), "https://management.azure.com//.default");
+        let told = Told::by(&request(&good()));
+        assert_eq!(told.scope.unwrap(), "https://management.azure.com//.default");
+        assert_eq!(told.client.unwrap(), "me");
     }
 
     #[test]
     fn says_what_is_wrong_with_the_scope() {
         let asked = |scope: &str| {
             let (client_id, assertion) = ("me".to_owned(), "a.b.c".to_owned());
-            TokenRequest { client_id, assertion, scope: scope.to_owned() }
+            TokenRequest { client_id, assertion, fmi_path: None, scope: scope.to_owned() }
         };
         for scope in ["openid", "User.Read", "openid offline_access profile", ".default"]
             .into_iter()

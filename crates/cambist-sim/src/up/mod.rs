@@ -18,11 +18,12 @@
 //! | `POST /sim/rollout` `{"during":"10m"}` | for so long every other request gets the key set as it is at this moment: give it before the change that rolls out |
 //! | `POST /sim/token` `{"form":"projected"}` | projects tokens of another form from now on: `long` (a year) or `legacy` (no times, no audience) |
 //! | `POST /sim/resource` `{"resource":R,"known":true}` | from now on Entra knows this resource, which it does of Azure's own; with `false` it does not |
+//! | `POST /sim/identity` | registers an identity, see below; answers with its `client_id`, and for each of its `tenants` the `object_id` and the `token_url` |
 //! | `POST /sim/token-proxy-ca` `{"write":true}` | another authority vouches for the token proxy from now on; with `false` the CA file is left as it was |
 //! | `POST /sim/fault` | adds a fault: `target` is `entra`, `token-proxy`, `discovery`, `jwks` or `api`; `kind` is one of those below; `count` limits it to the next so many requests; `"by":"all"` lets it meet what Entra fetches, too |
 //! | `POST /sim/clear` `{"requests":false}` | removes all faults, and with `true` forgets the requests |
 //! | `POST /sim/advance` `{"seconds":n}` | moves the simulated time forward; before it answers, the schedule is kept and kubelet has renewed a token that is due |
-//! | `GET /sim/requests` | `counts` of the pod's requests, and all `requests` |
+//! | `GET /sim/requests` | `counts` of the pod's requests, and all `requests`, those for tokens with `tenant`, `client` and `scope` |
 //! | `POST /sim/clock` `{"machine":"issuer","seconds":-600}` | from now on the clock of that machine (`pod`, which is its kubelet's here, `issuer`, `api` or `entra`) is wrong by so much; with 0 it is right again |
 //! | `GET /sim/now` | the simulated time, and what each machine takes for it |
 //!
@@ -32,6 +33,13 @@
 //! `place` is `both`, `public` (the API server never heard of it) or `api` (the upload was
 //! forgotten), `"private":true` publishes the private half too, and `alg` is for a new one. A key
 //! that is published already moves to where it was asked for.
+//!
+//! `POST /sim/identity` takes `kind`, which is `application` (what is left out is), `managed-identity`
+//! (with its `resource_id`), `agent-blueprint` or `agent-identity` (with the client id of its
+//! `blueprint`); `tenant`, otherwise the first; `client_id`, otherwise a new one; `provisioned_in`, the
+//! tenants besides its own that have a service principal of it; and `federated_credentials`, each as
+//! `up --federated-credential` takes it, otherwise one for the projected token. A tenant that is named
+//! is there from then on, and an identity that was there under this client id is not.
 //!
 //! Durations are seconds, or a text such as `"45d"`.
 //!

@@ -109,10 +109,13 @@ impl Options {
         };
         let audience = self.audience.clone().unwrap_or_else(|| usual.to_string());
         let workload = Workload::new(&self.namespace, &self.service_account);
-        let trust = |trust: &Trust| FederatedCredential {
-            issuer: trust.issuer.clone().unwrap_or_else(|| issuer.clone()),
-            subject: trust.subject.clone().unwrap_or_else(|| workload.subject()),
-            audience: trust.audience.clone().unwrap_or_else(|| audience.clone()),
+        let trust = |trust: &Trust| {
+            let own = FederatedCredential {
+                issuer: issuer.clone(),
+                subject: workload.subject(),
+                audience: audience.clone(),
+            };
+            trust.clone().or(own)
         };
         Settings {
             federated_credentials: self.federated_credentials.iter().map(trust).collect(),
@@ -158,6 +161,17 @@ pub struct Trust {
     pub subject: Option<String>,
     /// The `aud`.
     pub audience: Option<String>,
+}
+
+impl Trust {
+    /// The parts that are left out, of another.
+    pub(super) fn or(self, other: FederatedCredential) -> FederatedCredential {
+        FederatedCredential {
+            issuer: self.issuer.unwrap_or(other.issuer),
+            subject: self.subject.unwrap_or(other.subject),
+            audience: self.audience.unwrap_or(other.audience),
+        }
+    }
 }
 
 impl FromStr for Trust {

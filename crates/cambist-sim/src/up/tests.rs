@@ -19,6 +19,7 @@ use super::*;
 use crate::keys::KeySource;
 use crate::reply::{Request, Response};
 
+mod identities;
 mod key_age;
 
 /// A world that is up, and a pod in it that has only what `env` says.
@@ -74,16 +75,29 @@ impl World {
 
     async fn exchange_for(&self, resource: &str, other: &World) -> (StatusCode, Value) {
         let assertion = fs::read_to_string(other.env("AZURE_FEDERATED_TOKEN_FILE")).unwrap();
+        let (authority, tenant) = (self.env("AZURE_AUTHORITY_HOST"), self.env("AZURE_TENANT_ID"));
+        let url = format!("{authority}{tenant}/oauth2/v2.0/token");
+        let client = self.env("AZURE_CLIENT_ID");
+        self.exchange_as(&url, client, &assertion, &[("scope", &format!("{resource}/.default"))])
+            .await
+    }
+
+    async fn exchange_as(
+        &self,
+        url: &str,
+        client: &str,
+        assertion: &str,
+        more: &[(&str, &str)],
+    ) -> (StatusCode, Value) {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let body = form_urlencoded::Serializer::new(String::new())
-            .append_pair("client_assertion", &assertion)
+            .append_pair("client_assertion", assertion)
             .append_pair("client_assertion_type", kind)
-            .append_pair("client_id", self.env("AZURE_CLIENT_ID"))
+            .append_pair("client_id", client)
             .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", &format!("{resource}/.default"))
+            .extend_pairs(more)
             .finish();
-        let (authority, tenant) = (self.env("AZURE_AUTHORITY_HOST"), self.env("AZURE_TENANT_ID"));
-        let request = http::Request::post(format!("{authority}{tenant}/oauth2/v2.0/token"))
+        let request = http::Request::post(url)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Bytes::from(body));
         let response = self.send(request.unwrap()).await.unwrap();

@@ -10,7 +10,7 @@ use tower::{BoxError, Service};
 use super::Sim;
 use super::token_proxy::NO_SUCH_ISSUER;
 use crate::clock::Machine;
-use crate::entra::request;
+use crate::entra::request::Told;
 use crate::fault::{By, Target};
 use crate::journal::Entry;
 use crate::reply::{Request, Response, response, set};
@@ -130,16 +130,19 @@ impl Sim {
         F: Service<Request, Response = Response, Error = BoxError>,
     {
         let target = self.target(side, request.uri().path());
+        let path = request.uri().path();
+        let tenant = self.tenant_in(path).or_else(|| self.proxied_tenant_in(path));
+        let tells = target.is_some_and(Target::grants_tokens);
+        let told = if tells { Told::by(&request) } else { Told::default() };
         let number = self.journal().begin(Entry {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             target,
             by,
             time: self.clock().wall(),
-            scope: target
-                .is_some_and(Target::grants_tokens)
-                .then(|| request::scope(&request))
-                .flatten(),
+            tenant: tenant.filter(|_| tells).map(str::to_owned),
+            client: told.client,
+            scope: told.scope,
             status: None,
         });
         // Over a socket the address does not say which server it came to.

@@ -12,6 +12,8 @@ use crate::fault::{Fault, Injection, Reach, Target};
 use crate::keys::SigningKey;
 use crate::reply::Request;
 
+mod tenants;
+
 const SCOPE: &str = "https://vault.azure.net/.default";
 
 fn request(sim: &Sim, assertion: &str, scope: &str) -> Request {

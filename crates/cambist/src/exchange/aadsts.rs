@@ -47,6 +47,8 @@ pub(super) enum Trouble {
     EntraIssuedForOthers,
     Chained,
     OtherTenant,
+    // Agents.
+    BlueprintAlone,
     // The request.
     UnknownTenant,
     NoAssertion,
@@ -112,7 +114,9 @@ impl Trouble {
                 Reason::EntraIssuedAssertion
             }
             Self::UnknownTenant => Reason::EntraTenantUnknown,
-            Self::NoAssertion | Self::Malformed => Reason::EntraRequestMalformed,
+            Self::NoAssertion | Self::Malformed | Self::BlueprintAlone => {
+                Reason::EntraRequestMalformed
+            }
             Self::UnknownResource | Self::ResourceDisabled => Reason::EntraResourceUnknown,
             Self::BadScope => Reason::EntraScopeInvalid,
             Self::Policy => Reason::EntraBlockedByPolicy,

@@ -23,6 +23,7 @@ use crate::keys::SigningKey;
 use crate::kubelet::Kubelet;
 use crate::world::Sim;
 
+mod identity;
 mod keys;
 mod time;
 
@@ -50,6 +51,7 @@ impl Admin {
             .route("/sim/upload", post(keys::upload))
             .route("/sim/token", post(keys::token))
             .route("/sim/resource", post(resource))
+            .route("/sim/identity", post(identity::identity))
             .route("/sim/token-proxy-ca", post(rotate_token_proxy_ca))
             .route("/sim/fault", post(fault))
             .route("/sim/clear", post(clear))

@@ -105,7 +105,7 @@ impl Trouble {
                 "The application {client_id} is registered as a public client; turn that off (\"Allow public client flows\")"
             ),
             Self::EntraIssued => format!(
-                "Entra takes this for a token of its own ({}), which does not count here: AZURE_FEDERATED_TOKEN_FILE must be the projected token of a Kubernetes service account, issued by the cluster",
+                "Entra takes this for a token of its own ({}), and of those a managed identity's alone may be a credential, no application's and no person's: AZURE_FEDERATED_TOKEN_FILE must be the projected token of a Kubernetes service account, issued by the cluster, whose issuer stands as federated credential on {client_id} itself",
                 asked.presented()
             ),
             Self::EntraIssuedForOthers => format!(
@@ -113,10 +113,15 @@ impl Trouble {
                 asked.audiences()
             ),
             Self::Chained => format!(
-                "Entra takes no token that came of a federated credential for another federated credential: add the cluster's issuer to {client_id} itself with {CREATE}, and exchange the cluster's token for it directly"
+                "This token came of a federated credential, and Entra takes no such token for another one: no chain of a Kubernetes token through a managed identity or an application works. Add the cluster's issuer to {client_id} itself with {CREATE}, and exchange the cluster's token for it directly; for another tenant let {client_id} be a multi-tenant application with a service principal there, and set AZURE_TENANT_ID to that tenant. An agent identity alone is had in two steps, by its blueprint"
             ),
             Self::OtherTenant => format!(
-                "A token of Entra's own counts in its own tenant only, and {client_id} is registered in another: register it there and as multi-tenant, or add the cluster's issuer to it with {CREATE}"
+                "A token of Entra's own ({}) counts for applications of its own tenant alone, and {client_id} is registered in another. A Kubernetes workload needs none: add the cluster's issuer to {client_id} itself with {CREATE}, let it be multi-tenant with a service principal in the tenant that it is to work in, and set AZURE_TENANT_ID to that one",
+                asked.presented()
+            ),
+            Self::BlueprintAlone => format!(
+                "{client_id} is a blueprint of agent identities, which itself has no tokens for {}: ask as one of its agents, with the agent's client id, and with {client_id} as its blueprint",
+                asked.resource()
             ),
             Self::UnknownTenant => format!(
                 "Check AZURE_TENANT_ID ({tenant}), and that AZURE_AUTHORITY_HOST is of the same cloud"
