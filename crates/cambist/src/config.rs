@@ -21,7 +21,7 @@ mod variables;
 use reader::Reader;
 
 pub use faults::{ConfigErrors, ConfigFault};
-pub use identity::Identity;
+pub use identity::{Identity, IdentityKind};
 pub use trust::{KeyPlace, TrustConfig};
 pub use variables::{RENAMED, VARIABLES, Variable};
 

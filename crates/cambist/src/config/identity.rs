@@ -11,12 +11,15 @@ use crate::principal::Principal;
 ///
 /// Cheap beside what it is used with: a [`Trust`](crate::Trust) opens connections and fetches keys
 /// once for as many identities as there are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The Entra tenant: a GUID or a domain name.
+    /// What it is.
+    pub kind: IdentityKind,
+    /// The Entra tenant: a GUID or a domain name. Of an agent, the one that the agent is in, which need
+    /// not be its blueprint's.
     pub tenant_id: TenantId,
-    /// The client id of the application or managed identity.
+    /// The client id of the application, managed identity or agent identity.
     pub client_id: String,
     /// Where tokens are exchanged.
     pub authority: Authority,
@@ -28,6 +31,25 @@ pub struct Identity {
     pub prefetch: Vec<Scope>,
 }
 
+/// What an identity is, which decides how its tokens are had.
+///
+/// There is no kind that goes through a managed identity: Entra takes no token that came of a federated
+/// credential for another one (AADSTS700231).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityKind {
+    /// An application or managed identity that the projected token is federated to: one exchange.
+    #[default]
+    Workload,
+    /// An agent identity of Entra Agent ID. It has no credentials of its own: the projected token is
+    /// federated to its blueprint, which is asked first, for a token that stands for the agent
+    /// (<https://learn.microsoft.com/entra/agent-id/agent-autonomous-app-oauth-flow>).
+    Agent {
+        /// The client id of the agent identity blueprint.
+        blueprint: String,
+    },
+}
+
 impl Identity {
     /// An application or managed identity of Azure's public cloud, with nothing prefetched.
     pub fn new(
@@ -36,6 +58,7 @@ impl Identity {
         token_file: impl Into<PathBuf>,
     ) -> Self {
         Self {
+            kind: IdentityKind::default(),
             tenant_id,
             client_id: client_id.into(),
             authority: Authority::default(),
@@ -43,6 +66,23 @@ impl Identity {
             token_file: token_file.into(),
             prefetch: Vec::new(),
         }
+    }
+
+    /// The same as an agent identity of the blueprint with this client id.
+    ///
+    /// ```
+    /// use cambist::config::{Identity, IdentityKind};
+    /// use cambist::exchange::TenantId;
+    ///
+    /// let tenant = TenantId::parse("00000000-0000-0000-0000-000000000001").unwrap();
+    /// let agent = "00000000-0000-0000-0000-000000000002";
+    /// let blueprint = "00000000-0000-0000-0000-000000000003";
+    /// let agent = Identity::new(tenant, agent, "/var/run/secrets/tokens/entra").agent_of(blueprint);
+    /// assert_eq!(agent.kind, IdentityKind::Agent { blueprint: blueprint.to_owned() });
+    /// ```
+    #[must_use]
+    pub fn agent_of(self, blueprint: impl Into<String>) -> Self {
+        Self { kind: IdentityKind::Agent { blueprint: blueprint.into() }, ..self }
     }
 
     /// Whom events name.

@@ -25,7 +25,10 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "whoever changes the types has the schema written")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever changes the types has the schema written"
+    )]
     fn it_is_that_of_the_types() {
         let made = serde_json::to_string_pretty(&schemars::schema_for!(PolicyFile)).unwrap() + "\n";
         if std::env::var_os("CAMBIST_WRITE").is_some() {
