@@ -6,11 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cambist_core::admission::Standing;
 use cambist_core::clock::BootTime;
 use cambist_core::scope::Scope;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join3, select};
+use futures_util::future::{join3, select};
 
 use crate::assertions::Assertions;
 use crate::cache::{Cache, Entry, Maker};
@@ -20,8 +18,11 @@ use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
 use crate::key_age::KeyAge;
 use crate::principal::Principal;
-use crate::receipt::Purpose;
 use crate::throttle::Throttle;
+
+mod worker;
+
+use worker::Worker;
 
 /// How soon what is held is looked after again at the soonest, if nothing stirs.
 const SOONEST: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ impl Credential {
         let assertions = workload.assertions.clone();
         let context = workload.context.clone();
         workload.exchange = workload.exchange.telling(assertions.keys().heard().clone());
-        let maker = Worker { workload, throttle };
+        let maker = Worker::new(workload, throttle);
         Self::from_maker(principal, Some(assertions), Arc::new(maker), context)
     }
 
@@ -239,65 +240,6 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Credential");
         out.field("client_id", &self.client_id()).finish_non_exhaustive()
-    }
-}
-
-/// A workload and who asked to be left alone.
-#[derive(Debug)]
-struct Worker {
-    workload: Workload,
-    throttle: Throttle,
-}
-
-impl Maker for Worker {
-    fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
-        self.fetch_once(scope).boxed()
-    }
-
-    fn is_withdrawn(&self, token: &AccessToken) -> bool {
-        match token.standing() {
-            Some(Standing::Verified(key)) => self.workload.assertions.is_withdrawn(key),
-            _ => false,
-        }
-    }
-}
-
-impl Worker {
-    async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let context = &self.workload.context;
-        let who = self.workload.exchange.identity();
-        // Who may not go anyway need not wait for a place.
-        if let Some(error) = self.throttle.paused(who, context.clock.boot()) {
-            return Err(error);
-        }
-        let _passage = self.workload.exchange.turn().await;
-        if let Some(error) = self.throttle.pausing(who, context.clock.boot()) {
-            return Err(error);
-        }
-        let sent = context.clock.boot();
-        let first = self.attempt(scope).await;
-        let outcome = match first {
-            // The file may have been replaced between reading it and Entra's looking at it.
-            Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
-            outcome => outcome,
-        };
-        match &outcome {
-            Ok(_) => self.throttle.granted(who, sent),
-            Err(error) => {
-                let (now, jitter) = (context.clock.boot(), context.jitter);
-                self.throttle.refused(who, error, sent, now, jitter);
-            }
-        }
-        outcome
-    }
-
-    async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let Workload { assertions, exchange, .. } = &self.workload;
-        let purpose = Purpose::new(scope);
-        let assertion = assertions.next_for(Some(purpose)).await?;
-        let verdict = assertions.verdict_on(assertion.standing());
-        let token = exchange.exchange_for(&assertion, purpose).await.map_err(Error::new)?;
-        Ok(token.judged(verdict))
     }
 }
 
