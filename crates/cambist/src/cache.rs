@@ -125,17 +125,23 @@ impl Cache {
         scope: &Scope,
         min_ttl: Duration,
     ) -> Result<Arc<AccessToken>, Error> {
+        let now = self.context.clock.boot();
+        let (result, how) = self.find(scope, min_ttl, now).await;
+        let waited = match how {
+            ServedHow::Hit => Duration::ZERO,
+            _ => self.context.clock.boot().since(now),
+        };
+        self.tell(scope, how, &result, waited);
+        result
+    }
+
+    async fn find(&self, scope: &Scope, min_ttl: Duration, now: BootTime) -> (Outcome, ServedHow) {
         let slot = match self.slot(scope) {
             Ok(slot) => slot,
-            Err(error) => {
-                let result = Err(error);
-                self.tell(scope, ServedHow::Failed, &result, Duration::ZERO);
-                return result;
-            }
+            Err(error) => return (Err(error), ServedHow::Failed),
         };
-        let now = self.context.clock.boot();
         slot.touch(now);
-        let (result, how) = match slot.answer(now, self.well_at(), min_ttl) {
+        match slot.answer(now, self.well_at(), min_ttl) {
             Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(&slot);
@@ -155,13 +161,7 @@ impl Cache {
                 Some(Err(error)) => (Err(error), ServedHow::Failed),
                 None => (Err(Error::new(Kind::Lost)), ServedHow::Failed),
             },
-        };
-        let waited = match how {
-            ServedHow::Hit => Duration::ZERO,
-            _ => self.context.clock.boot().since(now),
-        };
-        self.tell(scope, how, &result, waited);
-        result
+        }
     }
 
     /// Tells that a reader was answered. On the path of every hit: an event is a few borrowed

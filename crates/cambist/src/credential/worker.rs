@@ -7,8 +7,9 @@ use futures_util::future::BoxFuture;
 
 use super::Workload;
 use crate::cache::Maker;
+use crate::context::Context;
 use crate::error::Error;
-use crate::exchange::AccessToken;
+use crate::exchange::{AccessToken, Exchange};
 use crate::receipt::Purpose;
 use crate::throttle::Throttle;
 
@@ -21,7 +22,8 @@ pub(super) struct Worker {
 
 impl Maker for Worker {
     fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
-        self.fetch_once(scope).boxed()
+        let Workload { exchange, context, .. } = &self.workload;
+        in_turn(exchange, &self.throttle, context, self.fetch_once(scope)).boxed()
     }
 
     fn is_withdrawn(&self, token: &AccessToken) -> bool {
@@ -38,31 +40,12 @@ impl Worker {
     }
 
     async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let context = &self.workload.context;
-        let who = self.workload.exchange.identity();
-        // Who may not go anyway need not wait for a place.
-        if let Some(error) = self.throttle.paused(who, context.clock.boot()) {
-            return Err(error);
-        }
-        let _passage = self.workload.exchange.turn().await;
-        if let Some(error) = self.throttle.pausing(who, context.clock.boot()) {
-            return Err(error);
-        }
-        let sent = context.clock.boot();
         let first = self.attempt(scope).await;
-        let outcome = match first {
+        match first {
             // The file may have been replaced between reading it and Entra's looking at it.
             Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
             outcome => outcome,
-        };
-        match &outcome {
-            Ok(_) => self.throttle.granted(who, sent),
-            Err(error) => {
-                let (now, jitter) = (context.clock.boot(), context.jitter);
-                self.throttle.refused(who, error, sent, now, jitter);
-            }
         }
-        outcome
     }
 
     async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
@@ -73,4 +56,33 @@ impl Worker {
         let token = exchange.exchange_for(&assertion, purpose).await.map_err(Error::new)?;
         Ok(token.judged(verdict))
     }
+}
+
+/// Does work that asks Entra as somebody, with a place among the exchanges and unless Entra asked them to
+/// leave it alone; and keeps in mind if it asks so now.
+async fn in_turn(
+    exchange: &Exchange,
+    throttle: &Throttle,
+    context: &Context,
+    work: impl Future<Output = Result<AccessToken, Error>>,
+) -> Result<AccessToken, Error> {
+    let who = exchange.identity();
+    // Who may not go anyway need not wait for a place.
+    if let Some(error) = throttle.paused(who, context.clock.boot()) {
+        return Err(error);
+    }
+    let _passage = exchange.turn().await;
+    if let Some(error) = throttle.pausing(who, context.clock.boot()) {
+        return Err(error);
+    }
+    let sent = context.clock.boot();
+    let outcome = work.await;
+    match &outcome {
+        Ok(_) => throttle.granted(who, sent),
+        Err(error) => {
+            let (now, jitter) = (context.clock.boot(), context.jitter);
+            throttle.refused(who, error, sent, now, jitter);
+        }
+    }
+    outcome
 }
