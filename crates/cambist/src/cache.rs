@@ -135,6 +135,29 @@ impl Cache {
         result
     }
 
+    /// The same for further work of ours, which is no reader that anybody counts.
+    pub(crate) async fn take(&self, scope: &Scope) -> Outcome {
+        self.find(scope, Duration::ZERO, self.context.clock.boot()).await.0
+    }
+
+    /// Another token for a scope than this one, which was found to be of no use before its time: the one
+    /// that is there by now, or one that is made for it.
+    pub(crate) async fn take_other(&self, scope: &Scope, useless: &Arc<AccessToken>) -> Outcome {
+        let slot = self.slot(scope)?;
+        let is_it = |token: &Arc<AccessToken>| Arc::ptr_eq(token, useless);
+        if slot.held(self.context.clock.boot()).as_ref().is_some_and(is_it) {
+            slot.withdraw();
+        }
+        match self.join(&slot, Duration::ZERO).outcome().await {
+            Some(Ok(token)) if is_it(&token) => {
+                // It is held because making others failed a moment ago.
+                let failure = slot.failure(self.context.clock.boot());
+                Err(failure.unwrap_or_else(|| Error::new(Kind::Lost)))
+            }
+            outcome => outcome.unwrap_or_else(|| Err(Error::new(Kind::Lost))),
+        }
+    }
+
     async fn find(&self, scope: &Scope, min_ttl: Duration, now: BootTime) -> (Outcome, ServedHow) {
         let slot = match self.slot(scope) {
             Ok(slot) => slot,

@@ -20,8 +20,12 @@ use crate::key_age::KeyAge;
 use crate::principal::Principal;
 use crate::throttle::Throttle;
 
+mod agent;
+mod blueprint;
 mod worker;
 
+use agent::Agent;
+pub(crate) use blueprint::AgentAssertion;
 use worker::Worker;
 
 /// How soon what is held is looked after again at the soonest, if nothing stirs.
@@ -69,13 +73,20 @@ impl Credential {
         Self::heeding(workload, Throttle::default())
     }
 
-    pub(crate) fn heeding(mut workload: Workload, throttle: Throttle) -> Self {
+    pub(crate) fn heeding(workload: Workload, throttle: Throttle) -> Self {
+        Self::made(workload, |workload| Arc::new(Worker::new(workload, throttle)))
+    }
+
+    /// The tokens of an agent identity; the assertions are for its blueprint, which has this client id.
+    pub(crate) fn agent(workload: Workload, blueprint: &str, throttle: Throttle) -> Self {
+        Self::made(workload, |workload| Arc::new(Agent::new(workload, blueprint, throttle)))
+    }
+
+    fn made(mut workload: Workload, maker: impl FnOnce(Workload) -> Arc<dyn Maker>) -> Self {
         let principal = workload.exchange.principal().clone();
-        let assertions = workload.assertions.clone();
-        let context = workload.context.clone();
+        let (assertions, context) = (workload.assertions.clone(), workload.context.clone());
         workload.exchange = workload.exchange.telling(assertions.keys().heard().clone());
-        let maker = Worker::new(workload, throttle);
-        Self::from_maker(principal, Some(assertions), Arc::new(maker), context)
+        Self::from_maker(principal, Some(assertions), maker(workload), context)
     }
 
     pub(crate) fn from_maker(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cambist_core::admission::{Admission, Mode};
 
 use crate::assertions::Assertions;
-use crate::config::{Identity, TrustConfig};
+use crate::config::{Identity, IdentityKind, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
@@ -85,7 +85,12 @@ impl Trust {
             None => direct,
         };
         let workload = Workload::new(self.assertions(identity), exchange, context.clone());
-        let credential = Credential::heeding(workload, throttle.clone());
+        let credential = match &identity.kind {
+            IdentityKind::Workload => Credential::heeding(workload, throttle.clone()),
+            IdentityKind::Agent { blueprint } => {
+                Credential::agent(workload, blueprint, throttle.clone())
+            }
+        };
         credential.prefetch(identity.prefetch.iter().cloned());
         credential
     }
@@ -94,7 +99,7 @@ impl Trust {
     pub fn assertions(&self, identity: &Identity) -> Assertions {
         let Inner { config, keys, context, .. } = &*self.0;
         Assertions::new(
-            identity.principal(),
+            identity.federated(),
             TokenFile::new(identity.token_file.clone()),
             keys.clone(),
             Admission::new(config.verifier(identity.audience.clone()), config.mode),

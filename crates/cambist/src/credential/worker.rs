@@ -9,7 +9,7 @@ use super::Workload;
 use crate::cache::Maker;
 use crate::context::Context;
 use crate::error::Error;
-use crate::exchange::{AccessToken, Exchange};
+use crate::exchange::{AccessToken, Exchange, Presented};
 use crate::receipt::Purpose;
 use crate::throttle::Throttle;
 
@@ -53,14 +53,15 @@ impl Worker {
         let purpose = Purpose::new(scope);
         let assertion = assertions.next_for(Some(purpose)).await?;
         let verdict = assertions.verdict_on(assertion.standing());
-        let token = exchange.exchange_for(&assertion, purpose).await.map_err(Error::new)?;
+        let presented = Presented::Projected(&assertion);
+        let token = exchange.exchange_for(presented, purpose).await.map_err(Error::new)?;
         Ok(token.judged(verdict))
     }
 }
 
 /// Does work that asks Entra as somebody, with a place among the exchanges and unless Entra asked them to
 /// leave it alone; and keeps in mind if it asks so now.
-async fn in_turn(
+pub(super) async fn in_turn(
     exchange: &Exchange,
     throttle: &Throttle,
     context: &Context,
