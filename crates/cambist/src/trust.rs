@@ -69,7 +69,8 @@ impl Trust {
         Self(Arc::new(Inner { config, entra, gate, throttle, keys, context }))
     }
 
-    /// The tokens of one identity. Opens nothing and fetches nothing by itself.
+    /// The tokens of one identity. Opens nothing and fetches nothing by itself. Those of an agent identity
+    /// need two exchanges, of which the first is shared by all its tokens.
     pub fn credential(&self, identity: &Identity) -> Credential {
         let Inner { config, entra, gate, throttle, context, .. } = &*self.0;
         let direct = Exchange::new(

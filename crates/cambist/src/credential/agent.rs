@@ -1,4 +1,5 @@
-//! The second of an agent identity's two exchanges: a resource's token for what stands for the agent.
+//! The second of an agent identity's two exchanges: a resource's token for what stands for the agent
+//! (<https://learn.microsoft.com/entra/agent-id/agent-autonomous-app-oauth-flow>).
 
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;

@@ -1,4 +1,9 @@
 //! The first of an agent identity's two exchanges: what its blueprint gives to stand for it.
+//!
+//! An agent identity has no credentials; its blueprint has, and asks with them for a token whose
+//! `fmi_path` is the agent
+//! (<https://learn.microsoft.com/entra/agent-id/autonomous-agent-authentication-authorization-flow>). It is
+//! the only token that came of a federated credential and that Entra takes for an assertion again.
 
 use std::sync::Arc;
 

@@ -201,6 +201,20 @@ async fn a_stale_one_is_replaced_once_and_tried_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stale_projected_token_is_read_again_and_one_that_is_over_is_not_shown() {
+    let bench = Bench::new();
+    let agent = bench.agent();
+    bench.entra.refuse(Hop::Blueprint, BLUEPRINT, Refusal::code(1, 700_024));
+    agent.token(&scope(VAULT)).await.unwrap();
+    assert_eq!(bench.entra.asked(), (2, 1));
+    // Nobody needed anything while what stands for the agent ended.
+    sleep(secs(3600)).await;
+    bench.world.kubelet.project().unwrap();
+    agent.token(&scope(VAULT)).await.unwrap();
+    assert_eq!((bench.entra.asked(), &*bench.entra.shown_last()), ((3, 2), "stands-for-agent-4"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stale_one_that_cannot_be_replaced_says_why_not() {
     let bench = Bench::new();
     let agent = bench.agent();
