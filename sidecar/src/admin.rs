@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use cambist::Credential;
+use cambist::identities::{Caller, Policy};
+use cambist::issuer_keys::IssuerKeys;
 use cambist::key_age::Report;
 use cambist_core::clock::Clock;
 use cambist_core::foreign::{Foreign, brief};
@@ -15,12 +16,13 @@ use serde_json::{Value, json};
 
 use crate::event::{Event, TurnedAway};
 use crate::front_door::{Door, HostName};
+use crate::in_force::Current;
 use crate::key_age;
 use crate::listener::Ends;
 use crate::metrics::Metrics;
 use crate::reply::{self, Body};
 use crate::request::{Protocol, protocol_of};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Reloads, Telemetry};
 
 /// The text format of prometheus-client.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,6 +31,9 @@ const MESSAGE: usize = 400;
 
 /// Most keys that a report lists.
 const KEYS: usize = 20;
+
+/// Most identities that a report lists.
+const IDENTITIES: usize = 1000;
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -44,11 +49,11 @@ pub fn door(port: u16, hosts: Vec<HostName>) -> Door {
 #[derive(Debug)]
 pub struct Admin {
     door: Door,
-    credential: Credential,
+    current: Current,
+    keys: Option<IssuerKeys>,
     telemetry: Arc<Telemetry>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
-    protocols: Vec<Protocol>,
     token_port: u16,
     draining: AtomicBool,
 }
@@ -57,15 +62,15 @@ impl Admin {
     /// An admin endpoint of a sidecar whose listeners are open, that for tokens on `token_port`.
     pub fn new(
         door: Door,
-        credential: Credential,
+        current: Current,
+        keys: Option<IssuerKeys>,
         telemetry: Arc<Telemetry>,
         metrics: Metrics,
         clock: Arc<dyn Clock>,
-        protocols: Vec<Protocol>,
         token_port: u16,
     ) -> Self {
         let draining = AtomicBool::new(false);
-        Self { door, credential, telemetry, metrics, clock, protocols, token_port, draining }
+        Self { door, current, keys, telemetry, metrics, clock, token_port, draining }
     }
 
     /// From now on the sidecar is not ready: it is about to end.
@@ -99,7 +104,7 @@ impl Admin {
             "/metrics" => {
                 // Has them judged if that was not done lately.
                 drop(self.report());
-                let text = self.metrics.encode(&self.credential.entries());
+                let text = self.metrics.encode(self.current.load().entries());
                 answer(StatusCode::OK, OPEN_METRICS, text)
             }
             "/status.json" => json_reply(StatusCode::OK, &self.status()),
@@ -122,7 +127,7 @@ impl Admin {
 
     /// What is to be said of the issuer's keys now.
     fn report(&self) -> Option<Arc<Report>> {
-        self.credential.issuer_keys()?.key_age()?.report()
+        self.keys.as_ref()?.key_age()?.report()
     }
 
     /// The verdict on the issuer's keys is told and never asked: whatever it is, apps are served.
@@ -137,15 +142,16 @@ impl Admin {
         if !tokens {
             return json_reply(StatusCode::OK, &json!({"ready": true, "key_age": key_age}));
         }
-        let mut pinned: Vec<_> =
-            self.credential.entries().into_iter().filter(|entry| entry.pinned).collect();
-        pinned.sort_by(|a, b| a.scope.cmp(&b.scope));
-        let ready = pinned.iter().all(|entry| entry.token.is_some());
+        let in_force = self.current.load();
+        let mut pinned: Vec<_> = in_force.entries().filter(|(_, entry)| entry.pinned).collect();
+        pinned.sort_by(|a, b| (a.0, &a.1.scope).cmp(&(b.0, &b.1.scope)));
+        let ready = pinned.iter().all(|(_, entry)| entry.token.is_some());
         let tokens: Vec<_> = pinned
             .iter()
-            .map(|entry| {
+            .map(|(identity, entry)| {
                 let failure = entry.failure.as_ref();
                 json!({
+                    "identity": identity,
                     "resource": entry.scope.resource(),
                     "held": entry.token.is_some(),
                     "reason": failure.map(|error| error.reason().as_str()),
@@ -158,13 +164,15 @@ impl Admin {
     }
 
     fn status(&self) -> Value {
-        let mut entries = self.credential.entries();
-        entries.sort_by(|a, b| a.scope.cmp(&b.scope));
+        let in_force = self.current.load();
+        let mut entries: Vec<_> = in_force.entries().collect();
+        entries.sort_by(|a, b| (a.0, &a.1.scope).cmp(&(b.0, &b.1.scope)));
         let now = self.clock.boot();
-        let tokens = entries.iter().map(|entry| {
+        let tokens = entries.iter().map(|(identity, entry)| {
             let token = entry.token.as_ref();
             let failure = entry.failure.as_ref();
             json!({
+                "identity": identity,
                 "resource": Foreign::new(entry.scope.resource()),
                 "prefetched": entry.pinned,
                 "expires_on": token.map(|token| token.expires_on().to_string()),
@@ -184,7 +192,7 @@ impl Admin {
                 "detail": brief(&news.detail, MESSAGE),
             })
         });
-        let held = self.credential.issuer_keys().and_then(|keys| keys.peek());
+        let held = self.keys.as_ref().and_then(IssuerKeys::peek);
         let keys = held.map(|(issuer, set, fetched)| {
             let keys = set.keys().iter().take(KEYS).map(|key| {
                 json!({
@@ -213,13 +221,31 @@ impl Admin {
             "now": wall.to_string(),
             "started": self.telemetry.started().to_string(),
             "uptime_seconds": self.telemetry.uptime().as_secs(),
-            "client_id": self.credential.client_id(),
-            "protocols": self.protocols.iter().map(|p| p.as_str()).collect::<Vec<_>>(),
+            "identities": in_force.principals().take(IDENTITIES).map(|(name, principal)| json!({
+                "name": name,
+                "tenant_id": principal.tenant_id().map(ToString::to_string),
+                "client_id": principal.client_id(),
+            })).collect::<Vec<_>>(),
+            "policy": self.policy(in_force.access.policy()),
+            "protocols": in_force.access.served().map(Protocol::as_str).collect::<Vec<_>>(),
             "tokens": tokens.collect::<Vec<_>>(),
             "issuer_keys": keys,
             "key_sources": sources.collect::<Vec<_>>(),
             "unchecked": unchecked,
             "key_age": key_age,
+        })
+    }
+
+    fn policy(&self, policy: &Policy) -> Value {
+        let Reloads { applied, refused } = self.telemetry.reloads();
+        json!({
+            "mode": policy.mode().as_str(),
+            "callers": policy.callers().iter().map(Caller::name).collect::<Vec<_>>(),
+            "since": applied.unwrap_or_else(|| self.telemetry.started()).to_string(),
+            "refused": refused.map(|(at, problem)| json!({
+                "since": at.to_string(),
+                "problem": problem,
+            })),
         })
     }
 }

@@ -1,36 +1,35 @@
 //! What runs, typed: from flags and variables, before anything is opened.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use cambist::config::{ConfigErrors, ConfigFault};
-use cambist::files::read_in_time;
-use cambist::{Context, Credential, Env};
+#[cfg(feature = "developer")]
+use cambist::Credential;
+use cambist::config::{ConfigErrors, ConfigFault, Defaults, Identity, Shared, TrustConfig};
+use cambist::exchange::TenantId;
+use cambist::identities::{Caller, Identities, KnownBy, Mode, Policy, Selectable};
+use cambist::{Context, Env};
 use cambist_core::refresh::Jitter;
-use cambist_core::scope::{Resource, Scope};
-use cambist_core::secret::Secret;
+use cambist_core::scope::{Allowed, Resource, Scope};
 
 use crate::front_door::HostName;
+use crate::in_force::Origin;
 use crate::key_age::Rules;
 use crate::log::Filter;
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
 
 mod cloud;
+mod doors;
 mod listen;
+mod policy;
 mod told;
 
 pub use listen::Listen;
+pub use policy::{Policied, PolicySource};
 
-/// The header secret's least length: as many characters as 64 random bits have in hexadecimal.
-const MIN_SECRET: usize = 16;
-
-/// The header secret's greatest length: a header line must have room for it.
-const MAX_SECRET: usize = 256;
-
-/// The longest file with it that is read, in bytes.
-const MAX_SECRET_FILE: usize = 4096;
+use policy::{CONFIG, SECRET, SECRET_FILE};
 
 const ADMIN_LISTEN: &str = "CAMBIST_ADMIN_LISTEN";
 const HOST_IP: &str = "CAMBIST_HOST_IP";
@@ -52,16 +51,10 @@ pub struct Config {
     pub admin_hosts: Vec<HostName>,
     /// The node's address, if it was told.
     pub host_ip: Option<IpAddr>,
-    /// How apps may ask.
-    pub protocols: Vec<Protocol>,
-    /// What apps must know.
-    pub header_secret: Option<Secret>,
-    /// What is held from the start.
-    pub prefetch: Vec<Scope>,
-    /// The identity's object id, if known.
-    pub object_id: Option<String>,
-    /// The identity's Azure resource id, if known.
-    pub resource_id: Option<String>,
+    /// Where identities, callers and their secrets are from.
+    pub policy: PolicySource,
+    /// What was there at the start.
+    pub policied: Policied,
     /// What is logged.
     pub log: Filter,
     /// What the issuer's keys are held against; nothing for a developer's own sign-in.
@@ -86,8 +79,8 @@ pub(crate) fn admin_address(env: &dyn Env) -> Result<Option<SocketAddr>, String>
 /// As whom tokens are asked for.
 #[derive(Clone, Debug)]
 pub enum SignIn {
-    /// The projected token, exchanged.
-    Federated(Box<cambist::Config>),
+    /// The projected token, exchanged; by what is trusted.
+    Federated(Box<TrustConfig>),
     /// A developer's own sign-in.
     #[cfg(feature = "developer")]
     Developer,
@@ -122,19 +115,32 @@ impl Config {
         }
         let open = vec![Protocol::AppService, Protocol::Native];
         let protocols = read.parsed("CAMBIST_PROTOCOLS", open, protocols);
-        let header_secret = read.header_secret();
-        read.check_doors(&protocols, header_secret.as_ref());
+        let policy = match settings.get(CONFIG) {
+            Some(path) => read.of_file(path.into(), protocols, source.as_ref()),
+            None => read.of_variables(protocols, source.as_ref()),
+        };
+        let policied = policy.as_ref().and_then(|policy| match policy.read(None) {
+            Ok(policied) => Some(policied),
+            Err(faults) => {
+                read.faults.extend(faults);
+                None
+            }
+        });
         let host_ip = read.parsed(HOST_IP, None, |text| listen::ip(text).map(Some));
         read.check_host_network(host_ip);
-        let prefetch = read.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
-        read.check_clouds(source.as_ref(), &prefetch);
-        read.check_binding(source.as_ref());
+        let source = source.map(|source| source.sign_in);
+        if let (Some(source), Some(policied)) = (&source, &policied) {
+            read.check_binding(source, &policied.identities.identities);
+            read.warnings.extend(policied.warnings.iter().cloned());
+        }
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
-        let (Some(source), true) = (source, read.faults.is_empty()) else {
+        let (Some(source), Some(policy), Some(policied), true) =
+            (source, policy, policied, read.faults.is_empty())
+        else {
             return Err(settings.locate(read.faults));
         };
         let key_age = match &source {
-            SignIn::Federated(library) => Some(Rules::new(library)),
+            SignIn::Federated(trust) => Some(Rules::new(trust)),
             #[cfg(feature = "developer")]
             SignIn::Developer => None,
         };
@@ -145,11 +151,8 @@ impl Config {
             admin,
             admin_hosts,
             host_ip,
-            protocols,
-            header_secret,
-            prefetch,
-            object_id: settings.get("CAMBIST_OBJECT_ID"),
-            resource_id: settings.get("CAMBIST_RESOURCE_ID"),
+            policy,
+            policied,
             log,
             // The pod's name is what differs between the pods of a fleet.
             jitter: Jitter::of(settings.get("HOSTNAME").unwrap_or_default().as_bytes()),
@@ -157,33 +160,45 @@ impl Config {
         })
     }
 
-    /// The credential that this configuration asks for.
+    /// What makes the credentials that this configuration asks for.
     ///
     /// # Errors
     /// If a file that it names cannot be used.
-    pub fn credential(&self, context: Context) -> Result<Credential, ConfigErrors> {
+    pub fn open(&self, context: Context) -> Result<Origin, ConfigErrors> {
         match &self.source {
-            SignIn::Federated(library) => library.credential(context),
+            SignIn::Federated(trust) => trust.open(context).map(Origin::from),
             #[cfg(feature = "developer")]
-            SignIn::Developer => Credential::developer(context).map_err(|error| {
-                ConfigErrors::new(vec![ConfigFault::new("CAMBIST_SOURCE", error.to_string())])
-            }),
+            SignIn::Developer => match Credential::developer(context) {
+                Ok(credential) => Ok(Origin::from(credential)),
+                Err(error) => {
+                    let fault = ConfigFault::new("CAMBIST_SOURCE", error.to_string());
+                    Err(ConfigErrors::new(vec![fault]))
+                }
+            },
         }
+    }
+
+    /// Whether anybody can ask by a secret.
+    fn has_secrets(&self) -> bool {
+        self.policied.identities.known_by.iter().any(|it| *it != KnownBy::Nothing)
+    }
+
+    /// The protocols that are both open and possible.
+    pub fn served(&self) -> impl Iterator<Item = Protocol> {
+        let secret = self.has_secrets();
+        self.policy.protocols().iter().copied().filter(move |p| secret || !p.needs_secret())
     }
 
     /// What is wrong now with files that are read anew whenever they are needed.
     pub(crate) async fn ailing_files(&self) -> Vec<ConfigFault> {
         match &self.source {
-            SignIn::Federated(library) => library.ailing_files().await,
+            SignIn::Federated(trust) => {
+                let identities = &self.policied.identities.identities;
+                trust.ailing_files(identities.iter().map(|it| &*it.token_file)).await
+            }
             #[cfg(feature = "developer")]
             SignIn::Developer => Vec::new(),
         }
-    }
-
-    /// The protocols that are both open and possible.
-    pub fn served(&self) -> impl Iterator<Item = Protocol> {
-        let secret = self.header_secret.is_some();
-        self.protocols.iter().copied().filter(move |p| secret || !p.needs_secret())
     }
 }
 
@@ -212,17 +227,18 @@ impl Reader<'_> {
         })
     }
 
-    fn source(&mut self) -> Option<SignIn> {
+    /// What is trusted, and who one is if variables say so.
+    fn source(&mut self) -> Option<Source> {
         match self.settings.get("CAMBIST_SOURCE").as_deref().map(str::trim) {
-            None | Some("federated") => match cambist::Config::from_env(self.settings) {
-                Ok(library) => Some(SignIn::Federated(Box::new(library))),
-                Err(errors) => {
-                    self.faults.extend_from_slice(errors.faults());
-                    None
-                }
-            },
+            None | Some("federated") => {
+                let read = match self.settings.get(CONFIG) {
+                    None => cambist::Config::from_env(self.settings).map(Source::from),
+                    Some(_) => Shared::from_env(self.settings).map(Source::from),
+                };
+                read.map_err(|errors| self.faults.extend_from_slice(errors.faults())).ok()
+            }
             #[cfg(feature = "developer")]
-            Some("developer") => Some(SignIn::Developer),
+            Some("developer") => Some(Source::developer()),
             #[cfg(not(feature = "developer"))]
             Some("developer") => {
                 let problem = "this build has no developer source: it is for laptops, and left out \
@@ -238,50 +254,62 @@ impl Reader<'_> {
         }
     }
 
-    fn header_secret(&mut self) -> Option<Secret> {
-        let file = self.settings.get("CAMBIST_IDENTITY_HEADER_FILE");
-        let (name, secret) = match (self.settings.get("IDENTITY_HEADER"), file) {
-            (None, None) => return None,
+    /// One identity, that whoever knows the header secret may have, and by a protocol that asks for none, whoever
+    /// comes.
+    fn of_variables(
+        &mut self,
+        protocols: Vec<Protocol>,
+        source: Option<&Source>,
+    ) -> Option<PolicySource> {
+        let any = || ["*".parse::<Allowed>().expect("a star is every resource")];
+        let file = self.settings.get(SECRET_FILE);
+        let known_by = match (self.settings.get(SECRET), file) {
+            (None, None) => None,
+            (Some(_), None) => Some(KnownBy::Variable(SECRET.to_owned())),
+            (None, Some(path)) => Some(KnownBy::Files(vec![path.into()])),
             (Some(_), Some(_)) => {
-                let problem = "IDENTITY_HEADER is set, too; set one of them";
-                self.fault("CAMBIST_IDENTITY_HEADER_FILE", problem);
+                self.fault(SECRET_FILE, "IDENTITY_HEADER is set, too; set one of them");
                 return None;
             }
-            (Some(text), None) => ("IDENTITY_HEADER", Ok(Secret::new(text))),
-            (None, Some(path)) => ("CAMBIST_IDENTITY_HEADER_FILE", read_secret(Path::new(&path))),
         };
-        match secret.and_then(check_secret) {
-            Ok(secret) => Some(secret),
-            Err(problem) => {
-                self.fault(name, problem);
-                None
-            }
-        }
+        let app = known_by.map(|known_by| (Caller::new("app").may(0, any()), known_by));
+        let anonymous = protocols.contains(&Protocol::Imds);
+        let anonymous =
+            anonymous.then(|| (Caller::new("anonymous").may(0, any()), KnownBy::Nothing));
+        let (callers, known_by): (Vec<_>, Vec<_>) = app.into_iter().chain(anonymous).unzip();
+        let prefetch = self.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
+        let identity = source.and_then(|source| source.identity.clone());
+        let mut identity = identity.unwrap_or_else(stand_in);
+        let mut selectable = Selectable::new("identity", &*identity.client_id);
+        selectable.object_id = self.settings.get("CAMBIST_OBJECT_ID");
+        selectable.resource_id = self.settings.get("CAMBIST_RESOURCE_ID");
+        selectable.anybody = source.is_some_and(|source| source.sign_in.is_developer());
+        identity.prefetch = prefetch;
+        let policy = Policy::new(Mode::Enforce, vec![selectable], callers);
+        let identities = Identities::new(vec![identity], policy, known_by);
+        Some(PolicySource::of_variables(identities, protocols, self.settings))
     }
 
-    /// Something must be open, and what is opened without a lock is worth a word.
-    fn check_doors(&mut self, protocols: &[Protocol], secret: Option<&Secret>) {
-        let faulty = |name| self.faults.iter().any(|fault| fault.name == name);
-        if faulty("CAMBIST_IDENTITY_HEADER_FILE") || faulty("IDENTITY_HEADER") {
-            return;
-        }
-        if secret.is_none() {
-            let closed: Vec<_> = protocols.iter().filter(|p| p.needs_secret()).collect();
-            if closed.len() == protocols.len() {
-                let problem = "it is not set, so no protocol is open: set it to a random text of \
-                     16 characters or more, the same for the app and for the sidecar";
-                self.fault("IDENTITY_HEADER", problem);
-            } else if !closed.is_empty() {
-                let names: Vec<_> = closed.iter().map(|p| p.as_str()).collect();
-                let names = names.join(" and ");
-                self.warnings.push(format!("{names} stay closed: IDENTITY_HEADER is not set"));
+    fn of_file(
+        &mut self,
+        path: PathBuf,
+        protocols: Vec<Protocol>,
+        source: Option<&Source>,
+    ) -> Option<PolicySource> {
+        for (name, place) in [
+            (SECRET_FILE, "callers, as secret_files"),
+            ("CAMBIST_PREFETCH", "identities, as prefetch"),
+            ("CAMBIST_OBJECT_ID", "identities, as object_id"),
+            ("CAMBIST_RESOURCE_ID", "identities, as resource_id"),
+        ] {
+            if self.settings.get(name).is_some() {
+                let problem = format!(
+                    "{CONFIG} is set, and its file says that (under {place}): unset this one"
+                );
+                self.fault(name, problem);
             }
         }
-        if protocols.contains(&Protocol::Imds) {
-            let warning = "imds is open, which asks for \"Metadata: true\" and for no secret: \
-                 whatever can make the app send that header gets its tokens";
-            self.warnings.push(warning.to_owned());
-        }
+        Some(PolicySource::of_file(path, source?.defaults.clone(), protocols, self.settings))
     }
 
     /// With hostNetwork, loopback is the node's. A pod cannot see that for itself; the downward API
@@ -305,27 +333,40 @@ impl Reader<'_> {
     }
 }
 
-/// The secret in a file, without the line end that editors leave.
-fn read_secret(path: &Path) -> Result<Secret, String> {
-    let content = read_in_time(path, MAX_SECRET_FILE);
-    let content = content.map_err(|fault| format!("{} {fault}", path.display()))?;
-    let text = std::str::from_utf8(&content);
-    let text = text.map_err(|_| format!("{} is not text (not UTF-8)", path.display()))?;
-    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+/// What is trusted, who one is if variables say so, and what holds for those that a file names.
+struct Source {
+    sign_in: SignIn,
+    identity: Option<Identity>,
+    defaults: Defaults,
 }
 
-fn check_secret(secret: Secret) -> Result<Secret, String> {
-    let text = secret.expose();
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("it must be visible ASCII, without blanks: it travels in a header".to_owned());
+impl From<cambist::Config> for Source {
+    fn from(config: cambist::Config) -> Self {
+        let sign_in = SignIn::Federated(Box::new(config.trust));
+        Self { sign_in, identity: Some(config.identity), defaults: Defaults::default() }
     }
-    if !(MIN_SECRET..=MAX_SECRET).contains(&text.len()) {
-        return Err(format!(
-            "it has {} characters; {MIN_SECRET} to {MAX_SECRET} random ones are needed",
-            text.len()
-        ));
+}
+
+impl From<Shared> for Source {
+    fn from(shared: Shared) -> Self {
+        let sign_in = SignIn::Federated(Box::new(shared.trust));
+        Self { sign_in, identity: None, defaults: shared.defaults }
     }
-    Ok(secret)
+}
+
+#[cfg(feature = "developer")]
+impl Source {
+    /// A developer stands in for everybody; nothing of the stand-in is ever used but its name.
+    fn developer() -> Self {
+        let identity = Some(stand_in());
+        Self { sign_in: SignIn::Developer, identity, defaults: Defaults::default() }
+    }
+}
+
+/// Where there is none, or a broken one: what else is wrong is still told.
+fn stand_in() -> Identity {
+    let tenant = TenantId::parse("developer.invalid").expect("it has the form of a domain");
+    Identity::new(tenant, "developer", "/nowhere")
 }
 
 /// The parts of a comma-separated list.

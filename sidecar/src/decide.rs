@@ -11,12 +11,12 @@ use cambist_core::foreign::Foreign;
 use cambist_core::scope::Resource;
 use http::{Method, Request};
 
+use crate::access::{Access, Verdict};
 use crate::listener::Ends;
-use crate::policy::{Policy, Verdict};
 use crate::request::{self, Asked, Protocol, Reason, Rejection};
 
 /// The protocol that is at a path, if it is open.
-fn route(policy: &Policy, path: &str) -> Result<Protocol, Rejection> {
+fn route(access: &Access, path: &str) -> Result<Protocol, Rejection> {
     let Some(protocol) = request::protocol_of(path) else {
         // Whose base was given with the path, or whose whole URL without.
         let fix = if path.contains("/metadata") {
@@ -29,13 +29,13 @@ fn route(policy: &Policy, path: &str) -> Result<Protocol, Rejection> {
         let detail = format!("nothing is at {}; {fix}", Foreign::new(path));
         return Err(Rejection::new(Reason::Path, detail));
     };
-    let listed = policy.protocols.contains(&protocol);
-    if listed && (policy.has_secrets() || !protocol.needs_secret()) {
+    let listed = access.protocols.contains(&protocol);
+    if listed && (access.has_secrets() || !protocol.needs_secret()) {
         return Ok(protocol);
     }
     let name = protocol.as_str();
     let detail = if listed {
-        format!("{name} is closed, because the sidecar has no IDENTITY_HEADER")
+        access.why_no_secret(name)
     } else {
         format!("{name} is closed; it is open if the sidecar's CAMBIST_PROTOCOLS lists it")
     };
@@ -65,20 +65,20 @@ pub struct Decision<'r, 'p> {
 /// # Errors
 /// [`Rejection`]: it has not the one shape that yields a token, or not to this caller.
 pub fn decide<'r, 'p, B>(
-    policy: &'p Policy,
+    access: &'p Access,
     ends: Ends,
     request: &'r Request<B>,
 ) -> Result<Decision<'r, 'p>, Rejection> {
-    policy.door.check(ends, request)?;
-    let protocol = route(policy, request.uri().path())?;
+    access.door.check(ends, request)?;
+    let protocol = route(access, request.uri().path())?;
     if request.method() != Method::GET {
         let detail =
             format!("{} is not answered here; GET is", Foreign::new(request.method().as_str()));
         return Err(Rejection::new(Reason::Method, detail));
     }
-    let caller = policy.caller(protocol, request.headers())?;
+    let caller = access.caller(protocol, request.headers())?;
     let asked = request::ask(protocol, request.uri().query().unwrap_or_default())?;
-    let Verdict { caller, identity, allowed } = policy.judge(caller, &asked)?;
+    let Verdict { caller, identity, allowed } = access.judge(caller, &asked)?;
     let Asked { resource, min_ttl, .. } = asked;
     Ok(Decision { protocol, caller, identity, allowed, resource, min_ttl })
 }

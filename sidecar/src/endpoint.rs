@@ -10,10 +10,10 @@ use http::{Request, Response};
 
 use crate::decide::{Decision, decide};
 use crate::event::{Event, Failed, Granted, Refused, SentAway, WouldDeny};
+use crate::in_force::{Current, InForce};
 use crate::listener::{Link, Waiting};
-use crate::policy::Policy;
 use crate::reply::{self, Body, Grant};
-use crate::request::{self, Protocol};
+use crate::request::{self, Protocol, Rejection};
 use crate::telemetry::Telemetry;
 
 /// Clocks that differ by less are the same but for rounding.
@@ -22,9 +22,7 @@ const ROUNDING: Duration = Duration::from_secs(2);
 /// What answers requests for tokens.
 #[derive(Debug)]
 pub struct Endpoint {
-    policy: Policy,
-    /// One for each identity of the policy, in its order.
-    credentials: Vec<Credential>,
+    current: Current,
     waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
@@ -43,7 +41,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Pending {
     protocol: Protocol,
-    identity: usize,
+    caller: String,
+    decided_by: Arc<InForce>,
     credential: Credential,
     resource: String,
     scope: Scope,
@@ -52,17 +51,15 @@ pub struct Pending {
 }
 
 impl Endpoint {
-    /// An endpoint that holds requests against `policy` and answers with tokens of `credentials`: one
-    /// for each of the policy's identities, in their order. Who has to wait for one waits in a place
-    /// of `waiting`.
+    /// An endpoint that goes by what is in force when it is asked. Who has to wait for a token waits in a place of
+    /// `waiting`.
     pub fn new(
-        policy: Policy,
-        credentials: Vec<Credential>,
+        current: Current,
         waiting: Arc<Waiting>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { policy, credentials, waiting, clock, telemetry }
+        Self { current, waiting, clock, telemetry }
     }
 
     /// Answers what can be answered at once: every cached token, every refusal.
@@ -70,7 +67,9 @@ impl Endpoint {
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
     pub fn answer<B>(&self, link: &Arc<Link>, request: &Request<B>) -> Answer {
-        let decision = match decide(&self.policy, link.ends(), request) {
+        // Loaded once, so that no answer is of two policies.
+        let in_force = self.current.load();
+        let decision = match decide(&in_force.access, link.ends(), request) {
             Ok(decision) => decision,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());
@@ -80,8 +79,7 @@ impl Endpoint {
             }
         };
         let Decision { protocol, caller, allowed, identity, resource, min_ttl } = decision;
-        // A policy decides for none but its own.
-        let credential = self.credentials.get(identity).expect("a credential for each identity");
+        let credential = in_force.credential(identity);
         let min_ttl = min_ttl.unwrap_or_default();
         let asked = resource.as_str();
         if !allowed {
@@ -96,7 +94,8 @@ impl Endpoint {
             Some(Err(error)) => Answer::Now(self.failure(protocol, credential, asked, &error)),
             None => Answer::Later(Box::new(Pending {
                 protocol,
-                identity,
+                caller: caller.to_owned(),
+                decided_by: Arc::clone(&in_force),
                 credential: credential.clone(),
                 resource: asked.to_owned(),
                 scope: resource.scope(),
@@ -109,30 +108,52 @@ impl Endpoint {
     /// Waits for the token, as long as there is a place to wait in. If the caller leaves, the work for
     /// it goes on for the next one.
     pub async fn wait(&self, pending: Box<Pending>) -> Response<Body> {
-        let Pending { protocol, identity, credential, resource, scope, min_ttl, link } = *pending;
-        let recalled = match self.waiting.enter((identity, scope.clone()), link) {
+        let Pending { protocol, credential, resource, scope, min_ttl, link, .. } = &*pending;
+        let (protocol, resource, scope) = (*protocol, &**resource, scope);
+        let wanted = (credential.principal().clone(), scope.clone());
+        let waited = match self.waiting.enter(wanted, link.clone()) {
             Ok(mut place) => tokio::select! {
                 biased;
-                outcome = credential.token_with_min_ttl(&scope, min_ttl) => match outcome {
-                    Ok(token) => {
-                        let now = self.clock.boot();
-                        return self.grant(protocol, &credential, &resource, &token, now);
-                    }
-                    Err(error) => return self.failure(protocol, &credential, &resource, &error),
-                },
-                recalled = place.recalled() => recalled,
+                outcome = credential.token_with_min_ttl(scope, *min_ttl) => Ok(outcome),
+                recalled = place.recalled() => Err(recalled),
             },
+            Err(recalled) => Err(recalled),
+        };
+        if let Err(rejection) = self.is_still_given(&pending) {
+            let refused = Refused { protocol: Some(protocol), rejection: &rejection };
+            self.telemetry.tell(&Event::Refused(refused));
+            return reply::rejection(&rejection, self.clock.wall());
+        }
+        let recalled = match waited {
+            Ok(Ok(token)) => {
+                let now = self.clock.boot();
+                return self.grant(protocol, credential, resource, &token, now);
+            }
+            Ok(Err(error)) => return self.failure(protocol, credential, resource, &error),
             Err(recalled) => recalled,
         };
         // What is valid is answered, if it is not what was hoped for.
-        if let Some(token) = credential.held(&scope) {
+        if let Some(token) = credential.held(scope) {
             let now = self.clock.boot();
-            return self.grant(protocol, &credential, &resource, &token, now);
+            return self.grant(protocol, credential, resource, &token, now);
         }
-        let (principal, resource) = (credential.principal(), &*resource);
+        let principal = credential.principal();
         let sent_away = SentAway { protocol, principal, resource, recalled };
         self.telemetry.tell(&Event::SentAway(sent_away));
         reply::sent_away(recalled, self.clock.wall())
+    }
+
+    /// What was in force when it was asked may not be so any more.
+    fn is_still_given(&self, pending: &Pending) -> Result<(), Rejection> {
+        let in_force = self.current.load();
+        let Pending { caller, decided_by, credential, resource, .. } = pending;
+        if Arc::ptr_eq(&in_force, decided_by)
+            || in_force.gives(caller, credential.principal(), resource)
+        {
+            return Ok(());
+        }
+        let detail = format!("the policy gives {caller} this token no longer");
+        Err(Rejection::new(request::Reason::PolicyDenied, detail))
     }
 
     fn failure(

@@ -26,6 +26,8 @@ pub enum Event<'a> {
     Granted(Granted<'a>),
     /// A request is answered that the policy would refuse if it were enforced.
     WouldDeny(WouldDeny<'a>),
+    /// The policy or a secret had changed.
+    Reloaded(Reloaded<'a>),
 }
 
 /// A request of the wrong shape was refused.
@@ -107,4 +109,26 @@ pub struct WouldDeny<'a> {
 impl SentAway<'_> {
     /// What was answered.
     pub const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+}
+
+/// The policy or a secret had changed, and was taken over or not.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Reloaded<'a> {
+    /// It is in force from now on.
+    Applied {
+        /// How many identities there are.
+        identities: usize,
+        /// How many callers.
+        callers: usize,
+        /// What is allowed and still worth a warning.
+        warnings: &'a [String],
+    },
+    /// What is there now is no good; what was in force is so still.
+    Refused {
+        /// What is wrong with it.
+        problem: &'a str,
+    },
+    /// What was no good is again as what is in force.
+    Unchanged,
 }

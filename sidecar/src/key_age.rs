@@ -31,10 +31,10 @@ pub struct Rules {
 
 impl Rules {
     /// The policy of the library's configuration.
-    pub fn new(library: &cambist::Config) -> Self {
-        let detected = library.trust.issuer.as_ref().map(Platform::detect);
-        let settings = library.trust.key_age.clone();
-        Self { mode: library.trust.mode, platform: settings.platform.or(detected), settings }
+    pub fn new(trust: &cambist::config::TrustConfig) -> Self {
+        let detected = trust.issuer.as_ref().map(Platform::detect);
+        let settings = trust.key_age.clone();
+        Self { mode: trust.mode, platform: settings.platform.or(detected), settings }
     }
 
     /// What keys are held against, as far as it is known before a token is seen.

@@ -6,6 +6,7 @@
 //! what they may have, and [`reply`] makes the bytes.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod admin;
 pub mod config;
 pub mod decide;
@@ -13,13 +14,14 @@ pub mod endpoint;
 pub mod event;
 pub mod front_door;
 pub mod health;
+pub mod in_force;
 pub mod key_age;
 pub mod listener;
 pub mod log;
 pub mod metrics;
-pub mod policy;
 mod process;
 mod program;
+mod reload;
 pub mod reply;
 pub mod request;
 pub mod settings;

@@ -37,8 +37,8 @@ impl Metrics {
         Self(registry)
     }
 
-    /// Everything as OpenMetrics text, with the cache's content as told.
-    pub fn encode(&self, entries: &[Entry]) -> String {
+    /// Everything as OpenMetrics text, with what each identity holds as told.
+    pub fn encode<'e>(&self, entries: impl IntoIterator<Item = (&'e str, Entry)>) -> String {
         let mut of_now = Registry::with_prefix(PREFIX);
         held::held(entries, &mut of_now);
         let mut text = String::new();

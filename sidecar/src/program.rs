@@ -103,7 +103,7 @@ fn start_log(config: &Config) -> io::Result<log::Writer> {
 /// Says what would run, after opening what can be opened without a network.
 fn check(config: &Config, settings: &Settings<'_>) -> u8 {
     let context = Context::new(Arc::new(SystemClock), Arc::new(Unobserved), config.jitter);
-    if let Err(errors) = config.credential(context) {
+    if let Err(errors) = config.open(context) {
         return complain(settings.locate(errors.faults().to_vec()), USAGE);
     }
     let ailing = match runtime() {
@@ -137,7 +137,8 @@ async fn serve(
     };
     let (token_capacity, admin_capacity) = Capacity::for_descriptors(files);
     let clock = Arc::new(SystemClock);
-    let around = Surroundings { clock, token_capacity, admin_capacity, log_dropped };
+    let around =
+        Surroundings { token_capacity, admin_capacity, log_dropped, ..Surroundings::new(clock) };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -12,11 +12,10 @@ mod identity;
 mod query;
 mod rejection;
 
-pub use identity::Identity;
-pub(crate) use identity::Selected;
+pub(crate) use identity::{not_found, selected};
 pub use rejection::{Reason, Rejection};
 
-use identity::Selector;
+use identity::Named;
 use query::Query;
 
 /// The most that `min_ttl` may ask for: no token of Entra lives longer.
@@ -61,7 +60,7 @@ pub(crate) struct Asked<'r> {
     /// How long it must at least be valid for.
     pub(crate) min_ttl: Option<Duration>,
     /// Whose token, by the names that the request has for that.
-    pub(crate) selectors: Vec<Selector<'r>>,
+    pub(crate) selectors: Vec<Named<'r>>,
 }
 
 /// Reads a query by the rules of a protocol.

@@ -52,6 +52,12 @@ pub const VARIABLES: &[Variable] = &[
         "Resources or scopes whose tokens are held from the start, comma-separated",
     ),
     Variable::new(
+        "CAMBIST_CONFIG",
+        "FILE",
+        "none",
+        "A file of several identities, and of who may have their tokens; read again when it changes",
+    ),
+    Variable::new(
         "CAMBIST_OBJECT_ID",
         "ID",
         "none",

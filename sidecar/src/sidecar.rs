@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cambist::Context;
 use cambist::config::ConfigErrors;
-use cambist::{Context, Credential};
+use cambist::issuer_keys::IssuerKeys;
 use cambist_core::clock::Clock;
 use hyper::body::Incoming;
 use tokio::task::JoinHandle;
@@ -14,12 +15,11 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::endpoint::{Answer, Endpoint};
-use crate::front_door::Door;
+use crate::in_force::{Kept, Origin};
 use crate::listener::{self, Capacity, ListenerGauges, Server, Waiting};
 use crate::log;
 use crate::metrics::Metrics;
-use crate::policy::Policy;
-use crate::request::Identity;
+use crate::reload::{LOOK_EVERY, Reload};
 use crate::telemetry::Telemetry;
 
 /// How often the issuer's keys are judged if nothing else asks for it.
@@ -51,13 +51,16 @@ pub struct Surroundings {
     pub admin_capacity: Capacity,
     /// The lines of the log that were dropped, counted by whoever writes it.
     pub log_dropped: log::Dropped,
+    /// How often the files of the configuration are looked at.
+    pub look_every: Duration,
 }
 
 impl Surroundings {
     /// The usual limits, by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (token_capacity, admin_capacity) = Capacity::for_descriptors(None);
-        Self { clock, token_capacity, admin_capacity, log_dropped: log::Dropped::default() }
+        let log_dropped = log::Dropped::default();
+        Self { clock, token_capacity, admin_capacity, log_dropped, look_every: LOOK_EVERY }
     }
 }
 
@@ -77,10 +80,10 @@ pub struct Running {
 /// # Errors
 /// If a file that the configuration names is no good, or a listener cannot listen.
 pub async fn start(config: &Config, around: Surroundings) -> Result<Running, StartError> {
-    start_with(config, around, |context| config.credential(context)).await
+    start_with(config, around, |context| config.open(context)).await
 }
 
-/// As [`start`], with a credential of the caller's making: from the [`Context`] that the sidecar's
+/// As [`start`], with credentials of the caller's making: from the [`Context`] that the sidecar's
 /// metrics and log hang on.
 ///
 /// # Errors
@@ -88,18 +91,18 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Sta
 pub async fn start_with<F>(
     config: &Config,
     around: Surroundings,
-    credential: F,
+    open: F,
 ) -> Result<Running, StartError>
 where
-    F: FnOnce(Context) -> Result<Credential, ConfigErrors>,
+    F: FnOnce(Context) -> Result<Origin, ConfigErrors>,
 {
-    let Surroundings { clock, token_capacity, admin_capacity, log_dropped } = around;
+    let Surroundings { clock, token_capacity, admin_capacity, log_dropped, look_every } = around;
     let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }
     let context = Context::new(clock.clone(), telemetry.clone(), config.jitter);
-    let credential = credential(context)?;
+    let origin = open(context)?;
     let listeners = listener::bind(config.listen).map_err(StartError::Listen)?;
     let addresses: Result<Vec<_>, _> = listeners.iter().map(|l| l.local_addr()).collect();
     let addresses = addresses.map_err(StartError::Listen)?;
@@ -108,24 +111,14 @@ where
     let admin_address = admin_listener.as_ref().map(|l| l.local_addr()).transpose();
     let admin_address = admin_address.map_err(StartError::Admin)?;
 
-    let policy = Policy::of_one(
-        Door::tokens(token_port),
-        config.protocols.clone(),
-        config.header_secret.clone(),
-        Identity {
-            name: "identity".to_owned(),
-            client_id: credential.client_id().to_owned(),
-            object_id: config.object_id.clone(),
-            resource_id: config.resource_id.clone(),
-            any: config.source.is_developer(),
-        },
-    );
-    let credentials = vec![credential.clone()];
+    let keys = origin.issuer_keys().cloned();
+    let (policy, policied) = (config.policy.clone(), config.policied.clone());
+    let (reload, current) = Reload::first(policy, policied, token_port, Kept::new(origin));
     let waiting = Waiting::new(token_capacity.waiting());
     let gauges = ListenerGauges::default();
     let metrics = Metrics::of(&[&*telemetry, &*waiting, &gauges, &log_dropped]);
     let endpoint =
-        Endpoint::new(policy, credentials, waiting.clone(), clock.clone(), telemetry.clone());
+        Endpoint::new(current.clone(), waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
     let tokens = Server::start(
         listeners,
@@ -145,11 +138,10 @@ where
         },
     );
     let admin = admin_listener.map(|listener| {
-        let served = config.served().collect();
         let port = admin_address.map_or(0, |at| at.port());
         let door = admin::door(port, config.admin_hosts.clone());
-        let (credential, telemetry) = (credential.clone(), telemetry.clone());
-        let admin = Admin::new(door, credential, telemetry, metrics, clock, served, token_port);
+        let (current, keys, telemetry) = (current.clone(), keys.clone(), telemetry.clone());
+        let admin = Admin::new(door, current, keys, telemetry, metrics, clock, token_port);
         let admin = Arc::new(admin);
         let answering = admin.clone();
         let server = Server::start(
@@ -164,17 +156,17 @@ where
         (admin, server)
     });
 
-    credential.prefetch(config.prefetch.iter().cloned());
     let upkeep = tokio::spawn(async move {
-        tokio::join!(credential.maintain(), judge(&credential), telemetry.sum_up());
+        let watch = reload.watch(look_every, &telemetry);
+        tokio::join!(watch, judge(keys.as_ref()), telemetry.sum_up());
     });
     Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep })
 }
 
 /// Judges the issuer's keys now and then, so that a verdict is told when it changes and not when
 /// somebody asks. Runs for ever.
-async fn judge(credential: &Credential) {
-    let Some(key_age) = credential.issuer_keys().and_then(|keys| keys.key_age()) else { return };
+async fn judge(keys: Option<&IssuerKeys>) {
+    let Some(key_age) = keys.and_then(IssuerKeys::key_age) else { return };
     loop {
         key_age.report();
         tokio::time::sleep(JUDGE_EVERY).await;

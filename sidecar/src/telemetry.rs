@@ -20,6 +20,7 @@ mod status;
 
 pub(crate) use log::AUDIT;
 pub use status::KeyNews;
+pub(crate) use status::Reloads;
 
 use counters::Counters;
 use log::Log;
@@ -51,7 +52,7 @@ impl Telemetry {
             counters: Counters::new(rules.as_ref()),
             key_age: Arc::default(),
             log: Log::new(run.clone(), rules.clone()),
-            status: Status::default(),
+            status: Status::new(run.clone()),
             run,
             rules,
         }
@@ -88,6 +89,11 @@ impl Telemetry {
     /// For how long it has counted.
     pub fn uptime(&self) -> Duration {
         self.run.uptime()
+    }
+
+    /// What became of the last changes of the policy.
+    pub(crate) fn reloads(&self) -> Reloads {
+        self.status.reloads()
     }
 
     /// The last that was heard of each key source.

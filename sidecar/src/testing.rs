@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
-use cambist::{Context, Credential};
+use cambist::{Context, Credential, Trust};
 use cambist_core::clock::Clock;
 use cambist_core::issuer::JwksHost;
+use cambist_core::policy::{Caller, Identity, Mode, Policy};
 use cambist_core::refresh::Jitter;
+use cambist_core::secret::Secret;
 use cambist_sim::Sim;
 use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
@@ -21,15 +23,16 @@ use tokio::net::TcpStream;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
+use crate::access::{Access, Proof};
 use crate::admin::{self, Admin};
 use crate::config::{self, Config};
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
+use crate::in_force::{InForce, Origin};
 use crate::listener::{Ends, Link, Peer, Waiting};
 use crate::metrics::{Counted, Metrics};
-use crate::policy::Policy;
 use crate::reply::Body;
-use crate::request::{Identity, Protocol};
+use crate::request::Protocol;
 use crate::settings::Settings;
 use crate::sidecar::{Running, Surroundings, start_with};
 use crate::telemetry::Telemetry;
@@ -92,16 +95,21 @@ impl World {
         Config::read(&Settings::of_env(&env)).unwrap()
     }
 
-    /// A credential in this world, with no socket between.
-    pub(crate) fn credential(&self, config: &Config, context: Context) -> Credential {
+    /// What is trusted in this world, with no socket between.
+    pub(crate) fn trust(&self, config: &Config, context: Context) -> Trust {
         #[cfg_attr(not(feature = "developer"), expect(irrefutable_let_patterns))]
-        let config::SignIn::Federated(library) = &config.source else {
+        let config::SignIn::Federated(trust) = &config.source else {
             panic!("the simulated world has projected tokens")
         };
         let transport = || Transport::from_service(self.sim.service());
         let host = JwksHost::SameAsIssuer;
         let sources = vec![KeyOrigin::Public { transport: transport(), host }];
-        library.trust.open_over(transport(), sources, context).credential(&library.identity)
+        trust.open_over(transport(), sources, context)
+    }
+
+    /// The credential of the first identity.
+    pub(crate) fn credential(&self, config: &Config, context: Context) -> Credential {
+        self.trust(config, context).credential(&config.policied.identities.identities[0])
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -116,22 +124,21 @@ impl World {
     }
 
     fn endpoint_of(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Endpoint {
-        let secret = Some(cambist_core::secret::Secret::new(SECRET));
-        let client_id = self.sim.settings().client_id.clone();
-        let identity = Identity { client_id, ..Identity::default() };
-        let policy = Policy::of_one(Door::tokens(8421), Protocol::ALL.to_vec(), secret, identity);
-        self.endpoint_by(policy, credential, telemetry)
+        let identity = Identity::new("identity", &*self.sim.settings().client_id);
+        let access = of_one(&Protocol::ALL, Some(SECRET), identity);
+        self.endpoint_by(access, credential, telemetry)
     }
 
-    /// An endpoint that goes by this policy, of one identity.
+    /// An endpoint that goes by this, of one identity.
     pub(crate) fn endpoint_by(
         &self,
-        policy: Policy,
+        access: Access,
         credential: &Credential,
         telemetry: Arc<Telemetry>,
     ) -> Endpoint {
         let clock = Arc::new(self.sim.clock_of(Machine::Pod).clone());
-        Endpoint::new(policy, vec![credential.clone()], self.waiting.clone(), clock, telemetry)
+        let current = InForce::new(access, vec![credential.clone()]).into_current();
+        Endpoint::new(current, self.waiting.clone(), clock, telemetry)
     }
 
     /// Both endpoints of a sidecar with these settings, to be asked without a socket.
@@ -151,15 +158,19 @@ impl World {
     pub(crate) fn admin(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Admin {
         let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
         let (door, metrics) = (admin::door(8422, Vec::new()), Metrics::of(&[&*telemetry]));
-        let protocols = Protocol::ALL.to_vec();
-        Admin::new(door, credential.clone(), telemetry, metrics, clock, protocols, 8421)
+        let identity = Identity::new("identity", credential.client_id());
+        let access = of_one(&Protocol::ALL, Some(SECRET), identity);
+        let current = InForce::new(access, vec![credential.clone()]).into_current();
+        let keys = credential.issuer_keys().cloned();
+        Admin::new(door, current, keys, telemetry, metrics, clock, 8421)
     }
 
     /// A whole sidecar on free ports.
     pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
         let config = self.config(extra);
         let around = Surroundings::new(Arc::new(self.sim.clock_of(Machine::Pod).clone()));
-        start_with(&config, around, |context| Ok(self.credential(&config, context))).await.unwrap()
+        let open = |context| Ok(Origin::from(self.trust(&config, context)));
+        start_with(&config, around, open).await.unwrap()
     }
 
     /// What the pod asked for so far: exchanges, discovery documents, key sets.
@@ -169,9 +180,21 @@ impl World {
     }
 }
 
+/// What variables make of these: one identity for whoever knows the secret, and by imds for whoever comes.
+pub(crate) fn of_one(protocols: &[Protocol], secret: Option<&str>, identity: Identity) -> Access {
+    let any = || ["*".parse().unwrap()];
+    let known = secret.map(|secret| {
+        (Caller::new("app").may(0, any()), Proof::Secrets(vec![Secret::new(secret)]))
+    });
+    let anonymous = (Caller::new("anonymous").may(0, any()), Proof::Anonymous);
+    let (callers, proofs) = known.into_iter().chain([anonymous]).unzip();
+    let policy = Policy::new(Mode::Enforce, vec![identity], callers);
+    Access::new(Door::tokens(8421), protocols.to_vec(), policy, proofs).of_variables()
+}
+
 /// What is scraped of something that counts, without what is zero: each series with its value.
 pub(crate) fn counted(counted: &dyn Counted) -> Vec<String> {
-    let text = Metrics::of(&[counted]).encode(&[]);
+    let text = Metrics::of(&[counted]).encode([]);
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0"));
     let mut lines: Vec<_> = lines.map(str::to_owned).collect();
     lines.sort_unstable();

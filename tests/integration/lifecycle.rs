@@ -21,7 +21,7 @@ async fn what_is_prefetched_is_held_before_anybody_asks() {
     assert_eq!(world.counts().await.entra, 2);
     for resource in [VAULT, "https://storage.azure.com"] {
         assert_eq!(sidecar.token(resource).await.status, 200);
-        let held = format!("cambist_token_held{{resource=\"{resource}\"}}");
+        let held = format!("cambist_token_held{{identity=\"identity\",resource=\"{resource}\"}}");
         assert_eq!(sidecar.metric(&held).await, 1);
     }
     assert_eq!(world.counts().await.entra, 2, "the app waited for nothing");

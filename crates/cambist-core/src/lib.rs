@@ -22,6 +22,7 @@ pub mod json;
 pub mod jwks;
 pub mod jws;
 pub mod names;
+pub mod policy;
 pub mod refresh;
 pub mod scope;
 pub mod secret;

@@ -204,6 +204,14 @@ impl Cache {
         self.stirred.send_replace(());
     }
 
+    /// The same, and nothing else is held always any more.
+    pub(crate) fn pin_only(&self, scopes: &[Scope]) {
+        for slot in self.slots.load().values().filter(|slot| !scopes.contains(slot.scope())) {
+            slot.unpin();
+        }
+        self.pin(scopes.iter().cloned());
+    }
+
     /// Changes when it is to be [looked after](Self::tend) sooner than it has [said](Self::due_in).
     pub(crate) fn stirs(&self) -> watch::Receiver<()> {
         self.stirred.subscribe()

@@ -15,6 +15,7 @@ mod ailing;
 mod faults;
 mod identity;
 mod reader;
+mod shared;
 mod trust;
 mod variables;
 
@@ -22,6 +23,7 @@ use reader::Reader;
 
 pub use faults::{ConfigErrors, ConfigFault};
 pub use identity::{Identity, IdentityKind};
+pub use shared::{Defaults, Shared};
 pub use trust::{KeyPlace, TrustConfig};
 pub use variables::{RENAMED, VARIABLES, Variable};
 

@@ -168,6 +168,12 @@ impl Credential {
         self.0.cache.pin(scopes);
     }
 
+    /// Has tokens for these scopes held at all times, and for no others any more; what else is held is kept for who
+    /// asks.
+    pub fn prefetch_only(&self, scopes: &[Scope]) {
+        self.0.cache.pin_only(scopes);
+    }
+
     /// The scopes that are held at all times.
     pub fn prefetched(&self) -> Vec<Scope> {
         self.0.cache.pinned()

@@ -43,6 +43,7 @@ pub mod files;
 pub mod fixed;
 mod flight;
 pub mod history;
+pub mod identities;
 pub mod issuer_keys;
 pub mod key_age;
 pub mod layer;

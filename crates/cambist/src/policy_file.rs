@@ -2,13 +2,17 @@
 //!
 //! Its types are here, [`read`] makes them of YAML (which JSON is), and [`SCHEMA`] is their JSON Schema. Everything
 //! that is wrong is said at once, each with its line and column, what was expected, and the name that comes nearest.
-//! What the names in it mean is for whoever builds a policy of it.
+//! [`load`] also finds out what the names in it mean, and makes [`Identities`] of it.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::config::Defaults;
+use crate::identities::Identities;
+
 mod check;
+mod resolve;
 mod schema;
 mod tree;
 
@@ -58,9 +62,9 @@ impl TryFrom<u64> for Version {
 #[non_exhaustive]
 pub enum PolicyMode {
     /// It is answered, and told in the log and the metrics.
-    #[default]
     Audit,
     /// It is refused.
+    #[default]
     Enforce,
 }
 
@@ -72,15 +76,24 @@ pub enum PolicyMode {
 pub struct IdentityEntry {
     /// What it is called in this file and in what is told of it.
     pub name: String,
-    /// The tenant's id: a GUID, or a domain.
-    pub tenant: String,
-    /// The client id of the managed identity or application.
+    /// What kind of identity it is.
+    #[serde(default)]
+    pub kind: KindEntry,
+    /// The tenant whose tokens these are: a GUID, or a domain; that of AZURE_TENANT_ID without it. For a multi-tenant
+    /// application this is the target tenant; the cluster's issuer is then a federated credential of the application
+    /// itself.
+    pub tenant: Option<String>,
+    /// The client id of the managed identity, application or agent identity.
     pub client_id: String,
+    /// The client id of an agent's blueprint, which is what the projected token is federated to. For the kind agent alone.
+    pub blueprint: Option<String>,
     /// The object id of its service principal, for apps that select it by that.
     pub object_id: Option<String>,
     /// Its Azure resource id, for apps that select it by that.
     pub resource_id: Option<String>,
-    /// The authority, such as https://login.microsoftonline.us/; the public cloud's without it.
+    /// The cloud it is in; that of AZURE_AUTHORITY_HOST, or the public one, without it.
+    pub cloud: Option<CloudEntry>,
+    /// The authority by its URL, instead of a cloud; one that is not Entra's has to be in CAMBIST_ALLOW_AUTHORITY.
     pub authority: Option<String>,
     /// The file of the projected service-account token; that of AZURE_FEDERATED_TOKEN_FILE without it.
     pub token_file: Option<PathBuf>,
@@ -91,7 +104,44 @@ pub struct IdentityEntry {
     pub resources: Option<Vec<String>>,
 }
 
-/// Somebody who may ask.
+/// A kind of identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KindEntry {
+    /// A managed identity or an application, to which the projected token is federated.
+    #[default]
+    Workload,
+    /// An Entra agent identity; the projected token is federated to its blueprint.
+    Agent,
+}
+
+/// A cloud of Azure's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CloudEntry {
+    /// The public one.
+    Public,
+    /// The US Government's.
+    UsGov,
+    /// China's, operated by 21Vianet.
+    China,
+    /// The US Government's for top secret work.
+    UsNat,
+    /// The US Government's for secret work.
+    UsSec,
+    /// France's sovereign one.
+    France,
+    /// Germany's sovereign one.
+    Germany,
+    /// That of Singapore's government.
+    Singapore,
+}
+
+/// Somebody who may ask. It is known by exactly one of `secret_files`, `secret_variable` and `anonymous`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -99,11 +149,12 @@ pub struct IdentityEntry {
 pub struct CallerEntry {
     /// What it is called in what is told of it.
     pub name: String,
-    /// Files with its header secret: two of them while one replaces the other. None for whoever asks by `imds`, which
-    /// has no secret.
+    /// Files with its header secret, which its app has in IDENTITY_HEADER: two of them while one replaces the other.
     #[serde(default)]
     pub secret_files: Vec<PathBuf>,
-    /// Whether this is whoever shows no secret.
+    /// The variable of this process with its header secret: IDENTITY_HEADER, or one that begins so.
+    pub secret_variable: Option<String>,
+    /// Whether this is whoever shows no secret, which is how `imds` is asked.
     #[serde(default)]
     pub anonymous: bool,
     /// What it may have.
@@ -118,7 +169,7 @@ pub struct CallerEntry {
 pub struct RightEntry {
     /// The identity's name.
     pub identity: String,
-    /// Resources, by name or pattern (see [`Allowed`](cambist_core::scope::Allowed)).
+    /// Resources, by name or pattern: `https://vault.azure.net`, `https://*.blob.core.windows.net`, or `"*"` for all.
     pub resources: Vec<String>,
 }
 
@@ -127,9 +178,23 @@ pub struct RightEntry {
 /// # Errors
 /// All that is wrong with its form, at once.
 pub fn read(text: &str) -> Result<PolicyFile, FileErrors> {
+    Ok(read_placed(text)?.0)
+}
+
+/// Reads a file's text and finds out what the names in it mean.
+///
+/// # Errors
+/// All that is wrong with its form, at once; or then all that is wrong with what it means, each with its line.
+pub fn load(text: &str, defaults: &Defaults) -> Result<Identities, FileErrors> {
+    let (file, tree) = read_placed(text)?;
+    file.resolve(defaults).map_err(|errors| errors.placed(&tree))
+}
+
+fn read_placed(text: &str) -> Result<(PolicyFile, tree::Node), FileErrors> {
     let tree = tree::read(text)?;
     check::against(&schema::value(), &tree)?;
-    serde_saphyr::from_str(text).map_err(|error| FileErrors::of_yaml(&error))
+    let file = serde_saphyr::from_str(text).map_err(|error| FileErrors::of_yaml(&error))?;
+    Ok((file, tree))
 }
 
 #[cfg(test)]

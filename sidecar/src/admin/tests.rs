@@ -14,13 +14,17 @@ fn vault() -> Scope {
     Scope::parse(&format!("{VAULT}/.default")).unwrap()
 }
 
+fn credential(admin: &Admin) -> cambist::Credential {
+    admin.current.load().credential(0).clone()
+}
+
 #[tokio::test(start_paused = true)]
 async fn readiness_asks_for_tokens_only_if_told_to() {
     let world = World::new();
     world.sim.faults().inject(Target::Entra, Fault::Reset);
     let admin = admin(&world);
-    admin.credential.prefetch([vault()]);
-    assert!(admin.credential.token(&vault()).await.is_err());
+    credential(&admin).prefetch([vault()]);
+    assert!(credential(&admin).token(&vault()).await.is_err());
     assert_eq!(ask_admin(&admin, "/ready").status(), 200);
     assert_eq!(ask_admin(&admin, "/live").status(), 200);
     let response = ask_admin(&admin, "/ready?tokens=1");
@@ -32,7 +36,7 @@ async fn readiness_asks_for_tokens_only_if_told_to() {
 
     world.sim.faults().clear();
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    admin.credential.token(&vault()).await.unwrap();
+    credential(&admin).token(&vault()).await.unwrap();
     assert_eq!(ask_admin(&admin, "/ready?tokens=1").status(), 200);
     admin.drain();
     assert_eq!(ask_admin(&admin, "/ready").status(), 503);
@@ -43,7 +47,7 @@ async fn readiness_asks_for_tokens_only_if_told_to() {
 async fn status_and_metrics_tell_all_but_secrets() {
     let world = World::new();
     let admin = admin(&world);
-    let token = admin.credential.token(&vault()).await.unwrap();
+    let token = credential(&admin).token(&vault()).await.unwrap();
     let status = json(ask_admin(&admin, "/status.json")).await;
     assert_eq!(status["tokens"][0]["resource"], VAULT);
     assert_eq!(status["issuer_keys"]["keys"].as_array().unwrap().len(), 1);
@@ -52,7 +56,9 @@ async fn status_and_metrics_tell_all_but_secrets() {
     let response = ask_admin(&admin, "/metrics");
     assert_eq!(response.headers()["content-type"], OPEN_METRICS);
     let metrics = text(response).await;
-    assert!(metrics.contains("cambist_token_expiry_timestamp_seconds{resource="));
+    assert!(
+        metrics.contains("cambist_token_expiry_timestamp_seconds{identity=\"identity\",resource=")
+    );
     for text in [status.to_string(), metrics] {
         assert!(!text.contains(token.secret().expose()));
     }
@@ -63,7 +69,7 @@ async fn an_unchecked_exchange_is_reported() {
     let world = World::new();
     world.sim.faults().inject(Target::Discovery, Fault::Reset);
     let admin = admin(&world);
-    admin.credential.token(&vault()).await.unwrap();
+    credential(&admin).token(&vault()).await.unwrap();
     let status = json(ask_admin(&admin, "/status.json")).await;
     assert_eq!(status["unchecked"]["no_keys"], 1, "{status}");
     assert_eq!(status["key_sources"][0]["outcome"], "failed");

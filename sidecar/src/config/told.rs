@@ -5,8 +5,13 @@ use std::path::PathBuf;
 
 use cambist_core::issuer::IssuerUrl;
 
+use cambist::config::Identity;
+use cambist::identities::Identities;
+
 use super::{Config, SignIn};
 use crate::request::Protocol;
+
+mod table;
 
 impl fmt::Display for Config {
     /// What would run, a line each; no secret.
@@ -19,31 +24,29 @@ impl fmt::Display for Config {
             }
             if text.is_empty() { "none".to_owned() } else { text }
         }
+        let Identities { identities, policy, .. } = &self.policied.identities;
         match &self.source {
-            SignIn::Federated(library) => {
-                writeln!(f, "client id        {}", library.identity.client_id)?;
-                writeln!(f, "tenant id        {}", library.identity.tenant_id)?;
-                let authority = &library.identity.authority;
-                let cloud = authority.cloud().map(|cloud| format!(" ({cloud})"));
-                writeln!(f, "authority        {}{}", authority.host(), cloud.unwrap_or_default())?;
-                writeln!(f, "projected token  {}", library.identity.token_file.display())?;
+            SignIn::Federated(trust) => {
+                match self.policy.file() {
+                    Some(path) => writeln!(f, "identities of    {}", path.display())?,
+                    None => identities.iter().try_for_each(|only| one(f, only))?,
+                }
                 let unpinned = "unpinned: the token's own is believed; set CAMBIST_ISSUER";
-                let issuer = library.trust.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
+                let issuer = trust.issuer.as_ref().map_or(unpinned, IssuerUrl::as_str);
                 writeln!(f, "issuer           {issuer}")?;
-                writeln!(f, "audience         {}", library.identity.audience)?;
-                writeln!(f, "issuer keys      {}", list(&library.trust.keys))?;
+                writeln!(f, "issuer keys      {}", list(&trust.keys))?;
                 let ca = |file: &Option<PathBuf>| {
                     let file =
                         file.as_ref().map(|file| format!("the platform's and {}", file.display()));
                     file.unwrap_or_else(|| "the platform's".to_owned())
                 };
-                writeln!(f, "token proxy      {}", list(&library.trust.token_proxy))?;
-                match library.trust.token_proxy.as_ref().map(|proxy| &proxy.trust) {
-                    None => writeln!(f, "CAs for entra    {}", ca(&library.trust.entra_ca_file))?,
+                writeln!(f, "token proxy      {}", list(&trust.token_proxy))?;
+                match trust.token_proxy.as_ref().map(|proxy| &proxy.trust) {
+                    None => writeln!(f, "CAs for entra    {}", ca(&trust.entra_ca_file))?,
                     Some(trust) => writeln!(f, "CAs for it       {trust}")?,
                 }
-                writeln!(f, "CAs for issuer   {}", ca(&library.trust.issuer_ca_file))?;
-                writeln!(f, "proxy            {}", list(&library.trust.proxy))?;
+                writeln!(f, "CAs for issuer   {}", ca(&trust.issuer_ca_file))?;
+                writeln!(f, "proxy            {}", list(&trust.proxy))?;
             }
             #[cfg(feature = "developer")]
             SignIn::Developer => writeln!(f, "source           a developer's own sign-in")?,
@@ -53,13 +56,32 @@ impl fmt::Display for Config {
         }
         writeln!(f, "tokens on        {}", self.listen)?;
         writeln!(f, "protocols        {}", list(self.served().map(Protocol::as_str)))?;
-        let secret = if self.header_secret.is_some() { "set" } else { "none" };
-        writeln!(f, "header secret    {secret}")?;
+        if self.policy.is_of_variables() {
+            let secret = if self.has_secrets() { "set" } else { "none" };
+            writeln!(f, "header secret    {secret}")?;
+        }
         writeln!(f, "admin on         {}", list(self.admin))?;
         if !self.admin_hosts.is_empty() {
             writeln!(f, "admin's names    {}", list(&self.admin_hosts))?;
         }
-        writeln!(f, "prefetched       {}", list(&self.prefetch))?;
-        write!(f, "log              {}", self.log)
+        if let (true, Some(only)) = (self.policy.is_of_variables(), identities.first()) {
+            writeln!(f, "prefetched       {}", list(&only.prefetch))?;
+        }
+        writeln!(f, "log              {}", self.log)?;
+        writeln!(f, "policy           {}", policy.mode().as_str())?;
+        if !self.policy.is_of_variables() {
+            write!(f, "\n{}", table::identities(&self.policied.identities))?;
+        }
+        write!(f, "\n{}", table::callers(&self.policied.identities))
     }
+}
+
+/// A line for each thing that is known of the only identity.
+fn one(f: &mut fmt::Formatter<'_>, only: &Identity) -> fmt::Result {
+    writeln!(f, "client id        {}", only.client_id)?;
+    writeln!(f, "tenant id        {}", only.tenant_id)?;
+    let cloud = only.authority.cloud().map(|cloud| format!(" ({cloud})"));
+    writeln!(f, "authority        {}{}", only.authority.host(), cloud.unwrap_or_default())?;
+    writeln!(f, "projected token  {}", only.token_file.display())?;
+    writeln!(f, "audience         {}", only.audience)
 }

@@ -1,10 +1,8 @@
-use cambist_core::secret::Secret;
+use cambist_core::policy::Identity;
 use http::Version;
 
 use super::*;
-use crate::front_door::Door;
-use crate::request::Identity;
-use crate::testing::LOOPBACK;
+use crate::testing::{LOOPBACK, of_one};
 
 const SECRET: &str = "0123456789abcdef";
 const CLIENT: &str = "00000000-0000-0000-0000-00000000000A";
@@ -13,13 +11,12 @@ const IMDS: &str =
     "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
 const NATIVE: &str = "/v1/token?scope=https://vault.azure.net/.default";
 
-fn of(protocols: &[Protocol], secret: Option<&str>, identity: Identity) -> Policy {
-    Policy::of_one(Door::tokens(8421), protocols.to_vec(), secret.map(Secret::new), identity)
+fn of(protocols: &[Protocol], secret: Option<&str>) -> Access {
+    of_one(protocols, secret, Identity::new("identity", CLIENT))
 }
 
-fn policy() -> Policy {
-    let identity = Identity { client_id: CLIENT.to_owned(), ..Identity::default() };
-    of(&Protocol::ALL, Some(SECRET), identity)
+fn policy() -> Access {
+    of(&Protocol::ALL, Some(SECRET))
 }
 
 /// The one request that yields a token by App Service, IMDS or the native protocol.
@@ -264,8 +261,8 @@ fn only_get_is_answered() {
 
 #[test]
 fn what_is_closed_yields_nothing() {
-    let closed = of(&[Protocol::AppService], Some(SECRET), Identity::default());
-    let bare = of(&Protocol::ALL, None, Identity::default());
+    let closed = of(&[Protocol::AppService], Some(SECRET));
+    let bare = of(&Protocol::ALL, None);
     for (policy, target, open) in [
         (&closed, MSI, true),
         (&closed, IMDS, false),
@@ -378,17 +375,11 @@ fn the_native_protocol_takes_a_least_lifetime() {
 
 #[test]
 fn an_identity_may_be_selected_by_any_of_its_names() {
-    let policy = of(
-        &Protocol::ALL,
-        Some(SECRET),
-        Identity {
-            client_id: CLIENT.to_owned(),
-            object_id: Some("object".to_owned()),
-            resource_id: Some("/subscriptions/s/x".to_owned()),
-            ..Identity::default()
-        },
-    );
-    let ask = |policy: &Policy, selectors: &str| {
+    let mut identity = Identity::new("identity", CLIENT);
+    identity.object_id = Some("object".to_owned());
+    identity.resource_id = Some("/subscriptions/s/x".to_owned());
+    let policy = of_one(&Protocol::ALL, Some(SECRET), identity);
+    let ask = |policy: &Access, selectors: &str| {
         let request = good(&format!("{MSI}&{selectors}")).body(()).unwrap();
         decide(policy, LOOPBACK, &request).map(drop).map_err(|r| r.reason())
     };
@@ -412,7 +403,9 @@ fn an_identity_may_be_selected_by_any_of_its_names() {
     ] {
         assert_eq!(ask(&policy, &two), Err(Reason::IdentityConflict), "{two}");
     }
-    let policy = of(&Protocol::ALL, Some(SECRET), Identity { any: true, ..Identity::default() });
+    let mut anybody = Identity::new("developer", "developer");
+    anybody.anybody = true;
+    let policy = of_one(&Protocol::ALL, Some(SECRET), anybody);
     assert_eq!(ask(&policy, "client_id=whoever"), Ok(()));
     assert_eq!(ask(&policy, "client_id=a&object_id=b"), Err(Reason::IdentityConflict));
     // Unknown here: it cannot be told to be ours.

@@ -5,10 +5,10 @@ use http::StatusCode;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::access::{Access, Proof};
 use crate::front_door::Door;
-use crate::policy::{Caller, Mode, Proof};
-use crate::request::Identity;
 use crate::testing::{Lines, SECRET, VAULT, World, ask, asking, json, link, msi};
+use cambist_core::policy::{Caller, Identity, Mode, Policy};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -123,7 +123,7 @@ async fn what_was_answered_is_counted() {
     ask(&endpoint, msi(VAULT)).await;
     ask(&endpoint, msi(VAULT).header("Origin", "null")).await;
     ask(&endpoint, Request::get("/")).await;
-    let text = world.metrics.encode(&credential.entries());
+    let text = world.metrics.encode(credential.entries().into_iter().map(|it| ("identity", it)));
     for line in [
         "cambist_requests_total{protocol=\"app-service\",status=\"200\"} 2",
         "cambist_requests_total{protocol=\"app-service\",status=\"403\"} 1",
@@ -135,7 +135,7 @@ async fn what_was_answered_is_counted() {
         "cambist_fetches_total{outcome=\"ok\",reason=\"none\"} 1",
         "cambist_admissions_total{standing=\"verified\",reason=\"none\"} 1",
         "cambist_key_fetches_total{source=\"public\",outcome=\"read\"} 1",
-        "cambist_token_held{resource=\"https://vault.azure.net\"} 1",
+        "cambist_token_held{identity=\"identity\",resource=\"https://vault.azure.net\"} 1",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
@@ -225,7 +225,7 @@ async fn who_need_not_wait_does_not_notice_those_who_do() {
     // Whoever leaves gives its place back.
     waiting.pop().unwrap().abort();
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let text = world.metrics.encode(&credential.entries());
+    let text = world.metrics.encode(credential.entries().into_iter().map(|it| ("identity", it)));
     for line in ["cambist_waiting 3", "cambist_sent_away_total{reason=\"busy\"} 2"] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
@@ -304,15 +304,11 @@ async fn a_policy_that_looks_on_answers_and_tells_and_one_that_is_enforced_refus
         let (lines, _guard) = Lines::listen("info");
         let world = World::new();
         let (_, credential) = world.endpoint();
-        let client_id = world.sim.settings().client_id.clone();
-        let app = Caller::new("app", Proof::Secrets(vec![Secret::new(SECRET)]));
-        let policy = Policy::new(
-            Door::tokens(8421),
-            Protocol::ALL.to_vec(),
-            mode,
-            vec![app.may(0, vec![VAULT.parse().unwrap()])],
-            vec![Identity { name: "checkout".to_owned(), client_id, ..Identity::default() }],
-        );
+        let identity = Identity::new("checkout", &*world.sim.settings().client_id);
+        let app = Caller::new("app").may(0, [VAULT.parse().unwrap()]);
+        let policy = Policy::new(mode, vec![identity], vec![app]);
+        let proofs = vec![Proof::Secrets(vec![Secret::new(SECRET)])];
+        let policy = Access::new(Door::tokens(8421), Protocol::ALL.to_vec(), policy, proofs);
         let endpoint = world.endpoint_by(policy, &credential, world.telemetry.clone());
         assert_eq!(ask(&endpoint, msi(VAULT)).await.status(), StatusCode::OK, "{mode:?}");
         let reply = ask(&endpoint, msi("https://management.azure.com/")).await;

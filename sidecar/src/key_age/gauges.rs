@@ -42,6 +42,7 @@ impl Gauges {
             | Event::Failed(_)
             | Event::SentAway(_)
             | Event::WouldDeny(_)
+            | Event::Reloaded(_)
             | Event::Granted(_) => {}
         }
     }

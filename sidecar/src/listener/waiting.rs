@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use cambist::Principal;
 use cambist_core::scope::Scope;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -23,8 +24,8 @@ pub struct Waiting {
     list: Mutex<List>,
 }
 
-/// What is waited for: the token of an identity, by its place in the policy, for a scope.
-pub type Wanted = (usize, Scope);
+/// What is waited for: the token of an identity for a scope.
+pub type Wanted = (Principal, Scope);
 
 /// Why somebody may not wait, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// As it is now, so that what the cache has forgotten is forgotten here, too.
-pub(super) fn held(entries: &[Entry], registry: &mut Registry) {
-    let expiry = Family::<[(&'static str, String); 1], Gauge>::default();
-    let held = Family::<[(&'static str, String); 1], Gauge>::default();
-    for entry in entries {
-        let labels = [("resource", entry.scope.resource().to_owned())];
+pub(super) fn held<'e>(
+    entries: impl IntoIterator<Item = (&'e str, Entry)>,
+    registry: &mut Registry,
+) {
+    let expiry = Family::<[(&'static str, String); 2], Gauge>::default();
+    let held = Family::<[(&'static str, String); 2], Gauge>::default();
+    for (identity, entry) in entries {
+        let labels =
+            [("identity", identity.to_owned()), ("resource", entry.scope.resource().to_owned())];
         held.get_or_create(&labels).set(i64::from(entry.token.is_some()));
         if let Some(token) = &entry.token {
             expiry.get_or_create(&labels).set(token.expires_on().as_secs());

@@ -16,7 +16,7 @@ fn what_is_listed_is_scraped() {
     let some = Counter::default();
     let metrics = Metrics::of(&[&some]);
     some.inc();
-    let text = metrics.encode(&[]);
+    let text = metrics.encode([]);
     assert!(text.contains("# HELP cambist_some Some of a test.\n"), "{text}");
     assert!(text.contains("\ncambist_some_total 1\n") && text.ends_with("# EOF\n"), "{text}");
 }
@@ -28,10 +28,10 @@ fn scrapes_at_once_see_all_there_is() {
     let scrapers = (0..2).map(|_| {
         let metrics = metrics.clone();
         std::thread::spawn(move || {
-            let entry = |name: &&str| Entry::prefetched(Scope::parse(name).unwrap());
+            let entry = |name: &&str| ("identity", Entry::prefetched(Scope::parse(name).unwrap()));
             let entries: Vec<_> = scopes.iter().map(entry).collect();
             let held = |text: &str| text.matches("\ncambist_token_held{").count();
-            (0..2000).filter(|_| held(&metrics.encode(&entries)) != entries.len()).count()
+            (0..2000).filter(|_| held(&metrics.encode(entries.clone())) != entries.len()).count()
         })
     });
     let scrapers: Vec<_> = scrapers.collect();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use cambist_core::foreign::Foreign;
 
-use super::identity::{Kind, Selector};
+use super::identity::{Named, kind_of};
 use super::{Reason, Rejection};
 
 /// More parameters than any client sends, few enough to compare each with each.
@@ -17,7 +17,7 @@ pub(super) struct Query<'r> {
     pub(super) resource: Option<Cow<'r, str>>,
     pub(super) scope: Option<Cow<'r, str>>,
     pub(super) min_ttl: Option<Cow<'r, str>>,
-    pub(super) selectors: Vec<Selector<'r>>,
+    pub(super) selectors: Vec<Named<'r>>,
 }
 
 impl<'r> Query<'r> {
@@ -53,8 +53,8 @@ impl<'r> Query<'r> {
         } else if name.eq_ignore_ascii_case("min_ttl") {
             &mut self.min_ttl
         } else {
-            if let Some(kind) = Kind::of(name) {
-                self.selectors.push(Selector { kind, value });
+            if let Some(kind) = kind_of(name) {
+                self.selectors.push(Named { kind, value });
             }
             return;
         };

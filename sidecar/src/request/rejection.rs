@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use cambist_core::policy::Denied;
 use http::StatusCode;
 
 /// A request that yields no token, and what it should have been.
@@ -15,6 +16,16 @@ pub struct Rejection {
 impl Rejection {
     pub(crate) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason, detail: detail.into() }
+    }
+
+    /// What a policy refuses, in its own words.
+    pub(crate) fn of_policy(denied: &Denied) -> Self {
+        let reason = match denied {
+            Denied::NotFound { .. } => Reason::IdentityNotFound,
+            Denied::Ambiguous { .. } => Reason::IdentityAmbiguous,
+            _ => Reason::PolicyDenied,
+        };
+        Self::new(reason, denied.to_string())
     }
 
     /// Which rule it broke.

@@ -42,6 +42,7 @@ impl Counters {
                 self.answers.answered(Some(it.protocol), http::StatusCode::OK);
             }
             Event::WouldDeny(it) => self.answers.would_deny(it.protocol),
+            Event::Reloaded(_) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::key_age::{Changes, Rules};
 
 mod endpoint;
 mod library;
+mod policy;
 
 /// The target of audit events, so that they can be filtered and found.
 pub(crate) const AUDIT: &str = "cambist_sidecar::audit";
@@ -51,6 +52,7 @@ impl Log {
             Event::SentAway(it) => self.sent_away(it),
             Event::WouldDeny(it) => self.would_deny(it),
             Event::Granted(it) => endpoint::granted(it),
+            Event::Reloaded(it) => policy::reloaded(it),
         }
     }
 

@@ -30,6 +30,11 @@ impl Run {
         self.started
     }
 
+    /// What the wall clock says now.
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.wall()
+    }
+
     /// How long it has lasted.
     pub(super) fn uptime(&self) -> Duration {
         self.clock.boot().since(self.born)

@@ -9,16 +9,28 @@ use cambist_core::clock::UnixTime;
 use cambist_core::foreign::brief;
 
 use super::MESSAGE;
-use crate::event::Event;
+use super::run::Run;
+use crate::event::{Event, Reloaded};
 
 const UNCHECKED: [Unchecked; 4] =
     [Unchecked::NoKeys, Unchecked::UnknownKid, Unchecked::UnusableKey, Unchecked::ClockSkew];
 
 /// What was heard last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Status {
+    run: Run,
+    reloads: Mutex<Reloads>,
     keys: Mutex<Vec<KeyNews>>,
     unchecked: [AtomicU64; UNCHECKED.len()],
+}
+
+/// What became of the last changes of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reloads {
+    /// When what is in force was taken over; none if that was at the start.
+    pub(crate) applied: Option<UnixTime>,
+    /// Since when what is there is no good, and why.
+    pub(crate) refused: Option<(UnixTime, String)>,
 }
 
 /// The last that was heard of a key source.
@@ -36,10 +48,30 @@ pub struct KeyNews {
 }
 
 impl Status {
+    pub(super) fn new(run: Run) -> Self {
+        let unchecked = UNCHECKED.map(|_| AtomicU64::default());
+        Self { run, reloads: Mutex::default(), keys: Mutex::default(), unchecked }
+    }
+
+    fn reloaded(&self, it: &Reloaded<'_>) {
+        let now = self.run.now();
+        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        match it {
+            Reloaded::Applied { .. } => *reloads = Reloads { applied: Some(now), refused: None },
+            Reloaded::Refused { problem } => reloads.refused = Some((now, brief(problem, MESSAGE))),
+            Reloaded::Unchanged => reloads.refused = None,
+        }
+    }
+
+    pub(super) fn reloads(&self) -> Reloads {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn read(&self, event: &Event<'_>) {
         match event {
             Event::Library(cambist::Event::KeysFetched(it)) => self.keys_fetched(it),
             Event::Library(cambist::Event::Admitted(it)) => self.admitted(it.assertion.standing()),
+            Event::Reloaded(it) => self.reloaded(it),
             Event::Library(_)
             | Event::Refused(_)
             | Event::TurnedAway(_)
@@ -84,7 +116,8 @@ mod tests {
 
     #[test]
     fn each_reason_is_counted_by_itself() {
-        let status = Status::default();
+        let clock = std::sync::Arc::new(cambist::SystemClock);
+        let status = Status::new(Run::beginning(clock));
         status.admitted(Standing::Unchecked(Unchecked::UnusableKey));
         let counted: Vec<_> = status.unchecked().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counted, [("unusable_key", 1)]);

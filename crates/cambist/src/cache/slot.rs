@@ -97,6 +97,10 @@ impl Slot {
         self.pinned.fetch_or(pinned, Ordering::Relaxed);
     }
 
+    pub(super) fn unpin(&self) {
+        self.pinned.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn pinned(&self) -> bool {
         self.pinned.load(Ordering::Relaxed)
     }

@@ -1,6 +1,9 @@
 //! The files that are read again and again while tokens are asked for, looked at beforehand.
 
-use super::{Config, ConfigFault, KeyPlace};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Config, ConfigFault, KeyPlace, TrustConfig};
 use crate::issuer_keys::fetch::key_file;
 use crate::token_file::TokenFile;
 
@@ -9,12 +12,25 @@ impl Config {
     /// of its variable. None is a fault of the configuration, since each is read anew when it is needed;
     /// where a pod's volumes are not mounted, as in a pipeline, none is there.
     pub async fn ailing_files(&self) -> Vec<ConfigFault> {
+        self.trust.ailing_files([&*self.identity.token_file]).await
+    }
+}
+
+impl TrustConfig {
+    /// The same for identities that have their projected tokens in these files.
+    pub async fn ailing_files<'p>(
+        &self,
+        token_files: impl IntoIterator<Item = &'p Path>,
+    ) -> Vec<ConfigFault> {
         let mut ailing = Vec::new();
         let mut note = |name: &'static str, problem| ailing.push(ConfigFault::new(name, problem));
-        if let Err(error) = TokenFile::new(&*self.identity.token_file).read().await {
-            note("AZURE_FEDERATED_TOKEN_FILE", error.to_string());
+        let token_files: BTreeSet<_> = token_files.into_iter().collect();
+        for path in token_files {
+            if let Err(error) = TokenFile::new(path).read().await {
+                note("AZURE_FEDERATED_TOKEN_FILE", error.to_string());
+            }
         }
-        for place in &self.trust.keys {
+        for place in &self.keys {
             match place {
                 KeyPlace::Public => {}
                 KeyPlace::Api { token_file, .. } => {
@@ -29,7 +45,7 @@ impl Config {
                 }
             }
         }
-        if let Some(history) = &self.trust.key_age.history {
+        if let Some(history) = &self.key_age.history {
             match history.read_off_workers().await {
                 Ok(Some(stored)) => {
                     if let Some(damage) = stored.damage {

@@ -85,6 +85,15 @@ impl Identity {
         Self { kind: IdentityKind::Agent { blueprint: blueprint.into() }, ..self }
     }
 
+    /// Whether the tokens of one are those of the other: they differ at most in what is prefetched.
+    pub fn has_tokens_of(&self, other: &Self) -> bool {
+        let Self { kind, tenant_id, client_id, authority, audience, token_file, prefetch: _ } =
+            self;
+        (kind, tenant_id, client_id) == (&other.kind, &other.tenant_id, &other.client_id)
+            && (authority, audience, token_file)
+                == (&other.authority, &other.audience, &other.token_file)
+    }
+
     /// Whom events name.
     pub fn principal(&self) -> Principal {
         Principal::new(self.tenant_id.clone(), &*self.client_id)

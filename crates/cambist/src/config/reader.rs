@@ -25,7 +25,7 @@ use crate::transport::{CaBundle, ProxyOptions, TokenProxyOptions, TokenProxyTrus
 const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 /// Naming it is what opts in to AKS identity bindings.
-const TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
+pub(super) const TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
 
 /// Reads one variable after the other and notes what is wrong.
 pub(super) struct Reader<'a> {
@@ -93,6 +93,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn authority(&mut self) -> Option<Authority> {
+        let allowed = self.allowed_authorities();
+        self.authority_among(&allowed)
+    }
+
+    pub(super) fn allowed_authorities(&mut self) -> Vec<String> {
         let allowed = self.env.get("CAMBIST_ALLOW_AUTHORITY").unwrap_or_default();
         let mut allowed: Vec<_> =
             allowed.split(',').map(str::trim).filter(|a| !a.is_empty()).collect();
@@ -103,6 +108,11 @@ impl<'a> Reader<'a> {
                 false
             }
         });
+        allowed.into_iter().map(str::to_owned).collect()
+    }
+
+    pub(super) fn authority_among(&mut self, allowed: &[String]) -> Option<Authority> {
+        let allowed: Vec<_> = allowed.iter().map(String::as_str).collect();
         let text = self.env.get("AZURE_AUTHORITY_HOST");
         let text = text.as_deref().unwrap_or("https://login.microsoftonline.com/");
         match Authority::parse(text, &allowed) {

@@ -6,7 +6,7 @@ use cambist_core::foreign::Foreign;
 use serde_json::Value;
 use serde_saphyr::Location;
 
-use super::tree::{Node, What};
+use super::tree::{Node, What, place};
 
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +40,30 @@ impl FileErrors {
         Self(vec![fault])
     }
 
+    pub(super) fn of(faults: Vec<FileFault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
+    /// The same, each with its line and column in this document, and in its order.
+    pub(super) fn placed(mut self, document: &Node) -> Self {
+        for fault in &mut self.0 {
+            let at = place(document, &fault.path);
+            (fault.line, fault.column) = (at.line(), at.column());
+        }
+        self.0.sort_by_key(|fault| (fault.line, fault.column));
+        self
+    }
+
     /// What is wrong, in the order of the file.
     pub fn faults(&self) -> &[FileFault] {
         &self.0
+    }
+}
+
+impl FileFault {
+    /// Of a part of the file whose line is found later.
+    pub(super) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { line: 0, column: 0, path: path.into(), problem: problem.into() }
     }
 }
 
@@ -58,7 +79,9 @@ impl fmt::Display for FileErrors {
 
 impl fmt::Display for FileFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: ", self.line, self.column)?;
+        if self.line > 0 {
+            write!(f, "line {}, column {}: ", self.line, self.column)?;
+        }
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
@@ -70,7 +93,7 @@ impl fmt::Display for FileFault {
 pub(super) fn against(schema: &Value, document: &Node) -> Result<(), FileErrors> {
     let mut check = Check { root: schema, faults: Vec::new() };
     check.node(schema, document, "");
-    if check.faults.is_empty() { Ok(()) } else { Err(FileErrors(check.faults)) }
+    FileErrors::of(check.faults)
 }
 
 struct Check<'s> {
@@ -239,26 +262,18 @@ fn in_words(kind: &str) -> &'static str {
 /// The word that comes nearest to what was written, if any comes near.
 fn nearest(found: &What, words: &[&str]) -> String {
     let What::Text(found) = found else { return String::new() };
-    let near = words.iter().map(|word| (distance(&found.to_ascii_lowercase(), word), word)).min();
+    near(found, words)
+}
+
+/// The same for a name.
+pub(super) fn near(found: &str, words: &[&str]) -> String {
+    // As long as nobody's name is: the work grows with both lengths.
+    let found: String = found.chars().take(64).collect::<String>().to_ascii_lowercase();
+    let near = words.iter().map(|word| (strsim::osa_distance(&found, word), word)).min();
     match near {
         Some((distance, word)) if distance <= 1 + word.len() / 4 => {
             format!(" (did you mean {word}?)")
         }
         _ => String::new(),
     }
-}
-
-/// How many letters have to be put in, taken out or changed (Levenshtein's distance).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<_> = other.chars().collect();
-    let mut row: Vec<_> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, known) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *known);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::check::FileErrors;
 
@@ -25,6 +25,25 @@ pub(super) enum What {
 /// Reads a document.
 pub(super) fn read(text: &str) -> Result<Node, FileErrors> {
     serde_saphyr::from_str(text).map_err(|error| FileErrors::of_yaml(&error))
+}
+
+/// The place of the part that a path such as `callers[0].may` leads to, or of what it leads to as far as it goes.
+pub(super) fn place(document: &Node, path: &str) -> Location {
+    let mut node = document;
+    for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
+        let next = match &node.value {
+            What::Map(entries) => {
+                entries.iter().find(|(key, _)| key.value == step).map(|(_, value)| value)
+            }
+            What::List(items) => {
+                step.trim_end_matches(']').parse::<usize>().ok().and_then(|at| items.get(at))
+            }
+            _ => None,
+        };
+        let Some(next) = next else { break };
+        node = next;
+    }
+    node.referenced
 }
 
 impl What {

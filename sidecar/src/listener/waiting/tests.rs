@@ -1,8 +1,16 @@
+use cambist::exchange::TenantId;
+
 use super::*;
 use crate::testing::link;
 
 fn wanted(name: &str) -> Wanted {
-    (0, Scope::parse(&format!("api://{name}/.default")).unwrap())
+    of(0, name)
+}
+
+fn of(identity: u8, name: &str) -> Wanted {
+    let tenant = TenantId::parse("contoso.com").unwrap();
+    let principal = Principal::new(tenant, identity.to_string());
+    (principal, Scope::parse(&format!("api://{name}/.default")).unwrap())
 }
 
 /// Whether this place was taken back.
@@ -49,7 +57,7 @@ fn what_else_is_waited_for_gets_its_half() {
     let left = |places: &mut Vec<Place>| places.iter_mut().filter_map(lost).count();
     assert_eq!((left(&mut a), left(&mut b)), (1, 0));
     // Another identity is something else, too.
-    assert!(waiting.enter((1, wanted("a").1), link()).is_ok());
+    assert!(waiting.enter(of(1, "a"), link()).is_ok());
 }
 
 #[test]

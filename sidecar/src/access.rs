@@ -1,0 +1,202 @@
+//! Who asks: a caller of the policy, by what the request proves; and what the policy says of what is asked.
+
+use cambist_core::policy::{self, Denied, Policy};
+use cambist_core::secret::Secret;
+use http::header::{HeaderMap, HeaderName};
+
+use crate::front_door::Door;
+use crate::request::{Asked, Protocol, Reason, Rejection, not_found, selected};
+
+const IDENTITY_HEADER: HeaderName = HeaderName::from_static("x-identity-header");
+/// App Service 2017-09-01 has it so.
+const OLDER_HEADER: HeaderName = HeaderName::from_static("secret");
+
+/// How a caller is known.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Proof {
+    /// By any of these header secrets: more than one while they are rotated.
+    Secrets(Vec<Secret>),
+    /// By nothing: whoever asks by a protocol that has no secret.
+    Anonymous,
+}
+
+/// A policy with what its callers are known by, and the door that they come in at.
+#[derive(Debug)]
+pub struct Access {
+    pub(crate) door: Door,
+    pub(crate) protocols: Vec<Protocol>,
+    policy: Policy,
+    /// One for each caller of the policy, in its order.
+    proofs: Vec<Proof>,
+    /// Whether the policy is of variables: their names then say more than its own.
+    of_variables: bool,
+}
+
+/// What is said of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict<'a> {
+    /// Who asks, as the policy calls it.
+    pub(crate) caller: &'a str,
+    /// Whose token it is: a place in the policy's identities.
+    pub(crate) identity: usize,
+    /// Whether the caller may have it. It is answered all the same where the policy only looks on.
+    pub(crate) allowed: bool,
+}
+
+impl Access {
+    /// Access by this policy, whose callers are known by these proofs, in its order.
+    ///
+    /// # Panics
+    /// If there is not one proof for each caller.
+    pub fn new(door: Door, protocols: Vec<Protocol>, policy: Policy, proofs: Vec<Proof>) -> Self {
+        assert_eq!(policy.callers().len(), proofs.len(), "a proof for each caller");
+        Self { door, protocols, policy, proofs, of_variables: false }
+    }
+
+    /// The same, of variables and not of a file: a refusal names them.
+    #[must_use]
+    pub fn of_variables(self) -> Self {
+        Self { of_variables: true, ..self }
+    }
+
+    /// What callers may have.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether anybody can ask by a secret.
+    pub(crate) fn has_secrets(&self) -> bool {
+        let known = |proof: &Proof| matches!(proof, Proof::Secrets(known) if !known.is_empty());
+        self.proofs.iter().any(known)
+    }
+
+    /// Why a protocol that asks for a secret is closed, which nobody has.
+    pub(crate) fn why_no_secret(&self, protocol: &str) -> String {
+        if self.of_variables {
+            return format!("{protocol} is closed, because the sidecar has no IDENTITY_HEADER");
+        }
+        format!("{protocol} is closed, because no caller of the sidecar's policy has a secret")
+    }
+
+    /// The protocols that are both open and possible.
+    pub fn served(&self) -> impl Iterator<Item = Protocol> {
+        let secret = self.has_secrets();
+        self.protocols.iter().copied().filter(move |p| secret || !p.needs_secret())
+    }
+
+    /// Who asks, by what the request proves.
+    pub(crate) fn caller(
+        &self,
+        protocol: Protocol,
+        headers: &HeaderMap,
+    ) -> Result<&policy::Caller, Rejection> {
+        if protocol.needs_secret() {
+            return self.knows_secret(headers);
+        }
+        check_metadata(headers)?;
+        let mut callers = self.callers();
+        let anonymous = callers.find(|(_, proof)| matches!(proof, Proof::Anonymous));
+        let (caller, _) = anonymous.ok_or_else(|| {
+            let detail = "the policy has no caller that shows no secret (anonymous: true)";
+            Rejection::new(Reason::PolicyDenied, detail)
+        })?;
+        Ok(caller)
+    }
+
+    fn callers(&self) -> impl Iterator<Item = (&policy::Caller, &Proof)> {
+        self.policy.callers().iter().zip(&self.proofs)
+    }
+
+    fn knows_secret(&self, headers: &HeaderMap) -> Result<&policy::Caller, Rejection> {
+        let mut given = headers.get_all(IDENTITY_HEADER).iter();
+        let mut proof = (given.next(), given.next());
+        let older = proof.0.is_none();
+        if older {
+            // For what the app has in MSI_SECRET.
+            let mut given = headers.get_all(OLDER_HEADER).iter();
+            proof = (given.next(), given.next());
+        }
+        let detail = match proof {
+            (None, _) => "X-IDENTITY-HEADER is missing; it must say what IDENTITY_HEADER says",
+            (Some(_), Some(_)) => "X-IDENTITY-HEADER or Secret is there more than once",
+            (Some(given), None) => {
+                // Each secret is looked at, whichever it is: how long that takes tells nobody which.
+                let knows = self.callers().fold(None, |found, (caller, proof)| {
+                    let knows = proof.knows(given.as_bytes());
+                    if knows { Some(caller) } else { found }
+                });
+                match knows {
+                    Some(caller) => return Ok(caller),
+                    None if older => {
+                        "Secret (the app's MSI_SECRET) is not what this sidecar's IDENTITY_HEADER says"
+                    }
+                    None => "X-IDENTITY-HEADER is not what this sidecar's IDENTITY_HEADER says",
+                }
+            }
+        };
+        Err(Rejection::new(Reason::IdentityHeader, detail))
+    }
+
+    /// Whose token this caller gets for what it asks, and whether it may have it.
+    pub(crate) fn judge<'a>(
+        &'a self,
+        caller: &'a policy::Caller,
+        asked: &Asked<'_>,
+    ) -> Result<Verdict<'a>, Rejection> {
+        let selector = selected(&asked.selectors)?;
+        let verdict = self.policy.judge(caller, selector, asked.resource.key());
+        let policy::Verdict { identity, allowed } =
+            verdict.map_err(|denied| match (&denied, selector, self.policy.identities()) {
+                (Denied::NotFound { .. }, Some(selector), [only]) if self.of_variables => {
+                    not_found(&selector, only)
+                }
+                _ => Rejection::of_policy(&denied),
+            })?;
+        Ok(Verdict { caller: caller.name(), identity, allowed })
+    }
+}
+
+impl Proof {
+    fn knows(&self, given: &[u8]) -> bool {
+        match self {
+            Self::Secrets(known) => {
+                known.iter().fold(false, |knows, secret| secret.matches(given) | knows)
+            }
+            Self::Anonymous => false,
+        }
+    }
+
+    fn secrets(&self) -> &[Secret] {
+        match self {
+            Self::Secrets(known) => known,
+            Self::Anonymous => &[],
+        }
+    }
+
+    /// Whether it proves what the other does, no more and no less.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let (one, two) = (self.secrets(), other.secrets());
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && one.len() == two.len()
+            && one.iter().zip(two).all(|(one, two)| one.matches(two.expose().as_bytes()))
+    }
+
+    /// Whether something proves both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let known = |secret: &Secret| other.knows(secret.expose().as_bytes());
+        self.secrets().iter().any(known)
+    }
+}
+
+fn check_metadata(headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut given = headers.get_all("metadata").iter();
+    match (given.next(), given.next()) {
+        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"true") => Ok(()),
+        // The metadata service's own words.
+        _ => Err(Rejection::new(Reason::MetadataHeader, "Required metadata header not specified")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! What is in force: a policy and a credential for each of its identities, read by every request and replaced as one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cambist::cache::Entry;
+use cambist::config::Identity;
+use cambist::issuer_keys::IssuerKeys;
+use cambist::{Credential, Principal, Trust};
+use tokio::task::AbortHandle;
+
+use crate::access::Access;
+
+/// What makes credentials.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Origin {
+    /// One for each identity, of what is trusted.
+    Trust(Trust),
+    /// One that stands in for all: a developer's.
+    One(Credential),
+}
+
+impl From<Trust> for Origin {
+    fn from(trust: Trust) -> Self {
+        Self::Trust(trust)
+    }
+}
+
+impl From<Credential> for Origin {
+    fn from(credential: Credential) -> Self {
+        Self::One(credential)
+    }
+}
+
+impl Origin {
+    fn credential(&self, identity: &Identity) -> Credential {
+        match self {
+            Self::Trust(trust) => trust.credential(identity),
+            Self::One(credential) => {
+                credential.prefetch(identity.prefetch.iter().cloned());
+                credential.clone()
+            }
+        }
+    }
+
+    /// The issuer's keys; none where a developer signs in.
+    pub fn issuer_keys(&self) -> Option<&IssuerKeys> {
+        match self {
+            Self::Trust(trust) => Some(trust.issuer_keys()),
+            Self::One(credential) => credential.issuer_keys(),
+        }
+    }
+}
+
+/// A policy and a credential for each of its identities.
+#[derive(Debug)]
+pub struct InForce {
+    /// Who may have whose tokens.
+    pub(crate) access: Access,
+    credentials: Vec<Credential>,
+}
+
+/// What is in force now.
+pub type Current = Arc<ArcSwap<InForce>>;
+
+impl InForce {
+    /// This policy with these credentials, in the order of its identities.
+    ///
+    /// # Panics
+    /// If there is not one credential for each identity.
+    pub fn new(access: Access, credentials: Vec<Credential>) -> Self {
+        assert_eq!(access.policy().identities().len(), credentials.len(), "one for each identity");
+        Self { access, credentials }
+    }
+
+    /// The same, to be replaced by others.
+    pub fn into_current(self) -> Current {
+        Arc::new(ArcSwap::from_pointee(self))
+    }
+
+    /// The credential of an identity, by its place in the policy.
+    pub(crate) fn credential(&self, identity: usize) -> &Credential {
+        // A policy decides for none but its own.
+        self.credentials.get(identity).expect("a credential for each identity")
+    }
+
+    /// What each identity is called.
+    pub(crate) fn name(&self, identity: usize) -> &str {
+        self.access.policy().identities().get(identity).map_or("", |it| &it.name)
+    }
+
+    /// What is held, by the names of the identities.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, Entry)> {
+        self.credentials.iter().enumerate().flat_map(move |(n, credential)| {
+            credential.entries().into_iter().map(move |entry| (self.name(n), entry))
+        })
+    }
+
+    /// The identities' names and whose they are.
+    pub(crate) fn principals(&self) -> impl Iterator<Item = (&str, &Principal)> {
+        let each = self.credentials.iter().enumerate();
+        each.map(|(n, credential)| (self.name(n), credential.principal()))
+    }
+
+    /// Whether a caller, by its name, may still have this identity's tokens for this.
+    pub(crate) fn gives(&self, caller: &str, principal: &Principal, resource: &str) -> bool {
+        let policy = self.access.policy();
+        let of_it = |at: &usize| self.credentials[*at].principal() == principal;
+        let Some(identity) = (0..self.credentials.len()).find(of_it) else { return false };
+        let mut callers = policy.callers().iter();
+        callers.find(|it| it.name() == caller).is_some_and(|caller| {
+            policy.mode() == cambist::identities::Mode::Audit
+                || policy.allows(caller, identity, resource)
+        })
+    }
+}
+
+/// The credentials of what is in force, each looked after by a task of its own until it is given up.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    origin: Origin,
+    each: Vec<(Identity, Credential)>,
+    pub(crate) upkeep: HashMap<Principal, Upkeep>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Upkeep(AbortHandle);
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Kept {
+    /// None yet.
+    pub(crate) fn new(origin: Origin) -> Self {
+        Self { origin, each: Vec::new(), upkeep: HashMap::new() }
+    }
+
+    /// Keeps those of these identities from now on: what did not change keeps its tokens and flights, and what is
+    /// none of them is let go. Must be called within a tokio runtime.
+    pub(crate) fn keep(&mut self, identities: &[Identity]) -> Vec<Credential> {
+        let known: HashMap<Principal, _> = self
+            .each
+            .drain(..)
+            .map(|(identity, it)| (identity.principal(), (identity, it)))
+            .collect();
+        let each = identities.iter().map(|identity| {
+            let credential = match known.get(&identity.principal()) {
+                Some((before, credential)) if before.has_tokens_of(identity) => {
+                    if before.prefetch != identity.prefetch {
+                        credential.prefetch_only(&identity.prefetch);
+                    }
+                    credential.clone()
+                }
+                Some(_) | None => {
+                    self.upkeep.remove(&identity.principal());
+                    self.origin.credential(identity)
+                }
+            };
+            (identity.clone(), credential)
+        });
+        self.each = each.collect();
+        let credentials: Vec<_> =
+            self.each.iter().map(|(_, credential)| credential.clone()).collect();
+        let mut before = std::mem::take(&mut self.upkeep);
+        for credential in &credentials {
+            let principal = credential.principal().clone();
+            let upkeep = before.remove(&principal).unwrap_or_else(|| {
+                let credential = credential.clone();
+                Upkeep(tokio::spawn(async move { credential.maintain().await }).abort_handle())
+            });
+            self.upkeep.entry(principal).or_insert(upkeep);
+        }
+        credentials
+    }
+}

@@ -1,0 +1,112 @@
+//! The policy and its secrets, looked at again and again, and taken over as one when they have changed.
+
+use std::time::Duration;
+
+use cambist::config::ConfigFault;
+
+use crate::access::Access;
+use crate::config::{Policied, PolicySource};
+use crate::event::{Event, Reloaded};
+use crate::front_door::Door;
+use crate::in_force::{Current, InForce, Kept};
+use crate::telemetry::Telemetry;
+
+/// How often files are looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How soon what changed is looked at again: what is written in place is taken only once it stays as it is.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Looks at files, and replaces what is in force.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    source: PolicySource,
+    policied: Policied,
+    port: u16,
+    kept: Kept,
+    current: Current,
+    seen: Option<Result<Policied, String>>,
+    refused: Option<String>,
+}
+
+impl Reload {
+    /// What is in force first.
+    pub(crate) fn first(
+        source: PolicySource,
+        policied: Policied,
+        port: u16,
+        mut kept: Kept,
+    ) -> (Self, Current) {
+        let credentials = kept.keep(&policied.identities.identities);
+        let access = access(&source, &policied, port);
+        let current = InForce::new(access, credentials).into_current();
+        let (seen, refused) = (None, None);
+        let it = Self { source, policied, port, kept, current: current.clone(), seen, refused };
+        (it, current)
+    }
+
+    /// Looks every so often, for ever.
+    pub(crate) async fn watch(mut self, every: Duration, telemetry: &Telemetry) {
+        loop {
+            let settling = self.seen.is_some();
+            tokio::time::sleep(if settling { every.min(SETTLE) } else { every }).await;
+            self.look(telemetry).await;
+        }
+    }
+
+    async fn look(&mut self, telemetry: &Telemetry) {
+        if !self.source.may_change() {
+            return;
+        }
+        let (source, before) = (self.source.clone(), self.policied.clone());
+        let read = tokio::task::spawn_blocking(move || source.read(Some(&before))).await;
+        // It is lost only if the runtime ends.
+        let Ok(read) = read else { return };
+        let read = read.map_err(|faults| in_words(&faults));
+        match (self.seen.take(), read) {
+            (_, Ok(read)) if read.is_same(&self.policied) => {
+                if self.refused.take().is_some() {
+                    telemetry.tell(&Event::Reloaded(Reloaded::Unchanged));
+                }
+            }
+            (Some(Ok(seen)), Ok(read)) if read.is_same(&seen) => self.apply(read, telemetry),
+            (Some(Err(seen)), Err(read)) if seen == read => self.refuse(read, telemetry),
+            (_, Err(read)) if self.refused.as_ref() == Some(&read) => {}
+            (_, read) => self.seen = Some(read),
+        }
+    }
+
+    fn apply(&mut self, policied: Policied, telemetry: &Telemetry) {
+        let credentials = self.kept.keep(&policied.identities.identities);
+        let access = access(&self.source, &policied, self.port);
+        self.current.store(InForce::new(access, credentials).into());
+        self.refused = None;
+        let reloaded = Reloaded::Applied {
+            identities: policied.identities.identities.len(),
+            callers: policied.proofs.len(),
+            warnings: &policied.warnings,
+        };
+        telemetry.tell(&Event::Reloaded(reloaded));
+        self.policied = policied;
+    }
+
+    fn refuse(&mut self, problem: String, telemetry: &Telemetry) {
+        telemetry.tell(&Event::Reloaded(Reloaded::Refused { problem: &problem }));
+        self.refused = Some(problem);
+    }
+}
+
+fn access(source: &PolicySource, policied: &Policied, port: u16) -> Access {
+    let policy = policied.identities.policy.clone();
+    let (door, protocols) = (Door::tokens(port), source.protocols().to_vec());
+    let access = Access::new(door, protocols, policy, policied.proofs.clone());
+    if source.is_of_variables() { access.of_variables() } else { access }
+}
+
+fn in_words(faults: &[ConfigFault]) -> String {
+    let faults: Vec<_> = faults.iter().map(|it| format!("{}: {}", it.name, it.problem)).collect();
+    faults.join("; ")
+}
+
+#[cfg(test)]
+mod tests;
