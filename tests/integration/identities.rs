@@ -1,6 +1,7 @@
 //! Several identities under one policy, as apps meet it.
 
 mod kinds;
+mod reloads;
 mod table;
 
 use std::path::{Path, PathBuf};
