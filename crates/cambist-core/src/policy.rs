@@ -32,6 +32,10 @@ impl Mode {
 
 /// A kind of name that an identity is selected by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever tells how to name an identity has to tell it of each kind"
+)]
 pub enum SelectorKind {
     /// The application's client id.
     Client,
@@ -53,6 +57,10 @@ impl fmt::Display for SelectorKind {
 
 /// The one identity that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever reads a request writes both, and there is no more to a name"
+)]
 pub struct Selector<'r> {
     /// What kind of name it is.
     pub kind: SelectorKind,
@@ -169,6 +177,10 @@ pub struct Policy {
 
 /// What a policy says of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever answers a request by it takes all of it into account"
+)]
 pub struct Verdict {
     /// Whose token it is: a place in the policy's identities.
     pub identity: usize,
