@@ -4,7 +4,6 @@ use kit::program::Program;
 use kit::reloads::{IN_A_ROUND, Kind, Outcome, Play, Stage, counted, counts};
 use kit::volume::Way;
 use kit::{Sidecar, in_time};
-
 use tokio::time::Instant;
 
 use crate::SIDECAR;
