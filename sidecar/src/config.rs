@@ -22,10 +22,12 @@ use crate::settings::{Settings, unknown};
 
 mod cloud;
 mod doors;
+mod init;
 mod listen;
 mod policy;
 mod told;
 
+pub(crate) use init::{Draft, draft};
 pub use listen::Listen;
 pub use policy::{Policied, PolicySource};
 
