@@ -34,7 +34,6 @@ pub(crate) struct Draft {
 /// stands for it, which the sidecar refuses.
 pub(crate) fn draft(env: &dyn Env) -> Draft {
     let mut draft = Drafting { env, missing: Vec::new() };
-    let app = draft.app();
     let values = [
         ("@schema", SCHEMA_URL.to_owned()),
         ("@page", PAGE.to_owned()),
@@ -45,7 +44,7 @@ pub(crate) fn draft(env: &dyn Env) -> Draft {
         ("@authority", draft.key("authority", "AZURE_AUTHORITY_HOST", AUTHORITY)),
         ("@token_file", draft.key("token_file", "AZURE_FEDERATED_TOKEN_FILE", TOKEN_FILE)),
         ("@prefetch", draft.prefetch()),
-        ("@app", app),
+        ("@app", draft.app()),
         ("@anonymous", draft.anonymous()),
     ];
     // Line by line, so that nothing is looked for in what a variable says.
@@ -149,8 +148,11 @@ impl Drafting<'_> {
     /// Whoever comes.
     fn anonymous(&self) -> String {
         let why = "# Whoever shows no secret, which is how imds is asked. CAMBIST_PROTOCOLS has to list that, too.";
-        let open = if self.is_open() { "" } else { "#" };
-        format!("{why}\n  {open}- {{name: anonymous, anonymous: true, {MAY}}}")
+        if self.is_open() {
+            return format!("{why}\n  - {{name: anonymous, anonymous: true, {MAY}}}");
+        }
+        let may = MAY.replace('*', "https://monitor.azure.com");
+        format!("{why}\n  #- {{name: anonymous, anonymous: true, {may}}}")
     }
 
     fn notes(self) -> Vec<String> {
