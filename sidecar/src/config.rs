@@ -20,11 +20,13 @@ use crate::settings::{Settings, unknown};
 
 mod cloud;
 mod doors;
+mod init;
 mod listen;
 mod policy;
 mod source;
 mod told;
 
+pub(crate) use init::{Draft, draft};
 pub use listen::Listen;
 pub use policy::{Policied, PolicySource};
 
