@@ -104,6 +104,19 @@ impl Access {
         Ok(caller)
     }
 
+    /// Whether a caller of this name is still known by what was shown before.
+    pub(crate) fn knows(&self, caller: &str, shown: Option<&Secret>) -> bool {
+        let mut callers = self.callers();
+        let proof = callers.find(|(it, _)| it.name() == caller).map(|(_, proof)| proof);
+        match (proof, shown) {
+            (Some(proof @ Proof::Secrets(_)), Some(shown)) => {
+                proof.knows(shown.expose().as_bytes())
+            }
+            (Some(Proof::Anonymous), None) => true,
+            _ => false,
+        }
+    }
+
     fn callers(&self) -> impl Iterator<Item = (&policy::Caller, &Proof)> {
         self.policy.callers().iter().zip(&self.proofs)
     }
@@ -128,6 +141,10 @@ impl Access {
                 });
                 match knows {
                     Some(caller) => return Ok(caller),
+                    None if !self.of_variables => {
+                        "the secret that was shown (IDENTITY_HEADER, or MSI_SECRET) is that of no caller of this \
+                         sidecar's policy: compare it with the caller's secret_files"
+                    }
                     None if older => {
                         "Secret (the app's MSI_SECRET) is not what this sidecar's IDENTITY_HEADER says"
                     }
@@ -187,6 +204,12 @@ impl Proof {
         let known = |secret: &Secret| other.knows(secret.expose().as_bytes());
         self.secrets().iter().any(known)
     }
+}
+
+/// The header secret that a request shows, for whoever asks again later whether it still counts.
+pub(crate) fn shown_secret(headers: &HeaderMap) -> Option<Secret> {
+    let shown = headers.get(IDENTITY_HEADER).or_else(|| headers.get(OLDER_HEADER))?;
+    shown.to_str().ok().map(Secret::new)
 }
 
 fn check_metadata(headers: &HeaderMap) -> Result<(), Rejection> {

@@ -28,6 +28,7 @@ mod told;
 
 pub(crate) use init::{Draft, draft};
 pub use listen::Listen;
+pub(crate) use policy::{Before, Unusable};
 pub use policy::{Policied, PolicySource};
 
 use policy::CONFIG;
@@ -120,10 +121,10 @@ impl Config {
             Some(path) => read.of_file(path.into(), protocols, source.as_ref()),
             None => read.of_variables(protocols, source.as_ref()),
         };
-        let policied = policy.as_ref().and_then(|policy| match policy.read(None) {
+        let policied = policy.as_ref().and_then(|policy| match policy.read(Before::default()) {
             Ok(policied) => Some(policied),
-            Err(faults) => {
-                read.faults.extend(faults);
+            Err(unusable) => {
+                read.faults.extend(unusable.faults);
                 None
             }
         });

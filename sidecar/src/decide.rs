@@ -77,8 +77,10 @@ pub fn decide<'r, 'p, B>(
         return Err(Rejection::new(Reason::Method, detail));
     }
     let caller = access.caller(protocol, request.headers())?;
-    let asked = request::ask(protocol, request.uri().query().unwrap_or_default())?;
-    let Verdict { caller, identity, allowed } = access.judge(caller, &asked)?;
+    let by_caller = |rejection: Rejection| rejection.by(caller.name());
+    let asked = request::ask(protocol, request.uri().query().unwrap_or_default());
+    let asked = asked.map_err(by_caller)?;
+    let Verdict { caller, identity, allowed } = access.judge(caller, &asked).map_err(by_caller)?;
     let Asked { resource, min_ttl, .. } = asked;
     Ok(Decision { protocol, caller, identity, allowed, resource, min_ttl })
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use cambist::{AccessToken, Credential, Error};
 use cambist_core::clock::{BootTime, Clock};
 use cambist_core::scope::Scope;
+use cambist_core::secret::Secret;
 use http::{Request, Response};
 
+use crate::access;
 use crate::decide::{Decision, decide};
 use crate::event::{Event, Failed, Granted, Refused, SentAway, TokenRequest, WouldDeny};
 use crate::in_force::{Current, InForce};
@@ -42,6 +44,9 @@ pub enum Answer {
 pub struct Pending {
     protocol: Protocol,
     caller: String,
+    /// The secret that it is known by, if by one.
+    shown: Option<Secret>,
+    identity: String,
     decided_by: Arc<InForce>,
     credential: Credential,
     resource: String,
@@ -52,8 +57,9 @@ pub struct Pending {
 
 impl Pending {
     fn request(&self) -> TokenRequest<'_> {
-        let Self { protocol, caller, credential, resource, .. } = self;
-        TokenRequest { protocol: *protocol, caller, principal: credential.principal(), resource }
+        let Self { protocol, caller, identity, credential, resource, .. } = self;
+        let principal = credential.principal();
+        TokenRequest { protocol: *protocol, caller, identity, principal, resource }
     }
 }
 
@@ -74,6 +80,7 @@ impl Endpoint {
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
     pub fn answer<B>(&self, link: &Arc<Link>, request: &Request<B>) -> Answer {
+        let request_headers = request.headers();
         // Loaded once, so that no answer is of two policies.
         let in_force = self.current.load();
         let decision = match decide(&in_force.access, link.ends(), request) {
@@ -89,7 +96,8 @@ impl Endpoint {
         let credential = in_force.credential(identity);
         let min_ttl = min_ttl.unwrap_or_default();
         let (principal, asked) = (credential.principal(), resource.as_str());
-        let request = TokenRequest { protocol, caller, principal, resource: asked };
+        let name = in_force.name(identity);
+        let request = TokenRequest { protocol, caller, identity: name, principal, resource: asked };
         if !allowed {
             self.telemetry.tell(&Event::WouldDeny(WouldDeny { request }));
         }
@@ -101,6 +109,8 @@ impl Endpoint {
             None => Answer::Later(Box::new(Pending {
                 protocol,
                 caller: caller.to_owned(),
+                shown: access::shown_secret(request_headers),
+                identity: name.to_owned(),
                 decided_by: Arc::clone(&in_force),
                 credential: credential.clone(),
                 resource: asked.to_owned(),
@@ -116,7 +126,7 @@ impl Endpoint {
     pub async fn wait(&self, pending: Box<Pending>) -> Response<Body> {
         let Pending { credential, scope, min_ttl, link, .. } = &*pending;
         let request = pending.request();
-        let wanted = (request.principal.clone(), scope.clone());
+        let wanted = (request.caller.to_owned(), request.principal.clone(), scope.clone());
         let waited = match self.waiting.enter(wanted, link.clone()) {
             Ok(mut place) => tokio::select! {
                 biased;
@@ -150,14 +160,15 @@ impl Endpoint {
     /// What was in force when it was asked may not be so any more.
     fn is_still_given(&self, pending: &Pending) -> Result<(), Rejection> {
         let in_force = self.current.load();
-        let TokenRequest { caller, principal, resource, .. } = pending.request();
+        let request = pending.request();
+        let caller = request.caller;
         if Arc::ptr_eq(&in_force, &pending.decided_by)
-            || in_force.gives(caller, principal, resource)
+            || in_force.access.knows(caller, pending.shown.as_ref()) && in_force.gives(&request)
         {
             return Ok(());
         }
         let detail = format!("the policy gives {caller} this token no longer");
-        Err(Rejection::new(request::Reason::PolicyDenied, detail))
+        Err(Rejection::new(request::Reason::PolicyDenied, detail).by(caller))
     }
 
     fn failure(&self, request: TokenRequest<'_>, error: &Error) -> Response<Body> {

@@ -56,6 +56,8 @@ pub struct TokenRequest<'a> {
     pub protocol: Protocol,
     /// Who asked, as the policy calls it.
     pub caller: &'a str,
+    /// Whose token was asked for, as the policy calls it.
+    pub identity: &'a str,
     /// Whose token was asked for.
     pub principal: &'a Principal,
     /// What for, as the app wrote it.

@@ -12,6 +12,7 @@ use cambist::{Credential, Principal, Trust};
 use tokio::task::AbortHandle;
 
 use crate::access::Access;
+use crate::event::TokenRequest;
 
 /// What makes credentials.
 #[derive(Clone, Debug)]
@@ -114,16 +115,18 @@ impl InForce {
         each.map(|(n, credential)| (self.name(n), credential.principal()))
     }
 
-    /// Whether a caller, by its name, may still have this identity's tokens for this.
-    pub(crate) fn gives(&self, caller: &str, principal: &Principal, resource: &str) -> bool {
+    /// Whether a caller still gets this identity's tokens for this, both by their names.
+    pub(crate) fn gives(&self, it: &TokenRequest<'_>) -> bool {
+        let TokenRequest { caller, identity, principal, resource, .. } = *it;
         let policy = self.access.policy();
-        let of_it = |at: &usize| self.credentials[*at].principal() == principal;
+        let of_it = |at: &usize| {
+            self.name(*at) == identity && self.credentials[*at].principal() == principal
+        };
         let Some(identity) = (0..self.credentials.len()).find(of_it) else { return false };
         let mut callers = policy.callers().iter();
-        callers.find(|it| it.name() == caller).is_some_and(|caller| {
-            policy.mode() == cambist::identities::Mode::Audit
-                || policy.allows(caller, identity, resource)
-        })
+        callers
+            .find(|it| it.name() == caller)
+            .is_some_and(|caller| policy.gives(caller, identity, resource))
     }
 }
 

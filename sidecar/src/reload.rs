@@ -6,7 +6,7 @@ use cambist::config::ConfigFault;
 use cambist::files::Look;
 
 use crate::access::Access;
-use crate::config::{Policied, PolicySource};
+use crate::config::{Before, Policied, PolicySource, Unusable};
 use crate::event::{Event, Reloaded};
 use crate::front_door::Door;
 use crate::in_force::{Current, InForce, Kept};
@@ -28,6 +28,8 @@ pub(crate) struct Reload {
     current: Current,
     seen: Option<Result<Policied, String>>,
     refused: Option<String>,
+    /// What was read last, if it was no good.
+    bad: Option<Unusable>,
 }
 
 impl Reload {
@@ -41,19 +43,19 @@ impl Reload {
         let credentials = kept.keep(&policied.identities.identities);
         let access = access(&source, &policied, port);
         let current = InForce::new(access, credentials).into_current();
-        let (seen, refused) = (None, None);
-        let it = Self { source, policied, port, kept, current: current.clone(), seen, refused };
+        let (seen, refused, bad) = (None, None, None);
+        let current_too = current.clone();
+        let it = Self { source, policied, port, kept, current: current_too, seen, refused, bad };
         (it, current)
     }
 
-    /// Looks every so often, for ever.
+    /// Looks at once, so that it is known what changes, and then every so often, for ever.
     pub(crate) async fn watch(mut self, every: Duration, telemetry: &Telemetry) {
-        let mut soon = false;
         loop {
-            tokio::time::sleep(if soon { every.min(SETTLE) } else { every }).await;
             let files = self.kept.origin().look_at_files().await;
             self.look(telemetry).await;
-            soon = self.seen.is_some() || files == Look::Settling;
+            let soon = self.seen.is_some() || files == Look::Settling;
+            tokio::time::sleep(if soon { every.min(SETTLE) } else { every }).await;
         }
     }
 
@@ -61,11 +63,14 @@ impl Reload {
         if !self.source.may_change() {
             return;
         }
-        let (source, before) = (self.source.clone(), self.policied.clone());
-        let read = tokio::task::spawn_blocking(move || source.read(Some(&before))).await;
+        let (source, good, bad) = (self.source.clone(), self.policied.clone(), self.bad.take());
+        let read = tokio::task::spawn_blocking(move || {
+            source.read(Before { good: Some(&good), bad: bad.as_ref() })
+        });
         // It is lost only if the runtime ends.
-        let Ok(read) = read else { return };
-        let read = read.map_err(|faults| in_words(&faults));
+        let Ok(read) = read.await else { return };
+        self.bad = read.as_ref().err().cloned();
+        let read = read.map_err(|unusable| in_words(&unusable.faults));
         match (self.seen.take(), read) {
             (_, Ok(read)) if read.is_same(&self.policied) => {
                 if self.refused.take().is_some() {

@@ -122,6 +122,7 @@ pub struct Caller {
     name: String,
     /// In the order of the identities.
     rights: Vec<Right>,
+    anonymous: bool,
 }
 
 /// What a caller may have of one identity.
@@ -134,7 +135,12 @@ struct Right {
 impl Caller {
     /// A caller that may have nothing yet.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), rights: Vec::new() }
+        Self { name: name.into(), rights: Vec::new(), anonymous: false }
+    }
+
+    /// The same for whoever is known by nothing: it has none but its own identities, in whatever mode.
+    pub fn anonymous(name: impl Into<String>) -> Self {
+        Self { anonymous: true, ..Self::new(name) }
     }
 
     /// The same, and it may have tokens of this identity, by its place in the policy, for these resources.
@@ -270,6 +276,12 @@ impl Policy {
         })
     }
 
+    /// Whether a caller gets tokens of an identity for this, allowed or looked on.
+    pub fn gives(&self, caller: &Caller, identity: usize, resource: &str) -> bool {
+        let looked_on = !caller.anonymous || caller.right(identity).is_some();
+        (self.mode == Mode::Audit && looked_on) || self.allows(caller, identity, resource)
+    }
+
     /// Whether a caller may have tokens of an identity for this, whatever the mode.
     pub fn allows(&self, caller: &Caller, identity: usize, resource: &str) -> bool {
         let Some(right) = caller.right(identity) else { return false };
@@ -283,12 +295,14 @@ impl Policy {
             Found::One(identity) => return Ok(identity),
             Found::Several => {
                 let own = self.names(self.named(selector).filter(is_own));
-                return Err(Denied::Ambiguous { caller: caller.name.clone(), own });
+                let (caller, selector) = (caller.name.clone(), selector.to_string());
+                return Err(Denied::Shared { caller, selector, own });
             }
             Found::None => {}
         }
-        // Who only looks on keeps nobody from what there is.
+        // Who only looks on keeps nobody who is known from what there is.
         if self.mode == Mode::Audit
+            && !caller.anonymous
             && let Found::One(identity) = self.one_of(self.named(selector))
         {
             return Ok(identity);

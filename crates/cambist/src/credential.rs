@@ -100,6 +100,7 @@ impl Credential {
         Self(Arc::new(Inner { cache, assertions: Some(assertions) }))
     }
 
+    #[cfg(any(test, feature = "azure", feature = "test-util"))]
     pub(crate) fn from_maker(
         principal: Principal,
         assertions: Option<Assertions>,

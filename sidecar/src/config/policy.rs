@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cambist::config::{ConfigFault, Defaults};
 use cambist::files::read_in_time;
-use cambist::identities::{Identities, KnownBy};
+use cambist::identities::{Caller, Identities, KnownBy};
 use cambist::{Env, policy_file};
 use cambist_core::secret::Secret;
 use zeroize::Zeroizing;
@@ -62,6 +62,27 @@ pub struct Policied {
     pub warnings: Vec<String>,
     /// The text that the identities were made of.
     text: Zeroizing<Vec<u8>>,
+}
+
+/// What was read before: it spares to make the same of the same text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before<'a> {
+    pub(crate) good: Option<&'a Policied>,
+    pub(crate) bad: Option<&'a Unusable>,
+}
+
+/// What was read and is no good.
+#[derive(Clone, Debug)]
+pub(crate) struct Unusable {
+    pub(crate) faults: Vec<ConfigFault>,
+    /// The file's text, if it is that.
+    text: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl std::convert::From<Vec<ConfigFault>> for Unusable {
+    fn from(faults: Vec<ConfigFault>) -> Self {
+        Self { faults, text: None }
+    }
 }
 
 impl Policied {
@@ -131,11 +152,11 @@ impl PolicySource {
     ///
     /// # Errors
     /// All that is wrong with the file, or then with the secrets.
-    pub(crate) fn read(&self, before: Option<&Policied>) -> Result<Policied, Vec<ConfigFault>> {
+    pub(crate) fn read(&self, before: Before<'_>) -> Result<Policied, Unusable> {
         let (identities, text) = self.identities(before)?;
         let proofs = self.proofs(&identities)?;
         if let Some(fault) = self.check_doors(&identities) {
-            return Err(vec![fault]);
+            return Err(vec![fault].into());
         }
         let mut warnings = self.warnings(&identities);
         let name = if self.is_of_variables() { "CAMBIST_PREFETCH" } else { CONFIG };
@@ -143,28 +164,35 @@ impl PolicySource {
         Ok(Policied { identities, proofs, warnings, text })
     }
 
-    fn identities(
-        &self,
-        before: Option<&Policied>,
-    ) -> Result<(Identities, Zeroizing<Vec<u8>>), Vec<ConfigFault>> {
+    fn identities(&self, before: Before<'_>) -> Result<(Identities, Zeroizing<Vec<u8>>), Unusable> {
         let (path, defaults) = match &self.from {
             From::Variables(identities) => return Ok((identities.clone(), Zeroizing::default())),
             From::File(path, defaults) => (path, defaults),
         };
         let place = path.display();
-        let fault = |problem: String| vec![ConfigFault::new(CONFIG, problem)];
+        let fault = |problem: String| Unusable::from(vec![ConfigFault::new(CONFIG, problem)]);
         let text =
             read_in_time(path, MAX_FILE).map_err(|problem| fault(format!("{place} {problem}")))?;
-        if let Some(before) = before.filter(|before| before.text == text) {
-            return Ok((before.identities.clone(), text));
+        match before {
+            Before { good: Some(good), .. } if good.text == text => {
+                return Ok((good.identities.clone(), text));
+            }
+            Before { bad: Some(bad), .. } if bad.text.as_ref() == Some(&text) => {
+                return Err(bad.clone());
+            }
+            Before { .. } => {}
         }
         let content = std::str::from_utf8(&text)
             .map_err(|_| fault(format!("{place} is not text (not UTF-8)")))?;
-        let made = policy_file::load(content, defaults).map_err(|errors| {
-            let faults = errors.faults().iter();
-            faults.map(|it| ConfigFault::new(CONFIG, format!("{place}: {it}"))).collect::<Vec<_>>()
-        })?;
-        Ok((made, text))
+        match policy_file::load(content, defaults) {
+            Ok(made) => Ok((made, text)),
+            Err(errors) => {
+                let faults = errors.faults().iter();
+                let faults =
+                    faults.map(|it| ConfigFault::new(CONFIG, format!("{place}: {it}"))).collect();
+                Err(Unusable { faults, text: Some(text) })
+            }
+        }
     }
 
     fn proofs(&self, identities: &Identities) -> Result<Vec<Proof>, Vec<ConfigFault>> {
@@ -191,8 +219,13 @@ impl PolicySource {
             }
         }
         for (n, proof) in proofs.iter().enumerate() {
-            if proofs.iter().take(n).any(|other| other.overlaps(proof)) {
-                let problem = "two callers have the same secret; each needs its own";
+            if let Some(other) = proofs.iter().take(n).position(|other| other.overlaps(proof)) {
+                let name = |at: usize| identities.policy.callers().get(at).map_or("", Caller::name);
+                let problem = format!(
+                    "the callers {} and {} have the same secret; each needs its own",
+                    name(other),
+                    name(n)
+                );
                 faults.push(ConfigFault::new(CONFIG, problem));
             }
         }
@@ -228,6 +261,9 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
 
 fn check_secret(secret: Secret) -> Result<Secret, String> {
     let text = secret.expose();
+    if text.contains(['\r', '\n']) {
+        return Err("has more than one line; it is one secret alone".to_owned());
+    }
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err("must be visible ASCII, without blanks: it travels in a header".to_owned());
     }

@@ -97,7 +97,7 @@ impl Reader<'_> {
         let app = known_by.map(|known_by| (Caller::new("app").may(0, any()), known_by));
         let anonymous = protocols.contains(&Protocol::Imds);
         let anonymous =
-            anonymous.then(|| (Caller::new("anonymous").may(0, any()), KnownBy::Nothing));
+            anonymous.then(|| (Caller::anonymous("anonymous").may(0, any()), KnownBy::Nothing));
         let (callers, known_by): (Vec<_>, Vec<_>) = app.into_iter().chain(anonymous).unzip();
         let prefetch = self.parsed("CAMBIST_PREFETCH", Vec::new(), scopes);
         let identity = source.and_then(|source| source.identity.clone());

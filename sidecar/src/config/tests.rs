@@ -247,7 +247,11 @@ fn a_file_is_told_of_with_its_path_and_places() {
     );
     let twice = ONE.replace("anonymous: true", "secret_variable: IDENTITY_HEADER_TWO");
     let told = of_file(&twice, &[("IDENTITY_HEADER_TWO", SECRET)]).unwrap_err().to_string();
-    assert!(told.contains("two callers have the same secret") && !told.contains(SECRET), "{told}");
+    assert!(
+        told.contains("the callers app and anonymous have the same secret")
+            && !told.contains(SECRET),
+        "{told}"
+    );
     let nobody = ONE.replace("secret_variable: IDENTITY_HEADER\n", "anonymous: true\n");
     let nobody = nobody.replacen("- name: anonymous\n    anonymous: true\n    may: [{identity: identity, resources: ['*']}]\n", "", 1);
     let told = of_file(&nobody, &[]).unwrap_err().to_string();

@@ -24,8 +24,8 @@ pub struct Waiting {
     list: Mutex<List>,
 }
 
-/// What is waited for: the token of an identity for a scope.
-pub type Wanted = (Principal, Scope);
+/// What is waited for: by which caller, as the policy calls it, of which identity, for what.
+pub type Wanted = (String, Principal, Scope);
 
 /// Why somebody may not wait, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,8 @@ impl Waiting {
     }
 
     /// Takes a place, if need be that of somebody who has hung up, or of the last who came for what
-    /// most wait for. Nothing has more than half of the places while something else is waited for.
+    /// most wait for, of the caller that has most. No caller and nothing that is waited for has more than half of
+    /// the places while others wait.
     ///
     /// # Errors
     /// If there is none.
@@ -137,9 +138,18 @@ impl List {
         self.seats.get(wanted).map_or(0, BTreeMap::len)
     }
 
+    fn of_caller(&self, caller: &str) -> usize {
+        self.seats
+            .iter()
+            .filter(|(wanted, _)| wanted.0 == caller)
+            .map(|(_, seats)| seats.len())
+            .sum()
+    }
+
+    /// Neither a caller nor what it waits for has more than half, unless nobody else waits.
     fn fits(&self, wanted: &Wanted, places: usize) -> bool {
-        let own = self.of(wanted);
-        self.taken < places && (own < half(places) || own == self.taken)
+        let fair = |own: usize| own < half(places) || own == self.taken;
+        self.taken < places && fair(self.of_caller(&wanted.0)) && fair(self.of(wanted))
     }
 
     fn make_room(&mut self, wanted: &Wanted, places: usize) -> bool {
@@ -150,9 +160,11 @@ impl List {
         self.recall(Recalled::Busy, |seat| seat.link.has_hung_up());
         let own = self.of(wanted);
         if self.taken >= places && own < half(places) {
-            let most = self.seats.iter().max_by_key(|(_, seats)| seats.len());
+            let caller = self.crowding(&wanted.0);
+            let theirs = self.seats.iter().filter(|(other, _)| other.0 == caller);
+            let most = theirs.max_by_key(|(_, seats)| seats.len());
             // One more is no reason: they would take turns for ever.
-            let most = most.filter(|(_, seats)| seats.len() > own + 1);
+            let most = most.filter(|(_, seats)| caller != wanted.0 || seats.len() > own + 1);
             let last =
                 most.and_then(|(most, seats)| Some((most.clone(), *seats.last_key_value()?.0)));
             if let Some((most, id)) = last {
@@ -160,6 +172,18 @@ impl List {
             }
         }
         self.fits(wanted, places)
+    }
+
+    /// Who is to give up a place for this caller: the one that has most of them, or itself.
+    fn crowding(&self, caller: &str) -> String {
+        let mut callers = HashMap::<&str, usize>::new();
+        for (wanted, seats) in &self.seats {
+            *callers.entry(&wanted.0).or_default() += seats.len();
+        }
+        let own = callers.get(caller).copied().unwrap_or(0);
+        let most = callers.into_iter().max_by_key(|(_, seats)| *seats);
+        let most = most.filter(|(_, seats)| *seats > own + 1);
+        most.map_or(caller, |(most, _)| most).to_owned()
     }
 
     /// Takes the place from all of these, and tells them so.

@@ -11,21 +11,32 @@ use http::StatusCode;
 pub struct Rejection {
     reason: Reason,
     detail: Cow<'static, str>,
+    caller: Option<Box<str>>,
 }
 
 impl Rejection {
     pub(crate) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), caller: None }
     }
 
     /// What a policy refuses, in its own words.
     pub(crate) fn of_policy(denied: &Denied) -> Self {
         let reason = match denied {
             Denied::NotFound { .. } => Reason::IdentityNotFound,
-            Denied::Ambiguous { .. } => Reason::IdentityAmbiguous,
+            Denied::Ambiguous { .. } | Denied::Shared { .. } => Reason::IdentityAmbiguous,
             _ => Reason::PolicyDenied,
         };
         Self::new(reason, denied.to_string())
+    }
+
+    /// The same, of this caller of the policy.
+    pub(crate) fn by(self, caller: &str) -> Self {
+        Self { caller: Some(caller.into()), ..self }
+    }
+
+    /// Who asked, as the policy calls it, if it got so far.
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.as_deref()
     }
 
     /// Which rule it broke.

@@ -22,6 +22,7 @@ pub(super) struct Log {
     run: Run,
     rules: Option<Rules>,
     refusals: Repeats,
+    denials: Repeats,
     failures: Repeats,
     fetches: Repeats,
     looks: Repeats,
@@ -35,6 +36,7 @@ impl Log {
             run,
             rules,
             refusals: Repeats::default(),
+            denials: Repeats::default(),
             failures: Repeats::default(),
             fetches: Repeats::default(),
             looks: Repeats::default(),
@@ -61,14 +63,15 @@ impl Log {
         let second = self.run.second();
         for (what, repeats) in [
             ("refused", &self.refusals),
+            ("would deny", &self.denials),
             ("no token to give", &self.failures),
             ("not issued", &self.fetches),
             ("no issuer keys", &self.looks),
         ] {
-            for Again { reason, about, times } in repeats.over(second) {
+            for Again { reason, who, about, times } in repeats.over(second) {
                 let about = Foreign::new(&*about);
-                let about = about.as_str();
-                tracing::warn!(target: AUDIT, reason, about, what, unlogged = times, "again");
+                let (who, about) = (&*who, about.as_str());
+                tracing::warn!(target: AUDIT, reason, who, about, what, unlogged = times, "again");
             }
         }
     }

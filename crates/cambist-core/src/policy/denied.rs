@@ -16,7 +16,7 @@ pub enum Denied {
         /// The names of those it may have.
         own: String,
     },
-    /// It names none, or not enough, and may have several.
+    /// It names none, and may have several.
     #[error(
         "{caller} may have {own}, and none of them is its default: name one, by client_id, object_id or mi_res_id \
          (in an SDK, by the identity given to its credential)"
@@ -25,6 +25,19 @@ pub enum Denied {
         /// Who asked.
         caller: String,
         /// The names of those it may mean.
+        own: String,
+    },
+    /// Several that it may have go by the name that it gives.
+    #[error(
+        "the {selector} is that of {own}, all of which {caller} may have: name one by its object_id, or give it to this \
+         caller alone"
+    )]
+    Shared {
+        /// Who asked.
+        caller: String,
+        /// What it named.
+        selector: String,
+        /// The names of those that it may mean.
         own: String,
     },
     /// The policy gives it nothing at all.

@@ -38,7 +38,10 @@ fn ask(
 fn an_application_of_two_tenants_is_told_apart_by_who_asks_or_by_its_object() {
     let policy = policy(Mode::Enforce);
     let said = ask(&policy, 0, client("app-1"), "https://vault").unwrap_err();
-    assert!(said.starts_with("a may have north, south, and none"), "{said}");
+    assert!(
+        said.contains("is that of north, south, all of which a may have: name one by"),
+        "{said}"
+    );
     assert_eq!(ask(&policy, 1, client("APP-1"), "https://vault"), Ok((1, true)));
     let object = Some(Selector { kind: SelectorKind::Object, value: "O-SOUTH" });
     assert_eq!(ask(&policy, 0, object, "https://x"), Ok((1, true)));
@@ -66,6 +69,17 @@ fn who_only_looks_on_keeps_nobody_from_what_there_is() {
     assert!(ask(&policy, 1, client("app-3"), "https://vault").is_err(), "there is none");
     assert!(ask(&policy, 2, client("app-1"), "https://vault").is_err(), "which of the two?");
     assert!(ask(&policy, 2, None, "https://vault").is_err(), "none is meant");
+}
+
+#[test]
+fn who_is_known_by_nothing_has_its_own_alone_even_where_the_policy_looks_on() {
+    let identities = vec![Identity::new("own", "c-1"), Identity::new("other", "c-2")];
+    let anonymous = Caller::anonymous("anonymous").may(0, list(&["https://vault"]));
+    let policy = Policy::new(Mode::Audit, identities, vec![anonymous]);
+    assert_eq!(ask(&policy, 0, client("c-1"), "https://other"), Ok((0, false)));
+    assert!(ask(&policy, 0, client("c-2"), "https://vault").is_err());
+    let caller = &policy.callers()[0];
+    assert!(policy.gives(caller, 0, "https://other") && !policy.gives(caller, 1, "https://vault"));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use serde_saphyr::Location;
 
 use super::tree::{Node, What, place};
 
+/// Most faults that are told at once.
+const MOST: usize = 100;
+
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,16 +40,36 @@ impl FileErrors {
             Some((place, rest)) if place.starts_with("line ") => rest,
             _ => first,
         };
+        // What the library's words are for programmers of.
+        let first = match first {
+            _ if first.contains("duplicate mapping key") => {
+                let key = first.split(&[':', ','][..]).nth(1).unwrap_or_default();
+                format!("the key{key} is there twice")
+            }
+            _ if first.contains("multiple YAML documents") => {
+                "there is more than one document; take all but one away".to_owned()
+            }
+            _ if first.contains("scanning an anchor or alias") => {
+                "a * or & begins an alias or an anchor; to allow everything, write it in quotes: \"*\"".to_owned()
+            }
+            _ => format!("it is no YAML that can be read: {}", Foreign::new(first)),
+        };
         let fault = FileFault {
             line: at.map_or(0, |at| at.line()),
             column: at.map_or(0, |at| at.column()),
             path: String::new(),
-            problem: format!("it is no YAML that can be read: {}", Foreign::new(first)),
+            problem: first,
         };
         Self(vec![fault])
     }
 
-    pub(super) fn of(faults: Vec<FileFault>) -> Result<(), Self> {
+    /// These faults, or as many of them as anybody would read.
+    pub(super) fn of(mut faults: Vec<FileFault>) -> Result<(), Self> {
+        let more = faults.len().saturating_sub(MOST);
+        faults.truncate(MOST);
+        if let (Some(last), 1..) = (faults.last_mut(), more) {
+            last.problem += &format!(" (and {more} more faults in this file)");
+        }
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
@@ -113,34 +136,20 @@ impl<'s> Check<'s> {
         self.faults.push(FileFault { line, column, path: path.to_owned(), problem });
     }
 
-    /// The schema itself, behind its references and without the choice of nothing.
-    fn behind(&self, schema: &'s Value, nothing: &mut bool) -> &'s Value {
-        if let Some(name) = schema["$ref"].as_str().and_then(|it| it.strip_prefix("#/$defs/")) {
-            return self.behind(&self.root["$defs"][name], nothing);
-        }
-        if let Some(choices) = schema["anyOf"].as_array() {
-            let (null, others): (Vec<_>, Vec<_>) =
-                choices.iter().partition(|it| it["type"] == "null");
-            *nothing |= !null.is_empty();
-            if let [only] = others[..] {
-                return self.behind(only, nothing);
-            }
-        }
-        schema
+    /// The schema itself, behind its references.
+    fn behind(&self, schema: &'s Value) -> &'s Value {
+        let name = schema["$ref"].as_str().and_then(|it| it.strip_prefix("#/$defs/"));
+        name.map_or(schema, |name| self.behind(&self.root["$defs"][name]))
     }
 
     fn node(&mut self, schema: &'s Value, node: &Node, path: &str) {
-        let mut nothing = false;
-        let schema = self.behind(schema, &mut nothing);
-        let types: Vec<_> = match &schema["type"] {
-            Value::String(one) => vec![one.as_str()],
-            Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        nothing |= types.contains(&"null");
-        if node.value == What::Null && nothing {
-            return;
+        let schema = self.behind(schema);
+        if node.value == What::Null {
+            // It may be left out, and a template that failed is not that.
+            let problem = "it has no value: write one, or take the key away";
+            return self.fault(&node.referenced, path, problem.to_owned());
         }
+        let wanted = schema["type"].as_str().unwrap_or_default();
         if let Some(words) = words(schema) {
             let found = match &node.value {
                 What::Text(text) if words.contains(&text.as_str()) => return,
@@ -155,10 +164,8 @@ impl<'s> Check<'s> {
             );
         }
         match &node.value {
-            What::Map(entries) if types.contains(&"object") => {
-                self.map(schema, node, entries, path)
-            }
-            What::List(items) if types.contains(&"array") => {
+            What::Map(entries) if wanted == "object" => self.map(schema, node, entries, path),
+            What::List(items) if wanted == "array" => {
                 for (n, item) in items.iter().enumerate() {
                     self.node(&schema["items"], item, &format!("{path}[{n}]"));
                 }
@@ -171,13 +178,13 @@ impl<'s> Check<'s> {
                     );
                 }
             }
-            What::Text(text) if types.contains(&"string") => {
+            What::Text(text) if wanted == "string" => {
                 if text.is_empty() && schema["minLength"].as_u64() > Some(0) {
                     self.fault(&node.referenced, path, "the text is empty".to_owned());
                 }
             }
-            What::Bool(_) if types.contains(&"boolean") => {}
-            What::Integer(number) if types.contains(&"integer") => {
+            What::Bool(_) if wanted == "boolean" => {}
+            What::Integer(number) if wanted == "integer" => {
                 if schema["const"].as_i64().is_some_and(|only| i128::from(only) != *number) {
                     self.fault(
                         &node.referenced,
@@ -187,15 +194,13 @@ impl<'s> Check<'s> {
                 }
             }
             other => {
-                let wanted: Vec<_> =
-                    types.iter().filter(|it| **it != "null").map(|it| in_words(it)).collect();
-                let hint = match (other, &types[..]) {
-                    (What::Text(text), ["boolean"])
+                let hint = match (other, wanted) {
+                    (What::Text(text), "boolean")
                         if matches!(text.as_str(), "yes" | "no" | "on" | "off") =>
                     {
                         "; write true or false"
                     }
-                    (What::Integer(_) | What::Float(_) | What::Bool(_), ["string", ..]) => {
+                    (What::Integer(_) | What::Float(_) | What::Bool(_), "string") => {
                         "; put it in quotes"
                     }
                     _ => "",
@@ -203,7 +208,7 @@ impl<'s> Check<'s> {
                 let problem = format!(
                     "{} is there, and {} is expected{hint}",
                     other.kind(),
-                    wanted.join(" or ")
+                    in_words(wanted)
                 );
                 self.fault(&node.referenced, path, problem);
             }

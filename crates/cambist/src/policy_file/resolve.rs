@@ -33,7 +33,8 @@ impl PolicyFile {
         let default = self.default.as_ref().and_then(|name| resolve.place(name, &names, "default"));
         resolve.check_use(self, default);
         FileErrors::of(resolve.faults)?;
-        let (identities, selectable) = identities.into_iter().flatten().unzip();
+        let (identities, selectable): (Vec<_>, Vec<_>) = identities.into_iter().flatten().unzip();
+        resolve.warnings.extend(out_of_reach(self, &identities, &selectable));
         let mode = match self.mode {
             PolicyMode::Audit => Mode::Audit,
             PolicyMode::Enforce => Mode::Enforce,
@@ -214,6 +215,7 @@ impl Resolve<'_> {
     /// Two that are one to Entra would have two caches.
     fn check_twins(&mut self, made: &[Option<(Identity, Selectable)>]) {
         let mut seen = HashMap::new();
+        let mut ids = HashMap::new();
         for (n, (identity, selectable)) in
             made.iter().enumerate().filter_map(|(n, made)| Some((n, made.as_ref()?)))
         {
@@ -223,6 +225,16 @@ impl Resolve<'_> {
                     "it has the tenant and client id of {first}; one identity can be given to several callers"
                 );
                 self.fault(format!("identities[{n}].client_id"), problem);
+            }
+            for (field, id) in
+                [("object_id", &selectable.object_id), ("resource_id", &selectable.resource_id)]
+            {
+                let Some(id) = id.as_ref().map(|id| id.to_ascii_lowercase()) else { continue };
+                if let Some(first) = ids.insert((field, id), &*selectable.name) {
+                    let problem =
+                        format!("it is that of {first}, too; no two identities have the same");
+                    self.fault(format!("identities[{n}].{field}"), problem);
+                }
             }
         }
     }
@@ -234,7 +246,10 @@ impl Resolve<'_> {
         let mut made = Vec::new();
         for (n, entry) in entries.iter().enumerate() {
             let known_by = self.known_by(n, entry, &mut ways);
-            let mut caller = Caller::new(&*entry.name);
+            let mut caller = match entry.anonymous {
+                true => Caller::anonymous(&*entry.name),
+                false => Caller::new(&*entry.name),
+            };
             for (m, right) in entry.may.iter().enumerate() {
                 let at = format!("callers[{n}].may[{m}]");
                 let resources = self.resources(&format!("{at}.resources"), &right.resources);
@@ -357,6 +372,47 @@ impl Resolve<'_> {
             self.warnings.push(warning.to_owned());
         }
     }
+}
+
+/// What is listed, and what nobody gets all the same.
+fn out_of_reach(
+    file: &PolicyFile,
+    identities: &[Identity],
+    selectable: &[Selectable],
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let rights =
+        file.callers.iter().flat_map(|caller| caller.may.iter().map(move |it| (caller, it)));
+    let covers = |list: &[String], resource: &str| {
+        let entries = list.iter().filter_map(|text| text.parse::<Allowed>().ok());
+        entries.into_iter().any(|entry| entry.covers(resource))
+    };
+    for (caller, right) in rights.clone() {
+        let Some(identity) = file.identities.iter().find(|it| it.name == right.identity) else {
+            continue;
+        };
+        let Some(most) = &identity.resources else { continue };
+        for resource in right.resources.iter().filter(|it| !it.contains('*')) {
+            if !covers(most, resource) {
+                warnings.push(format!(
+                    "the caller {} gets no token of {} for {resource}: the identity's own resources do not list it",
+                    caller.name, identity.name
+                ));
+            }
+        }
+    }
+    for (identity, known) in identities.iter().zip(selectable) {
+        for resource in identity.prefetch.iter().map(Scope::resource) {
+            let mut of_it = rights.clone().filter(|(_, right)| right.identity == known.name);
+            if !of_it.any(|(_, right)| covers(&right.resources, resource)) {
+                warnings.push(format!(
+                    "no caller may have what is prefetched of {}: {resource}",
+                    known.name
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 /// One way to know a caller.

@@ -14,7 +14,7 @@ identities:
     tenant: 00000000-0000-4000-8000-000000000001
     client_id: 00000000-0000-4000-8000-000000000002
     prefetch: [https://vault.azure.net]
-  - {name: storage, tenant: contoso.com, client_id: 00000000-0000-4000-8000-000000000003, object_id: null}
+  - {name: storage, tenant: contoso.com, client_id: 00000000-0000-4000-8000-000000000003}
 callers:
   - name: app
     secret_files: [/var/run/app/secret]
@@ -88,8 +88,45 @@ extra: 1
 }
 
 #[test]
+fn what_is_likely_to_be_written_by_mistake_is_told_in_the_readers_words() {
+    for (bad, words) in [
+        ("version: 1\nversion: 1\n", "the key version is there twice"),
+        ("version: 1\n---\nversion: 1\n", "more than one document"),
+        ("resources: [*]\n", "write it in quotes"),
+        ("version: 1\ndefault:\nidentities: []\ncallers: []\n", "it has no value"),
+    ] {
+        let told = faults(bad);
+        assert!(told[0].contains(words), "{bad:?}: {told:?}");
+    }
+    let many: String = (0..20_000).map(|n| format!("k{n}: 1\n")).collect();
+    let told = faults(&many);
+    assert_eq!(told.len(), 100);
+    assert!(told[99].contains("more faults in this file"), "{}", told[99]);
+}
+
+#[test]
+fn what_is_listed_and_cannot_be_had_is_worth_a_warning() {
+    let text = "\
+version: 1
+identities:
+  - {name: a, tenant: contoso.com, client_id: 00000000-0000-4000-8000-000000000002, resources: ['https://storage.azure.com'], prefetch: ['https://storage.azure.com']}
+callers:
+  - {name: c, secret_files: [/c], may: [{identity: a, resources: ['https://vault.azure.net']}]}
+";
+    let warnings = load(text, &defaults()).unwrap().warnings.join("\n");
+    assert!(
+        warnings.contains("the caller c gets no token of a for https://vault.azure.net"),
+        "{warnings}"
+    );
+    assert!(warnings.contains("no caller may have what is prefetched of a"), "{warnings}");
+    let twins = text.replace("callers:", "  - {name: b, tenant: contoso.com, client_id: 00000000-0000-4000-8000-000000000003, object_id: 00000000-0000-4000-8000-00000000000A}\n  - {name: d, tenant: contoso.com, client_id: 00000000-0000-4000-8000-000000000004, object_id: 00000000-0000-4000-8000-00000000000a}\ncallers:");
+    let told = load(&twins, &defaults()).unwrap_err().to_string();
+    assert!(told.contains("identities[2].object_id: it is that of b, too"), "{told}");
+}
+
+#[test]
 fn what_is_no_yaml_is_told_as_such() {
-    for bad in ["a: [1\n", "version: 1\nversion: 1\n", "a: *x\n"] {
+    for bad in ["a: [1\n", "a: *x\n", "a: \"\n"] {
         let told = faults(bad);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("no YAML that can be read"), "{told:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cambist_core::jws::MAX_TOKEN_BYTES;
@@ -53,11 +54,16 @@ impl Used {
     fn new(path: &Path, observer: Arc<dyn Observer>) -> Self {
         let by = Users::default();
         let (users, at) = (by.clone(), path.to_owned());
+        let looked_at = AtomicBool::new(false);
         let name = "AZURE_FEDERATED_TOKEN_FILE";
         let file = WatchedFile { kind: FileKind::Token, name, path, limit: MAX_TOKEN_BYTES };
         let file = Watched::new(file, None, observer, move |read| {
+            // What was there all along is no other token.
+            let is_another = looked_at.swap(true, Ordering::Relaxed);
             token_file::check(&at, read).map_err(|error| error.to_string())?;
-            users.tell();
+            if is_another {
+                users.tell();
+            }
             Ok(())
         });
         Self { file, by }

@@ -10,7 +10,7 @@ fn wanted(name: &str) -> Wanted {
 fn of(identity: u8, name: &str) -> Wanted {
     let tenant = TenantId::parse("contoso.com").unwrap();
     let principal = Principal::new(tenant, identity.to_string());
-    (principal, Scope::parse(&format!("api://{name}/.default")).unwrap())
+    ("app".to_owned(), principal, Scope::parse(&format!("api://{name}/.default")).unwrap())
 }
 
 /// Whether this place was taken back.
@@ -85,4 +85,20 @@ async fn all_waiting_ends_with_the_drain() {
     }
     assert_eq!(enter(&waiting, "a").unwrap_err(), Recalled::Draining);
     assert_eq!(waiting.gauge.get(), 0);
+}
+
+#[test]
+fn a_caller_with_ever_new_wishes_keeps_no_other_from_waiting() {
+    let waiting = Waiting::new(8);
+    let by = |caller: &str, n: usize| {
+        let (_, principal, scope) = of(0, &format!("{n}"));
+        waiting.enter((caller.to_owned(), principal, scope), link())
+    };
+    let mut flood: Vec<_> = (0..8).map(|n| by("flood", n).unwrap()).collect();
+    let mut kept: Vec<_> = (100..104).map(|n| by("other", n).unwrap()).collect();
+    assert_eq!(flood.iter_mut().filter_map(lost).count(), 4);
+    assert!(by("flood", 9).is_err() && by("other", 200).is_err());
+    assert_eq!(kept.iter_mut().filter_map(lost).count(), 0);
+    let _third = by("third", 0).unwrap();
+    assert_eq!(flood.iter_mut().chain(&mut kept).filter_map(lost).count(), 1);
 }

@@ -11,11 +11,14 @@ impl Log {
     pub(super) fn refused(&self, it: &Refused<'_>) {
         let reason = it.rejection.reason();
         let about = it.protocol.map_or("none", Protocol::as_str);
-        let told = self.refusals.tell(self.run.second(), reason.as_str(), about);
+        let who = it.rejection.caller();
+        let second = self.run.second();
+        let told = self.refusals.tell(second, reason.as_str(), who.unwrap_or_default(), about);
         if let Some(unlogged) = told {
             tracing::warn!(
                 target: AUDIT,
                 protocol = it.protocol.map(Protocol::as_str),
+                caller = who,
                 status = reason.status().as_u16(),
                 reason = reason.as_str(),
                 detail = %it.rejection,
@@ -27,7 +30,7 @@ impl Log {
 
     pub(super) fn turned_away(&self, it: &TurnedAway<'_>) {
         let reason = it.rejection.reason();
-        let told = self.refusals.tell(self.run.second(), reason.as_str(), "admin");
+        let told = self.refusals.tell(self.run.second(), reason.as_str(), "", "admin");
         if let Some(unlogged) = told {
             tracing::warn!(
                 target: AUDIT,
@@ -42,14 +45,15 @@ impl Log {
     }
 
     pub(super) fn failed(&self, it: &Failed<'_>) {
-        let TokenRequest { protocol, caller, principal, resource } = it.request;
+        let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
         let (reason, client_id) = (it.error.reason().as_str(), principal.client_id());
-        let about = format!("{client_id} {resource}");
-        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, &about) {
+        let about = format!("{identity} {resource}");
+        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, caller, &about) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
                 caller,
+                identity,
                 client_id,
                 resource = Foreign::new(resource).as_str(),
                 status = it.status.as_u16(),
@@ -62,15 +66,16 @@ impl Log {
     }
 
     pub(super) fn would_deny(&self, it: &WouldDeny<'_>) {
-        let TokenRequest { protocol, caller, principal, resource } = it.request;
+        let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
         let client_id = principal.client_id();
-        // Who asks for what of whom is one thing that is told, and comes again.
-        let about = format!("{caller} {client_id} {resource}");
-        if let Some(unlogged) = self.failures.tell(self.run.second(), "would_deny", &about) {
+        let about = format!("{identity} {resource}");
+        let told = self.denials.tell(self.run.second(), "would_deny", caller, &about);
+        if let Some(unlogged) = told {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
                 caller,
+                identity,
                 client_id,
                 resource = Foreign::new(resource).as_str(),
                 unlogged,
@@ -80,14 +85,15 @@ impl Log {
     }
 
     pub(super) fn sent_away(&self, it: &SentAway<'_>) {
-        let TokenRequest { protocol, caller, principal, resource } = it.request;
+        let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
         let (reason, client_id) = (it.recalled.as_str(), principal.client_id());
-        let about = format!("{client_id} {resource}");
-        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, &about) {
+        let about = format!("{identity} {resource}");
+        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, caller, &about) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
                 caller,
+                identity,
                 client_id,
                 resource = Foreign::new(resource).as_str(),
                 status = SentAway::STATUS.as_u16(),
@@ -101,12 +107,16 @@ impl Log {
 
 /// Tells of each token's first use, and of the others at `debug`.
 pub(super) fn granted(it: &Granted<'_>) {
-    let TokenRequest { protocol, caller, principal, resource } = it.request;
+    let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
     let (protocol, client_id) = (protocol.as_str(), principal.client_id());
     if it.token.is_first_use() {
         let expires = it.token.expires_on();
-        tracing::info!(target: AUDIT, protocol, caller, client_id, resource, %expires, "granted");
+        tracing::info!(
+            target: AUDIT, protocol, caller, identity, client_id, resource, %expires, "granted"
+        );
     } else {
-        tracing::debug!(target: AUDIT, protocol, caller, client_id, resource, "granted again");
+        tracing::debug!(
+            target: AUDIT, protocol, caller, identity, client_id, resource, "granted again"
+        );
     }
 }

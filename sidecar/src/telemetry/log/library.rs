@@ -74,6 +74,8 @@ impl Log {
         let resource = Foreign::new(it.scope.resource());
         let resource = resource.as_str();
         let client_id = it.principal.client_id();
+        let tenant_id = it.principal.tenant_id().map(ToString::to_string);
+        let tenant_id = tenant_id.as_deref();
         // Of two exchanges, which only agent identities have, the first.
         let hop = (it.hop() == Hop::Blueprint).then_some(it.hop().as_str());
         let error = match it.outcome {
@@ -83,6 +85,7 @@ impl Log {
                 tracing::info!(
                     target: AUDIT,
                     client_id,
+                    tenant_id,
                     hop,
                     resource,
                     expires = %token.expires_on(),
@@ -99,14 +102,15 @@ impl Log {
             Err(error) => error,
         };
         let reason = error.reason().as_str();
-        let about = format!("{client_id} {resource}");
-        let told = self.fetches.tell(self.run.second(), reason, &about);
+        let who = it.principal.to_string();
+        let told = self.fetches.tell(self.run.second(), reason, &who, resource);
         let Some(unlogged) = told else { return };
         let refused = refused(error);
         let remedy = refused.and_then(|refused| self.remedy(refused));
         tracing::warn!(
             target: AUDIT,
             client_id,
+            tenant_id,
             hop,
             resource,
             reason,
@@ -128,7 +132,7 @@ impl Log {
             tracing::info!(target: AUDIT, source, detail = "", "issuer keys read");
             return;
         };
-        if let Some(unlogged) = self.looks.tell(self.run.second(), source, "") {
+        if let Some(unlogged) = self.looks.tell(self.run.second(), source, "", "") {
             let detail = brief(error, MESSAGE);
             tracing::warn!(target: AUDIT, source, detail, unlogged, "no issuer keys");
         }
