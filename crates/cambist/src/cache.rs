@@ -52,6 +52,9 @@ pub(crate) trait Maker: fmt::Debug + Send + Sync {
     fn is_withdrawn(&self, _token: &AccessToken) -> bool {
         false
     }
+
+    /// There is another projected token, for work that something of its own is kept of.
+    fn assertion_renewed(&self) {}
 }
 
 #[derive(Debug)]
@@ -126,17 +129,46 @@ impl Cache {
         scope: &Scope,
         min_ttl: Duration,
     ) -> Result<Arc<AccessToken>, Error> {
+        let now = self.context.clock.boot();
+        let (result, how) = self.find(scope, min_ttl, now).await;
+        let waited = match how {
+            ServedHow::Hit => Duration::ZERO,
+            _ => self.context.clock.boot().since(now),
+        };
+        self.tell(scope, how, &result, waited);
+        result
+    }
+
+    /// The same for further work of ours, which is no reader that anybody counts.
+    pub(crate) async fn take(&self, scope: &Scope) -> Outcome {
+        self.find(scope, Duration::ZERO, self.context.clock.boot()).await.0
+    }
+
+    /// Another token for a scope than this one, which was found to be of no use before its time: the one
+    /// that is there by now, or one that is made for it.
+    pub(crate) async fn take_other(&self, scope: &Scope, useless: &Arc<AccessToken>) -> Outcome {
+        let slot = self.slot(scope)?;
+        let is_it = |token: &Arc<AccessToken>| Arc::ptr_eq(token, useless);
+        if slot.held(self.context.clock.boot()).as_ref().is_some_and(is_it) {
+            slot.withdraw();
+        }
+        match self.join(&slot, Duration::ZERO).outcome().await {
+            Some(Ok(token)) if is_it(&token) => {
+                // It is held because making others failed a moment ago.
+                let failure = slot.failure(self.context.clock.boot());
+                Err(failure.unwrap_or_else(|| Error::new(Kind::Lost)))
+            }
+            outcome => outcome.unwrap_or_else(|| Err(Error::new(Kind::Lost))),
+        }
+    }
+
+    async fn find(&self, scope: &Scope, min_ttl: Duration, now: BootTime) -> (Outcome, ServedHow) {
         let slot = match self.slot(scope) {
             Ok(slot) => slot,
-            Err(error) => {
-                let result = Err(error);
-                self.tell(scope, ServedHow::Failed, &result, Duration::ZERO);
-                return result;
-            }
+            Err(error) => return (Err(error), ServedHow::Failed),
         };
-        let now = self.context.clock.boot();
         slot.touch(now);
-        let (result, how) = match slot.answer(now, &self.mended, min_ttl) {
+        match slot.answer(now, &self.mended, min_ttl) {
             Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(&slot);
@@ -156,13 +188,7 @@ impl Cache {
                 Some(Err(error)) => (Err(error), ServedHow::Failed),
                 None => (Err(Error::new(Kind::Lost)), ServedHow::Failed),
             },
-        };
-        let waited = match how {
-            ServedHow::Hit => Duration::ZERO,
-            _ => self.context.clock.boot().since(now),
-        };
-        self.tell(scope, how, &result, waited);
-        result
+        }
     }
 
     /// Tells that a reader was answered. On the path of every hit: an event is a few borrowed
@@ -193,6 +219,7 @@ impl Cache {
     /// There is another projected token: what failed for want of a good one, in work that began before,
     /// may be tried again at once.
     pub(crate) fn assertion_renewed(&self) {
+        self.maker.assertion_renewed();
         self.mended.assertion_is(self.context.clock.boot());
         self.stirred.send_replace(());
     }

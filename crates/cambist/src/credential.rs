@@ -6,11 +6,9 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cambist_core::admission::Standing;
 use cambist_core::clock::BootTime;
 use cambist_core::scope::Scope;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join3, select};
+use futures_util::future::{join3, select};
 
 use crate::assertions::Assertions;
 use crate::cache::{Cache, Entry, Maker};
@@ -20,8 +18,15 @@ use crate::exchange::{AccessToken, Exchange};
 use crate::issuer_keys::IssuerKeys;
 use crate::key_age::KeyAge;
 use crate::principal::Principal;
-use crate::receipt::Purpose;
 use crate::throttle::Throttle;
+
+mod agent;
+mod blueprint;
+mod worker;
+
+use agent::Agent;
+pub(crate) use blueprint::AgentAssertion;
+use worker::Worker;
 
 /// How soon what is held is looked after again at the soonest, if nothing stirs.
 const SOONEST: Duration = Duration::from_secs(5);
@@ -68,13 +73,20 @@ impl Credential {
         Self::heeding(workload, Throttle::default())
     }
 
-    pub(crate) fn heeding(mut workload: Workload, throttle: Throttle) -> Self {
+    pub(crate) fn heeding(workload: Workload, throttle: Throttle) -> Self {
+        Self::made(workload, |workload| Arc::new(Worker::new(workload, throttle)))
+    }
+
+    /// The tokens of an agent identity; the assertions are for its blueprint, which has this client id.
+    pub(crate) fn agent(workload: Workload, blueprint: &str, throttle: Throttle) -> Self {
+        Self::made(workload, |workload| Arc::new(Agent::new(workload, blueprint, throttle)))
+    }
+
+    fn made(mut workload: Workload, maker: impl FnOnce(Workload) -> Arc<dyn Maker>) -> Self {
         let principal = workload.exchange.principal().clone();
-        let assertions = workload.assertions.clone();
-        let context = workload.context.clone();
+        let (assertions, context) = (workload.assertions.clone(), workload.context.clone());
         workload.exchange = workload.exchange.telling(assertions.keys().heard().clone());
-        let maker = Worker { workload, throttle };
-        Self::from_maker(principal, Some(assertions), Arc::new(maker), context)
+        Self::from_maker(principal, Some(assertions), maker(workload), context)
     }
 
     pub(crate) fn from_maker(
@@ -268,65 +280,6 @@ impl Remembered {
         if let Some(credential) = self.0.upgrade() {
             credential.cache.assertion_renewed();
         }
-    }
-}
-
-/// A workload and who asked to be left alone.
-#[derive(Debug)]
-struct Worker {
-    workload: Workload,
-    throttle: Throttle,
-}
-
-impl Maker for Worker {
-    fn fetch<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<AccessToken, Error>> {
-        self.fetch_once(scope).boxed()
-    }
-
-    fn is_withdrawn(&self, token: &AccessToken) -> bool {
-        match token.standing() {
-            Some(Standing::Verified(key)) => self.workload.assertions.is_withdrawn(key),
-            _ => false,
-        }
-    }
-}
-
-impl Worker {
-    async fn fetch_once(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let context = &self.workload.context;
-        let who = self.workload.exchange.identity();
-        // Who may not go anyway need not wait for a place.
-        if let Some(error) = self.throttle.paused(who, context.clock.boot()) {
-            return Err(error);
-        }
-        let _passage = self.workload.exchange.turn().await;
-        if let Some(error) = self.throttle.pausing(who, context.clock.boot()) {
-            return Err(error);
-        }
-        let sent = context.clock.boot();
-        let first = self.attempt(scope).await;
-        let outcome = match first {
-            // The file may have been replaced between reading it and Entra's looking at it.
-            Err(error) if error.is_stale_assertion() => self.attempt(scope).await,
-            outcome => outcome,
-        };
-        match &outcome {
-            Ok(_) => self.throttle.granted(who, sent),
-            Err(error) => {
-                let (now, jitter) = (context.clock.boot(), context.jitter);
-                self.throttle.refused(who, error, sent, now, jitter);
-            }
-        }
-        outcome
-    }
-
-    async fn attempt(&self, scope: &Scope) -> Result<AccessToken, Error> {
-        let Workload { assertions, exchange, .. } = &self.workload;
-        let purpose = Purpose::new(scope);
-        let assertion = assertions.next_for(Some(purpose)).await?;
-        let verdict = assertions.verdict_on(assertion.standing());
-        let token = exchange.exchange_for(&assertion, purpose).await.map_err(Error::new)?;
-        Ok(token.judged(verdict))
     }
 }
 

@@ -13,6 +13,7 @@ use http::StatusCode;
 
 use crate::exchange::{EntraError, ExchangeError};
 use crate::issuer_keys::error::KeysError;
+use crate::principal::Principal;
 use crate::reason::{Class, Reason};
 use crate::receipt::RequestId;
 use crate::token_file::TokenFileError;
@@ -25,6 +26,7 @@ use crate::token_file::TokenFileError;
 pub struct Error {
     kind: Arc<Kind>,
     retry_after: Option<Duration>,
+    blueprint: Option<Principal>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +93,12 @@ impl Error {
         self.retry_after
     }
 
+    /// The blueprint that was asked in vain, if it was the first of an agent identity's two exchanges that
+    /// failed; it [names](Principal::agent) the agent.
+    pub fn blueprint(&self) -> Option<&Principal> {
+        self.blueprint.as_ref()
+    }
+
     /// The id of the exchange that failed, if it came to one: the tenant's sign-in log has it as the
     /// correlation id.
     pub fn request_id(&self) -> Option<RequestId> {
@@ -114,7 +122,12 @@ impl Error {
             Kind::Exchange(error) => error.retry_after(),
             _ => None,
         };
-        Self { kind: Arc::new(kind), retry_after }
+        Self { kind: Arc::new(kind), retry_after, blueprint: None }
+    }
+
+    /// The same at the first of an agent identity's two exchanges.
+    pub(crate) fn of_blueprint(self, blueprint: Principal) -> Self {
+        Self { blueprint: Some(blueprint), ..self }
     }
 
     /// How long an upstream asked to be left alone.
@@ -126,7 +139,7 @@ impl Error {
     }
 
     pub(crate) fn with_retry_after(&self, retry_after: Duration) -> Self {
-        Self { kind: self.kind.clone(), retry_after: Some(retry_after) }
+        Self { retry_after: Some(retry_after), ..self.clone() }
     }
 
     /// Whether Entra found the assertion too old (or too young).
@@ -177,6 +190,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(blueprint) = &self.blueprint {
+            let (client, agent) = (blueprint.client_id(), blueprint.agent().unwrap_or_default());
+            write!(f, "at the first of two exchanges, as blueprint {client} for agent {agent}: ")?;
+        }
         self.kind.fmt(f)
     }
 }

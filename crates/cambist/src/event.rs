@@ -21,7 +21,7 @@ use crate::receipt::{Purpose, Receipt, RequestId};
 
 mod words;
 
-pub use words::{FileKind, FileOutcome, KeySource, KeysOutcome, ServedHow};
+pub use words::{FileKind, FileOutcome, Hop, KeySource, KeysOutcome, ServedHow};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,8 @@ pub enum Event<'a> {
     Served(Served<'a>),
     /// A projected token was judged and may be sent.
     Admitted(Admitted<'a>),
-    /// The work for a token ended: reading, judging and exchanging together.
+    /// The work for a token ended: reading, judging and exchanging together. Of an agent identity, the
+    /// work for what its blueprint gives is work of its own.
     Fetched(Fetched<'a>),
     /// Somebody looked for an issuer's keys.
     KeysFetched(KeysFetched<'a>),
@@ -65,7 +66,7 @@ pub struct Served<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Admitted<'a> {
-    /// Whom it stands for.
+    /// Whom it stands for; of an agent identity, its blueprint.
     pub principal: &'a Principal,
     /// What is to be asked for with it; `None` if somebody else exchanges it.
     pub purpose: Option<Purpose<'a>>,
@@ -77,7 +78,7 @@ pub struct Admitted<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Fetched<'a> {
-    /// Whose token it is.
+    /// Whose token it is; at the first of an agent identity's [hops](Self::hop), its blueprint.
     pub principal: &'a Principal,
     /// What for.
     pub scope: &'a Scope,
@@ -164,6 +165,13 @@ impl<'a> Fetched<'a> {
     /// The id of the exchange, if it came to one; of two tries, that of the last.
     pub fn request_id(&self) -> Option<RequestId> {
         request_id(self.outcome)
+    }
+
+    /// Which of an identity's exchanges it was. A failure of the first one is told twice: of it, and
+    /// of each token that could not be had for it, whose error then [names](Error::blueprint) the
+    /// blueprint.
+    pub fn hop(&self) -> Hop {
+        self.principal.agent().map_or(Hop::Resource, |_| Hop::Blueprint)
     }
 
     /// How the token was had, if it was.

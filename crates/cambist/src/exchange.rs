@@ -11,6 +11,7 @@ use bytes::Bytes;
 use cambist_core::admission::Assertion;
 use cambist_core::clock::Clock;
 use cambist_core::scope::Scope;
+use cambist_core::secret::Secret;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Uri};
 use zeroize::Zeroizing;
@@ -27,6 +28,7 @@ mod authority;
 mod cloud;
 mod error;
 mod gate;
+mod presented;
 mod redact;
 mod reply;
 mod retry_after;
@@ -42,6 +44,7 @@ pub use cloud::Cloud;
 use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use gate::{Gate, Passage};
+pub(crate) use presented::Presented;
 use signers::Signers;
 pub use tenant::{TenantId, TenantIdError};
 
@@ -79,8 +82,7 @@ impl Exchange {
         let answers = Answerer::Authority;
         let (gate, heard, signers) = (Gate::default(), Heard::default(), Signers::default());
         let principal = Principal::new(tenant_id.clone(), client_id);
-        // Neither tenants nor client ids tell upper case from lower case.
-        let name = principal.to_string().to_ascii_lowercase().into();
+        let name = name(&tenant_id, principal.client_id());
         Self {
             transport,
             authority,
@@ -93,6 +95,28 @@ impl Exchange {
             name,
             heard,
             signers,
+        }
+    }
+
+    /// The way to what stands for this agent identity: the same place, asked as the agent's blueprint. The
+    /// tenant is the agent's, also if the blueprint is registered in another
+    /// (<https://learn.microsoft.com/entra/agent-id/agent-autonomous-app-oauth-flow>).
+    pub(crate) fn of_blueprint(&self, client_id: &str) -> Self {
+        let tenant_id = self.tenant_id.clone();
+        let name = name(&tenant_id, client_id);
+        let principal = Principal::blueprint(tenant_id.clone(), client_id, self.client_id());
+        Self {
+            transport: self.transport.clone(),
+            authority: self.authority.clone(),
+            tenant_id,
+            principal,
+            url: self.url.clone(),
+            answers: self.answers,
+            clock: self.clock.clone(),
+            gate: self.gate.clone(),
+            name,
+            heard: self.heard.clone(),
+            signers: Signers::default(),
         }
     }
 
@@ -150,6 +174,18 @@ impl Exchange {
     /// The token's validity counts from the moment of sending, on the clock that runs through
     /// suspend.
     ///
+    /// What it gives cannot be exchanged again; Entra takes no token that came of a federated credential
+    /// for another one (AADSTS700231).
+    ///
+    /// ```compile_fail
+    /// use cambist::core::scope::Scope;
+    /// use cambist::{AccessToken, exchange::Exchange};
+    ///
+    /// async fn chain(exchange: &Exchange, middle: &AccessToken, scope: &Scope) {
+    ///     let _ = exchange.exchange(middle, scope).await; // a token is no assertion
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`ExchangeError`]: no reply, a refusal, or a reply that cannot be used.
     pub async fn exchange(
@@ -157,33 +193,33 @@ impl Exchange {
         assertion: &Assertion,
         scope: &Scope,
     ) -> Result<AccessToken, ExchangeError> {
-        self.exchange_for(assertion, Purpose::new(scope)).await
+        self.exchange_for(Presented::Projected(assertion), Purpose::new(scope)).await
     }
 
-    /// The same by an id that is known already.
+    /// The same by an id that is known already, with whatever may be shown.
     pub(crate) async fn exchange_for(
         &self,
-        assertion: &Assertion,
+        presented: Presented<'_>,
         purpose: Purpose<'_>,
     ) -> Result<AccessToken, ExchangeError> {
-        self.ask(assertion, purpose).await.map_err(|error| error.by(self.answers))
+        self.ask(presented, purpose).await.map_err(|error| error.by(self.answers))
     }
 
     async fn ask(
         &self,
-        assertion: &Assertion,
+        presented: Presented<'_>,
         purpose: Purpose<'_>,
     ) -> Result<AccessToken, ExchangeError> {
         let Purpose { scope, request_id } = purpose;
-        let request = self.request(assertion, scope, request_id);
+        let request = self.request(presented, scope, request_id);
         let now = || Moment { wall: self.clock.wall(), boot: self.clock.boot() };
         let sent = now();
-        let signer_known_for = self.signers.known_for(assertion.kid(), sent.boot);
+        let signer_known_for = self.signers.known_for(presented.kid(), sent.boot);
         let response = self.transport.send(request, LIMITS).await;
         let response = response.map_err(|error| ExchangeError::Transport { error, request_id })?;
         let received = now();
-        let (client_id, tenant) = (self.client_id(), &self.tenant_id);
-        let asked = Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
+        let (principal, tenant) = (&self.principal, &self.tenant_id);
+        let asked = Asked { presented, signer_known_for, scope, principal, tenant, request_id };
         let date = retry_after::date(response.headers());
         if let Some(date) = date {
             self.heard.hear(date, &*self.clock);
@@ -194,18 +230,18 @@ impl Exchange {
         }
         let (granted, ids) = reply::granted(&response, &asked)?;
         let reply::Granted { secret, valid_for, refresh_in } = granted;
-        let standing = Some(assertion.standing());
+        let standing = presented.standing();
         let receipt = Receipt { ids, standing, verdict: None, asked: sent, answered: received };
         Ok(AccessToken::new(secret, valid_for, refresh_in, receipt))
     }
 
     fn request(
         &self,
-        assertion: &Assertion,
+        presented: Presented<'_>,
         scope: &Scope,
         request_id: RequestId,
     ) -> Request<Bytes> {
-        let body = Bytes::from_owner(form(assertion, self.client_id(), scope));
+        let body = Bytes::from_owner(form(presented.secret(), &self.principal, scope));
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -223,21 +259,29 @@ impl Exchange {
     }
 }
 
+/// What tells an identity from others. Neither tenants nor client ids tell upper case from lower case.
+fn name(tenant_id: &TenantId, client_id: &str) -> Arc<str> {
+    format!("{tenant_id}/{client_id}").to_ascii_lowercase().into()
+}
+
 /// The body, in memory that is wiped when the transport lets go of it. It never grows, since that
 /// would leave a copy of the assertion behind.
-fn form(assertion: &Assertion, client_id: &str, scope: &Scope) -> Zeroizing<Vec<u8>> {
-    let (assertion, scope) = (assertion.secret().expose(), scope.to_string());
+fn form(assertion: &Secret, principal: &Principal, scope: &Scope) -> Zeroizing<Vec<u8>> {
+    let scope = scope.to_string();
     let pairs = [
-        ("client_assertion", assertion),
-        ("client_assertion_type", ASSERTION_TYPE),
-        ("client_id", client_id),
-        ("grant_type", "client_credentials"),
-        ("scope", &scope),
+        ("client_assertion", Some(assertion.expose())),
+        ("client_assertion_type", Some(ASSERTION_TYPE)),
+        ("client_id", Some(principal.client_id())),
+        // Whom a blueprint is to give something for; there must be none that is empty.
+        ("fmi_path", principal.agent()),
+        ("grant_type", Some("client_credentials")),
+        ("scope", Some(&scope)),
     ];
+    let pairs = || pairs.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
     // Each byte of a value becomes three at most; names, `=` and `&` stay as they are.
-    let room = pairs.iter().map(|(name, value)| name.len() + 2 + 3 * value.len()).sum();
+    let room = pairs().map(|(name, value)| name.len() + 2 + 3 * value.len()).sum();
     let mut body = Zeroizing::new(Vec::with_capacity(room));
-    for (name, value) in pairs {
+    for (name, value) in pairs() {
         if !body.is_empty() {
             body.push(b'&');
         }

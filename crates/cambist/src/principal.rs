@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::exchange::tenant::TenantId;
 
-/// Whose tokens they are: an application or managed identity of a tenant, or a developer.
+/// Whose tokens they are: an application, managed identity or agent identity of a tenant, the blueprint
+/// of an agent identity, or a developer.
 ///
 /// Named once for each credential and borrowed from then on; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -15,24 +16,38 @@ pub struct Principal(Arc<Ids>);
 struct Ids {
     tenant: Option<TenantId>,
     client: String,
+    agent: Option<String>,
 }
 
 impl Principal {
-    /// An application or managed identity, where it is registered.
+    /// An application, managed identity or agent identity, where it is registered.
     pub fn new(tenant_id: TenantId, client_id: impl Into<String>) -> Self {
-        Self(Arc::new(Ids { tenant: Some(tenant_id), client: client_id.into() }))
+        Self::of(Some(tenant_id), client_id.into(), None)
+    }
+
+    /// A blueprint, as far as it is asked for what stands for one of its agent identities.
+    pub(crate) fn blueprint(
+        agents_tenant_id: TenantId,
+        client_id: impl Into<String>,
+        agent: impl Into<String>,
+    ) -> Self {
+        Self::of(Some(agents_tenant_id), client_id.into(), Some(agent.into()))
+    }
+
+    fn of(tenant: Option<TenantId>, client: String, agent: Option<String>) -> Self {
+        Self(Arc::new(Ids { tenant, client, agent }))
     }
 
     /// Whoever is signed in on this machine.
     #[cfg(any(test, feature = "azure"))]
     pub(crate) fn developer() -> Self {
-        Self(Arc::new(Ids { tenant: None, client: "developer".to_owned() }))
+        Self::of(None, "developer".to_owned(), None)
     }
 
     /// What stands in for an identity in an app's own tests.
     #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn fixed() -> Self {
-        Self(Arc::new(Ids { tenant: None, client: "fixed".to_owned() }))
+        Self::of(None, "fixed".to_owned(), None)
     }
 
     /// The client id; `developer` of a developer.
@@ -44,15 +59,22 @@ impl Principal {
     pub fn tenant_id(&self) -> Option<&TenantId> {
         self.0.tenant.as_ref()
     }
+
+    /// The client id of the agent identity that this is the blueprint of. Only an agent identity's first
+    /// exchange is a blueprint's.
+    pub fn agent(&self) -> Option<&str> {
+        self.0.agent.as_deref()
+    }
 }
 
 impl fmt::Display for Principal {
-    /// `tenant/client`.
+    /// `tenant/client`, of a blueprint with ` for ` and the agent's client id behind it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(tenant) = &self.0.tenant {
             write!(f, "{tenant}/")?;
         }
-        f.write_str(&self.0.client)
+        f.write_str(&self.0.client)?;
+        self.agent().map_or(Ok(()), |agent| write!(f, " for {agent}"))
     }
 }
 

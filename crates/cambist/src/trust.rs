@@ -7,7 +7,7 @@ use cambist_core::admission::{Admission, Mode};
 use futures_util::future::join_all;
 
 use crate::assertions::Assertions;
-use crate::config::{Identity, TrustConfig};
+use crate::config::{Identity, IdentityKind, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
 use crate::exchange::{Exchange, Gate};
@@ -90,7 +90,8 @@ impl Trust {
         }))
     }
 
-    /// The tokens of one identity. Opens nothing and fetches nothing by itself.
+    /// The tokens of one identity. Opens nothing and fetches nothing by itself. Those of an agent identity
+    /// need two exchanges, of which the first is shared by all its tokens.
     pub fn credential(&self, identity: &Identity) -> Credential {
         let Inner { config, entra, gate, throttle, context, .. } = &*self.0;
         let direct = Exchange::new(
@@ -106,7 +107,12 @@ impl Trust {
             None => direct,
         };
         let workload = Workload::new(self.assertions(identity), exchange, context.clone());
-        let credential = Credential::heeding(workload, throttle.clone());
+        let credential = match &identity.kind {
+            IdentityKind::Workload => Credential::heeding(workload, throttle.clone()),
+            IdentityKind::Agent { blueprint } => {
+                Credential::agent(workload, blueprint, throttle.clone())
+            }
+        };
         credential.prefetch(identity.prefetch.iter().cloned());
         self.0.token_files.remember(&identity.token_file, &credential, &context.observer);
         credential
@@ -116,7 +122,7 @@ impl Trust {
     pub fn assertions(&self, identity: &Identity) -> Assertions {
         let Inner { config, keys, context, .. } = &*self.0;
         Assertions::new(
-            identity.principal(),
+            identity.federated(),
             TokenFile::new(identity.token_file.clone()),
             keys.clone(),
             Admission::new(config.verifier(identity.audience.clone()), config.mode),

@@ -132,7 +132,7 @@ async fn what_was_answered_is_counted() {
         "cambist_refused_total{reason=\"host\"} 1",
         "cambist_served_total{how=\"fetched\"} 1",
         "cambist_served_total{how=\"hit\"} 1",
-        "cambist_fetches_total{outcome=\"ok\",reason=\"none\"} 1",
+        "cambist_fetches_total{hop=\"resource\",outcome=\"ok\",reason=\"none\"} 1",
         "cambist_admissions_total{standing=\"verified\",reason=\"none\"} 1",
         "cambist_key_fetches_total{source=\"public\",outcome=\"read\"} 1",
         "cambist_token_held{identity=\"identity\",resource=\"https://vault.azure.net\"} 1",

@@ -8,6 +8,8 @@ use cambist_core::scope::Scope;
 use cambist_sim::fault::{Fault, Target};
 use http::Request;
 
+use crate::event::{Event, Reloaded, WouldDeny};
+use crate::request::Protocol;
 use crate::testing::{LOOPBACK, Lines, VAULT, World, ask, ask_admin, msi};
 
 /// Each kind of line once: its level and target, its message, the fields that are there.
@@ -74,6 +76,19 @@ async fn every_line_keeps_its_message_and_its_fields() {
     let enforce = [("CAMBIST_KEY_AGE", "enforce")];
     let (_, _, credential) = world.endpoints(&enforce);
     credential.token(&Scope::parse("api://held/.default").unwrap()).await.unwrap_err();
+
+    let warnings = [String::from("the caller idle may have nothing")];
+    let principal = credential.principal();
+    let would_deny =
+        WouldDeny { protocol: Protocol::Native, caller: "app", principal, resource: VAULT };
+    for event in [
+        Event::WouldDeny(would_deny),
+        Event::Reloaded(Reloaded::Applied { identities: 1, callers: 1, warnings: &warnings }),
+        Event::Reloaded(Reloaded::Refused { problem: "no good" }),
+        Event::Reloaded(Reloaded::Unchanged),
+    ] {
+        world.telemetry.tell(&event);
+    }
 
     drop(guard);
     let found = shape(&lines);

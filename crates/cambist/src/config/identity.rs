@@ -99,6 +99,16 @@ impl Identity {
         Principal::new(self.tenant_id.clone(), &*self.client_id)
     }
 
+    /// Whom the projected token is federated to, and exchanged as: itself, or an agent's blueprint.
+    pub(crate) fn federated(&self) -> Principal {
+        match &self.kind {
+            IdentityKind::Workload => self.principal(),
+            IdentityKind::Agent { blueprint } => {
+                Principal::blueprint(self.tenant_id.clone(), blueprint, &*self.client_id)
+            }
+        }
+    }
+
     /// The same at another authority, with the audience that is usual there.
     #[must_use]
     pub fn at(self, authority: Authority) -> Self {

@@ -123,3 +123,26 @@ impl FileOutcome {
         }
     }
 }
+
+/// Which of an identity's exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hop {
+    /// The first of an agent identity's two: what its blueprint gives to stand for it.
+    Blueprint,
+    /// The one for a resource's token: an agent identity's second, and the only one of all others.
+    Resource,
+}
+
+impl Hop {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Blueprint, Self::Resource];
+
+    /// The word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blueprint => "blueprint",
+            Self::Resource => "resource",
+        }
+    }
+}

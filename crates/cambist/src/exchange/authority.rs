@@ -4,7 +4,7 @@ use std::fmt;
 
 use cambist_core::foreign::Foreign;
 use cambist_core::names::{address, is_dns_name};
-use cambist_core::scope::Audience;
+use cambist_core::scope::{Audience, Scope};
 use http::{Uri, uri};
 
 use super::cloud::Cloud;
@@ -106,6 +106,13 @@ impl Authority {
     /// it gets the public one, which can be configured over.
     pub fn default_audience(&self) -> Audience {
         self.cloud.map_or_else(Audience::entra, Cloud::audience)
+    }
+
+    /// What a blueprint is asked for to stand for an agent identity: the same, taken for a resource
+    /// (<https://learn.microsoft.com/entra/agent-id/agent-autonomous-app-oauth-flow>).
+    pub(crate) fn exchange_scope(&self) -> Scope {
+        Scope::parse(&format!("{}/.default", self.default_audience()))
+            .expect("no cloud's audience has a character that no resource has")
     }
 
     /// The host, with its port if that is not 443.

@@ -71,7 +71,7 @@ pub(super) fn granted(
 
 /// The ids that a reply's headers have. What is no id is no use.
 fn ids(headers: &HeaderMap, asked: &Asked<'_>) -> Ids {
-    let secret = asked.assertion.secret().expose();
+    let secret = asked.secret();
     let id = |name: &str| {
         let text = headers.get(name)?.to_str().ok()?;
         (is_plain(text) && !is_secret(text, secret)).then(|| Foreign::new(text))
@@ -120,7 +120,7 @@ pub(super) fn refused(
 ) -> ExchangeError {
     let (status, body) = (response.status(), response.body());
     let retry_after = retry_after(response.headers(), now);
-    let secret = asked.assertion.secret().expose();
+    let secret = asked.secret();
     let ids = ids(response.headers(), asked);
     let fault = if status.is_redirection() {
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
@@ -149,7 +149,7 @@ impl EntraError {
         retry_after: Option<Duration>,
         asked: &Asked<'_>,
     ) -> Result<Self, ReplyFault> {
-        let secret = asked.assertion.secret().expose();
+        let secret = asked.secret();
         let text = |member: &Option<Value>| {
             let text = member.as_ref().and_then(Value::as_str);
             text.map(|text| shown(text, secret)).filter(|text| !text.as_str().is_empty())

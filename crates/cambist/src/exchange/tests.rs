@@ -148,11 +148,20 @@ async fn failures_have_ids_too_and_only_such_as_are() {
 #[test]
 fn values_cannot_break_out_of_the_form() {
     let scope = Scope::parse("api://%&=+;/.default").unwrap();
-    let body = form(&assertion(), "a b", &scope);
-    assert!(body.ends_with(b"&client_id=a+b&grant_type=client_credentials&scope=api%3A%2F%2F%25%26%3D%2B%3B%2F.default"));
-    let read: Vec<_> = form_urlencoded::parse(&body).map(|(name, _)| name.into_owned()).collect();
+    let tenant = TenantId::parse(TENANT).unwrap();
     let names = ["client_assertion", "client_assertion_type", "client_id", "grant_type", "scope"];
-    assert_eq!(read, names);
+    let principal = Principal::new(tenant.clone(), "a b");
+    let body = form(assertion().secret(), &principal, &scope);
+    assert!(body.ends_with(b"&client_id=a+b&grant_type=client_credentials&scope=api%3A%2F%2F%25%26%3D%2B%3B%2F.default"));
+    let read = |body: &[u8]| -> Vec<String> {
+        form_urlencoded::parse(body).map(|(name, _)| name.into_owned()).collect()
+    };
+    assert_eq!(read(&body), names);
+    let blueprint = Principal::blueprint(tenant, "a b", "c&scope=d");
+    let body = form(assertion().secret(), &blueprint, &scope);
+    let mut names = names.to_vec();
+    names.insert(3, "fmi_path");
+    assert_eq!(read(&body), names);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist::Event;
-use cambist::event::ServedHow;
+use cambist::event::{Hop, ServedHow};
 use cambist_core::admission::Standing;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,7 +15,7 @@ use crate::metrics::{Counted, Each, Labels};
 #[derive(Debug)]
 pub(super) struct Tokens {
     served: Each<ServedHow, { ServedHow::ALL.len() }>,
-    fetches: Family<Labels<2>, Counter>,
+    fetches: Family<Labels<3>, Counter>,
     fetch_seconds: Histogram,
     admissions: Family<Labels<2>, Counter>,
 }
@@ -36,16 +36,17 @@ impl Tokens {
             Event::Admitted(it) => self.admitted(it.assertion.standing()),
             Event::Fetched(it) => {
                 let reason = it.outcome.err().map(|error| error.reason().as_str());
-                self.fetched(reason, it.took);
+                self.fetched(it.hop(), reason, it.took);
             }
             _ => {}
         }
     }
 
     /// The work for a token ended; `reason` is why it failed.
-    fn fetched(&self, reason: Option<&'static str>, took: Duration) {
+    fn fetched(&self, hop: Hop, reason: Option<&'static str>, took: Duration) {
         let outcome = if reason.is_some() { "failed" } else { "ok" };
-        let labels = [("outcome", outcome), ("reason", reason.unwrap_or("none"))];
+        let hop = ("hop", hop.as_str());
+        let labels = [hop, ("outcome", outcome), ("reason", reason.unwrap_or("none"))];
         self.fetches.get_or_create(&labels).inc();
         self.fetch_seconds.observe(took.as_secs_f64());
     }
@@ -83,12 +84,12 @@ mod tests {
     fn every_token_is_where_its_labels_say() {
         let tokens = Tokens::new();
         tokens.served.inc(ServedHow::Held);
-        tokens.fetched(Some("entra_throttled"), Duration::from_secs(1));
+        tokens.fetched(Hop::Blueprint, Some("entra_throttled"), Duration::from_secs(1));
         tokens.admitted(Standing::Unchecked(Unchecked::NoKeys));
         let text = counted(&tokens).join("\n");
         for line in [
             "cambist_served_total{how=\"held\"} 1",
-            "cambist_fetches_total{outcome=\"failed\",reason=\"entra_throttled\"} 1",
+            "cambist_fetches_total{hop=\"blueprint\",outcome=\"failed\",reason=\"entra_throttled\"} 1",
             "cambist_fetch_duration_seconds_sum 1.0",
             "cambist_admissions_total{standing=\"unchecked\",reason=\"no_keys\"} 1",
         ] {

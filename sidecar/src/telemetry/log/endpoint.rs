@@ -42,11 +42,13 @@ impl Log {
     }
 
     pub(super) fn failed(&self, it: &Failed<'_>) {
-        let reason = it.error.reason().as_str();
-        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, it.resource) {
+        let (reason, client_id) = (it.error.reason().as_str(), it.principal.client_id());
+        let about = format!("{client_id} {}", it.resource);
+        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, &about) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = it.protocol.as_str(),
+                client_id,
                 resource = Foreign::new(it.resource).as_str(),
                 status = it.status.as_u16(),
                 reason,
@@ -75,11 +77,13 @@ impl Log {
     }
 
     pub(super) fn sent_away(&self, it: &SentAway<'_>) {
-        let reason = it.recalled.as_str();
-        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, it.resource) {
+        let (reason, client_id) = (it.recalled.as_str(), it.principal.client_id());
+        let about = format!("{client_id} {}", it.resource);
+        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, &about) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = it.protocol.as_str(),
+                client_id,
                 resource = Foreign::new(it.resource).as_str(),
                 status = SentAway::STATUS.as_u16(),
                 reason,

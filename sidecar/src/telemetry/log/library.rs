@@ -1,6 +1,6 @@
 //! The library's work: tokens had and not had, keys looked for and judged.
 
-use cambist::event::{Admitted, Fetched, FileChanged, KeysFetched, Served};
+use cambist::event::{Admitted, Fetched, FileChanged, Hop, KeysFetched, Served};
 use cambist::{Error, Event, Receipt};
 use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
 use cambist_core::foreign::{Foreign, brief};
@@ -73,12 +73,17 @@ impl Log {
         let took_ms = u64::try_from(it.took.as_millis()).unwrap_or(u64::MAX);
         let resource = Foreign::new(it.scope.resource());
         let resource = resource.as_str();
+        let client_id = it.principal.client_id();
+        // Of two exchanges, which only agent identities have, the first.
+        let hop = (it.hop() == Hop::Blueprint).then_some(it.hop().as_str());
         let error = match it.outcome {
             Ok(token) => {
                 let receipt = token.receipt();
                 let (standing, key) = standing(receipt);
                 tracing::info!(
                     target: AUDIT,
+                    client_id,
+                    hop,
                     resource,
                     expires = %token.expires_on(),
                     standing,
@@ -94,12 +99,15 @@ impl Log {
             Err(error) => error,
         };
         let reason = error.reason().as_str();
-        let told = self.fetches.tell(self.run.second(), reason, resource);
+        let about = format!("{client_id} {resource}");
+        let told = self.fetches.tell(self.run.second(), reason, &about);
         let Some(unlogged) = told else { return };
         let refused = refused(error);
         let remedy = refused.and_then(|refused| self.remedy(refused));
         tracing::warn!(
             target: AUDIT,
+            client_id,
+            hop,
             resource,
             reason,
             key = refused.map(|refused| refused.key().to_string()),

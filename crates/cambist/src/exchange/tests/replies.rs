@@ -386,11 +386,12 @@ proptest::proptest! {
         let answer = Response::builder().status(status).body(Bytes::from(body)).unwrap();
         let (assertion, scope) = (assertion(), scope());
         let tenant = TenantId::parse(TENANT).unwrap();
-        let (assertion, scope) = (&assertion, &scope);
+        let (presented, scope) = (Presented::Projected(&assertion), &scope);
         let request_id = RequestId::random();
-        let (client_id, tenant, signer_known_for) = (CLIENT, &tenant, Duration::ZERO);
+        let principal = &Principal::new(tenant.clone(), CLIENT);
+        let (tenant, signer_known_for) = (&tenant, Duration::ZERO);
         let asked =
-            Asked { assertion, signer_known_for, scope, client_id, tenant, request_id };
+            Asked { presented, signer_known_for, scope, principal, tenant, request_id };
         drop(reply::granted(&answer, &asked));
         let refused = reply::refused(&answer, &asked, NOW);
         assert_eq!(refused.status().unwrap(), status);
