@@ -43,6 +43,8 @@ pub(crate) enum Part {
     Http,
     /// The sidecar's size, its start and its memory
     Start,
+    /// The sidecar with a thousand identities, against one with a single one
+    Identities,
 }
 
 impl Args {

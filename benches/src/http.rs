@@ -110,7 +110,7 @@ fn reference(program: &Path, like: &Target, cpus: Option<Cpus>) -> anyhow::Resul
         loads[0],
         loads[1]
     );
-    Ok(Contender { name: "hyper", server, target, phases: Default::default() })
+    Ok(Contender::new("hyper", (server, target)))
 }
 
 impl Contender {
@@ -122,8 +122,12 @@ impl Contender {
         log: &Path,
         cpus: Option<Cpus>,
     ) -> anyhow::Result<Self> {
-        let (server, target) = sidecar::start(program, world, log, cpus)?;
-        Ok(Self { name, server, target, phases: Default::default() })
+        Ok(Self::new(name, sidecar::start(program, world, log, cpus)?))
+    }
+
+    /// A server, and what it is asked.
+    pub(crate) fn new(name: &'static str, (server, target): (Server, Target)) -> Self {
+        Self { name, server, target, phases: Default::default() }
     }
 
     /// One round.

@@ -9,6 +9,8 @@ mod args;
 mod azure;
 #[cfg(target_os = "linux")]
 mod http;
+#[cfg(target_os = "linux")]
+mod identities;
 mod in_process;
 #[cfg(target_os = "linux")]
 mod instructions;
@@ -60,7 +62,7 @@ fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
     if args.against.is_some() || args.instructions {
         return Ok(judge(&versions::compare(args, &http::prepare(args)?)?));
     }
-    let serves = args.wants(Part::Http) || args.wants(Part::Start);
+    let serves = [Part::Http, Part::Start, Part::Identities].into_iter().any(|it| args.wants(it));
     let served = serves.then(|| http::prepare(args)).transpose()?;
     let mut rows = Vec::new();
     if args.wants(Part::InProcess) {
@@ -72,6 +74,9 @@ fn run(args: &Args, hyper: &Path) -> anyhow::Result<bool> {
         }
         if args.wants(Part::Http) {
             rows.extend(http::compare(args, &prepared, hyper)?);
+        }
+        if args.wants(Part::Identities) {
+            rows.extend(identities::compare(args, &prepared)?);
         }
     }
     Ok(judge(&rows))
@@ -100,6 +105,16 @@ mod http {
     }
 
     pub(crate) fn compare(_: &Args, _: &(), _: &Path) -> anyhow::Result<Vec<Row>> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod identities {
+    use crate::args::Args;
+    use crate::report::Row;
+
+    pub(crate) fn compare(_: &Args, _: &()) -> anyhow::Result<Vec<Row>> {
         Ok(Vec::new())
     }
 }

@@ -18,7 +18,7 @@ use crate::response::Head;
 use crate::server::Server;
 use crate::stopwatch::now;
 
-const RESOURCE: &str = "https://vault.azure.net";
+pub(crate) const RESOURCE: &str = "https://vault.azure.net";
 /// As all SDKs but one ask for it.
 const ENCODED: &str = "https%3A%2F%2Fvault.azure.net";
 
@@ -95,10 +95,31 @@ impl Setup {
         Ok(Self { command, token: target(tokens, token), ready: target(admin, ready) })
     }
 
+    /// Has it serve the identities in this file, of which the app asks for this one by its client id.
+    pub(crate) fn of_file(mut self, file: &Path, client_id: &str) -> Self {
+        self.command.env("CAMBIST_CONFIG", file);
+        let named = format!("{ENCODED}&client_id={client_id} ");
+        let request = String::from_utf8_lossy(&self.token.request);
+        self.token.request = request.replacen(&format!("{ENCODED} "), &named, 1).into_bytes();
+        self
+    }
+
     /// Has it hold a token at all times.
     pub(crate) fn prefetching(mut self) -> Self {
         self.command.env("CAMBIST_PREFETCH", RESOURCE);
         self
+    }
+
+    /// Starts it and waits until it holds what it prefetches.
+    pub(crate) fn start(self, log: &Path, cpus: Option<Cpus>) -> anyhow::Result<(Server, Target)> {
+        let Self { command, mut token, ready } = self;
+        let mut server = Server::spawn(command, cpus)?;
+        wait_for_token(&mut server, &ready, PATIENCE).with_context(|| {
+            format!("the sidecar's log: {}", std::fs::read_to_string(log).unwrap_or_default())
+        })?;
+        server.check_owns(token.address)?;
+        token.spin = cpus.is_some();
+        Ok((server, token))
     }
 }
 
@@ -109,14 +130,7 @@ pub(crate) fn start(
     log: &Path,
     cpus: Option<Cpus>,
 ) -> anyhow::Result<(Server, Target)> {
-    let Setup { command, mut token, ready } = Setup::new(program, world, log)?.prefetching();
-    let mut server = Server::spawn(command, cpus)?;
-    wait_for_token(&mut server, &ready, PATIENCE).with_context(|| {
-        format!("the sidecar's log: {}", std::fs::read_to_string(log).unwrap_or_default())
-    })?;
-    server.check_owns(token.address)?;
-    token.spin = cpus.is_some();
-    Ok((server, token))
+    Setup::new(program, world, log)?.prefetching().start(log, cpus)
 }
 
 fn free_port() -> anyhow::Result<SocketAddr> {

@@ -26,7 +26,7 @@ pub(crate) fn compare(args: &Args, it: &Prepared) -> anyhow::Result<Vec<Row>> {
     }
 }
 
-/// Measures in interleaved rounds until enough were undisturbed.
+/// Measures in interleaved rounds.
 fn time(args: &Args, it: &Prepared, old: &Path) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let runtime =
@@ -39,8 +39,21 @@ fn time(args: &Args, it: &Prepared, old: &Path) -> anyhow::Result<Vec<Row>> {
         Contender::sidecar(name, program, world.env(), &log, it.cpus)
     };
     let mut contenders = [open("new", &it.program)?, open("old", old)?];
+    undisturbed(args, it, &mut contenders)?;
+    contenders.sort_by_key(|contender| contender.name);
+    let rows = rows(&contenders)?;
+    runtime.block_on(world.shutdown());
+    Ok(rows)
+}
+
+/// Measures two in turn until so many rounds as were asked for were undisturbed.
+pub(crate) fn undisturbed(
+    args: &Args,
+    it: &Prepared,
+    contenders: &mut [Contender; 2],
+) -> anyhow::Result<()> {
     // What a process does once, it does before.
-    for contender in &mut contenders {
+    for contender in contenders.iter_mut() {
         contender.measure(args.seconds / 3.0)?;
         contender.forget();
     }
@@ -53,22 +66,19 @@ fn time(args: &Args, it: &Prepared, old: &Path) -> anyhow::Result<Vec<Row>> {
         played += 1;
         contenders.reverse();
         let mut foreign: f64 = 0.0;
-        for contender in &mut contenders {
+        for contender in contenders.iter_mut() {
             let busy = Busy::begin(it.cpus, &contender.server)?;
             contender.measure(args.seconds)?;
             foreign = foreign.max(busy.foreign(&contender.server)?);
         }
-        progress(played - disturbed, args.rounds, &contenders);
+        progress(played - disturbed, args.rounds, contenders);
         if foreign > FOREIGN {
             println!("      disturbed: others took {:.0} % of a CPU; once more", foreign * 100.0);
             disturbed += 1;
             contenders.iter_mut().for_each(Contender::forget_last);
         }
     }
-    contenders.sort_by_key(|contender| contender.name);
-    let rows = rows(&contenders)?;
-    runtime.block_on(world.shutdown());
-    Ok(rows)
+    Ok(())
 }
 
 fn rows([new, old]: &[Contender; 2]) -> anyhow::Result<Vec<Row>> {

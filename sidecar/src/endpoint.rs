@@ -9,7 +9,7 @@ use cambist_core::scope::Scope;
 use http::{Request, Response};
 
 use crate::decide::{Decision, decide};
-use crate::event::{Event, Failed, Granted, Refused, SentAway, WouldDeny};
+use crate::event::{Event, Failed, Granted, Refused, SentAway, TokenRequest, WouldDeny};
 use crate::in_force::{Current, InForce};
 use crate::listener::{Link, Waiting};
 use crate::reply::{self, Body, Grant};
@@ -50,6 +50,13 @@ pub struct Pending {
     link: Arc<Link>,
 }
 
+impl Pending {
+    fn request(&self) -> TokenRequest<'_> {
+        let Self { protocol, caller, credential, resource, .. } = self;
+        TokenRequest { protocol: *protocol, caller, principal: credential.principal(), resource }
+    }
+}
+
 impl Endpoint {
     /// An endpoint that goes by what is in force when it is asked. Who has to wait for a token waits in a place of
     /// `waiting`.
@@ -81,17 +88,16 @@ impl Endpoint {
         let Decision { protocol, caller, allowed, identity, resource, min_ttl } = decision;
         let credential = in_force.credential(identity);
         let min_ttl = min_ttl.unwrap_or_default();
-        let asked = resource.as_str();
+        let (principal, asked) = (credential.principal(), resource.as_str());
+        let request = TokenRequest { protocol, caller, principal, resource: asked };
         if !allowed {
-            let principal = credential.principal();
-            let would_deny = WouldDeny { protocol, caller, principal, resource: asked };
-            self.telemetry.tell(&Event::WouldDeny(would_deny));
+            self.telemetry.tell(&Event::WouldDeny(WouldDeny { request }));
         }
         // One reading tells both whether the token is good and for how long.
         let now = self.clock.boot();
         match credential.at_once(resource.key(), min_ttl, now) {
-            Some(Ok(token)) => Answer::Now(self.grant(protocol, credential, asked, &token, now)),
-            Some(Err(error)) => Answer::Now(self.failure(protocol, credential, asked, &error)),
+            Some(Ok(token)) => Answer::Now(self.grant(request, &token, now)),
+            Some(Err(error)) => Answer::Now(self.failure(request, &error)),
             None => Answer::Later(Box::new(Pending {
                 protocol,
                 caller: caller.to_owned(),
@@ -108,9 +114,9 @@ impl Endpoint {
     /// Waits for the token, as long as there is a place to wait in. If the caller leaves, the work for
     /// it goes on for the next one.
     pub async fn wait(&self, pending: Box<Pending>) -> Response<Body> {
-        let Pending { protocol, credential, resource, scope, min_ttl, link, .. } = &*pending;
-        let (protocol, resource, scope) = (*protocol, &**resource, scope);
-        let wanted = (credential.principal().clone(), scope.clone());
+        let Pending { credential, scope, min_ttl, link, .. } = &*pending;
+        let request = pending.request();
+        let wanted = (request.principal.clone(), scope.clone());
         let waited = match self.waiting.enter(wanted, link.clone()) {
             Ok(mut place) => tokio::select! {
                 biased;
@@ -120,35 +126,33 @@ impl Endpoint {
             Err(recalled) => Err(recalled),
         };
         if let Err(rejection) = self.is_still_given(&pending) {
-            let refused = Refused { protocol: Some(protocol), rejection: &rejection };
+            let refused = Refused { protocol: Some(request.protocol), rejection: &rejection };
             self.telemetry.tell(&Event::Refused(refused));
             return reply::rejection(&rejection, self.clock.wall());
         }
         let recalled = match waited {
             Ok(Ok(token)) => {
                 let now = self.clock.boot();
-                return self.grant(protocol, credential, resource, &token, now);
+                return self.grant(request, &token, now);
             }
-            Ok(Err(error)) => return self.failure(protocol, credential, resource, &error),
+            Ok(Err(error)) => return self.failure(request, &error),
             Err(recalled) => recalled,
         };
         // What is valid is answered, if it is not what was hoped for.
         if let Some(token) = credential.held(scope) {
             let now = self.clock.boot();
-            return self.grant(protocol, credential, resource, &token, now);
+            return self.grant(request, &token, now);
         }
-        let principal = credential.principal();
-        let sent_away = SentAway { protocol, principal, resource, recalled };
-        self.telemetry.tell(&Event::SentAway(sent_away));
+        self.telemetry.tell(&Event::SentAway(SentAway { request, recalled }));
         reply::sent_away(recalled, self.clock.wall())
     }
 
     /// What was in force when it was asked may not be so any more.
     fn is_still_given(&self, pending: &Pending) -> Result<(), Rejection> {
         let in_force = self.current.load();
-        let Pending { caller, decided_by, credential, resource, .. } = pending;
-        if Arc::ptr_eq(&in_force, decided_by)
-            || in_force.gives(caller, credential.principal(), resource)
+        let TokenRequest { caller, principal, resource, .. } = pending.request();
+        if Arc::ptr_eq(&in_force, &pending.decided_by)
+            || in_force.gives(caller, principal, resource)
         {
             return Ok(());
         }
@@ -156,25 +160,16 @@ impl Endpoint {
         Err(Rejection::new(request::Reason::PolicyDenied, detail))
     }
 
-    fn failure(
-        &self,
-        protocol: Protocol,
-        credential: &Credential,
-        resource: &str,
-        error: &Error,
-    ) -> Response<Body> {
+    fn failure(&self, request: TokenRequest<'_>, error: &Error) -> Response<Body> {
         let response = reply::failure(error, self.clock.wall());
-        let (principal, status) = (credential.principal(), response.status());
-        let failed = Failed { protocol, principal, resource, status, error };
+        let failed = Failed { request, status: response.status(), error };
         self.telemetry.tell(&Event::Failed(failed));
         response
     }
 
     fn grant(
         &self,
-        protocol: Protocol,
-        credential: &Credential,
-        resource: &str,
+        request: TokenRequest<'_>,
         token: &AccessToken,
         now: BootTime,
     ) -> Response<Body> {
@@ -184,16 +179,14 @@ impl Endpoint {
         let by_now = self.clock.wall() + expires_in;
         let told = token.expires_on();
         let expires_on = if by_now.distance(told) <= ROUNDING { told } else { by_now };
-        let principal = credential.principal();
-        let granted = Granted { protocol, principal, resource, token };
-        self.telemetry.tell(&Event::Granted(granted));
+        self.telemetry.tell(&Event::Granted(Granted { request, token }));
         reply::token(&Grant {
             access_token: token.secret().expose(),
-            client_id: principal.client_id(),
+            client_id: request.principal.client_id(),
             expires_in,
             expires_on,
             not_before: token.not_before(),
-            resource,
+            resource: request.resource,
         })
     }
 }

@@ -48,16 +48,26 @@ pub struct TurnedAway<'a> {
     pub rejection: &'a Rejection,
 }
 
-/// A request for a token was answered without one.
+/// A request for a token, as far as it was decided.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Failed<'a> {
+pub struct TokenRequest<'a> {
     /// How it was asked.
     pub protocol: Protocol,
+    /// Who asked, as the policy calls it.
+    pub caller: &'a str,
     /// Whose token was asked for.
     pub principal: &'a Principal,
     /// What for, as the app wrote it.
     pub resource: &'a str,
+}
+
+/// A request for a token was answered without one.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Failed<'a> {
+    /// What was asked.
+    pub request: TokenRequest<'a>,
     /// What was answered.
     pub status: StatusCode,
     /// Why there is none.
@@ -68,12 +78,8 @@ pub struct Failed<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SentAway<'a> {
-    /// How it was asked.
-    pub protocol: Protocol,
-    /// Whose token was asked for.
-    pub principal: &'a Principal,
-    /// What for, as the app wrote it.
-    pub resource: &'a str,
+    /// What was asked.
+    pub request: TokenRequest<'a>,
     /// Why not.
     pub recalled: Recalled,
 }
@@ -82,12 +88,8 @@ pub struct SentAway<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Granted<'a> {
-    /// How it was asked.
-    pub protocol: Protocol,
-    /// Whose token it is.
-    pub principal: &'a Principal,
-    /// What for, as the app wrote it.
-    pub resource: &'a str,
+    /// What was asked.
+    pub request: TokenRequest<'a>,
     /// The token, with its receipt.
     pub token: &'a AccessToken,
 }
@@ -96,14 +98,8 @@ pub struct Granted<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WouldDeny<'a> {
-    /// How it was asked.
-    pub protocol: Protocol,
-    /// Who asks, as the policy calls it.
-    pub caller: &'a str,
-    /// Whose token is asked for.
-    pub principal: &'a Principal,
-    /// What for, as the app wrote it.
-    pub resource: &'a str,
+    /// What is asked.
+    pub request: TokenRequest<'a>,
 }
 
 impl SentAway<'_> {

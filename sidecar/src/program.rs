@@ -1,6 +1,8 @@
 //! The program `cambist-sidecar`: from the command line to the exit code.
 
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use cambist::observer::Unobserved;
 use clap::ArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, admin_address};
+use crate::config::{Config, Draft, admin_address, draft};
 use crate::health::Probe;
 use crate::listener::Capacity;
 use crate::log;
@@ -45,6 +47,10 @@ pub fn main() -> ExitCode {
     };
     let code = match matches.subcommand() {
         Some(("health", matches)) => health(matches),
+        Some(("config", matches)) => match matches.subcommand() {
+            Some((_, init)) => init_config(init.get_one::<String>("output").map(Path::new)),
+            None => USAGE,
+        },
         _ => sidecar(&matches, dumps),
     };
     ExitCode::from(code)
@@ -56,6 +62,31 @@ fn health(matches: &ArgMatches) -> u8 {
         Ok(_) => FAILED,
         Err(problem) => complain(problem, USAGE),
     }
+}
+
+/// Writes a file of identities to begin with.
+fn init_config(output: Option<&Path>) -> u8 {
+    let Draft { text, notes } = draft(&Process);
+    let written = match output {
+        None => io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string()),
+        Some(path) => {
+            let file = File::options().write(true).create_new(true).open(path);
+            let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+            written.map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    format!("{} is there already, and stays as it is: name another", path.display())
+                }
+                _ => format!("{} cannot be written: {error}", path.display()),
+            })
+        }
+    };
+    if let Err(problem) = written {
+        return complain(problem, FAILED);
+    }
+    for note in notes {
+        complain(note, DONE);
+    }
+    DONE
 }
 
 fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {

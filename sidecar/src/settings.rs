@@ -163,6 +163,7 @@ pub fn command() -> Command {
         .args(renamed)
         .arg(check)
         .subcommand(crate::health::command())
+        .subcommand(config_command())
         .args_conflicts_with_subcommands(true)
         .after_help(format!(
             "A flag goes before its variable. A duration has its unit: s, m, h, d or w, such as 45d or 1h30m. \
@@ -171,6 +172,26 @@ pub fn command() -> Command {
              line or the configuration is wrong.",
             others.join(", ")
         ))
+}
+
+/// What is done about the file of `CAMBIST_CONFIG`.
+fn config_command() -> Command {
+    let output = Arg::new("output")
+        .long("output")
+        .short('o')
+        .value_name("FILE")
+        .value_parser(NonEmptyStringValueParser::new())
+        .help("Write it there, where no file may be yet [default: standard output]");
+    let init = Command::new("init")
+        .about(
+            "Write a file that says what the variables of this environment say, with comments on all \
+             else that it could; no secret is written into it",
+        )
+        .arg(output);
+    Command::new("config")
+        .about("The file of identities that CAMBIST_CONFIG names")
+        .subcommand_required(true)
+        .subcommand(init)
 }
 
 /// The settings of one run: flags over variables.

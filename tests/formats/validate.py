@@ -1,7 +1,10 @@
 """Holds documents against a JSON Schema, or against what JUnit XML is read for.
 
 usage: validate.py schema SCHEMA FILE...
+       validate.py refused SCHEMA FILE...
        validate.py junit FILE...
+
+With `refused`, something must be wrong with each. A file may be YAML, by its name.
 """
 
 import json
@@ -9,8 +12,18 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        if not path.endswith(".yaml"):
+            return json.load(file)
+        # Only some modes need these packages.
+        from ruamel.yaml import YAML
+
+        return YAML(typ="safe", pure=True).load(file)
+
+
 def against_schema(schema_path, paths):
-    # Only this mode needs the package.
+    """What is wrong, by path."""
     import jsonschema
 
     with open(schema_path, encoding="utf-8") as file:
@@ -23,13 +36,10 @@ def against_schema(schema_path, paths):
     if missing:
         sys.exit(f"no checker for the formats {missing}")
     validator = kind(schema, format_checker=checker)
-    faults = []
-    for path in paths:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-        for error in validator.iter_errors(document):
-            faults.append(f"{path}: {error.json_path}: {error.message[:300]}")
-    return faults
+    return {
+        path: [f"{path}: {error.json_path}: {error.message[:300]}" for error in validator.iter_errors(read(path))]
+        for path in paths
+    }
 
 
 def as_junit(paths):
@@ -57,7 +67,10 @@ def as_junit(paths):
 def main(arguments):
     match arguments:
         case ["schema", schema, *paths] if paths:
-            faults = against_schema(schema, paths)
+            faults = [fault for found in against_schema(schema, paths).values() for fault in found]
+        case ["refused", schema, *paths] if paths:
+            found = against_schema(schema, paths)
+            faults = [f"{path}: nothing is wrong with it" for path in paths if not found[path]]
         case ["junit", *paths] if paths:
             faults = as_junit(paths)
         case _:

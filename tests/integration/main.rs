@@ -8,6 +8,7 @@ mod configuration;
 mod crowds;
 mod framing;
 mod hostile;
+mod identities;
 mod lifecycle;
 mod network;
 mod outages;

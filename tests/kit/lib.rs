@@ -8,8 +8,10 @@
 
 pub mod http;
 pub mod program;
+pub mod reloads;
 pub mod secrets;
 pub mod sidecar;
+pub mod volume;
 pub mod world;
 
 use std::time::Duration;

@@ -12,6 +12,8 @@ mod files;
 #[cfg(target_os = "linux")]
 mod history;
 #[cfg(target_os = "linux")]
+mod identities;
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod issuer;
@@ -21,6 +23,8 @@ mod log;
 mod memory;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+mod reloads;
 #[cfg(target_os = "linux")]
 mod scenario;
 #[cfg(target_os = "linux")]

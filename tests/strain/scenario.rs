@@ -11,7 +11,9 @@ use kit::{Sidecar, World};
 use tokio::task::JoinError;
 
 use crate::Options;
-use crate::{files, history, idle, issuer, log, memory, process, tasks, waiters};
+use crate::{
+    files, history, identities, idle, issuer, log, memory, process, reloads, tasks, waiters,
+};
 
 /// What may be played, in this order.
 const ALL: &[Scenario] = &[
@@ -31,6 +33,8 @@ const ALL: &[Scenario] = &[
     scenario("issuer-down", true, |setup| Box::pin(issuer::shortly(setup))),
     scenario("issuer-down-a-minute", false, |setup| Box::pin(issuer::a_minute(setup))),
     scenario("memory", false, |setup| Box::pin(memory::cold_and_warm(setup))),
+    scenario("identities-1000", true, |setup| Box::pin(identities::thousand(setup))),
+    scenario("reloads-200", false, |_| Box::pin(reloads::two_hundred())),
     scenario("tasks", true, |setup| Box::pin(tasks::few(setup))),
     scenario("tasks-hung-names", false, |setup| Box::pin(tasks::hung_names(setup))),
     scenario("process", true, |setup| Box::pin(process::closed(setup))),

@@ -31,6 +31,10 @@ pub use objection::{Exemption, ExemptionError, Ground, KeyVerdicts, Refused};
 
 /// How strict the issuer-key policy is. Not to look, to look, to act: no fourth is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever matches it decides what is held: a fourth must not slip by"
+)]
 pub enum Mode {
     /// Keys are not judged.
     Off,
@@ -71,6 +75,10 @@ pub struct Assertion {
 
 /// What is known of an assertion. It was checked or it was not; why not may grow ([`Unchecked`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever reads it has to tell what was checked from what was not"
+)]
 pub enum Standing {
     /// Everything was checked; this key signed it.
     Verified(Thumbprint),

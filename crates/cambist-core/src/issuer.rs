@@ -86,8 +86,9 @@ impl fmt::Display for IssuerUrl {
     }
 }
 
-/// Whether an issuer may keep its keys on another host than its own: yes or no, and no more.
+/// Whether an issuer may keep its keys on another host than its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum JwksHost {
     /// The key set lives where the discovery document does.
     #[default]

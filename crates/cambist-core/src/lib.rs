@@ -11,6 +11,8 @@
 //!   may be sent to Microsoft Entra ID.
 //! - [`admission::Caller`] is a verified caller; it can never become an assertion.
 #![forbid(unsafe_code)]
+// Each public type says whether it may grow.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod admission;
 pub mod clock;

@@ -141,8 +141,9 @@ impl Failure {
 /// The longest pause between two looks for keys after one that failed.
 const MOST_LOOKING: Duration = Duration::from_secs(5);
 
-/// What there is to answer with meanwhile: something or nothing.
+/// What there is to answer with meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "one holds something or nothing")]
 pub enum Holding {
     /// A valid token: nobody waits.
     Token,

@@ -12,6 +12,7 @@ use cambist_core::jwks::Thumbprint;
 
 /// Which of a file's times is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileTime {
     /// The inode's change time, which no system call sets to a chosen value.
     Changed,

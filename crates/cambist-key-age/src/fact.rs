@@ -11,6 +11,7 @@ use cambist_core::jwks::Thumbprint;
 /// What happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Subject {
     /// The key pair was made. Always the first of all.
     Born,
@@ -25,6 +26,7 @@ pub enum Subject {
 /// How well a fact is known, the weakest first. A closed scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "verdicts rest on the order of this scale")]
 pub enum Grade {
     /// A guess that somebody chose to make.
     Assumed,
@@ -106,6 +108,7 @@ pub enum Evidence {
 /// Where a key set was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Source {
     /// What the issuer URL's discovery document leads to: what Entra reads.
     Public,
@@ -137,6 +140,7 @@ impl fmt::Display for Source {
 /// Made by the constructors of [`super::evidence`], which hold each source to what it may prove.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Fact {
     /// The key.
     pub key: Thumbprint,

@@ -13,6 +13,10 @@ use cambist_core::jwks::Thumbprint;
 /// How bad a finding is, the mildest first. A closed scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "reports give each a colour, a level and a score of its own"
+)]
 pub enum Severity {
     /// Good to know.
     Info,
@@ -61,6 +65,7 @@ macro_rules! checks {
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
+        #[non_exhaustive]
         pub enum CheckId {
             $(#[doc = $title] $id,)*
         }

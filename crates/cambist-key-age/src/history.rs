@@ -90,6 +90,7 @@ pub struct Run {
 
 /// One observation: when, and of when that can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Observed {
     /// When, by the observer's clock.
     pub at: UnixTime,

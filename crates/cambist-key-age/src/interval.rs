@@ -12,6 +12,7 @@ use cambist_core::clock::UnixTime;
 /// How old something is: at least this, and at most that, or nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "an interval has two ends")]
 pub struct Age {
     /// Proven to be at least this old.
     #[serde(serialize_with = "serial::seconds::serialize", rename = "atLeastSeconds")]

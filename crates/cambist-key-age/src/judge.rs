@@ -18,6 +18,10 @@ use cambist_core::jwks::Thumbprint;
 
 /// What is known of an issuer.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever asks for a judgement fills it in: what is left out counts as not known"
+)]
 pub struct Known {
     /// The facts, from every source.
     pub facts: Vec<Fact>,

@@ -36,6 +36,8 @@
 //! assert_eq!(judge(&known, &Policy::default(), later).verdict, Verdict::Overdue);
 //! ```
 #![forbid(unsafe_code)]
+// Each public type says whether it may grow.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod about;
 pub mod checks;

@@ -167,6 +167,7 @@ impl Platform {
 
 /// Where a number comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Reference {
     /// What is said there, in our words.
     pub says: &'static str,

@@ -15,6 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// From which event a key's age is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AgeBasis {
     /// Existence makes a key old, publication keeps it young: the strictest reading of both.
     #[default]

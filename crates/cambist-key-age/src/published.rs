@@ -55,6 +55,7 @@ pub struct PublishedKey {
 
 /// An RSA public key's numbers, big-endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RsaNumbers {
     /// The modulus.
     pub n: Vec<u8>,

@@ -12,6 +12,7 @@ use cambist_core::jwks::Thumbprint;
 /// What a key is for, as far as tokens and key sets tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Role {
     /// It signs today's tokens.
     Signer,
@@ -55,6 +56,7 @@ impl fmt::Display for Role {
 
 /// What was seen of the tokens that one key signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Signings {
     /// The earliest `iat`.
     pub first: UnixTime,
@@ -97,6 +99,7 @@ impl Signings {
 /// Which key the newest token shows to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Signer {
     /// The key.
     pub key: Thumbprint,

@@ -20,6 +20,10 @@ mod steps;
 /// What a step brings about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever carries out or explains the steps of a rotation has to know each"
+)]
 pub enum Act {
     /// Every API server accepts tokens that the new key signs.
     Accept,
@@ -69,6 +73,7 @@ impl fmt::Display for Act {
 /// A point of a rotation at which one has to look before one goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Gate {
     /// May the new key be published? Every API server accepts it.
     Publish,
@@ -100,6 +105,7 @@ impl fmt::Display for Gate {
 
 /// One step: what somebody does, and what that brings about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Step {
     /// What it brings about; more than one where the platform does them together.
     pub acts: &'static [Act],
@@ -131,6 +137,7 @@ impl Course {
 
 /// The times that a rotation reckons with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever plans chooses each of them")]
 pub struct Times {
     /// When the new key is to be published.
     pub publish: UnixTime,
@@ -147,6 +154,7 @@ pub struct Times {
 
 /// A step with its date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Dated {
     /// The earliest moment.
     pub at: UnixTime,
@@ -156,6 +164,7 @@ pub struct Dated {
 
 /// A rotation that does not fit the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Misfit {
     /// The old key would be public for longer than it may.
     #[error(

@@ -16,6 +16,10 @@ use crate::verdict::Verdict;
 
 /// What is to be told.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever exports fills it in whole: what is left out is not told"
+)]
 pub struct Told<'a> {
     /// The issuer.
     pub issuer: &'a str,

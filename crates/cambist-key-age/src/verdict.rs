@@ -16,6 +16,7 @@ use cambist_core::clock::UnixTime;
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "UPPERCASE")]
+#[expect(clippy::exhaustive_enums, reason = "exit codes, metrics and alerts hang on each of them")]
 pub enum Verdict {
     /// Shown to be within the policy.
     Ok,

@@ -13,6 +13,7 @@ use crate::lock;
 /// A machine of the simulated world. Each has a clock of its own, and they need not agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Machine {
     /// The node that the pod and its kubelet run on.
     Pod,

@@ -11,6 +11,7 @@ use crate::lock;
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Target {
     /// Entra's token endpoint.
     Entra,
@@ -35,6 +36,7 @@ impl Target {
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum By {
     /// The pod: whatever is being tested.
     Pod,
@@ -45,6 +47,7 @@ pub enum By {
 /// Whose requests a fault meets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Reach {
     /// The pod's only, as when the pod's own network fails.
     #[default]
@@ -129,6 +132,10 @@ impl Fault {
 
 /// A fault and whom it meets.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever wants more than `inject` and `inject_next` says all four"
+)]
 pub struct Injection {
     /// The requests it meets.
     pub target: Target,

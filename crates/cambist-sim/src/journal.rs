@@ -14,6 +14,7 @@ const KEPT: usize = 10_000;
 
 /// One request. Holds nothing secret: no query, no header, no assertion, no token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Entry {
     /// The method.
     pub method: String,
@@ -37,6 +38,7 @@ pub struct Entry {
 
 /// How many requests of the pod's reached each target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// Token requests.
     pub entra: u64,

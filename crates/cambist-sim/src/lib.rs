@@ -8,6 +8,8 @@
 //! sockets, which works under tokio's paused time. On real sockets, with TLS and a projected token
 //! file, it is [`up::start`], which is also what the binary `cambist-sim` runs.
 #![forbid(unsafe_code)]
+// Each public type says whether it may grow.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

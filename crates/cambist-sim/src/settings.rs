@@ -11,6 +11,10 @@ use crate::token::Workload;
 
 /// What a simulated world is made of. [`Default`] gives one in which the first exchange succeeds.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "others write `..Settings::default()`, which `non_exhaustive` would forbid them"
+)]
 pub struct Settings {
     /// The issuer's URL: https, used byte for byte.
     pub issuer: String,

@@ -12,6 +12,7 @@ use crate::random;
 
 /// The pod a token is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Workload {
     /// The pod's namespace.
     pub namespace: String,
@@ -29,6 +30,7 @@ pub struct Workload {
 
 /// A node that a pod runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -63,6 +65,7 @@ impl Workload {
 /// What kind of token a workload has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Form {
     /// A normal one, renewed by kubelet.
     #[default]

@@ -7,10 +7,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use cambist_core::clock::BootTime;
 use cambist_core::scope::Scope;
 use futures_util::FutureExt;
@@ -26,17 +25,18 @@ use crate::principal::Principal;
 
 mod budget;
 mod mended;
+mod room;
+mod shelf;
 mod slot;
 
 use budget::{Budget, MAX_SCOPES};
 use mended::Mended;
+pub(crate) use room::Room;
+use shelf::Shelf;
 use slot::{Answer, Outcome, Slot};
 
 /// How long an entry that nobody reads is kept once it holds no valid token.
 const IDLE: Duration = Duration::from_secs(3600);
-
-/// A token that was read within this time is in use: no newcomer displaces it.
-const IN_USE: Duration = Duration::from_secs(300);
 
 /// How long a refresh may have been under way for a reader to wait for it; then it gets the held
 /// token.
@@ -59,9 +59,7 @@ pub(crate) trait Maker: fmt::Debug + Send + Sync {
 
 #[derive(Debug)]
 pub(crate) struct Cache {
-    slots: ArcSwap<HashMap<Scope, Arc<Slot>>>,
-    // Held while the map is copied; readers never wait for it.
-    inserting: Mutex<Budget>,
+    shelf: Arc<Shelf>,
     // What failed before that, for want of it, may try again.
     mended: Arc<Mended>,
     principal: Principal,
@@ -72,11 +70,21 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    /// With room of its own.
     pub(crate) fn new(principal: Principal, maker: Arc<dyn Maker>, context: Context) -> Self {
-        let inserting = Mutex::new(Budget::full(context.clock.boot()));
-        let (slots, mended) = (ArcSwap::default(), Arc::default());
-        let stirred = watch::Sender::new(());
-        Self { slots, inserting, mended, stirred, principal, maker, context }
+        Self::within(&Room::of(MAX_SCOPES), principal, maker, context)
+    }
+
+    /// With room that it shares.
+    pub(crate) fn within(
+        room: &Room,
+        principal: Principal,
+        maker: Arc<dyn Maker>,
+        context: Context,
+    ) -> Self {
+        let shelf = room.shelf(context.clock.boot());
+        let (mended, stirred) = (Arc::default(), watch::Sender::new(()));
+        Self { shelf, mended, stirred, principal, maker, context }
     }
 
     /// Whose tokens they are.
@@ -106,7 +114,7 @@ impl Cache {
         now: BootTime,
         failures: bool,
     ) -> Option<Result<Arc<AccessToken>, Error>> {
-        let slots = self.slots.load();
+        let slots = self.shelf.slots.load();
         let slot = slots.get(resource)?;
         slot.touch(now);
         let (result, how) = match slot.answer(now, &self.mended, min_ttl) {
@@ -210,7 +218,7 @@ impl Cache {
 
     /// The same, and nothing else is held always any more.
     pub(crate) fn pin_only(&self, scopes: &[Scope]) {
-        for slot in self.slots.load().values().filter(|slot| !scopes.contains(slot.scope())) {
+        for slot in self.shelf.slots.load().values().filter(|slot| !scopes.contains(slot.scope())) {
             slot.unpin();
         }
         self.pin(scopes.iter().cloned());
@@ -232,20 +240,20 @@ impl Cache {
     /// How long it is until something is to be done for what is held always, if that is anything.
     pub(crate) fn due_in(&self) -> Option<Duration> {
         let now = self.context.clock.boot();
-        let slots = self.slots.load();
+        let slots = self.shelf.slots.load();
         let due = slots.values().filter(|slot| slot.pinned()).map(|slot| slot.due_at(&self.mended));
         due.min().map(|due| due.since(now))
     }
 
     /// The scopes that are to be held always.
     pub(crate) fn pinned(&self) -> Vec<Scope> {
-        let slots = self.slots.load();
+        let slots = self.shelf.slots.load();
         slots.values().filter(|slot| slot.pinned()).map(|slot| slot.scope().clone()).collect()
     }
 
     /// What is held for a scope, whether or not it is due.
     pub(crate) fn held(&self, scope: &Scope) -> Option<Arc<AccessToken>> {
-        self.slots.load().get(scope)?.held(self.context.clock.boot())
+        self.shelf.slots.load().get(scope)?.held(self.context.clock.boot())
     }
 
     /// All scopes that are known, with the token and the failure each holds.
@@ -257,13 +265,13 @@ impl Cache {
             failure: slot.failure(now),
             pinned: slot.pinned(),
         };
-        self.slots.load().values().map(entry).collect()
+        self.shelf.slots.load().values().map(entry).collect()
     }
 
     /// Refreshes what is pinned and due or no longer vouched for, and forgets what nobody needs.
     pub(crate) fn tend(&self) {
         let now = self.context.clock.boot();
-        let slots = self.slots.load_full();
+        let slots = self.shelf.slots.load_full();
         for slot in slots.values() {
             if slot.held(now).is_some_and(|token| self.maker.is_withdrawn(&token)) {
                 slot.withdraw();
@@ -279,15 +287,12 @@ impl Cache {
         let stale =
             |slot: &Slot| slot.evictable() && slot.held(now).is_none() && slot.idle(now) > IDLE;
         if slots.values().any(|slot| stale(slot)) {
-            let _inserting = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut map = HashMap::clone(&self.slots.load());
-            map.retain(|_, slot| !stale(slot));
-            self.slots.store(Arc::new(map));
+            self.shelf.retain(|slot| !stale(slot));
         }
     }
 
     fn slot(&self, scope: &Scope) -> Result<Arc<Slot>, Error> {
-        match self.slots.load().get(scope) {
+        match self.shelf.slots.load().get(scope) {
             Some(slot) => Ok(slot.clone()),
             None => self.insert(scope, false),
         }
@@ -296,9 +301,9 @@ impl Cache {
     /// Finds or makes a scope's slot; fails if the cache is full of what must stay, or if new scopes
     /// come in a flood.
     fn insert(&self, scope: &Scope, pinned: bool) -> Result<Arc<Slot>, Error> {
-        let mut budget = self.inserting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budget = self.shelf.inserting();
         let now = self.context.clock.boot();
-        let slots = self.slots.load();
+        let slots = self.shelf.slots.load();
         if let Some(slot) = slots.get(scope) {
             slot.pin(pinned);
             return Ok(slot.clone());
@@ -307,21 +312,12 @@ impl Cache {
             let error = Error::new(Kind::TooManyScopes(MAX_SCOPES));
             return Err(error.with_retry_after(Budget::REFILL));
         }
-        let mut victim = None;
-        if slots.len() >= MAX_SCOPES && !pinned {
-            // Those without a token go first, then those that were asked for once, then whoever was
-            // idle longest; a token that somebody read again lately stays, whatever else is asked for.
-            let rank =
-                |slot: &Slot| (slot.held(now).is_none(), slot.is_on_probation(), slot.idle(now));
-            let may_go = |slot: &&Arc<Slot>| {
-                let in_use = !slot.is_on_probation() && slot.idle(now) <= IN_USE;
-                slot.evictable() && (slot.held(now).is_none() || !in_use)
-            };
-            victim = slots.values().filter(may_go).max_by_key(|slot| rank(slot));
-            if victim.is_none() {
-                return Err(Error::new(Kind::CacheFull(MAX_SCOPES)).with_retry_after(IN_USE));
-            }
-        }
+        let victim = if pinned {
+            self.shelf.take_place();
+            None
+        } else {
+            self.shelf.make_place(now)?
+        };
         // Copied for a newcomer that is sure of its place only: a flood costs no copies.
         let mut map = HashMap::clone(&slots);
         if let Some(victim) = victim {
@@ -329,7 +325,7 @@ impl Cache {
         }
         let slot = Arc::new(Slot::new(scope.clone(), pinned, now));
         map.insert(scope.clone(), slot.clone());
-        self.slots.store(Arc::new(map));
+        self.shelf.slots.store(Arc::new(map));
         Ok(slot)
     }
 

@@ -9,6 +9,7 @@ use cambist_core::clock::{BootTime, Clock, Reading, UnixTime};
 
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing in it, and it is made by its name")]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -11,7 +11,7 @@ use cambist_core::scope::Scope;
 use futures_util::future::{join3, select};
 
 use crate::assertions::Assertions;
-use crate::cache::{Cache, Entry, Maker};
+use crate::cache::{Cache, Entry, Maker, Room};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
@@ -70,23 +70,34 @@ impl Credential {
     /// The tokens of a workload identity. What Entra asks it to leave alone no other credential hears
     /// of; those of one [`Trust`](crate::Trust) do.
     pub fn new(workload: Workload) -> Self {
-        Self::heeding(workload, Throttle::default())
+        Self::sharing(workload, Throttle::default(), &Room::default())
     }
 
-    pub(crate) fn heeding(workload: Workload, throttle: Throttle) -> Self {
-        Self::made(workload, |workload| Arc::new(Worker::new(workload, throttle)))
+    /// The tokens of a workload identity, which shares this with others.
+    pub(crate) fn sharing(workload: Workload, throttle: Throttle, room: &Room) -> Self {
+        Self::made(workload, room, |workload| Arc::new(Worker::new(workload, throttle)))
     }
 
     /// The tokens of an agent identity; the assertions are for its blueprint, which has this client id.
-    pub(crate) fn agent(workload: Workload, blueprint: &str, throttle: Throttle) -> Self {
-        Self::made(workload, |workload| Arc::new(Agent::new(workload, blueprint, throttle)))
+    pub(crate) fn agent(
+        workload: Workload,
+        blueprint: &str,
+        throttle: Throttle,
+        room: &Room,
+    ) -> Self {
+        Self::made(workload, room, |workload| Arc::new(Agent::new(workload, blueprint, throttle)))
     }
 
-    fn made(mut workload: Workload, maker: impl FnOnce(Workload) -> Arc<dyn Maker>) -> Self {
+    fn made(
+        mut workload: Workload,
+        room: &Room,
+        maker: impl FnOnce(Workload) -> Arc<dyn Maker>,
+    ) -> Self {
         let principal = workload.exchange.principal().clone();
         let (assertions, context) = (workload.assertions.clone(), workload.context.clone());
         workload.exchange = workload.exchange.telling(assertions.keys().heard().clone());
-        Self::from_maker(principal, Some(assertions), maker(workload), context)
+        let cache = Cache::within(room, principal, maker(workload), context);
+        Self(Arc::new(Inner { cache, assertions: Some(assertions) }))
     }
 
     pub(crate) fn from_maker(

@@ -80,6 +80,8 @@ struct Inner {
     heard: Heard,
     seen: Mutex<Option<Seen>>,
     last_read: ArcSwapOption<LastRead>,
+    // Whoever looks after an identity looks after this, and one of them is enough.
+    reading: tokio::sync::Mutex<()>,
     /// The last judgement, and the one under way.
     judging: Judging,
     // Since when a vouching key is gone, and when it was still gone one cache life later.
@@ -154,6 +156,7 @@ impl KeyAge {
             heard: Heard::default(),
             seen: Mutex::new(None),
             last_read: ArcSwapOption::empty(),
+            reading: tokio::sync::Mutex::default(),
             judging: Judging::default(),
             gone: ArcSwap::default(),
             stirred: watch::Sender::new(()),
@@ -276,8 +279,9 @@ impl KeyAge {
         }
     }
 
-    /// The same for later: reads on a thread that may block.
+    /// The same for later: reads on a thread that may block. Of several who call it at once one reads.
     pub async fn refresh_history(&self) {
+        let _reading = self.0.reading.lock().await;
         if let Some(file) = self.due_history() {
             let read = file.read_off_workers().await;
             self.take_history(file, read);

@@ -25,6 +25,8 @@
 //! `test-util` is for your own tests: its module `fixed` has a credential whose tokens and failures
 //! the test decides, and an issuer that vouches for whom it says, without network and files.
 #![forbid(unsafe_code)]
+// Each public type says whether it may grow.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod assertions;
 #[cfg(feature = "azure")]

@@ -33,6 +33,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
 /// An observer that looks away.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing in it, and it is made by its name")]
 pub struct Unobserved;
 
 impl Observer for Unobserved {

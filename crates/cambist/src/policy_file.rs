@@ -1,7 +1,8 @@
 //! The file of several identities: who may have whose tokens, and what for.
 //!
-//! Its types are here, [`read`] makes them of YAML (which JSON is), and [`SCHEMA`] is their JSON Schema. Everything
-//! that is wrong is said at once, each with its line and column, what was expected, and the name that comes nearest.
+//! Its types are here, [`read`] makes them of YAML (which JSON is), and [`SCHEMA`] is their JSON Schema, published
+//! at [`SCHEMA_URL`]. Everything that is wrong is said at once, each with its line and column, what was expected, and the
+//! name that comes nearest.
 //! [`load`] also finds out what the names in it mean, and makes [`Identities`] of it.
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ mod schema;
 mod tree;
 
 pub use check::{FileErrors, FileFault};
-pub use schema::SCHEMA;
+pub use schema::{SCHEMA, SCHEMA_URL};
 
 /// A policy for several identities.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

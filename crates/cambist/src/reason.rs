@@ -251,6 +251,7 @@ impl fmt::Display for Reason {
 /// A word that is no reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such reason")]
+#[non_exhaustive]
 pub struct UnknownReason;
 
 impl FromStr for Reason {

@@ -7,6 +7,7 @@ use cambist_core::admission::{Admission, Mode};
 use futures_util::future::join_all;
 
 use crate::assertions::Assertions;
+use crate::cache::Room;
 use crate::config::{Identity, IdentityKind, TrustConfig};
 use crate::context::Context;
 use crate::credential::{Credential, Workload};
@@ -27,7 +28,7 @@ use token_files::TokenFiles;
 const AT_ONCE: usize = 8;
 
 /// What all identities of a process share: one connection to each peer, one key set, one judgement of
-/// its age, one memory of who asked to be left alone. Cheap to clone; clones share everything.
+/// its age, one memory of who asked to be left alone, one room for all tokens. Cheap to clone; clones share everything.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,6 +59,7 @@ struct Inner {
     keys: IssuerKeys,
     ca_files: Vec<Watched>,
     token_files: TokenFiles,
+    room: Room,
     context: Context,
 }
 
@@ -86,6 +88,7 @@ impl Trust {
             keys,
             ca_files,
             token_files: TokenFiles::default(),
+            room: Room::default(),
             context,
         }))
     }
@@ -93,7 +96,7 @@ impl Trust {
     /// The tokens of one identity. Opens nothing and fetches nothing by itself. Those of an agent identity
     /// need two exchanges, of which the first is shared by all its tokens.
     pub fn credential(&self, identity: &Identity) -> Credential {
-        let Inner { config, entra, gate, throttle, context, .. } = &*self.0;
+        let Inner { config, entra, gate, throttle, room, context, .. } = &*self.0;
         let direct = Exchange::new(
             entra.clone(),
             identity.authority.clone(),
@@ -108,9 +111,9 @@ impl Trust {
         };
         let workload = Workload::new(self.assertions(identity), exchange, context.clone());
         let credential = match &identity.kind {
-            IdentityKind::Workload => Credential::heeding(workload, throttle.clone()),
+            IdentityKind::Workload => Credential::sharing(workload, throttle.clone(), room),
             IdentityKind::Agent { blueprint } => {
-                Credential::agent(workload, blueprint, throttle.clone())
+                Credential::agent(workload, blueprint, throttle.clone(), room)
             }
         };
         credential.prefetch(identity.prefetch.iter().cloned());

@@ -272,6 +272,7 @@ fn the_effective_policy_is_told_as_a_table() {
     let two = ONE.replace("callers:", "  - {name: b, tenant: contoso.com, client_id: 00000000-0000-0000-0000-000000000003, resources: [api://a, api://b]}\ncallers:");
     let text = of_file(&(two + "default: b\nmode: audit\n"), &[]).unwrap().to_string();
     assert!(text.contains("policy           audit\n\nidentity"), "{text}");
+    assert!(text.contains("\n\ncaller "), "the tables stand apart: {text}");
     let row = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap_or_default();
     for (start, words) in [
         ("identity ", "for at most"),

@@ -70,7 +70,7 @@ impl fmt::Display for Config {
         writeln!(f, "log              {}", self.log)?;
         writeln!(f, "policy           {}", policy.mode().as_str())?;
         if !self.policy.is_of_variables() {
-            write!(f, "\n{}", table::identities(&self.policied.identities))?;
+            writeln!(f, "\n{}", table::identities(&self.policied.identities))?;
         }
         write!(f, "\n{}", table::callers(&self.policied.identities))
     }

@@ -45,12 +45,12 @@ impl Counters {
             Event::Refused(it) => self.answers.refused(it.protocol, it.rejection.reason()),
             // The admin listener's requests are not the app's: those are counted alone.
             Event::TurnedAway(_) => {}
-            Event::Failed(it) => self.answers.answered(Some(it.protocol), it.status),
-            Event::SentAway(it) => self.answers.sent_away(it.protocol, it.recalled),
+            Event::Failed(it) => self.answers.answered(Some(it.request.protocol), it.status),
+            Event::SentAway(it) => self.answers.sent_away(it.request.protocol, it.recalled),
             Event::Granted(it) => {
-                self.answers.answered(Some(it.protocol), http::StatusCode::OK);
+                self.answers.answered(Some(it.request.protocol), http::StatusCode::OK);
             }
-            Event::WouldDeny(it) => self.answers.would_deny(it.protocol),
+            Event::WouldDeny(it) => self.answers.would_deny(it.request.protocol),
             Event::Reloaded(it) => self.reloads.policy(it),
         }
     }

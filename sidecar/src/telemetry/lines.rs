@@ -8,7 +8,7 @@ use cambist_core::scope::Scope;
 use cambist_sim::fault::{Fault, Target};
 use http::Request;
 
-use crate::event::{Event, Reloaded, WouldDeny};
+use crate::event::{Event, Reloaded, TokenRequest, WouldDeny};
 use crate::request::Protocol;
 use crate::testing::{LOOPBACK, Lines, VAULT, World, ask, ask_admin, msi};
 
@@ -79,8 +79,9 @@ async fn every_line_keeps_its_message_and_its_fields() {
 
     let warnings = [String::from("the caller idle may have nothing")];
     let principal = credential.principal();
-    let would_deny =
-        WouldDeny { protocol: Protocol::Native, caller: "app", principal, resource: VAULT };
+    let request =
+        TokenRequest { protocol: Protocol::Native, caller: "app", principal, resource: VAULT };
+    let would_deny = WouldDeny { request };
     for event in [
         Event::WouldDeny(would_deny),
         Event::Reloaded(Reloaded::Applied { identities: 1, callers: 1, warnings: &warnings }),

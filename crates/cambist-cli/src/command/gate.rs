@@ -8,7 +8,7 @@ use cambist_core::duration;
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::History;
-use cambist_key_age::rotation::gate::{self, Answer, Fresh, Reason, Ruling, Server};
+use cambist_key_age::rotation::gate::{self, Answer, Fresh, Ruling, Server};
 use serde_json::json;
 
 use super::named::{NamedError, find, names};
@@ -93,8 +93,9 @@ struct Remembered {
 
 impl Remembered {
     fn said(self, key: Thumbprint, mut ruling: Ruling) -> Said {
-        let unfit = self.unfit.into_iter();
-        ruling.reasons.extend(unfit.map(|said| Reason { answer: Answer::NotLookedAt, said }));
+        for said in self.unfit {
+            ruling.say(Answer::NotLookedAt, said);
+        }
         Said { key, ruling, problems: self.problems }
     }
 }

@@ -12,6 +12,7 @@ use cambist_core::jwks::Thumbprint;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileKind {
     /// A private key that signs tokens: `sa.key`.
     PrivateKey,
@@ -25,6 +26,7 @@ pub enum FileKind {
 
 /// A file's outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever lists files fills it in whole")]
 pub struct KeyFile {
     /// Where it is.
     pub path: String,
@@ -42,6 +44,10 @@ pub struct KeyFile {
 
 /// The key flags of an API server and its controller manager.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever reads flags fills it in whole: one left out would count as not set"
+)]
 pub struct Flags {
     /// `--service-account-key-file`, each.
     pub key_files: Vec<String>,

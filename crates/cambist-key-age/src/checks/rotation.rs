@@ -28,6 +28,7 @@ pub fn too_many_keys(set: &PublishedSet, policy: &Policy) -> Option<Finding> {
 
 /// What an external signer's metrics say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever reads the metrics fills it in whole")]
 pub struct ExternalSigner {
     /// Of when its key set is (`apiserver_externaljwt_fetch_keys_data_timestamp`).
     pub data: UnixTime,

@@ -14,6 +14,7 @@ use cambist_core::jwks::MAX_JWKS_BYTES;
 
 /// Which document was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Document {
     /// `/.well-known/openid-configuration`.
     Discovery,
@@ -23,6 +24,10 @@ pub enum Document {
 
 /// An answer, as it was recorded.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever records an answer fills it in whole: a header left out would count as not sent"
+)]
 pub struct Answer {
     /// What was asked for.
     pub document: Document,
@@ -164,6 +169,7 @@ pub fn cached_badly(answer: &Answer, policy: &Policy) -> Option<Finding> {
 
 /// A TLS connection, as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever records a connection fills it in whole")]
 pub struct Tls {
     /// Why chain or host name did not verify, if they did not.
     pub fault: Option<String>,
@@ -186,6 +192,7 @@ pub fn weak_tls(tls: &Tls, now: UnixTime) -> Vec<Finding> {
 
 /// Who may read the API server's discovery document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DiscoveryAccess {
     /// Anybody, without a token.
     Anonymous,

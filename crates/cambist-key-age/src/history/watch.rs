@@ -13,6 +13,7 @@ use cambist_core::clock::UnixTime;
 /// How long and how well an issuer's keys were watched: what every verdict of their age rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Watch {
     /// The first look at the key set that counts, if there was any.
     pub since: Option<UnixTime>,

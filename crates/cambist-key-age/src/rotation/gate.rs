@@ -18,6 +18,7 @@ use crate::words::span;
 /// Whether a step is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::exhaustive_enums, reason = "whether somebody goes on hangs on each of them")]
 pub enum Answer {
     /// It is.
     Yes,
@@ -29,6 +30,7 @@ pub enum Answer {
 
 /// One thing that was compared, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Reason {
     /// What it means for the step.
     pub answer: Answer,
@@ -38,6 +40,7 @@ pub struct Reason {
 
 /// A gate's answer, and all that it rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Ruling {
     /// Everything that was compared.
     pub reasons: Vec<Reason>,
@@ -52,13 +55,15 @@ impl Ruling {
         worst.unwrap_or(Answer::NotLookedAt)
     }
 
-    fn say(&mut self, answer: Answer, said: String) {
+    /// Adds what was compared, and what came of it.
+    pub fn say(&mut self, answer: Answer, said: String) {
         self.reasons.push(Reason { answer, said });
     }
 }
 
 /// What one API server showed.
 #[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "whoever looked says both")]
 pub struct Server {
     /// How it is called.
     pub name: String,
@@ -68,6 +73,7 @@ pub struct Server {
 
 /// A token made a moment ago, and by whom.
 #[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "whoever looked says both")]
 pub struct Fresh {
     /// The API server that made it, or the file it is from.
     pub name: String,

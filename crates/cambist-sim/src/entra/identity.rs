@@ -2,6 +2,7 @@
 
 /// Whose assertions an app registration accepts. All three are compared exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever registers one says all three")]
 pub struct FederatedCredential {
     /// The `iss` of the assertion.
     pub issuer: String,

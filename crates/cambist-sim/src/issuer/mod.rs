@@ -32,6 +32,7 @@ pub(crate) const KEY_SET: &str = "application/jwk-set+json";
 /// Where a key is published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Place {
     /// Everywhere, as it should be.
     #[default]
@@ -45,6 +46,7 @@ pub enum Place {
 /// Who serves the public key set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Hosting {
     /// kube-apiserver, which says nothing of when the set was made.
     #[default]
@@ -62,6 +64,7 @@ pub(crate) enum View {
 
 /// What is known of one key.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct KeyStatus {
     /// Its `kid`.
     pub kid: String,

@@ -22,6 +22,7 @@ use super::state::{Entry, State};
 /// # Ok::<(), cambist_sim::SimError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Schedule {
     /// How long a key signs before a new one does; `None` for ever, zero counts as a second.
     pub rotate_after: Option<Duration>,

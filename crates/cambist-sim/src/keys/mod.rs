@@ -45,6 +45,7 @@ enum Private {
 
 /// Where an issuer takes its next key from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeySource {
     /// From a pool made once per process and shared by all simulators in it: RSA keys are slow to
     /// make in an unoptimised build. For tests only, since two issuers then sign with one key.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 /// A key set's worst members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OddKey {
     /// RSA of 1024 bits.
     Short,

@@ -14,6 +14,7 @@ use crate::token::Workload;
 
 /// How [`start`](super::start) sets a world up.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Where the token, the CA and `env` are written.
     pub dir: PathBuf,
@@ -154,6 +155,7 @@ impl Options {
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trust {
     /// The `iss`.
     pub issuer: Option<String>,

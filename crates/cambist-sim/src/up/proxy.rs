@@ -38,6 +38,7 @@ struct Inner {
 
 /// What the proxy was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ProxyCounts {
     /// Tunnels opened.
     pub opened: u64,

@@ -83,6 +83,7 @@ fn add_all(roots: &mut RootCertStore, path: &Path) -> Result<(), BoxError> {
 
 /// A certificate, its key, and the authority that issued it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Issued {
     /// The authority's own certificate.
     pub ca: CertificateDer<'static>,

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cambist_core::clock::{Clock, UnixTime};
@@ -7,6 +8,7 @@ use cambist_core::secret::Secret;
 use cambist_sim::clock::SimClock;
 use tokio::time::{Instant, sleep};
 
+use super::shelf::IN_USE;
 use super::*;
 use crate::observer::{Observer, Unobserved};
 use crate::reason::Reason;
@@ -357,4 +359,89 @@ async fn who_finds_no_room_is_told_of_like_any_other() {
     }
     assert!(refused > 0);
     assert_eq!(*failures.0.lock().unwrap(), vec![Reason::TooManyScopes; refused]);
+}
+
+/// Two caches that share room for ten.
+fn two_in_one_room() -> [Bench; 2] {
+    let room = Room::of(10);
+    [(); 2].map(|()| {
+        let bench = bench([HOUR]);
+        let context = bench.cache.context.clone();
+        let (maker, principal) = (bench.script.clone(), Principal::developer());
+        let cache = Arc::new(Cache::within(&room, principal, maker, context));
+        Bench { cache, ..bench }
+    })
+}
+
+impl Bench {
+    /// Asks for scopes of these names, again in another second.
+    async fn comes_back_for(&self, names: impl Iterator<Item = String> + Clone) {
+        for name in names.clone() {
+            self.get(&name).await.unwrap();
+        }
+        sleep(secs(1)).await;
+        assert!(names.into_iter().all(|name| self.peek(&name).is_some()));
+    }
+
+    fn held(&self) -> usize {
+        self.cache.contents().len()
+    }
+}
+
+fn names(letter: char, count: usize) -> impl Iterator<Item = String> + Clone {
+    (0..count).map(move |n| format!("{letter}{n}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_all_hold_together_is_bounded_and_what_is_prefetched_is_always_taken_in() {
+    let [one, two] = two_in_one_room();
+    one.comes_back_for(names('a', 8)).await;
+    two.comes_back_for(names('b', 2)).await;
+    let error = two.get("b2").await.unwrap_err();
+    assert_eq!((error.reason(), error.retry_after()), (Reason::CacheFull, Some(IN_USE)));
+    assert!(error.to_string().starts_with("10 scopes are held"), "{error}");
+    two.cache.pin([scope("pinned")]);
+    assert_eq!((one.held(), two.held()), (8, 3));
+    assert!(two.get("pinned").await.is_ok());
+    assert_eq!(one.get("a8").await.unwrap_err().reason(), Reason::CacheFull);
+    // Who goes leaves its places behind.
+    drop(one);
+    two.comes_back_for(names('c', 7)).await;
+    assert_eq!(two.get("c7").await.unwrap_err().reason(), Reason::CacheFull);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_one_costs_itself_first_and_others_what_nobody_uses() {
+    let [one, two] = two_in_one_room();
+    one.comes_back_for(names('a', 4)).await;
+    // Nobody has come back for the last yet.
+    one.get("once").await.unwrap();
+    for name in names('b', 100) {
+        two.get(&name).await.unwrap();
+        assert!(one.held() + two.held() <= 10, "{} and {}", one.held(), two.held());
+    }
+    assert_eq!((one.held(), two.held()), (5, 5));
+    sleep(secs(1)).await;
+    two.comes_back_for(names('c', 5)).await;
+    // It has nothing left that may go, and the other has.
+    two.get("c5").await.unwrap();
+    assert_eq!((one.held(), two.held()), (4, 6));
+    assert!(one.peek("once").is_none());
+    two.comes_back_for(names('c', 6)).await;
+    assert_eq!(two.get("c6").await.unwrap_err().reason(), Reason::CacheFull);
+    sleep(IN_USE).await;
+    two.comes_back_for(names('c', 6)).await;
+    two.get("c6").await.unwrap();
+    assert_eq!((one.held(), two.held()), (3, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_makes_room() {
+    let [one, two] = two_in_one_room();
+    one.comes_back_for(names('a', 10)).await;
+    assert!(two.get("b").await.is_err());
+    sleep(2 * IDLE).await;
+    one.cache.tend();
+    assert_eq!(one.held(), 0);
+    two.comes_back_for(names('b', 10)).await;
 }

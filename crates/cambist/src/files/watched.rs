@@ -13,6 +13,7 @@ use crate::observer::Observer;
 /// Whether files are as they were last taken up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what is settling is taken up by the next look"]
+#[non_exhaustive]
 pub enum Look {
     /// Nothing is left to be taken up.
     Settled,

@@ -459,3 +459,26 @@ fn a_history_longer_than_any_that_is_written_is_refused_for_that() {
     let error = HistoryFile::new(&path).read().unwrap_err().to_string();
     assert!(error.contains("900000") && error.contains("65536"), "{error}");
 }
+
+#[tokio::test]
+async fn however_many_look_after_a_history_one_reads_it() {
+    #[derive(Debug, Default)]
+    struct Ailing(Mutex<u32>);
+    impl crate::Observer for Ailing {
+        fn event(&self, event: &Event<'_>) {
+            *self.0.lock().unwrap() += u32::from(matches!(event, Event::HistoryAiling(_)));
+        }
+    }
+    let told = Arc::new(Ailing::default());
+    let mut world = World::new();
+    world.observer = told.clone();
+    let missing = world.kubelet.token_file().with_file_name("history.json");
+    let world = world.with("CAMBIST_HISTORY", &missing.display().to_string());
+    let credential = world.credential();
+    let key_age = credential.issuer_keys().unwrap().key_age().unwrap();
+    // It was read while the credential was made, and is due again.
+    key_age.0.last_read.store(None);
+    let before = *told.0.lock().unwrap();
+    futures_util::future::join_all((0..100).map(|_| key_age.refresh_history())).await;
+    assert_eq!(*told.0.lock().unwrap() - before, 1);
+}

@@ -31,6 +31,12 @@ impl FileErrors {
         let at = error.location();
         let words = error.to_string();
         let first = words.lines().next().unwrap_or_default();
+        let first = first.strip_prefix("error: ").unwrap_or(first);
+        // The place is told by ourselves.
+        let first = match first.split_once(": ") {
+            Some((place, rest)) if place.starts_with("line ") => rest,
+            _ => first,
+        };
         let fault = FileFault {
             line: at.map_or(0, |at| at.line()),
             column: at.map_or(0, |at| at.column()),

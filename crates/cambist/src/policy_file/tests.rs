@@ -93,6 +93,7 @@ fn what_is_no_yaml_is_told_as_such() {
         let told = faults(bad);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("no YAML that can be read"), "{told:?}");
+        assert_eq!(told[0].matches("line ").count(), 1, "{told:?}");
     }
 }
 

@@ -34,4 +34,5 @@ impl AnswerLimits {
 /// assert_eq!(length(&http::Response::default()), None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a name for these bytes, and no more")]
 pub struct PeerCertificate(pub Bytes);

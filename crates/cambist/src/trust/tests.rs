@@ -37,6 +37,26 @@ async fn however_many_identities_fetch_one_key_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_many_identities_hold_four_thousand_tokens_together() {
+    let world = World::new();
+    let trust = world.trust();
+    let credentials: Vec<_> =
+        identities(&world).iter().take(5).map(|it| trust.credential(it)).collect();
+    // Who is asked to leave Entra alone holds failures, which take as much room and no time.
+    world.sim.faults().inject(Target::Entra, throttled("600"));
+    for credential in &credentials {
+        for n in 0..850 {
+            credential.token(&scope(&format!("api://{n}"))).await.unwrap_err();
+        }
+    }
+    let held: usize = credentials.iter().map(|it| it.entries().len()).sum();
+    assert_eq!(held, 4000);
+    let pinned = (0..100).map(|n| scope(&format!("api://pinned-{n}")));
+    credentials[0].prefetch(pinned);
+    assert_eq!(credentials[0].prefetched().len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_identity_is_prefetched_from_the_start() {
     let world = World::new();
     let prefetch: Vec<Scope> = vec![scope("https://vault.azure.net")];

@@ -67,7 +67,10 @@ impl Used {
 impl Users {
     fn add(&self, user: Remembered) {
         let mut all = self.all();
-        all.retain(|user| !user.is_gone());
+        // Before it grows, and so not for each of many.
+        if all.len() == all.capacity() {
+            all.retain(|user| !user.is_gone());
+        }
         all.push(user);
     }
 

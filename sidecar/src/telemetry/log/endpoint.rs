@@ -3,7 +3,7 @@
 use cambist_core::foreign::{Foreign, brief};
 
 use super::{AUDIT, Log};
-use crate::event::{Failed, Granted, Refused, SentAway, TurnedAway, WouldDeny};
+use crate::event::{Failed, Granted, Refused, SentAway, TokenRequest, TurnedAway, WouldDeny};
 use crate::request::Protocol;
 use crate::telemetry::MESSAGE;
 
@@ -42,14 +42,16 @@ impl Log {
     }
 
     pub(super) fn failed(&self, it: &Failed<'_>) {
-        let (reason, client_id) = (it.error.reason().as_str(), it.principal.client_id());
-        let about = format!("{client_id} {}", it.resource);
+        let TokenRequest { protocol, caller, principal, resource } = it.request;
+        let (reason, client_id) = (it.error.reason().as_str(), principal.client_id());
+        let about = format!("{client_id} {resource}");
         if let Some(unlogged) = self.failures.tell(self.run.second(), reason, &about) {
             tracing::warn!(
                 target: AUDIT,
-                protocol = it.protocol.as_str(),
+                protocol = protocol.as_str(),
+                caller,
                 client_id,
-                resource = Foreign::new(it.resource).as_str(),
+                resource = Foreign::new(resource).as_str(),
                 status = it.status.as_u16(),
                 reason,
                 error = brief(it.error, MESSAGE),
@@ -60,16 +62,17 @@ impl Log {
     }
 
     pub(super) fn would_deny(&self, it: &WouldDeny<'_>) {
-        let (caller, client_id) = (it.caller, it.principal.client_id());
+        let TokenRequest { protocol, caller, principal, resource } = it.request;
+        let client_id = principal.client_id();
         // Who asks for what of whom is one thing that is told, and comes again.
-        let about = format!("{caller} {client_id} {}", it.resource);
+        let about = format!("{caller} {client_id} {resource}");
         if let Some(unlogged) = self.failures.tell(self.run.second(), "would_deny", &about) {
             tracing::warn!(
                 target: AUDIT,
-                protocol = it.protocol.as_str(),
+                protocol = protocol.as_str(),
                 caller,
                 client_id,
-                resource = Foreign::new(it.resource).as_str(),
+                resource = Foreign::new(resource).as_str(),
                 unlogged,
                 "would deny"
             );
@@ -77,14 +80,16 @@ impl Log {
     }
 
     pub(super) fn sent_away(&self, it: &SentAway<'_>) {
-        let (reason, client_id) = (it.recalled.as_str(), it.principal.client_id());
-        let about = format!("{client_id} {}", it.resource);
+        let TokenRequest { protocol, caller, principal, resource } = it.request;
+        let (reason, client_id) = (it.recalled.as_str(), principal.client_id());
+        let about = format!("{client_id} {resource}");
         if let Some(unlogged) = self.failures.tell(self.run.second(), reason, &about) {
             tracing::warn!(
                 target: AUDIT,
-                protocol = it.protocol.as_str(),
+                protocol = protocol.as_str(),
+                caller,
                 client_id,
-                resource = Foreign::new(it.resource).as_str(),
+                resource = Foreign::new(resource).as_str(),
                 status = SentAway::STATUS.as_u16(),
                 reason,
                 unlogged,
@@ -96,12 +101,12 @@ impl Log {
 
 /// Tells of each token's first use, and of the others at `debug`.
 pub(super) fn granted(it: &Granted<'_>) {
-    let (protocol, resource) = (it.protocol.as_str(), it.resource);
-    let client_id = it.principal.client_id();
+    let TokenRequest { protocol, caller, principal, resource } = it.request;
+    let (protocol, client_id) = (protocol.as_str(), principal.client_id());
     if it.token.is_first_use() {
         let expires = it.token.expires_on();
-        tracing::info!(target: AUDIT, protocol, client_id, resource, %expires, "granted");
+        tracing::info!(target: AUDIT, protocol, caller, client_id, resource, %expires, "granted");
     } else {
-        tracing::debug!(target: AUDIT, protocol, client_id, resource, "granted again");
+        tracing::debug!(target: AUDIT, protocol, caller, client_id, resource, "granted again");
     }
 }

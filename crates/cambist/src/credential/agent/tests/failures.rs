@@ -4,6 +4,7 @@ use cambist_sim::fault::{Fault, Target};
 use cambist_sim::keys::SigningKey;
 
 use super::*;
+use crate::files::Look;
 use crate::reason::Reason;
 
 /// Has the issuer publish the private part of a key.
@@ -227,4 +228,21 @@ async fn a_stale_one_that_cannot_be_replaced_says_why_not() {
         assert!(error.blueprint().is_some());
     }
     assert_eq!(bench.entra.asked(), (2, 4), "not asked for again at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_projected_token_is_tried_at_once_by_both() {
+    let bench = Bench::new();
+    let (agent, file) = (bench.agent(), bench.world.config().identity.token_file);
+    let good = std::fs::read(&file).unwrap();
+    std::fs::write(&file, "no token").unwrap();
+    let look = async || while bench.trust.look_at_files().await == Look::Settling {};
+    look().await;
+    assert!(agent.token(&scope(VAULT)).await.unwrap_err().blueprint().is_some());
+    std::fs::write(&file, good).unwrap();
+    assert!(agent.token(&scope(VAULT)).await.is_err(), "nobody has seen it yet");
+    sleep(Duration::from_millis(10)).await;
+    look().await;
+    agent.token(&scope(VAULT)).await.unwrap();
+    assert_eq!(bench.entra.asked(), (1, 1));
 }
