@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cambist_core::policy::SelectorKind;
+
 use crate::client::{Ask, Program};
 use crate::sdk::Sdk;
 use crate::stage::{Protocol, Setting};
 use crate::symptoms::{self, Mistake};
-use crate::{refusals, steady, tokens};
+use crate::{identities, refusals, steady, tokens};
 
 /// One SDK speaking one protocol.
 #[derive(Clone, Debug)]
@@ -60,6 +62,7 @@ pub(crate) fn at_most(found: u64, most: u64, what: &str) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
     Tokens,
+    Identities,
     Lasting,
     Passing,
     Proxies,
@@ -69,6 +72,9 @@ pub(crate) enum Table {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     Lifetime,
+    Each(SelectorKind),
+    ByVariable,
+    Unnamed,
     First,
     Again,
     Slash,
@@ -101,7 +107,7 @@ impl Case {
         Self::TABLED.into_iter().chain(Mistake::ALL.map(Self::Symptom))
     }
 
-    const TABLED: [Self; 24] = [
+    const TABLED: [Self; 29] = [
         Self::First,
         Self::Again,
         Self::Slash,
@@ -114,6 +120,11 @@ impl Case {
         Self::Below,
         Self::Above,
         Self::Lifetime,
+        Self::Each(SelectorKind::Client),
+        Self::Each(SelectorKind::Object),
+        Self::Each(SelectorKind::Resource),
+        Self::ByVariable,
+        Self::Unnamed,
         Self::WrongSecret,
         Self::Closed,
         Self::WrongIdentity,
@@ -143,6 +154,11 @@ impl Case {
             Self::Below => ("below", "3 calls, token too old for it"),
             Self::Above => ("above", "3 calls, token just good enough"),
             Self::Lifetime => ("lifetime", "a lifetime"),
+            Self::Each(SelectorKind::Client) => ("each-by-client-id", "each by client id"),
+            Self::Each(SelectorKind::Object) => ("each-by-object-id", "each by object id"),
+            Self::Each(SelectorKind::Resource) => ("each-by-resource-id", "each by resource id"),
+            Self::ByVariable => ("by-variable", "each by `AZURE_CLIENT_ID`"),
+            Self::Unnamed => ("unnamed", "none named (403)"),
             Self::WrongSecret => ("wrong-secret", "wrong secret (401)"),
             Self::Closed => ("closed", "closed protocol (403)"),
             Self::WrongIdentity => ("wrong-identity", "other identity (403)"),
@@ -162,6 +178,7 @@ impl Case {
     /// In which table it is told; symptoms have a page of their own.
     pub(crate) fn table(self) -> Option<Table> {
         let table = match self {
+            Self::Each(_) | Self::ByVariable | Self::Unnamed => Table::Identities,
             Self::WrongSecret
             | Self::Closed
             | Self::WrongIdentity
@@ -199,6 +216,9 @@ impl Case {
             Self::Below => tokens::below_the_edge(lane).await,
             Self::Above => tokens::above_the_edge(lane).await,
             Self::Lifetime => steady::lifetime(lane).await,
+            Self::Each(by) => identities::each(lane, by).await,
+            Self::ByVariable => identities::by_variable(lane).await,
+            Self::Unnamed => identities::unnamed(lane).await,
             Self::WrongSecret => refusals::wrong_secret(lane).await,
             Self::Closed => refusals::closed(lane).await,
             Self::WrongIdentity => refusals::wrong_identity(lane).await,

@@ -6,6 +6,7 @@ mod apps;
 mod cases;
 mod client;
 mod connect;
+mod identities;
 mod matrix;
 mod refusals;
 mod report;

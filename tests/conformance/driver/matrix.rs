@@ -42,6 +42,15 @@ fn about(table: Table) -> (&'static str, &'static str) {
              keep nothing between two calls: there each call is a request, which cambist answers from its own cache. *Too old* \
              is a token with less left than the client wants it to have: 5 minutes for most, 2 for PyArrow, 20 for Terraform.",
         ),
+        Table::Identities => (
+            "Several identities",
+            "The sidecar has a file (`CAMBIST_CONFIG`) of three identities, one of them in another tenant, and a caller that may \
+             have all three, with no default. One process asks for each of them in turn, and whose token it gets is held \
+             against its claims; then for a fourth, which is refused after one attempt, and the developer reads why. By \
+             `AZURE_CLIENT_ID`, which a `DefaultAzureCredential` reads, three processes ask. Who names none is not given any: \
+             one attempt, and the developer reads which there are. (OpenDAL and PyArrow show nothing of either: cambist's log \
+             has it. Signing in, the Azure CLI makes a request for each of its own.)",
+        ),
         Table::Lasting => (
             "Trouble that lasts",
             "One attempt, and the developer reads cambist's reason: each is held against that. (In the column *no resource* \
@@ -72,7 +81,9 @@ impl Matrix {
         for why in &self.skipped {
             let _ = writeln!(page, "\n**Not tried:** {why}.");
         }
-        for table in [Table::Tokens, Table::Lasting, Table::Passing, Table::Proxies] {
+        let tables =
+            [Table::Tokens, Table::Identities, Table::Lasting, Table::Passing, Table::Proxies];
+        for table in tables {
             self.table(&mut page, table);
         }
         self.readings(&mut page);

@@ -11,7 +11,12 @@ use crate::sdk::Tells;
 use crate::stage::{Protocol, Stage};
 
 /// Trouble that lasts: one attempt, and the cause in what the developer reads.
-async fn lasting(lane: &Lane, stage: Stage, ask: Ask<'_>, words: &[&str]) -> (Cell, String) {
+pub(crate) async fn lasting(
+    lane: &Lane,
+    stage: Stage,
+    ask: Ask<'_>,
+    words: &[&str],
+) -> (Cell, String) {
     let mut client = stage.client(&lane.program, words[0]).await;
     let (answer, took) = client.token(ask).await;
     assert_told(lane.sdk.tells != Tells::Nothing, &stage, answer.error(), words).await;
@@ -32,7 +37,7 @@ async fn passing(lane: &Lane, stage: Stage, words: &[&str]) -> Cell {
 
 /// Holds the reason to be in what the developer reads or, where a client shows nothing of its answers, in cambist's
 /// log.
-async fn assert_told(by_the_client: bool, stage: &Stage, error: &str, words: &[&str]) {
+pub(crate) async fn assert_told(by_the_client: bool, stage: &Stage, error: &str, words: &[&str]) {
     if !by_the_client {
         return stage.sidecar.logs(words[0].trim_end_matches(": ")).await;
     }

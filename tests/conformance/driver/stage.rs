@@ -121,6 +121,16 @@ impl Stage {
     ) -> Self {
         let world = World::with(world).await;
         let process = sidecar(kit::sidecar::program(&setting.sidecar, &world));
+        Self::of(setting, protocol, world, process).await
+    }
+
+    /// This world, and this sidecar in it.
+    pub(crate) async fn of(
+        setting: &Setting,
+        protocol: Protocol,
+        world: World,
+        process: Process,
+    ) -> Self {
         let sidecar = Sidecar::of(&setting.sidecar, &world, process).await;
         let services = Services::start(&setting.authority, world.running().sim().clone()).await;
         let at = format!("http://{}", sidecar.tokens());
