@@ -56,7 +56,7 @@ enum Command {
     ///
     /// curl $SIM_ADMIN/sim/identity -d '{"provisioned_in":["7e57ab1e-0000-4000-8000-00000000000b"]}'
     ///
-    /// curl $SIM_ADMIN/sim/identity -d '{"kind":"agent-identity","blueprint":"c11e0001-..."}'
+    /// curl $SIM_ADMIN/sim/identity -d '{"kind":"agent-identity","blueprint":"CLIENT_ID_OF_THE_BLUEPRINT"}'
     ///
     /// The rest: /sim/resource (resource, known: false to forget it), /sim/token (form: projected, long
     /// or legacy), /sim/token-proxy-ca (write: whether its new authority goes into the CA file),

@@ -159,6 +159,27 @@ fn nobody_learns_whether_what_is_not_theirs_exists() {
 }
 
 #[test]
+fn a_refusal_says_whose_request_it_was() {
+    let policy = policy(Mode::Enforce);
+    let rejection = |secret: &str, query: &str| {
+        let request = Request::get(format!("/msi/token?api-version=2019-08-01&{query}"))
+            .header("host", "127.0.0.1:8421")
+            .header("x-identity-header", secret);
+        decide(&policy, LOOPBACK, &request.body(()).unwrap()).unwrap_err()
+    };
+    for query in
+        ["resource=api://x", "resource=x&client_id=y", "resource=x&client_id=a&client_id=b", ""]
+    {
+        assert_eq!(
+            rejection("report-secret", &format!("{query}&mi_res_id=z")).caller(),
+            Some("report"),
+            "{query}"
+        );
+    }
+    assert_eq!(rejection("no-secret", "resource=x").caller(), None);
+}
+
+#[test]
 fn none_of_several_is_guessed() {
     let shop = Some("shop-secret");
     let of_two = policy(Mode::Enforce);

@@ -183,3 +183,43 @@ async fn what_is_prefetched_follows_the_file() {
     assert_eq!(stage.ask(VAULT, SECRET).await.0, 200);
     assert_eq!(stage.world.asked().0, 2, "the first and the prefetched; none was fetched twice");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_was_taken_away_gets_no_token_for_who_waits() {
+    let mut stage = Stage::new();
+    let request = asking(&format!("/msi/token?api-version=2019-08-01&resource={VAULT}"));
+    let Answer::Later(pending) = stage.endpoint.answer(&link(), &request.body(()).unwrap()) else {
+        panic!("nothing is held yet")
+    };
+    std::fs::write(stage.dir.path().join("secret"), NEW_SECRET).unwrap();
+    stage.look().await;
+    stage.look().await;
+    assert_eq!(stage.endpoint.wait(pending).await.status(), 403);
+    assert_eq!(stage.ask(VAULT, NEW_SECRET).await.0, 200);
+    // By one that still counts, whoever waits is answered.
+    let target = "/msi/token?api-version=2019-08-01&resource=https://graph.microsoft.com";
+    let request = http::Request::get(target).header("host", "127.0.0.1:8421");
+    let request = request.header("x-identity-header", NEW_SECRET);
+    let Answer::Later(pending) = stage.endpoint.answer(&link(), &request.body(()).unwrap()) else {
+        panic!("nothing is held yet")
+    };
+    std::fs::write(stage.dir.path().join("old"), SECRET).unwrap();
+    stage.look().await;
+    stage.look().await;
+    assert_eq!(stage.endpoint.wait(pending).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_no_good_is_read_once() {
+    let mut stage = Stage::new();
+    let file = stage.dir.path().join("identities.yaml");
+    std::fs::write(&file, "version: 2\n").unwrap();
+    stage.look().await;
+    let first = stage.reload.bad.clone().unwrap();
+    stage.look().await;
+    let again = stage.reload.source.read(Before { good: None, bad: Some(&first) }).unwrap_err();
+    assert_eq!(first.faults, again.faults);
+    std::fs::write(&file, "version: 3\n").unwrap();
+    let other = stage.reload.source.read(Before { good: None, bad: Some(&first) }).unwrap_err();
+    assert_ne!(first.faults, other.faults);
+}

@@ -42,6 +42,11 @@ impl Entra {
         self.state().directory.object_id(tenant, client_id).map(str::to_owned)
     }
 
+    /// Whether there is such a blueprint of agent identities.
+    pub fn is_blueprint(&self, client_id: &str) -> bool {
+        matches!(self.state().directory.kind(client_id), Some(Kind::AgentBlueprint))
+    }
+
     /// The federated credential with which an app trusts this managed identity.
     ///
     /// ```

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use cambist_core::foreign::Foreign;
 use cambist_core::names::is_guid;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -78,6 +79,14 @@ impl Wanted {
             }
         };
         let agent = matches!(kind, Kind::AgentIdentity { .. });
+        if let Kind::AgentIdentity { blueprint } = &kind
+            && !sim.entra().is_blueprint(blueprint)
+        {
+            return Err(format!(
+                "{} is no agent-blueprint that is known here: register that first",
+                Foreign::new(&**blueprint)
+            ));
+        }
         let trusts = match self.federated_credentials {
             Some(parts) if agent && !parts.is_empty() => {
                 return Err(

@@ -43,6 +43,10 @@ async fn identities_of_each_kind_are_added_to_a_world_that_is_up() {
     let (blueprint, url) = world.identity(Some(CUSTOMER), wish).await;
     let wish = json!({ "kind": "agent-identity", "tenant": CUSTOMER, "blueprint": blueprint });
     let (agent, _) = world.identity(Some(CUSTOMER), wish).await;
+    let wish = json!({ "kind": "agent-identity", "blueprint": blueprint, "federated_credentials": ["issuer=x"] });
+    let (status, body) = world.admin("/sim/identity", Some(&wish.to_string())).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.to_string().contains("its blueprint has them"), "{body}");
     let exchange = ("scope", "api://AzureADTokenExchange/.default");
     let (_, first) =
         world.exchange_as(&url, &blueprint, &token, &[exchange, ("fmi_path", &agent)]).await;
@@ -62,8 +66,8 @@ async fn an_identity_that_makes_no_sense_is_refused_with_a_reason() {
         (r#"{"provisioned_in":["common"]}"#, "UUIDs"),
         (r#"{"federated_credentials":["sub=x"]}"#, "'sub'"),
         (
-            r#"{"kind":"agent-identity","blueprint":"b","federated_credentials":["issuer=x"]}"#,
-            "its blueprint has them",
+            r#"{"kind":"agent-identity","blueprint":"c11e0001-0000-4000-8000-000000000001"}"#,
+            "no agent-blueprint",
         ),
         (r#"{"kind":"robot"}"#, "`robot`"),
     ] {
