@@ -1,7 +1,7 @@
 //! The cache of one identity's tokens.
 //!
 //! A reader of a fresh token touches no lock and allocates nothing: the map of scopes is copied on
-//! insert and read through an [`ArcSwap`], and so is each scope's state. Work for a scope runs as a
+//! insert and read through an `ArcSwap`, and so is each scope's state. Work for a scope runs as a
 //! *flight*: everybody who needs its result waits for the same one, and nobody who
 //! leaves cancels it. A flight that fails never touches the token that is held.
 
