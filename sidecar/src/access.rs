@@ -81,8 +81,7 @@ impl Access {
 
     /// The protocols that are both open and possible.
     pub fn served(&self) -> impl Iterator<Item = Protocol> {
-        let secret = self.has_secrets();
-        self.protocols.iter().copied().filter(move |p| secret || !p.needs_secret())
+        Protocol::possible(&self.protocols, self.has_secrets())
     }
 
     /// Who asks, by what the request proves.

@@ -6,7 +6,6 @@ use std::str::FromStr;
 #[cfg(feature = "developer")]
 use cambist::Credential;
 use cambist::config::{ConfigErrors, ConfigFault, TrustConfig};
-use cambist::identities::KnownBy;
 use cambist::{Context, Env};
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
@@ -180,15 +179,9 @@ impl Config {
         }
     }
 
-    /// Whether anybody can ask by a secret.
-    fn has_secrets(&self) -> bool {
-        self.policied.identities.known_by.iter().any(|it| *it != KnownBy::Nothing)
-    }
-
     /// The protocols that are both open and possible.
     pub fn served(&self) -> impl Iterator<Item = Protocol> {
-        let secret = self.has_secrets();
-        self.policy.protocols().iter().copied().filter(move |p| secret || !p.needs_secret())
+        Protocol::possible(self.policy.protocols(), self.policied.identities.have_secrets())
     }
 
     /// What is wrong now with files that are read anew whenever they are needed.

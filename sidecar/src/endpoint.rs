@@ -80,7 +80,6 @@ impl Endpoint {
     /// Not `async`, so that the path nearly all requests take has nothing to wait for. Must be
     /// called within a tokio runtime.
     pub fn answer<B>(&self, link: &Arc<Link>, request: &Request<B>) -> Answer {
-        let request_headers = request.headers();
         // Loaded once, so that no answer is of two policies.
         let in_force = self.current.load();
         let decision = match decide(&in_force.access, link.ends(), request) {
@@ -97,19 +96,19 @@ impl Endpoint {
         let min_ttl = min_ttl.unwrap_or_default();
         let (principal, asked) = (credential.principal(), resource.as_str());
         let name = in_force.name(identity);
-        let request = TokenRequest { protocol, caller, identity: name, principal, resource: asked };
+        let wanted = TokenRequest { protocol, caller, identity: name, principal, resource: asked };
         if !allowed {
-            self.telemetry.tell(&Event::WouldDeny(WouldDeny { request }));
+            self.telemetry.tell(&Event::WouldDeny(WouldDeny { request: wanted }));
         }
         // One reading tells both whether the token is good and for how long.
         let now = self.clock.boot();
         match credential.at_once(resource.key(), min_ttl, now) {
-            Some(Ok(token)) => Answer::Now(self.grant(request, &token, now)),
-            Some(Err(error)) => Answer::Now(self.failure(request, &error)),
+            Some(Ok(token)) => Answer::Now(self.grant(wanted, &token, now)),
+            Some(Err(error)) => Answer::Now(self.failure(wanted, &error)),
             None => Answer::Later(Box::new(Pending {
                 protocol,
                 caller: caller.to_owned(),
-                shown: access::shown_secret(request_headers),
+                shown: access::shown_secret(request.headers()),
                 identity: name.to_owned(),
                 decided_by: Arc::clone(&in_force),
                 credential: credential.clone(),

@@ -134,23 +134,43 @@ impl InForce {
 #[derive(Debug)]
 pub(crate) struct Kept {
     origin: Origin,
-    each: Vec<(Identity, Credential)>,
-    pub(crate) upkeep: HashMap<Principal, Upkeep>,
+    pub(crate) each: HashMap<Principal, Tended>,
 }
 
+/// A credential with the task that looks after it.
 #[derive(Debug)]
-pub(crate) struct Upkeep(AbortHandle);
+pub(crate) struct Tended {
+    identity: Identity,
+    credential: Credential,
+    upkeep: AbortHandle,
+}
 
-impl Drop for Upkeep {
+impl Drop for Tended {
     fn drop(&mut self) {
-        self.0.abort();
+        self.upkeep.abort();
+    }
+}
+
+impl Tended {
+    fn begin(identity: &Identity, credential: Credential) -> Self {
+        let tended = credential.clone();
+        let upkeep = tokio::spawn(async move { tended.maintain().await }).abort_handle();
+        Self { identity: identity.clone(), credential, upkeep }
+    }
+
+    /// From now on it is for this identity, whose tokens it has already.
+    fn serve(&mut self, identity: &Identity) {
+        if self.identity.prefetch != identity.prefetch {
+            self.credential.prefetch_only(&identity.prefetch);
+        }
+        self.identity = identity.clone();
     }
 }
 
 impl Kept {
     /// None yet.
     pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin, each: Vec::new(), upkeep: HashMap::new() }
+        Self { origin, each: HashMap::new() }
     }
 
     /// What makes them.
@@ -158,41 +178,23 @@ impl Kept {
         &self.origin
     }
 
-    /// Keeps those of these identities from now on: what did not change keeps its tokens and flights, and what is
-    /// none of them is let go. Must be called within a tokio runtime.
+    /// Keeps those of these identities from now on, and gives them in their order: what did not change keeps its tokens
+    /// and flights, and what is none of them is let go. Must be called within a tokio runtime.
     pub(crate) fn keep(&mut self, identities: &[Identity]) -> Vec<Credential> {
-        let known: HashMap<Principal, _> = self
-            .each
-            .drain(..)
-            .map(|(identity, it)| (identity.principal(), (identity, it)))
-            .collect();
-        let each = identities.iter().map(|identity| {
-            let credential = match known.get(&identity.principal()) {
-                Some((before, credential)) if before.has_tokens_of(identity) => {
-                    if before.prefetch != identity.prefetch {
-                        credential.prefetch_only(&identity.prefetch);
-                    }
-                    credential.clone()
+        let mut before = std::mem::take(&mut self.each);
+        let keep = |identity: &Identity| {
+            let principal = identity.principal();
+            let tended = match before.remove(&principal) {
+                Some(mut tended) if tended.identity.has_tokens_of(identity) => {
+                    tended.serve(identity);
+                    tended
                 }
-                Some(_) | None => {
-                    self.upkeep.remove(&identity.principal());
-                    self.origin.credential(identity)
-                }
+                Some(_) | None => Tended::begin(identity, self.origin.credential(identity)),
             };
-            (identity.clone(), credential)
-        });
-        self.each = each.collect();
-        let credentials: Vec<_> =
-            self.each.iter().map(|(_, credential)| credential.clone()).collect();
-        let mut before = std::mem::take(&mut self.upkeep);
-        for credential in &credentials {
-            let principal = credential.principal().clone();
-            let upkeep = before.remove(&principal).unwrap_or_else(|| {
-                let credential = credential.clone();
-                Upkeep(tokio::spawn(async move { credential.maintain().await }).abort_handle())
-            });
-            self.upkeep.entry(principal).or_insert(upkeep);
-        }
-        credentials
+            let credential = tended.credential.clone();
+            self.each.insert(principal, tended);
+            credential
+        };
+        identities.iter().map(keep).collect()
     }
 }

@@ -26,10 +26,10 @@ pub(crate) struct Reload {
     port: u16,
     kept: Kept,
     current: Current,
-    seen: Option<Result<Policied, String>>,
-    refused: Option<String>,
-    /// What was read last, if it was no good.
-    bad: Option<Unusable>,
+    /// What the last look found, if it is to be looked at again.
+    seen: Option<Result<Policied, Unusable>>,
+    /// What is no good, and was told.
+    refused: Option<Unusable>,
 }
 
 impl Reload {
@@ -43,9 +43,8 @@ impl Reload {
         let credentials = kept.keep(&policied.identities.identities);
         let access = access(&source, &policied, port);
         let current = InForce::new(access, credentials).into_current();
-        let (seen, refused, bad) = (None, None, None);
-        let current_too = current.clone();
-        let it = Self { source, policied, port, kept, current: current_too, seen, refused, bad };
+        let ours = current.clone();
+        let it = Self { source, policied, port, kept, current: ours, seen: None, refused: None };
         (it, current)
     }
 
@@ -63,23 +62,26 @@ impl Reload {
         if !self.source.may_change() {
             return;
         }
-        let (source, good, bad) = (self.source.clone(), self.policied.clone(), self.bad.take());
+        let seen = self.seen.take();
+        let bad = match &seen {
+            Some(Err(bad)) => Some(bad.clone()),
+            _ => self.refused.clone(),
+        };
+        let (source, good) = (self.source.clone(), self.policied.clone());
         let read = tokio::task::spawn_blocking(move || {
             source.read(Before { good: Some(&good), bad: bad.as_ref() })
         });
         // It is lost only if the runtime ends.
         let Ok(read) = read.await else { return };
-        self.bad = read.as_ref().err().cloned();
-        let read = read.map_err(|unusable| in_words(&unusable.faults));
-        match (self.seen.take(), read) {
+        match (seen, read) {
             (_, Ok(read)) if read.is_same(&self.policied) => {
                 if self.refused.take().is_some() {
                     telemetry.tell(&Event::Reloaded(Reloaded::Unchanged));
                 }
             }
             (Some(Ok(seen)), Ok(read)) if read.is_same(&seen) => self.apply(read, telemetry),
-            (Some(Err(seen)), Err(read)) if seen == read => self.refuse(read, telemetry),
-            (_, Err(read)) if self.refused.as_ref() == Some(&read) => {}
+            (Some(Err(seen)), Err(read)) if read.is_same(&seen) => self.refuse(read, telemetry),
+            (_, Err(read)) if self.refused.as_ref().is_some_and(|it| read.is_same(it)) => {}
             (_, read) => self.seen = Some(read),
         }
     }
@@ -98,9 +100,10 @@ impl Reload {
         self.policied = policied;
     }
 
-    fn refuse(&mut self, problem: String, telemetry: &Telemetry) {
+    fn refuse(&mut self, unusable: Unusable, telemetry: &Telemetry) {
+        let problem = in_words(&unusable.faults);
         telemetry.tell(&Event::Reloaded(Reloaded::Refused { problem: &problem }));
-        self.refused = Some(problem);
+        self.refused = Some(unusable);
     }
 }
 

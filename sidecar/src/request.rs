@@ -50,6 +50,11 @@ impl Protocol {
     pub const fn needs_secret(self) -> bool {
         !matches!(self, Self::Imds)
     }
+
+    /// Those of the open ones that can be asked by: all of them if anybody has a secret.
+    pub(crate) fn possible(open: &[Self], secrets: bool) -> impl Iterator<Item = Self> {
+        open.iter().copied().filter(move |protocol| secrets || !protocol.needs_secret())
+    }
 }
 
 /// What a request asks for, whoever sent it.

@@ -266,7 +266,7 @@ impl Policy {
             None => self.unselected(caller)?,
         };
         let allowed = self.allows(caller, identity, resource);
-        if allowed || self.mode == Mode::Audit {
+        if allowed || self.looks_on(caller, identity) {
             return Ok(Verdict { identity, allowed });
         }
         Err(Denied::Resource {
@@ -278,8 +278,13 @@ impl Policy {
 
     /// Whether a caller gets tokens of an identity for this, allowed or looked on.
     pub fn gives(&self, caller: &Caller, identity: usize, resource: &str) -> bool {
-        let looked_on = !caller.anonymous || caller.right(identity).is_some();
-        (self.mode == Mode::Audit && looked_on) || self.allows(caller, identity, resource)
+        self.looks_on(caller, identity) || self.allows(caller, identity, resource)
+    }
+
+    /// Whether a caller is kept from nothing of an identity: who only looks on keeps nobody who is known from what
+    /// there is.
+    fn looks_on(&self, caller: &Caller, identity: usize) -> bool {
+        self.mode == Mode::Audit && (!caller.anonymous || caller.right(identity).is_some())
     }
 
     /// Whether a caller may have tokens of an identity for this, whatever the mode.
@@ -300,11 +305,8 @@ impl Policy {
             }
             Found::None => {}
         }
-        // Who only looks on keeps nobody who is known from what there is.
-        if self.mode == Mode::Audit
-            && !caller.anonymous
-            && let Found::One(identity) = self.one_of(self.named(selector))
-        {
+        let looked_on = self.named(selector).filter(|at| self.looks_on(caller, *at));
+        if let Found::One(identity) = self.one_of(looked_on) {
             return Ok(identity);
         }
         Err(Denied::NotFound {

@@ -82,7 +82,8 @@ impl Exchange {
         let answers = Answerer::Authority;
         let (gate, heard, signers) = (Gate::default(), Heard::default(), Signers::default());
         let principal = Principal::new(tenant_id.clone(), client_id);
-        let name = name(&tenant_id, principal.client_id());
+        // Neither tenants nor client ids tell upper case from lower case.
+        let name = principal.to_string().to_ascii_lowercase().into();
         Self {
             transport,
             authority,
@@ -102,21 +103,15 @@ impl Exchange {
     /// tenant is the agent's, also if the blueprint is registered in another
     /// (<https://learn.microsoft.com/entra/agent-id/agent-autonomous-app-oauth-flow>).
     pub(crate) fn of_blueprint(&self, client_id: &str) -> Self {
-        let tenant_id = self.tenant_id.clone();
-        let name = name(&tenant_id, client_id);
-        let principal = Principal::blueprint(tenant_id.clone(), client_id, self.client_id());
+        let (transport, authority) = (self.transport.clone(), self.authority.clone());
+        let (tenant_id, clock) = (self.tenant_id.clone(), self.clock.clone());
         Self {
-            transport: self.transport.clone(),
-            authority: self.authority.clone(),
-            tenant_id,
-            principal,
+            principal: Principal::blueprint(tenant_id.clone(), client_id, self.client_id()),
             url: self.url.clone(),
             answers: self.answers,
-            clock: self.clock.clone(),
             gate: self.gate.clone(),
-            name,
             heard: self.heard.clone(),
-            signers: Signers::default(),
+            ..Self::new(transport, authority, tenant_id, client_id, clock)
         }
     }
 
@@ -257,11 +252,6 @@ impl Exchange {
         request.headers_mut().insert("return-client-request-id", yes);
         request
     }
-}
-
-/// What tells an identity from others. Neither tenants nor client ids tell upper case from lower case.
-fn name(tenant_id: &TenantId, client_id: &str) -> Arc<str> {
-    format!("{tenant_id}/{client_id}").to_ascii_lowercase().into()
 }
 
 /// The body, in memory that is wiped when the transport lets go of it. It never grows, since that

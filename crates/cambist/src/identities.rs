@@ -14,6 +14,9 @@ pub const MOST_IDENTITIES: usize = 1000;
 /// Most callers of one process: their secrets are all looked at for every request.
 pub const MOST_CALLERS: usize = 100;
 
+/// What a variable with a caller's secret is called, or begins with: no other is taken for one by mistake.
+pub const SECRET_VARIABLE: &str = "IDENTITY_HEADER";
+
 /// Identities, and the policy of who may have their tokens.
 ///
 /// [Open](crate::config::TrustConfig::open) the trust once, make a [`Credential`](crate::Credential) of each of the
@@ -52,5 +55,10 @@ impl Identities {
         assert_eq!(identities.len(), policy.identities().len(), "one for each of the policy's");
         assert_eq!(known_by.len(), policy.callers().len(), "one for each caller");
         Self { identities, policy, known_by, warnings: Vec::new() }
+    }
+
+    /// Whether any caller is known by a secret.
+    pub fn have_secrets(&self) -> bool {
+        self.known_by.iter().any(|it| *it != KnownBy::Nothing)
     }
 }

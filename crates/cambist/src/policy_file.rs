@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::config::Defaults;
+use crate::exchange::Cloud;
 use crate::identities::Identities;
 
 mod check;
 mod resolve;
 mod schema;
 mod tree;
+mod warnings;
 
 pub use check::{FileErrors, FileFault};
 pub use schema::{SCHEMA, SCHEMA_URL};
@@ -93,7 +95,7 @@ pub struct IdentityEntry {
     /// Its Azure resource id, for apps that select it by that.
     pub resource_id: Option<String>,
     /// The cloud it is in; that of AZURE_AUTHORITY_HOST, or the public one, without it.
-    pub cloud: Option<CloudEntry>,
+    pub cloud: Option<Cloud>,
     /// The authority by its URL, instead of a cloud; one that is not Entra's has to be in CAMBIST_ALLOW_AUTHORITY.
     pub authority: Option<String>,
     /// The file of the projected service-account token; that of AZURE_FEDERATED_TOKEN_FILE without it.
@@ -116,30 +118,6 @@ pub enum KindEntry {
     Workload,
     /// An Entra agent identity; the projected token is federated to its blueprint.
     Agent,
-}
-
-/// A cloud of Azure's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum CloudEntry {
-    /// The public one.
-    Public,
-    /// The US Government's.
-    UsGov,
-    /// China's, operated by 21Vianet.
-    China,
-    /// The US Government's for top secret work.
-    UsNat,
-    /// The US Government's for secret work.
-    UsSec,
-    /// France's sovereign one.
-    France,
-    /// Germany's sovereign one.
-    Germany,
-    /// That of Singapore's government.
-    Singapore,
 }
 
 /// Somebody who may ask. It is known by exactly one of `secret_files`, `secret_variable` and `anonymous`.
@@ -177,9 +155,9 @@ pub struct RightEntry {
 /// Reads a file's text.
 ///
 /// # Errors
-/// All that is wrong with its form, at once.
+/// All that is wrong with its form, at once; of very much, the first hundred.
 pub fn read(text: &str) -> Result<PolicyFile, FileErrors> {
-    Ok(read_placed(text)?.0)
+    read_placed(text).map(|(file, _)| file).map_err(FileErrors::cut)
 }
 
 /// Reads a file's text and finds out what the names in it mean.
@@ -187,8 +165,9 @@ pub fn read(text: &str) -> Result<PolicyFile, FileErrors> {
 /// # Errors
 /// All that is wrong with its form, at once; or then all that is wrong with what it means, each with its line.
 pub fn load(text: &str, defaults: &Defaults) -> Result<Identities, FileErrors> {
-    let (file, tree) = read_placed(text)?;
-    file.resolve(defaults).map_err(|errors| errors.placed(&tree))
+    let placed = read_placed(text)
+        .and_then(|(file, tree)| file.resolve_all(defaults).map_err(|errors| errors.placed(&tree)));
+    placed.map_err(FileErrors::cut)
 }
 
 fn read_placed(text: &str) -> Result<(PolicyFile, tree::Node), FileErrors> {

@@ -62,7 +62,7 @@ impl PolicySource {
     }
 
     fn closed(&self, identities: &Identities) -> Vec<Protocol> {
-        let secrets = identities.known_by.iter().any(|it| *it != KnownBy::Nothing);
+        let secrets = identities.have_secrets();
         self.protocols.iter().copied().filter(|p| p.needs_secret() && !secrets).collect()
     }
 

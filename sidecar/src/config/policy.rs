@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cambist::config::{ConfigFault, Defaults};
 use cambist::files::read_in_time;
-use cambist::identities::{Caller, Identities, KnownBy};
+use cambist::identities::{Caller, Identities, KnownBy, SECRET_VARIABLE};
 use cambist::{Env, policy_file};
 use cambist_core::secret::Secret;
 use zeroize::Zeroizing;
@@ -21,7 +22,7 @@ pub(super) const CONFIG: &str = "CAMBIST_CONFIG";
 /// Where a secret is, for identities of variables.
 pub(super) const SECRET_FILE: &str = "CAMBIST_IDENTITY_HEADER_FILE";
 /// The variables with secrets are called or begin like this.
-pub(super) const SECRET: &str = "IDENTITY_HEADER";
+pub(super) const SECRET: &str = SECRET_VARIABLE;
 
 /// The header secret's least length: as many characters as 64 random bits have in hexadecimal.
 const MIN_SECRET: usize = 16;
@@ -46,22 +47,25 @@ pub struct PolicySource {
 
 #[derive(Clone, Debug)]
 enum From {
-    Variables(Identities),
+    Variables(Arc<Identities>),
     File(PathBuf, Box<Defaults>),
 }
+
+/// A file's text. Every look makes copies of what was read, so they share it.
+type Text = Arc<Zeroizing<Vec<u8>>>;
 
 /// What was read at one moment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Policied {
     /// The identities and who may have their tokens.
-    pub identities: Identities,
+    pub identities: Arc<Identities>,
     /// What each caller is known by.
     pub proofs: Vec<Proof>,
     /// What is allowed and still worth a warning.
     pub warnings: Vec<String>,
     /// The text that the identities were made of.
-    text: Zeroizing<Vec<u8>>,
+    text: Text,
 }
 
 /// What was read before: it spares to make the same of the same text.
@@ -76,12 +80,19 @@ pub(crate) struct Before<'a> {
 pub(crate) struct Unusable {
     pub(crate) faults: Vec<ConfigFault>,
     /// The file's text, if it is that.
-    text: Option<Zeroizing<Vec<u8>>>,
+    text: Option<Text>,
 }
 
 impl std::convert::From<Vec<ConfigFault>> for Unusable {
     fn from(faults: Vec<ConfigFault>) -> Self {
         Self { faults, text: None }
+    }
+}
+
+impl Unusable {
+    /// Whether the same is wrong.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.faults == other.faults
     }
 }
 
@@ -101,7 +112,7 @@ impl PolicySource {
         protocols: Vec<Protocol>,
         env: &dyn Env,
     ) -> Self {
-        Self::new(From::Variables(identities), protocols, env)
+        Self::new(From::Variables(Arc::new(identities)), protocols, env)
     }
 
     /// A file of several, each with what it does not say itself by these defaults.
@@ -164,9 +175,9 @@ impl PolicySource {
         Ok(Policied { identities, proofs, warnings, text })
     }
 
-    fn identities(&self, before: Before<'_>) -> Result<(Identities, Zeroizing<Vec<u8>>), Unusable> {
+    fn identities(&self, before: Before<'_>) -> Result<(Arc<Identities>, Text), Unusable> {
         let (path, defaults) = match &self.from {
-            From::Variables(identities) => return Ok((identities.clone(), Zeroizing::default())),
+            From::Variables(identities) => return Ok((identities.clone(), Text::default())),
             From::File(path, defaults) => (path, defaults),
         };
         let place = path.display();
@@ -174,10 +185,10 @@ impl PolicySource {
         let text =
             read_in_time(path, MAX_FILE).map_err(|problem| fault(format!("{place} {problem}")))?;
         match before {
-            Before { good: Some(good), .. } if good.text == text => {
-                return Ok((good.identities.clone(), text));
+            Before { good: Some(good), .. } if *good.text == text => {
+                return Ok((good.identities.clone(), good.text.clone()));
             }
-            Before { bad: Some(bad), .. } if bad.text.as_ref() == Some(&text) => {
+            Before { bad: Some(bad), .. } if bad.text.as_ref().is_some_and(|it| **it == text) => {
                 return Err(bad.clone());
             }
             Before { .. } => {}
@@ -185,12 +196,12 @@ impl PolicySource {
         let content = std::str::from_utf8(&text)
             .map_err(|_| fault(format!("{place} is not text (not UTF-8)")))?;
         match policy_file::load(content, defaults) {
-            Ok(made) => Ok((made, text)),
+            Ok(made) => Ok((Arc::new(made), Arc::new(text))),
             Err(errors) => {
                 let faults = errors.faults().iter();
                 let faults =
                     faults.map(|it| ConfigFault::new(CONFIG, format!("{place}: {it}"))).collect();
-                Err(Unusable { faults, text: Some(text) })
+                Err(Unusable { faults, text: Some(Arc::new(text)) })
             }
         }
     }

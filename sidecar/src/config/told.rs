@@ -24,7 +24,7 @@ impl fmt::Display for Config {
             }
             if text.is_empty() { "none".to_owned() } else { text }
         }
-        let Identities { identities, policy, .. } = &self.policied.identities;
+        let Identities { identities, policy, .. } = &*self.policied.identities;
         match &self.source {
             SignIn::Federated(trust) => {
                 match self.policy.file() {
@@ -57,7 +57,7 @@ impl fmt::Display for Config {
         writeln!(f, "tokens on        {}", self.listen)?;
         writeln!(f, "protocols        {}", list(self.served().map(Protocol::as_str)))?;
         if self.policy.is_of_variables() {
-            let secret = if self.has_secrets() { "set" } else { "none" };
+            let secret = if self.policied.identities.have_secrets() { "set" } else { "none" };
             writeln!(f, "header secret    {secret}")?;
         }
         writeln!(f, "admin on         {}", list(self.admin))?;

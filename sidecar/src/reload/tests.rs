@@ -139,7 +139,7 @@ async fn an_identity_that_is_gone_stops_at_once_even_for_who_waits() {
     stage.rewrite("['*']", other);
     stage.look().await;
     stage.look().await;
-    assert_eq!(stage.reload.kept.upkeep.len(), 2);
+    assert_eq!(stage.reload.kept.each.len(), 2);
     let request = asking(&format!("/msi/token?api-version=2019-08-01&resource={VAULT}"));
     let Answer::Later(pending) = stage.endpoint.answer(&link(), &request.body(()).unwrap()) else {
         panic!("nothing is held yet")
@@ -156,7 +156,7 @@ async fn an_identity_that_is_gone_stops_at_once_even_for_who_waits() {
     assert_eq!(reply.status(), 403);
     let body = json(reply).await;
     assert_eq!(body["message"], "policy_denied: the policy gives app this token no longer");
-    assert_eq!(stage.reload.kept.upkeep.len(), 2, "and nobody looks after it any more");
+    assert_eq!(stage.reload.kept.each.len(), 2, "and nobody looks after it any more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +215,7 @@ async fn a_text_that_is_no_good_is_read_once() {
     let file = stage.dir.path().join("identities.yaml");
     std::fs::write(&file, "version: 2\n").unwrap();
     stage.look().await;
-    let first = stage.reload.bad.clone().unwrap();
+    let Some(Err(first)) = stage.reload.seen.clone() else { panic!("it is no good") };
     stage.look().await;
     let again = stage.reload.source.read(Before { good: None, bad: Some(&first) }).unwrap_err();
     assert_eq!(first.faults, again.faults);

@@ -20,6 +20,13 @@ use cambist_core::scope::Audience;
 /// assert_eq!(Cloud::of_resource("https://vault.azure.cn"), Some(Cloud::China));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// The words of a file of identities.
+#[cfg_attr(feature = "policy-file", derive(serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    all(test, feature = "policy-file"),
+    derive(schemars::JsonSchema),
+    schemars(description = "A cloud of Azure's.")
+)]
 #[non_exhaustive]
 pub enum Cloud {
     /// The public one.

@@ -63,14 +63,19 @@ impl FileErrors {
         Self(vec![fault])
     }
 
-    /// These faults, or as many of them as anybody would read.
-    pub(super) fn of(mut faults: Vec<FileFault>) -> Result<(), Self> {
-        let more = faults.len().saturating_sub(MOST);
-        faults.truncate(MOST);
-        if let (Some(last), 1..) = (faults.last_mut(), more) {
+    /// These faults, if there are any.
+    pub(super) fn of(faults: Vec<FileFault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
+    /// As many of them as anybody would read.
+    pub(super) fn cut(mut self) -> Self {
+        let more = self.0.len().saturating_sub(MOST);
+        self.0.truncate(MOST);
+        if let (Some(last), 1..) = (self.0.last_mut(), more) {
             last.problem += &format!(" (and {more} more faults in this file)");
         }
-        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+        self
     }
 
     /// The same, each with its line and column in this document, and in its order.
@@ -156,12 +161,12 @@ impl<'s> Check<'s> {
                 What::Text(text) => Foreign::new(text).to_string(),
                 other => other.kind().to_owned(),
             };
-            let near = nearest(&node.value, &words);
-            return self.fault(
-                &node.referenced,
-                path,
-                format!("{found} is none of {}{near}", words.join(", ")),
-            );
+            let near = match &node.value {
+                What::Text(text) => near(text, &words),
+                _ => String::new(),
+            };
+            let problem = format!("{found} is none of {}{near}", words.join(", "));
+            return self.fault(&node.referenced, path, problem);
         }
         match &node.value {
             What::Map(entries) if wanted == "object" => self.map(schema, node, entries, path),
@@ -169,20 +174,8 @@ impl<'s> Check<'s> {
                 for (n, item) in items.iter().enumerate() {
                     self.node(&schema["items"], item, &format!("{path}[{n}]"));
                 }
-                let least = schema["minItems"].as_u64().unwrap_or_default();
-                if (items.len() as u64) < least {
-                    self.fault(
-                        &node.referenced,
-                        path,
-                        format!("the list needs {least} entry or more"),
-                    );
-                }
             }
-            What::Text(text) if wanted == "string" => {
-                if text.is_empty() && schema["minLength"].as_u64() > Some(0) {
-                    self.fault(&node.referenced, path, "the text is empty".to_owned());
-                }
-            }
+            What::Text(_) if wanted == "string" => {}
             What::Bool(_) if wanted == "boolean" => {}
             What::Integer(number) if wanted == "integer" => {
                 if schema["const"].as_i64().is_some_and(|only| i128::from(only) != *number) {
@@ -230,7 +223,7 @@ impl<'s> Check<'s> {
             match properties.get(&key.value) {
                 Some(schema) => self.node(schema, value, &below),
                 None => {
-                    let near = nearest(&What::Text(key.value.clone()), &names);
+                    let near = near(&key.value, &names);
                     let problem = format!(
                         "there is no {} here{near}; there are {}",
                         Foreign::new(&key.value),
@@ -252,9 +245,6 @@ impl<'s> Check<'s> {
 
 /// The words that a schema of an enumeration takes.
 fn words(schema: &Value) -> Option<Vec<&str>> {
-    if let Some(words) = schema["enum"].as_array() {
-        return words.iter().map(Value::as_str).collect();
-    }
     // With a description for each of them.
     schema["oneOf"].as_array()?.iter().map(|one| one["const"].as_str()).collect()
 }
@@ -271,12 +261,6 @@ fn in_words(kind: &str) -> &'static str {
 }
 
 /// The word that comes nearest to what was written, if any comes near.
-fn nearest(found: &What, words: &[&str]) -> String {
-    let What::Text(found) = found else { return String::new() };
-    near(found, words)
-}
-
-/// The same for a name.
 pub(super) fn near(found: &str, words: &[&str]) -> String {
     // As long as nobody's name is: the work grows with both lengths.
     let found: String = found.chars().take(64).collect::<String>().to_ascii_lowercase();

@@ -1,21 +1,19 @@
 //! What the names in a file mean: identities, callers and a policy of them; or all that does not go together.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use cambist_core::foreign::Foreign;
 use cambist_core::names::is_guid;
-use cambist_core::policy::{Caller, Identity as Selectable, Mode, Policy};
+use cambist_core::policy::{Identity as Selectable, Mode, Policy};
 use cambist_core::scope::{Allowed, Resource, Scope};
 
 use super::check::{FileErrors, FileFault, near};
-use super::{CallerEntry, CloudEntry, IdentityEntry, KindEntry, PolicyFile, PolicyMode};
+use super::{IdentityEntry, KindEntry, PolicyFile, PolicyMode, warnings};
 use crate::config::{Defaults, Identity};
 use crate::exchange::{Authority, Cloud, TenantId};
-use crate::identities::{Identities, KnownBy, MOST_CALLERS, MOST_IDENTITIES};
+use crate::identities::{Identities, MOST_IDENTITIES};
 
-/// What a variable with a header secret is called, or begins with: no other is ever sent as one by mistake.
-const SECRET_VARIABLE: &str = "IDENTITY_HEADER";
+mod callers;
 
 /// Longest name of an identity or a caller: they are labels of metrics and fields of log lines.
 const LONGEST_NAME: usize = 63;
@@ -24,17 +22,19 @@ impl PolicyFile {
     /// Finds out what the names in it mean.
     ///
     /// # Errors
-    /// All that does not go together, at once, each with its path in the file.
+    /// All that does not go together, at once, each with its path in the file; of very much, the first hundred.
     pub fn resolve(&self, defaults: &Defaults) -> Result<Identities, FileErrors> {
-        let mut resolve = Resolve { defaults, faults: Vec::new(), warnings: Vec::new() };
+        self.resolve_all(defaults).map_err(FileErrors::cut)
+    }
+
+    pub(super) fn resolve_all(&self, defaults: &Defaults) -> Result<Identities, FileErrors> {
+        let mut resolve = Resolve { defaults, faults: Vec::new() };
         let identities = resolve.identities(&self.identities);
         let names: Vec<_> = self.identities.iter().map(|it| &*it.name).collect();
         let (callers, known_by) = resolve.callers(&self.callers, &names);
         let default = self.default.as_ref().and_then(|name| resolve.place(name, &names, "default"));
-        resolve.check_use(self, default);
         FileErrors::of(resolve.faults)?;
-        let (identities, selectable): (Vec<_>, Vec<_>) = identities.into_iter().flatten().unzip();
-        resolve.warnings.extend(out_of_reach(self, &identities, &selectable));
+        let (identities, selectable) = identities.into_iter().flatten().unzip();
         let mode = match self.mode {
             PolicyMode::Audit => Mode::Audit,
             PolicyMode::Enforce => Mode::Enforce,
@@ -45,7 +45,7 @@ impl PolicyFile {
             None => policy,
         };
         let mut made = Identities::new(identities, policy, known_by);
-        made.warnings = resolve.warnings;
+        made.warnings = warnings::of(&made);
         Ok(made)
     }
 }
@@ -53,7 +53,6 @@ impl PolicyFile {
 struct Resolve<'a> {
     defaults: &'a Defaults,
     faults: Vec<FileFault>,
-    warnings: Vec<String>,
 }
 
 impl Resolve<'_> {
@@ -148,7 +147,7 @@ impl Resolve<'_> {
                 self.fault(path, "cloud is there, too; one of them says where to ask");
                 None
             }
-            (Some(cloud), None) => Authority::parse(&Cloud::from(cloud).authority(), &[]).ok(),
+            (Some(cloud), None) => Authority::parse(&cloud.authority(), &[]).ok(),
             (None, Some(url)) => {
                 let allowed: Vec<_> =
                     self.defaults.allowed_authorities.iter().map(String::as_str).collect();
@@ -239,88 +238,6 @@ impl Resolve<'_> {
         }
     }
 
-    fn callers(&mut self, entries: &[CallerEntry], names: &[&str]) -> (Vec<Caller>, Vec<KnownBy>) {
-        self.count("callers", entries.len(), MOST_CALLERS);
-        self.names("callers", entries.iter().map(|it| &*it.name));
-        let mut ways = HashMap::new();
-        let mut made = Vec::new();
-        for (n, entry) in entries.iter().enumerate() {
-            let known_by = self.known_by(n, entry, &mut ways);
-            let mut caller = match entry.anonymous {
-                true => Caller::anonymous(&*entry.name),
-                false => Caller::new(&*entry.name),
-            };
-            for (m, right) in entry.may.iter().enumerate() {
-                let at = format!("callers[{n}].may[{m}]");
-                let resources = self.resources(&format!("{at}.resources"), &right.resources);
-                if let Some(place) = self.place(&right.identity, names, &format!("{at}.identity")) {
-                    caller = caller.may(place, resources);
-                }
-            }
-            if entry.may.is_empty() {
-                self.warnings.push(format!("the caller {} may have nothing", entry.name));
-            }
-            made.push((caller, known_by));
-        }
-        made.into_iter().unzip()
-    }
-
-    fn known_by<'e>(
-        &mut self,
-        n: usize,
-        entry: &'e CallerEntry,
-        ways: &mut HashMap<Way<'e>, &'e str>,
-    ) -> KnownBy {
-        let at = format!("callers[{n}]");
-        let mut own = Vec::new();
-        for (m, path) in entry.secret_files.iter().enumerate() {
-            own.push((Way::File(path), format!("{at}.secret_files[{m}]")));
-        }
-        if let Some(name) = &entry.secret_variable {
-            let path = format!("{at}.secret_variable");
-            if !name.starts_with(SECRET_VARIABLE) {
-                let problem = format!(
-                    "{} does not begin with {SECRET_VARIABLE}, as it has to",
-                    Foreign::new(&**name)
-                );
-                self.fault(&*path, problem);
-            }
-            own.push((Way::Variable(name), path));
-        }
-        if entry.anonymous {
-            own.push((Way::Nothing, format!("{at}.anonymous")));
-        }
-        for (way, path) in own {
-            if let Some(first) = ways.insert(way, &entry.name) {
-                let problem = match first == entry.name {
-                    true => "it is there twice".to_owned(),
-                    false => format!("{first} is known by that; each caller needs its own"),
-                };
-                self.fault(path, problem);
-            }
-        }
-        match (&*entry.secret_files, &entry.secret_variable, entry.anonymous) {
-            ([_] | [_, _], None, false) => KnownBy::Files(entry.secret_files.clone()),
-            ([], Some(name), false) => KnownBy::Variable(name.clone()),
-            ([], None, true) => KnownBy::Nothing,
-            ([], None, false) => {
-                let problem = "nothing says how it is known: secret_files, secret_variable, or anonymous: true";
-                self.fault(&*at, problem);
-                KnownBy::Nothing
-            }
-            ([_, _, _, ..], None, false) => {
-                let problem = "two secrets are enough for one to replace the other";
-                self.fault(format!("{at}.secret_files[2]"), problem);
-                KnownBy::Nothing
-            }
-            _ => {
-                let problem = "it is known in more than one way; keep one of secret_files, secret_variable and anonymous";
-                self.fault(&*at, problem);
-                KnownBy::Nothing
-            }
-        }
-    }
-
     fn place(&mut self, name: &str, names: &[&str], path: &str) -> Option<usize> {
         let place = names.iter().position(|known| *known == name);
         if place.is_none() {
@@ -356,90 +273,10 @@ impl Resolve<'_> {
             }
         }
     }
-
-    /// What is allowed and hardly meant.
-    fn check_use(&mut self, file: &PolicyFile, default: Option<usize>) {
-        for (n, entry) in file.identities.iter().enumerate() {
-            let mut rights = file.callers.iter().flat_map(|caller| &caller.may);
-            if !rights.any(|right| right.identity == entry.name) {
-                let what = if default == Some(n) { "default" } else { "identity" };
-                self.warnings.push(format!("no caller may have the {what} {}", entry.name));
-            }
-        }
-        if file.mode == PolicyMode::Audit {
-            let warning =
-                "mode is audit: what the policy does not allow is answered all the same, and told";
-            self.warnings.push(warning.to_owned());
-        }
-    }
-}
-
-/// What is listed, and what nobody gets all the same.
-fn out_of_reach(
-    file: &PolicyFile,
-    identities: &[Identity],
-    selectable: &[Selectable],
-) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let rights =
-        file.callers.iter().flat_map(|caller| caller.may.iter().map(move |it| (caller, it)));
-    let covers = |list: &[String], resource: &str| {
-        let entries = list.iter().filter_map(|text| text.parse::<Allowed>().ok());
-        entries.into_iter().any(|entry| entry.covers(resource))
-    };
-    for (caller, right) in rights.clone() {
-        let Some(identity) = file.identities.iter().find(|it| it.name == right.identity) else {
-            continue;
-        };
-        let Some(most) = &identity.resources else { continue };
-        for resource in right.resources.iter().filter(|it| !it.contains('*')) {
-            if !covers(most, resource) {
-                warnings.push(format!(
-                    "the caller {} gets no token of {} for {resource}: the identity's own resources do not list it",
-                    caller.name, identity.name
-                ));
-            }
-        }
-    }
-    for (identity, known) in identities.iter().zip(selectable) {
-        for resource in identity.prefetch.iter().map(Scope::resource) {
-            let mut of_it = rights.clone().filter(|(_, right)| right.identity == known.name);
-            if !of_it.any(|(_, right)| covers(&right.resources, resource)) {
-                warnings.push(format!(
-                    "no caller may have what is prefetched of {}: {resource}",
-                    known.name
-                ));
-            }
-        }
-    }
-    warnings
-}
-
-/// One way to know a caller.
-#[derive(PartialEq, Eq, Hash)]
-enum Way<'e> {
-    File(&'e Path),
-    Variable(&'e str),
-    Nothing,
 }
 
 fn is_resource_id(text: &str) -> bool {
     text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("/subscriptions/"))
         && text.bytes().all(|b| b.is_ascii_graphic())
         && text.len() <= 2048
-}
-
-impl From<CloudEntry> for Cloud {
-    fn from(entry: CloudEntry) -> Self {
-        match entry {
-            CloudEntry::Public => Self::Public,
-            CloudEntry::UsGov => Self::UsGov,
-            CloudEntry::China => Self::China,
-            CloudEntry::UsNat => Self::UsNat,
-            CloudEntry::UsSec => Self::UsSec,
-            CloudEntry::France => Self::France,
-            CloudEntry::Germany => Self::Germany,
-            CloudEntry::Singapore => Self::Singapore,
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use cambist_core::foreign::{Foreign, brief};
 
-use super::{AUDIT, Log};
+use super::{AUDIT, Log, Repeats};
 use crate::event::{Failed, Granted, Refused, SentAway, TokenRequest, TurnedAway, WouldDeny};
 use crate::request::Protocol;
 use crate::telemetry::MESSAGE;
@@ -44,11 +44,21 @@ impl Log {
         }
     }
 
+    /// Whether to tell now what became of a request: each caller's of each identity and resource is told by itself.
+    fn told(
+        &self,
+        repeats: &Repeats,
+        reason: &'static str,
+        request: &TokenRequest<'_>,
+    ) -> Option<u64> {
+        let about = format!("{} {}", request.identity, request.resource);
+        repeats.tell(self.run.second(), reason, request.caller, &about)
+    }
+
     pub(super) fn failed(&self, it: &Failed<'_>) {
         let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
         let (reason, client_id) = (it.error.reason().as_str(), principal.client_id());
-        let about = format!("{identity} {resource}");
-        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, caller, &about) {
+        if let Some(unlogged) = self.told(&self.failures, reason, &it.request) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
@@ -68,9 +78,7 @@ impl Log {
     pub(super) fn would_deny(&self, it: &WouldDeny<'_>) {
         let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
         let client_id = principal.client_id();
-        let about = format!("{identity} {resource}");
-        let told = self.denials.tell(self.run.second(), "would_deny", caller, &about);
-        if let Some(unlogged) = told {
+        if let Some(unlogged) = self.told(&self.denials, "would_deny", &it.request) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
@@ -87,8 +95,7 @@ impl Log {
     pub(super) fn sent_away(&self, it: &SentAway<'_>) {
         let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
         let (reason, client_id) = (it.recalled.as_str(), principal.client_id());
-        let about = format!("{identity} {resource}");
-        if let Some(unlogged) = self.failures.tell(self.run.second(), reason, caller, &about) {
+        if let Some(unlogged) = self.told(&self.failures, reason, &it.request) {
             tracing::warn!(
                 target: AUDIT,
                 protocol = protocol.as_str(),
