@@ -205,8 +205,11 @@ impl Proof {
     }
 }
 
-/// The header secret that a request shows, for whoever asks again later whether it still counts.
-pub(crate) fn shown_secret(headers: &HeaderMap) -> Option<Secret> {
+/// The header secret that a request is known by, for whoever asks again later whether it still counts.
+pub(crate) fn shown_secret(protocol: Protocol, headers: &HeaderMap) -> Option<Secret> {
+    if !protocol.needs_secret() {
+        return None;
+    }
     let shown = headers.get(IDENTITY_HEADER).or_else(|| headers.get(OLDER_HEADER))?;
     shown.to_str().ok().map(Secret::new)
 }

@@ -108,7 +108,7 @@ impl Endpoint {
             None => Answer::Later(Box::new(Pending {
                 protocol,
                 caller: caller.to_owned(),
-                shown: access::shown_secret(request.headers()),
+                shown: access::shown_secret(protocol, request.headers()),
                 identity: name.to_owned(),
                 decided_by: Arc::clone(&in_force),
                 credential: credential.clone(),

@@ -223,3 +223,23 @@ async fn a_text_that_is_no_good_is_read_once() {
     let other = stage.reload.source.read(Before { good: None, bad: Some(&first) }).unwrap_err();
     assert_ne!(first.faults, other.faults);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_no_secret_is_known_whatever_it_shows_besides() {
+    let mut stage = Stage::new();
+    let file = stage.dir.path().join("identities.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let rest = "  - {name: rest, anonymous: true, may: [{identity: main, resources: ['*']}]}\n";
+    std::fs::write(&file, format!("{text}{rest}")).unwrap();
+    stage.look().await;
+    stage.look().await;
+    let target = format!("/metadata/identity/oauth2/token?api-version=2018-02-01&resource={VAULT}");
+    let request = asking(&target).header("metadata", "true");
+    let Answer::Later(pending) = stage.endpoint.answer(&link(), &request.body(()).unwrap()) else {
+        panic!("nothing is held yet")
+    };
+    std::fs::write(&file, format!("{text}{rest}mode: audit\n")).unwrap();
+    stage.look().await;
+    stage.look().await;
+    assert_eq!(stage.endpoint.wait(pending).await.status(), 200);
+}
