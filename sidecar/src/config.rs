@@ -21,16 +21,19 @@ mod cloud;
 mod doors;
 mod init;
 mod listen;
+mod made;
 mod policy;
 mod source;
 mod told;
 
 pub(crate) use init::{Draft, draft};
 pub use listen::Listen;
+pub(crate) use made::{MAKE_SECRET, secret as made_secret};
 pub(crate) use policy::{Before, Unusable};
 pub use policy::{Policied, PolicySource};
 
 use policy::CONFIG;
+pub(crate) use policy::SECRET_FILE;
 
 const ADMIN_LISTEN: &str = "CAMBIST_ADMIN_LISTEN";
 const HOST_IP: &str = "CAMBIST_HOST_IP";

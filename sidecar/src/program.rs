@@ -90,7 +90,11 @@ fn init_config(output: Option<&Path>) -> u8 {
 }
 
 fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
-    let settings = Settings::new(matches, &Process);
+    let check_only = matches.get_flag("check-config");
+    let mut settings = Settings::new(matches, &Process);
+    if let Err(errors) = settings.make_secret(!check_only) {
+        return complain(errors, USAGE);
+    }
     let mut config = match Config::read(&settings) {
         Ok(config) => config,
         Err(errors) => return complain(errors, USAGE),
@@ -100,7 +104,7 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
             format!("a dump of this process, with its tokens, cannot be ruled out: {error}");
         config.warnings.push(warning);
     }
-    if matches.get_flag("check-config") {
+    if check_only {
         return check(&config, &settings);
     }
     let files = raise_open_files();

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use cambist::Env;
 use cambist::config::{ConfigErrors, ConfigFault, RENAMED, Variable};
+use cambist::identities::SECRET_VARIABLE;
+use cambist_core::secret::Secret;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::config::{MAKE_SECRET, SECRET_FILE, made_secret};
 
 /// The variables that the sidecar reads beside the library's.
 pub const VARIABLES: &[Variable] = &[
@@ -44,6 +48,12 @@ pub const VARIABLES: &[Variable] = &[
         "FILE",
         "none",
         "A file with that secret, instead of IDENTITY_HEADER",
+    ),
+    Variable::new(
+        MAKE_SECRET,
+        "FILE",
+        "none",
+        "Where to make such a secret at the first start, for containers that read it by fileKeyRef, instead of IDENTITY_HEADER",
     ),
     Variable::new(
         "CAMBIST_PREFETCH",
@@ -198,6 +208,8 @@ fn config_command() -> Command {
 pub struct Settings<'a> {
     flags: BTreeMap<&'static str, String>,
     env: &'a dyn Env,
+    /// A header secret that was made here; it is read as if it were the variable's.
+    made: Option<Secret>,
 }
 
 /// Names alone: some of the texts are secrets.
@@ -214,12 +226,34 @@ impl<'a> Settings<'a> {
         let given = variables()
             .filter(|v| flag(v.name).is_some())
             .filter_map(|v| Some((v.name, matches.get_one::<String>(v.name)?.clone())));
-        Self { flags: given.collect(), env }
+        Self { flags: given.collect(), env, made: None }
     }
 
     /// What the environment alone says.
     pub fn of_env(env: &'a dyn Env) -> Self {
-        Self { flags: BTreeMap::new(), env }
+        Self { flags: BTreeMap::new(), env, made: None }
+    }
+
+    /// Makes the header secret where that is asked for, or takes up the one that was made there before. One that
+    /// must not be kept is written nowhere.
+    ///
+    /// # Errors
+    /// If there is another secret, or the file is of no use.
+    pub(crate) fn make_secret(&mut self, keep: bool) -> Result<(), ConfigErrors> {
+        let Some(path) = self.get(MAKE_SECRET) else { return Ok(()) };
+        let other =
+            [SECRET_VARIABLE, SECRET_FILE].into_iter().find(|name| self.get(name).is_some());
+        let made = match other {
+            Some(other) => Err(format!("{other} is set, too; set one of them")),
+            None => made_secret(path.as_ref(), keep).map_err(|problem| format!("{path} {problem}")),
+        };
+        match made {
+            Ok(secret) => {
+                self.made = Some(secret);
+                Ok(())
+            }
+            Err(problem) => Err(self.locate(vec![ConfigFault::new(MAKE_SECRET, problem)])),
+        }
     }
 
     /// The faults, each under the name it was given by.
@@ -237,11 +271,16 @@ impl<'a> Settings<'a> {
 
 impl Env for Settings<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        self.flags.get(name).cloned().or_else(|| self.env.get(name))
+        match &self.made {
+            Some(secret) if name == SECRET_VARIABLE => Some(secret.expose().to_owned()),
+            _ => self.flags.get(name).cloned().or_else(|| self.env.get(name)),
+        }
     }
 
     fn names(&self) -> Vec<String> {
-        self.env.names()
+        let mut names = self.env.names();
+        names.extend(self.made.iter().map(|_| SECRET_VARIABLE.to_owned()));
+        names
     }
 }
 

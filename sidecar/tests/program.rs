@@ -156,9 +156,15 @@ fn fill(pipe: &mut PipeWriter) {
 }
 
 fn ask(at: SocketAddr, target: &str) -> String {
+    ask_with(at, target, "")
+}
+
+/// Asks with more header lines.
+fn ask_with(at: SocketAddr, target: &str, lines: &str) -> String {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+    let head = format!("GET {target} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{lines}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     reply
@@ -182,6 +188,47 @@ fn the_configuration_can_be_checked() {
     assert!(err.contains("--listen: ") && !err.contains("hunter2"), "{err}");
     let (code, _, err) = run(&["--check-config"], &[("CAMBIST_CA_FILE", "/nonexistent/ca.pem")]);
     assert_eq!(code, 64, "{err}");
+}
+
+/// As the app's container has it, whose kubelet reads the file.
+fn header_secret(file: &std::path::Path) -> String {
+    let line = std::fs::read_to_string(file).unwrap();
+    line.strip_prefix("IDENTITY_HEADER='").unwrap().strip_suffix("'\n").unwrap().to_owned()
+}
+
+#[test]
+fn a_secret_of_its_own_making_is_there_before_it_serves_and_outlives_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("header.env");
+    let path = file.to_str().unwrap();
+    let bare = || {
+        let mut command = command(PROGRAM, &[("CAMBIST_MAKE_HEADER_FILE", path)]);
+        command.env_remove("IDENTITY_HEADER");
+        command
+    };
+    let checked = bare().arg("--check-config").output().unwrap();
+    assert!(checked.status.success() && !file.exists(), "{checked:?}");
+    let first = Sidecar::start(bare());
+    let secret = header_secret(&file);
+    drop(first);
+    let again = Sidecar::start(bare());
+    assert_eq!(header_secret(&file), secret);
+    let reason = |secret: &str| {
+        let target = "/v1/token?scope=https://vault.azure.net/.default";
+        let reply = ask_with(again.tokens, target, &format!("X-IDENTITY-HEADER: {secret}\r\n"));
+        let reason = reply.lines().find_map(|it| it.strip_prefix("x-cambist-reason: "));
+        reason.unwrap_or_else(|| panic!("{reply}")).to_owned()
+    };
+    // There is no projected token; but the question was let in.
+    assert_eq!(
+        (reason(&secret).as_str(), reason(SECRET).as_str()),
+        ("token_file_missing", "identity_header")
+    );
+    let log = again.said.join("");
+    assert!(!log.contains(&secret), "{log}");
+    let (code, _, err) = run(&["--make-header-file", path], &[]);
+    assert_eq!(code, 64, "{err}");
+    assert!(err.contains("--make-header-file: IDENTITY_HEADER is set, too"), "{err}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use cambist::Env;
 use cambist::policy_file::SCHEMA_URL;
 use cambist_core::names::is_guid;
 
+use super::made::MAKE_SECRET;
 use super::policy::{SECRET, SECRET_FILE};
 use super::{parts, protocols};
 use crate::request::Protocol;
@@ -111,7 +112,9 @@ impl Drafting<'_> {
 
     /// The app that knows the header secret.
     fn app(&mut self) -> String {
-        let by_variable = self.said(SECRET).map(|_| format!("secret_variable: {SECRET}"));
+        // One that is made at the start is read as if it were the variable's.
+        let by_variable = self.said(SECRET).or_else(|| self.said(MAKE_SECRET));
+        let by_variable = by_variable.map(|_| format!("secret_variable: {SECRET}"));
         let by_file = self.said(SECRET_FILE);
         let by_file = by_file.map(|path| format!("secret_files: [{}]", scalar(&path)));
         let known_by = match by_file.or(by_variable) {

@@ -20,7 +20,7 @@ use crate::request::Protocol;
 /// The variable that names the file.
 pub(super) const CONFIG: &str = "CAMBIST_CONFIG";
 /// Where a secret is, for identities of variables.
-pub(super) const SECRET_FILE: &str = "CAMBIST_IDENTITY_HEADER_FILE";
+pub(crate) const SECRET_FILE: &str = "CAMBIST_IDENTITY_HEADER_FILE";
 /// The variables with secrets are called or begin like this.
 pub(super) const SECRET: &str = SECRET_VARIABLE;
 
