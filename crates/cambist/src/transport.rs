@@ -30,6 +30,8 @@ pub(crate) use ca_file::CaFiles;
 pub use answer::{AnswerLimits, PeerCertificate};
 pub use error::{TransportError, TransportFault};
 pub use https::{HttpsOptions, TransportBuildError};
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub use platform::platform_ca_sources;
 pub use proxy::{ProxyError, ProxyOptions};
 pub use roots::{CaBundle, CaError};
 pub use token_proxy::{TokenProxyError, TokenProxyOptions, TokenProxyTrust};

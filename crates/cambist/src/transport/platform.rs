@@ -3,7 +3,7 @@
 //! Where there is a bundle it has them all: the directory beside it holds the same certificates again,
 //! a file each and each by two names, and reading those would be most of a sidecar's start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::RootCertStore;
@@ -39,6 +39,13 @@ fn certificates() -> Vec<CertificateDer<'static>> {
         }
     }
     files::in_time(|| rustls_native_certs::load_native_certs().certs).unwrap_or_default()
+}
+
+/// Where they are read from: bundles, and directories. For who has to say beforehand what a process reads.
+#[must_use]
+pub fn platform_ca_sources() -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let openssl_probe::ProbeResult { cert_file, cert_dir } = openssl_probe::probe();
+    (cert_file.into_iter().collect(), cert_dir)
 }
 
 fn of_bundle(path: &Path) -> Vec<CertificateDer<'static>> {
