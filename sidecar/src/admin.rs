@@ -233,6 +233,7 @@ impl Admin {
             "key_sources": sources.collect::<Vec<_>>(),
             "unchecked": unchecked,
             "key_age": key_age,
+            "confinement": self.telemetry.confinement().status(),
         })
     }
 

@@ -10,6 +10,7 @@ use cambist::{Context, Env};
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 
+use crate::confine::Confine;
 use crate::front_door::HostName;
 use crate::in_force::Origin;
 use crate::key_age::Rules;
@@ -59,6 +60,8 @@ pub struct Config {
     pub policy: PolicySource,
     /// What was there at the start.
     pub policied: Policied,
+    /// Whether what is not needed is given up.
+    pub confine: Confine,
     /// What is logged.
     pub log: Filter,
     /// What the issuer's keys are held against; nothing for a developer's own sign-in.
@@ -137,6 +140,7 @@ impl Config {
             read.check_binding(source, &policied.identities.identities);
             read.warnings.extend(policied.warnings.iter().cloned());
         }
+        let confine = read.parsed("CAMBIST_CONFINE", Confine::default(), Confine::from_str);
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
         let (Some(source), Some(policy), Some(policied), true) =
             (source, policy, policied, read.faults.is_empty())
@@ -157,6 +161,7 @@ impl Config {
             host_ip,
             policy,
             policied,
+            confine,
             log,
             // The pod's name is what differs between the pods of a fleet.
             jitter: Jitter::of(settings.get("HOSTNAME").unwrap_or_default().as_bytes()),

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod admin;
 pub mod config;
+pub mod confine;
 pub mod decide;
 pub mod endpoint;
 pub mod event;

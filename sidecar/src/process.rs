@@ -38,9 +38,13 @@ pub(crate) fn raise_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// How many workers are worth having here. It is read from files, so ask before those are given up.
+pub(crate) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
+}
+
 /// The runtime: with the main thread and the log's, eight threads at most, on any number of CPUs.
-pub(crate) fn runtime() -> io::Result<Runtime> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+pub(crate) fn runtime(workers: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(workers)
         .max_blocking_threads(MOST_BLOCKING)
@@ -58,7 +62,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn with_every_thread_busy_there_are_no_more_than_allowed() {
-        let runtime = runtime().unwrap();
+        let runtime = runtime(workers()).unwrap();
         let (end, ends) = channel::<()>();
         let ends = std::sync::Arc::new(std::sync::Mutex::new(ends));
         let (begun, begins) = channel();

@@ -15,10 +15,11 @@ use clap::ArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Draft, admin_address, draft};
+use crate::confine::{Confinement, Found, Needs};
 use crate::health::Probe;
 use crate::listener::Capacity;
 use crate::log;
-use crate::process::{give_up_dumps, raise_open_files, runtime};
+use crate::process::{give_up_dumps, raise_open_files, runtime, workers};
 use crate::settings::{Settings, command};
 use crate::sidecar::{StartError, Surroundings, start};
 
@@ -99,23 +100,30 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
         Ok(config) => config,
         Err(errors) => return complain(errors, USAGE),
     };
-    if let Err(error) = dumps {
+    if let Err(error) = &dumps {
         let warning =
             format!("a dump of this process, with its tokens, cannot be ruled out: {error}");
         config.warnings.push(warning);
     }
+    let needs = Needs::of(&config, &Found::now(&config, &settings));
     if check_only {
-        return check(&config, &settings);
+        return check(&config, &settings, &needs);
     }
-    let files = raise_open_files();
+    let (files, workers) = (raise_open_files(), workers());
+    let confinement = Confinement::begin(&config, &needs, dumps.map_err(|error| error.to_string()));
+    if let Some(problem) = confinement.problem() {
+        return complain(problem, FAILED);
+    }
+    config.policy.keep_to(confinement.granted());
     // Threads that stay begin here: whatever this process gives up for good, it gives up before.
     let log = match start_log(&config) {
         Ok(log) => log,
         Err(error) => return complain(error, FAILED),
     };
-    let code = match runtime() {
+    let code = match runtime(workers) {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(&config, &settings, files, log.dropped()));
+            let serving = serve(&config, &settings, files, log.dropped(), confinement);
+            let code = runtime.block_on(serving);
             // Nothing that still runs is worth waiting for.
             runtime.shutdown_background();
             code
@@ -136,12 +144,12 @@ fn start_log(config: &Config) -> io::Result<log::Writer> {
 }
 
 /// Says what would run, after opening what can be opened without a network.
-fn check(config: &Config, settings: &Settings<'_>) -> u8 {
+fn check(config: &Config, settings: &Settings<'_>, needs: &Needs) -> u8 {
     let context = Context::new(Arc::new(SystemClock), Arc::new(Unobserved), config.jitter);
     if let Err(errors) = config.open(context) {
         return complain(settings.locate(errors.faults().to_vec()), USAGE);
     }
-    let ailing = match runtime() {
+    let ailing = match runtime(workers()) {
         Ok(runtime) => runtime.block_on(config.ailing_files()),
         Err(error) => return complain(error, FAILED),
     };
@@ -151,7 +159,8 @@ fn check(config: &Config, settings: &Settings<'_>) -> u8 {
     for warning in config.warnings.iter().cloned().chain(ailing) {
         complain(format!("warning: {warning}"), DONE);
     }
-    match writeln!(io::stdout(), "{config}") {
+    let confined = format!("confined         {}\n{needs}", config.confine);
+    match writeln!(io::stdout(), "{config}\n\n{confined}") {
         Ok(()) => DONE,
         Err(_) => FAILED,
     }
@@ -163,6 +172,7 @@ async fn serve(
     settings: &Settings<'_>,
     files: Option<u64>,
     log_dropped: log::Dropped,
+    confinement: Confinement,
 ) -> u8 {
     // Before anything is open, so that no signal is missed.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
@@ -172,8 +182,14 @@ async fn serve(
     };
     let (token_capacity, admin_capacity) = Capacity::for_descriptors(files);
     let clock = Arc::new(SystemClock);
-    let around =
-        Surroundings { token_capacity, admin_capacity, log_dropped, ..Surroundings::new(clock) };
+    confinement.announce();
+    let around = Surroundings {
+        token_capacity,
+        admin_capacity,
+        log_dropped,
+        confinement,
+        ..Surroundings::new(clock)
+    };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -86,6 +86,12 @@ pub const VARIABLES: &[Variable] = &[
         "federated (the projected token) or developer (your own sign-in, on a laptop)",
     ),
     Variable::new(
+        "CAMBIST_CONFINE",
+        "HOW",
+        "auto",
+        "Whether all that is not needed is given up at the start: auto (what the kernel can take), require or off",
+    ),
+    Variable::new(
         "CAMBIST_LOG",
         "FILTER",
         "info",

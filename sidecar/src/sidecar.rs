@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::confine::Confinement;
 use crate::endpoint::{Answer, Endpoint};
 use crate::in_force::{Kept, Origin};
 use crate::listener::{self, Capacity, ListenerGauges, Server, Waiting};
@@ -53,6 +54,8 @@ pub struct Surroundings {
     pub log_dropped: log::Dropped,
     /// How often the files of the configuration are looked at.
     pub look_every: Duration,
+    /// What the process has given up, to be told.
+    pub confinement: Confinement,
 }
 
 impl Surroundings {
@@ -60,7 +63,8 @@ impl Surroundings {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (token_capacity, admin_capacity) = Capacity::for_descriptors(None);
         let log_dropped = log::Dropped::default();
-        Self { clock, token_capacity, admin_capacity, log_dropped, look_every: LOOK_EVERY }
+        let (look_every, confinement) = (LOOK_EVERY, Confinement::default());
+        Self { clock, token_capacity, admin_capacity, log_dropped, look_every, confinement }
     }
 }
 
@@ -96,8 +100,16 @@ pub async fn start_with<F>(
 where
     F: FnOnce(Context) -> Result<Origin, ConfigErrors>,
 {
-    let Surroundings { clock, token_capacity, admin_capacity, log_dropped, look_every } = around;
-    let telemetry = Arc::new(Telemetry::new(clock.clone(), config.key_age.clone()));
+    let Surroundings {
+        clock,
+        token_capacity,
+        admin_capacity,
+        log_dropped,
+        look_every,
+        confinement,
+    } = around;
+    let telemetry = Telemetry::new(clock.clone(), config.key_age.clone()).confined(confinement);
+    let telemetry = Arc::new(telemetry);
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }

@@ -7,6 +7,7 @@ use cambist::observer::Observer;
 use cambist_core::clock::{Clock, UnixTime};
 use prometheus_client::registry::Registry;
 
+use crate::confine::Confinement;
 use crate::event::Event;
 use crate::key_age::{Gauges, Rules};
 use crate::metrics::Counted;
@@ -42,6 +43,7 @@ pub struct Telemetry {
     key_age: Arc<Gauges>,
     log: Log,
     status: Status,
+    confinement: Confinement,
 }
 
 impl Telemetry {
@@ -55,13 +57,25 @@ impl Telemetry {
             status: Status::new(run.clone()),
             run,
             rules,
+            confinement: Confinement::default(),
         }
+    }
+
+    /// The same of a process that has given this up.
+    #[must_use]
+    pub fn confined(self, confinement: Confinement) -> Self {
+        Self { confinement, ..self }
+    }
+
+    /// What the process has given up.
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     /// Tells every reader. On the path that it happens on, that of a cached token too: nobody here
     /// waits for anything.
     pub fn tell(&self, event: &Event<'_>) {
-        let Self { run: _, rules: _, counters, key_age, log, status } = self;
+        let Self { run: _, rules: _, counters, key_age, log, status, confinement: _ } = self;
         counters.read(event);
         key_age.read(event);
         log.read(event);
@@ -116,6 +130,7 @@ impl Observer for Telemetry {
 impl Counted for Telemetry {
     fn register(&self, registry: &mut Registry) {
         self.run.register(registry);
+        self.confinement.register(registry);
         self.counters.register(registry);
         self.key_age.register(registry);
     }

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::cloud::of_another_cloud;
 use crate::access::Proof;
+use crate::confine::Granted;
 use crate::request::Protocol;
 
 /// The variable that names the file.
@@ -43,6 +44,8 @@ pub struct PolicySource {
     pub(super) variables: BTreeMap<String, Secret>,
     /// The webhook's, which a file need not name.
     pub(super) client_id: Option<String>,
+    /// What this process may read, if that is not everything.
+    granted: Option<Arc<Granted>>,
 }
 
 #[derive(Clone, Debug)]
@@ -129,7 +132,21 @@ impl PolicySource {
         let names = env.names().into_iter().filter(|name| name.starts_with(SECRET));
         let secrets = names.filter_map(|name| Some((name.clone(), Secret::new(env.get(&name)?))));
         let variables = secrets.collect();
-        Self { from, protocols, variables, client_id: env.get("AZURE_CLIENT_ID") }
+        let client_id = env.get("AZURE_CLIENT_ID");
+        Self { from, protocols, variables, client_id, granted: None }
+    }
+
+    /// From now on no other file can be read.
+    pub(crate) fn keep_to(&mut self, granted: Option<&Arc<Granted>>) {
+        self.granted = granted.cloned();
+    }
+
+    /// The authorities that its identities may have, beside those that need no allowance.
+    pub(crate) fn allowed_authorities(&self) -> &[String] {
+        match &self.from {
+            From::Variables(_) => &[],
+            From::File(_, defaults) => &defaults.allowed_authorities,
+        }
     }
 
     /// How apps may ask.
@@ -165,6 +182,10 @@ impl PolicySource {
     /// All that is wrong with the file, or then with the secrets.
     pub(crate) fn read(&self, before: Before<'_>) -> Result<Policied, Unusable> {
         let (identities, text) = self.identities(before)?;
+        let lacking = self.granted.as_ref().map(|it| it.lacking(CONFIG, &identities));
+        if let Some(faults) = lacking.filter(|faults| !faults.is_empty()) {
+            return Err(Unusable { faults, text: None });
+        }
         let proofs = self.proofs(&identities)?;
         if let Some(fault) = self.check_doors(&identities) {
             return Err(vec![fault].into());

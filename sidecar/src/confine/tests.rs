@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use cambist::config::ConfigFault;
+use cambist_core::issuer::IssuerUrl;
+
+use super::*;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::testing::SECRET;
+
+const TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
+
+fn read(extra: &[(&str, &str)]) -> Config {
+    let usual = [
+        ("AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000001"),
+        ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000002"),
+        ("AZURE_FEDERATED_TOKEN_FILE", TOKEN),
+        ("IDENTITY_HEADER", SECRET),
+    ];
+    let all = usual.iter().chain(extra);
+    let env: BTreeMap<_, _> =
+        all.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    Config::read(&Settings::of_env(&env)).unwrap()
+}
+
+fn needs(extra: &[(&str, &str)]) -> Needs {
+    Needs::of(&read(extra), &Found::default())
+}
+
+fn places(needs: &Needs, why: &str) -> Vec<PathBuf> {
+    let reads = needs.reads.iter().filter(|read| read.why == why);
+    reads.map(|read| read.place().to_owned()).collect()
+}
+
+fn ports(ports: &Ports) -> Vec<u16> {
+    match ports {
+        Ports::Any(_) => Vec::new(),
+        Ports::These(ports) => ports.keys().copied().collect(),
+    }
+}
+
+#[test]
+fn what_is_usual_needs_little() {
+    let needs = needs(&[]);
+    assert_eq!(ports(&needs.listens), [8421, 8422]);
+    assert_eq!(ports(&needs.connects), [53, 443]);
+    let token = [Path::new(TOKEN).parent().unwrap()];
+    assert_eq!(places(&needs, "the projected token"), token);
+    assert!(places(&needs, "names").contains(&"/etc/resolv.conf".into()), "a file of /etc alone");
+    let told = needs.to_string();
+    for line in [
+        "reads            /var/run/secrets/azure/tokens (the projected token)",
+        "reads            /etc/hosts (names)",
+        "writes           nothing",
+        "listens on       TCP 8421 (tokens), 8422 (admin)",
+        "connects to      TCP 53 (names), 443 (authority, issuer)",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line:?} is not in\n{told}");
+    }
+    let libraries = needs.reads.iter().any(|read| read.path == Path::new("/usr/lib"));
+    assert_eq!(libraries, !cfg!(target_feature = "crt-static"), "a static program loads none");
+}
+
+/// Every file that a configuration can name is read, and every peer reached.
+#[test]
+fn each_setting_brings_what_it_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("header");
+    std::fs::write(&secret, SECRET).unwrap();
+    for (settings, why, place) in [
+        (&[("CAMBIST_ENTRA_CA_FILE", "/ca/entra.pem")][..], "Entra's CAs", "/ca"),
+        (&[("CAMBIST_ISSUER_CA_FILE", "/ca/i.pem")], "the issuer's CAs", "/ca"),
+        (&[("CAMBIST_CA_FILE", "/etc/ca.pem")], "Entra's CAs", "/etc/ca.pem"),
+        (&[("CAMBIST_KEYS", "file:/keys/k.json")], "the issuer's keys", "/keys"),
+        (&[("CAMBIST_HISTORY", "/history/h.json")], "the key history", "/history"),
+        (&API, "the API server's token", "/api"),
+        (&API, "the API server's CA", "/var/run/secrets/kubernetes.io/serviceaccount"),
+        (&PROXY, "the token proxy's CAs", "/proxy"),
+    ] {
+        assert_eq!(places(&needs(settings), why), [Path::new(place)], "{settings:?}");
+    }
+    let of_file = [("IDENTITY_HEADER_X", "x"), ("CAMBIST_LISTEN", "[::1]:9000")];
+    assert_eq!(ports(&needs(&of_file).listens), [8422, 9000]);
+    assert_eq!(ports(&needs(&[("CAMBIST_ADMIN_LISTEN", "off")]).listens), [8421]);
+    assert_eq!(needs(&[("CAMBIST_LISTEN", "0")]).listens.to_string()[..3], *"any");
+    for (settings, expected) in [
+        (&[("CAMBIST_ISSUER", "https://issuer.example:8443/a")][..], &[53, 443, 8443][..]),
+        (&[("HTTPS_PROXY", "http://edge.example:3128")], &[53, 443, 3128]),
+        (&[("HTTPS_PROXY", "edge.example")], &[53, 80, 443]),
+        (&API, &[53, 443, 6443]),
+        // Neither Entra nor an issuer is asked.
+        (&PROXY, &[53, 7443]),
+    ] {
+        assert_eq!(ports(&needs(settings).connects), expected, "{settings:?}");
+    }
+}
+
+const API: [(&str, &str); 4] = [
+    ("CAMBIST_KEYS", "api"),
+    ("CAMBIST_API_TOKEN_FILE", "/api/token"),
+    ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+    ("KUBERNETES_SERVICE_PORT", "6443"),
+];
+
+const PROXY: [(&str, &str); 3] = [
+    ("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example:7443/binding"),
+    ("AZURE_KUBERNETES_CA_FILE", "/proxy/ca.pem"),
+    ("CAMBIST_KEYS", "file:/keys/k.json"),
+];
+
+/// A changed file may name an authority only if that was allowed beforehand.
+#[test]
+fn a_file_may_come_to_use_whatever_was_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("identities.yaml");
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    let text = format!(
+        "version: 1\nidentities:\n  - name: a\n    client_id: 00000000-0000-0000-0000-000000000002\n    \
+         token_file: /tokens/a/token\ncallers:\n  - name: app\n    secret_files: [{}]\n    \
+         may: [{{identity: a, resources: ['*']}}]\n",
+        secret.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let needs = needs(&[
+        ("CAMBIST_CONFIG", file.to_str().unwrap()),
+        ("CAMBIST_ALLOW_AUTHORITY", "https://stack.example:9443"),
+    ]);
+    assert_eq!(ports(&needs.connects), [53, 443, 9443]);
+    assert_eq!(places(&needs, "the identities"), [dir.path()]);
+    assert_eq!(places(&needs, "a header secret"), [dir.path()]);
+    assert_eq!(places(&needs, "the projected token"), [Path::new("/tokens/a")]);
+}
+
+#[test]
+fn what_was_found_is_needed_where_it_is_asked_for() {
+    let found = Found {
+        certificates: vec!["/etc/ssl/certs/ca-certificates.crt".into()],
+        certificate_dirs: vec!["/etc/ssl/certs".into()],
+        issuers: vec![IssuerUrl::parse("https://127.0.0.1:7000").unwrap()],
+    };
+    let of = |extra: &[_]| Needs::of(&read(extra), &found);
+    assert_eq!(ports(&of(&[]).connects), [53, 443, 7000]);
+    assert_eq!(ports(&of(&[("CAMBIST_ISSUER", "https://i.example")]).connects), [53, 443]);
+    assert_eq!(places(&of(&[]), "the platform's CAs")[0], Path::new("/etc/ssl/certs"));
+    assert!(places(&of(&PROXY), "the platform's CAs").is_empty(), "nobody needs them");
+}
+
+#[test]
+fn what_is_granted_is_what_is_there_wherever_links_lead() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for name in ["token", "token/..1", "elsewhere", "beside"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    symlink("..1", at("token/..data")).unwrap();
+    symlink("..data/token", at("token/token")).unwrap();
+    for name in ["token/..1/token", "elsewhere/keys", "beside/x"] {
+        std::fs::write(at(name), "").unwrap();
+    }
+    symlink("../elsewhere/keys", at("token/keys")).unwrap();
+    let token = at("token/token");
+    let keys = format!("file:{}", at("token/keys").display());
+    let needs = needs(&[
+        ("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap()),
+        ("CAMBIST_KEYS", &keys),
+        ("CAMBIST_HISTORY", at("none/history").to_str().unwrap()),
+    ]);
+    let granted = Granted::of(&needs);
+    for covered in ["token/token", "token/keys", "token/not-yet", "elsewhere/keys"] {
+        assert!(granted.covers(&at(covered)), "{covered}");
+    }
+    symlink("../beside/x", at("token/out")).unwrap();
+    for beyond in ["beside/x", "token/out", "none/history", "x"] {
+        assert!(!granted.covers(&at(beyond)), "{beyond}");
+    }
+    assert!(!granted.covers("/etc/passwd".as_ref()) && granted.covers("/etc/hosts".as_ref()));
+    assert_eq!(granted.missing(), [at("none/history")]);
+    let mut identities = cambist::identities::Identities::clone(&read(&[]).policied.identities);
+    identities.identities[0].token_file = at("beside/x");
+    let faults: Vec<ConfigFault> = granted.lacking("CAMBIST_CONFIG", &identities);
+    let told = &faults[0].problem;
+    assert!(told.contains("beside/x") && told.contains("Restart it"), "{told}");
+    identities.identities[0].token_file = token;
+    assert!(granted.lacking("CAMBIST_CONFIG", &identities).is_empty());
+}
+
+#[test]
+fn each_version_of_landlock_has_its_parts() {
+    use Part::{Connect, Devices, Files, Listen, Signals, Sockets, Truncate};
+    let lacking = |abi: i32| {
+        Part::ALL.into_iter().filter(|part| part.lacking(abi).is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(lacking(0), [Files, Truncate, Devices, Listen, Connect, Signals, Sockets]);
+    assert_eq!(lacking(2), [Truncate, Devices, Listen, Connect, Signals, Sockets]);
+    assert_eq!(lacking(3), [Devices, Listen, Connect, Signals, Sockets]);
+    assert_eq!(lacking(4), [Devices, Signals, Sockets]);
+    assert_eq!(lacking(5), [Signals, Sockets]);
+    assert_eq!(lacking(NEWEST), []);
+    assert!(Connect.lacking(3).unwrap().contains("is version 3; it takes 4, as Linux 6.7 has"));
+}
+
+#[test]
+fn what_lacks_is_told_in_metric_status_and_words() {
+    let why = Part::Connect.lacking(3).unwrap();
+    let lacks = vec![(Part::Connect, why)];
+    let some = Confinement { mode: Confine::Require, lacks, missing: Vec::new(), granted: None };
+    let problem = some.problem().unwrap();
+    assert!(problem.contains("connect (this kernel's landlock is version 3"), "{problem}");
+    let auto = Confinement { mode: Confine::Auto, ..some };
+    assert_eq!(auto.problem(), None);
+    let status = auto.status();
+    assert_eq!(
+        (&status["parts"]["connect"], &status["parts"]["files"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(status["lacks"][0]["part"], "connect");
+    let metrics = Metrics::of(&[&auto]).encode([]);
+    for line in ["cambist_confined{part=\"connect\"} 0", "cambist_confined{part=\"files\"} 1"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[test]
+fn how_it_is_asked_for() {
+    assert_eq!(read(&[]).confine, Confine::Auto);
+    assert_eq!(read(&[("CAMBIST_CONFINE", "require")]).confine, Confine::Require);
+    assert!("on".parse::<Confine>().unwrap_err().contains("off, auto, require"));
+}
