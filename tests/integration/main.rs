@@ -5,6 +5,8 @@
 mod callers;
 mod clocks;
 mod configuration;
+#[cfg(target_os = "linux")]
+mod confinement;
 mod crowds;
 mod framing;
 mod hostile;
