@@ -159,8 +159,7 @@ fn check(config: &Config, settings: &Settings<'_>, needs: &Needs) -> u8 {
     for warning in config.warnings.iter().cloned().chain(ailing) {
         complain(format!("warning: {warning}"), DONE);
     }
-    let confined = format!("confined         {}\n{needs}", config.confine);
-    match writeln!(io::stdout(), "{config}\n\n{confined}") {
+    match writeln!(io::stdout(), "{}", config.with_needs(needs)) {
         Ok(()) => DONE,
         Err(_) => FAILED,
     }

@@ -92,7 +92,7 @@ async fn nothing_that_was_given_up_can_be_had_from_within() {
         denied(format!("read:/proc/{pid}/environ")),
         denied("read:/proc/self/mem".to_owned()),
         denied("list:/".to_owned()),
-        denied(format!("list:{tokens}")),
+        denied(format!("list:{dir}")),
         denied(format!("create:{dir}/new")),
         denied(format!("create:{tokens}/new")),
         denied(format!("mkdir:{dir}/newdir")),

@@ -9,13 +9,34 @@ use cambist::config::Identity;
 use cambist::identities::Identities;
 
 use super::{Config, SignIn};
+use crate::confine::Needs;
 use crate::request::Protocol;
 
 mod table;
 
+/// A configuration with what it needs.
+pub(crate) struct WithNeeds<'a>(&'a Config, &'a Needs);
+
+impl fmt::Display for WithNeeds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tell(Some(self.1), f)
+    }
+}
+
 impl fmt::Display for Config {
     /// What would run, a line each; no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(None, f)
+    }
+}
+
+impl Config {
+    /// What would run, and what it would not give up.
+    pub(crate) fn with_needs<'a>(&'a self, needs: &'a Needs) -> WithNeeds<'a> {
+        WithNeeds(self, needs)
+    }
+
+    fn tell(&self, needs: Option<&Needs>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
             let mut text = String::new();
             for item in items {
@@ -68,6 +89,9 @@ impl fmt::Display for Config {
             writeln!(f, "prefetched       {}", list(&only.prefetch))?;
         }
         writeln!(f, "log              {}", self.log)?;
+        if let Some(needs) = needs {
+            writeln!(f, "\nconfined         {}\n{needs}\n", self.confine)?;
+        }
         writeln!(f, "policy           {}", policy.mode().as_str())?;
         if !self.policy.is_of_variables() {
             writeln!(f, "\n{}", table::identities(&self.policied.identities))?;

@@ -14,7 +14,6 @@ use super::needs::{Kind, Read, home, is_wide, of_identities};
 pub struct Granted {
     files: Vec<PathBuf>,
     dirs: Vec<PathBuf>,
-    trees: Vec<PathBuf>,
     missing: Vec<PathBuf>,
 }
 
@@ -31,14 +30,9 @@ impl Granted {
         &self.files
     }
 
-    /// Directories whose files may be read, as deep as they are.
+    /// Directories, with all beneath.
     pub(super) fn dirs(&self) -> &[PathBuf] {
         &self.dirs
-    }
-
-    /// Directories that may be listed, too.
-    pub(super) fn trees(&self) -> &[PathBuf] {
-        &self.trees
     }
 
     /// What the configuration names and could not be granted, since it is not there.
@@ -71,13 +65,12 @@ impl Granted {
     }
 
     fn has(&self, at: &Path) -> bool {
-        let mut trees = self.dirs.iter().chain(&self.trees);
-        self.files.iter().any(|file| file == at) || trees.any(|dir| at.starts_with(dir))
+        self.files.iter().any(|file| file == at) || self.dirs.iter().any(|dir| at.starts_with(dir))
     }
 
     fn add(&mut self, read: &Read) {
         if read.kind == Kind::Tree {
-            self.trees.extend(canonicalize(&read.path));
+            self.dirs.extend(canonicalize(&read.path));
             return;
         }
         let named = self.add_place(read.place());

@@ -58,8 +58,8 @@ fn restrict(abi: ABI, needs: &Needs, granted: &Granted) -> Result<LandlockStatus
     let file = BitFlags::from(AccessFs::ReadFile);
     let mut ruleset = ruleset.create()?;
     ruleset = readable(ruleset, granted.files(), file)?;
-    ruleset = readable(ruleset, granted.dirs(), file)?;
-    ruleset = readable(ruleset, granted.trees(), file | AccessFs::ReadDir)?;
+    // Opening a directory tells somebody who has named one instead of a file.
+    ruleset = readable(ruleset, granted.dirs(), file | AccessFs::ReadDir)?;
     for (ports, access) in
         [(&needs.listens, AccessNet::BindTcp), (&needs.connects, AccessNet::ConnectTcp)]
     {

@@ -244,7 +244,8 @@ impl Read {
 /// The directory of a file, or the file itself where that holds much else.
 pub(super) fn home(file: &Path) -> &Path {
     match file.parent() {
-        Some(dir) if !is_wide(dir) && dir != Path::new("") => dir,
+        Some(dir) if dir == Path::new("") => Path::new("."),
+        Some(dir) if !is_wide(dir) => dir,
         _ => file,
     }
 }
