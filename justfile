@@ -40,9 +40,13 @@ crypto:
 test:
     .ci/run test
 
-# the sidecar as it ships
+# both programs as they ship
 release:
     .ci/run release
+
+# the image for both architectures, looked into and run
+image:
+    .ci/run image
 
 # what takes minutes: many more schedules for everything that many wait for
 long:
