@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -346,6 +346,35 @@ fn it_gives_up_dumps_and_takes_the_files_it_may_have() {
 }
 
 #[test]
+fn it_leaves_no_core() {
+    let dir = tempfile::tempdir().unwrap();
+    let aborted = |mut child: Child| {
+        let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::ABORT).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(6));
+        status.core_dumped()
+    };
+    let limited = |program: &str, argument: &str| {
+        let mut command = command("sh", &[]);
+        let script = "ulimit -c unlimited; exec \"$0\" $1";
+        command.args(["-c", script, program, argument]).current_dir(dir.path());
+        command
+    };
+    let Ok(sleep) = limited("sleep", "600").spawn() else { return };
+    // It must have become what it is to be, and not be the shell any more.
+    let name = format!("/proc/{}/comm", sleep.id());
+    until(|| std::fs::read_to_string(&name).unwrap().starts_with("sleep").then_some(()));
+    if !aborted(sleep) {
+        println!("SKIPPED: nothing leaves a core here");
+        return;
+    }
+    let mut sidecar = Sidecar::start(limited(PROGRAM, ""));
+    let other = Command::new("true").spawn().unwrap();
+    assert!(!aborted(std::mem::replace(&mut sidecar.child, other)));
+}
+
+#[test]
 fn it_keeps_within_ten_threads_and_cannot_be_looked_into() {
     // The kernel counts by user and lets root off, so it takes root to be a user without other
     // processes.
@@ -382,6 +411,13 @@ fn it_keeps_within_ten_threads_and_cannot_be_looked_into() {
     assert!((4..=10).contains(&threads), "{threads}");
     // What belongs to a process that cannot be dumped is root's.
     assert_eq!(std::fs::metadata(of("environ")).unwrap().uid(), 0);
+    for (file, ended) in
+        [("/proc/self/environ", true), (&of("environ"), false), (&of("mem"), false)]
+    {
+        let mut look = Command::new("head");
+        look.args(["-c", "0", file]).uid(54_321).gid(54_321);
+        assert_eq!(look.output().unwrap().status.success(), ended, "{file}");
+    }
     sidecar.signal();
     assert_eq!(sidecar.code(5), 0);
 }
