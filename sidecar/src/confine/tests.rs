@@ -66,9 +66,6 @@ fn what_is_usual_needs_little() {
 /// Every file that a configuration can name is read, and every peer reached.
 #[test]
 fn each_setting_brings_what_it_needs() {
-    let dir = tempfile::tempdir().unwrap();
-    let secret = dir.path().join("header");
-    std::fs::write(&secret, SECRET).unwrap();
     for (settings, why, place) in [
         (&[("CAMBIST_ENTRA_CA_FILE", "/ca/entra.pem")][..], "Entra's CAs", "/ca"),
         (&[("CAMBIST_ISSUER_CA_FILE", "/ca/i.pem")], "the issuer's CAs", "/ca"),
@@ -81,8 +78,7 @@ fn each_setting_brings_what_it_needs() {
     ] {
         assert_eq!(places(&needs(settings), why), [Path::new(place)], "{settings:?}");
     }
-    let of_file = [("IDENTITY_HEADER_X", "x"), ("CAMBIST_LISTEN", "[::1]:9000")];
-    assert_eq!(ports(&needs(&of_file).listens), [8422, 9000]);
+    assert_eq!(ports(&needs(&[("CAMBIST_LISTEN", "[::1]:9000")]).listens), [8422, 9000]);
     assert_eq!(ports(&needs(&[("CAMBIST_ADMIN_LISTEN", "off")]).listens), [8421]);
     assert_eq!(needs(&[("CAMBIST_LISTEN", "0")]).listens.to_string()[..3], *"any");
     for (settings, expected) in [
@@ -228,4 +224,16 @@ fn how_it_is_asked_for() {
     assert_eq!(read(&[]).confine, Confine::Auto);
     assert_eq!(read(&[("CAMBIST_CONFINE", "require")]).confine, Confine::Require);
     assert!("on".parse::<Confine>().unwrap_err().contains("off, auto, require"));
+}
+
+#[cfg(feature = "developer")]
+#[test]
+fn a_developers_own_sign_in_gives_up_dumps_alone() {
+    let config = read(&[("CAMBIST_SOURCE", "developer"), ("CAMBIST_CONFINE", "require")]);
+    let needs = Needs::of(&config, &Found::default());
+    let confinement = Confinement::begin(&config, &needs, Ok(()));
+    let held = Part::ALL.into_iter().filter(|part| confinement.has(*part)).collect::<Vec<_>>();
+    assert_eq!(held, [Part::Dumps]);
+    assert!(confinement.problem().unwrap().contains("developer runs other programs"));
+    assert!(std::fs::read("/etc/passwd").is_ok());
 }
