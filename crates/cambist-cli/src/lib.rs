@@ -21,6 +21,7 @@ mod case;
 mod cli;
 mod collect;
 mod command;
+mod deploy;
 mod exit;
 mod key;
 mod kubernetes;

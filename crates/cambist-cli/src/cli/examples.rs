@@ -130,3 +130,17 @@ pub(super) const INSPECT: &str = r"Examples:
     /var/run/secrets/azure/tokens/azure-identity-token
   kubectl create token checkout \
     | cambist token inspect -o json";
+
+pub(super) const INJECT: &str = r#"Examples:
+  # Kubernetes 1.36 or newer
+  cambist deploy inject --version 1.36 \
+    --image ghcr.io/cambist/cambist-sidecar:0.1.0 \
+    | kubectl apply -f -
+
+  # 1.34 and 1.35, where MutatingAdmissionPolicy has to be
+  # switched on; another cloud
+  cambist deploy inject --version 1.35 --audience china \
+    --image registry.example/cambist-sidecar:0.1.0
+
+  # then: who gets it
+  kubectl label namespace shop cambist.dev/inject=true"#;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) mod deploy;
 mod examples;
 pub(crate) mod history;
 pub(crate) mod issuer;
 pub(crate) mod rotation;
 mod value;
 
+pub(crate) use deploy::DeployCommand;
 pub(crate) use issuer::IssuerCommand;
 
 /// Looks at tokens and issuers: how old is the key that signs a cluster's service-account tokens?
@@ -33,6 +35,9 @@ pub(crate) enum Command {
     /// Service-account tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// What a cluster needs so that its pods have the sidecar
+    #[command(subcommand)]
+    Deploy(DeployCommand),
     /// Print a shell's completions
     #[command(after_help = examples::COMPLETIONS)]
     Completions {

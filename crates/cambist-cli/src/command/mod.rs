@@ -2,7 +2,8 @@
 
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Command, Inspect, IssuerCommand, Plain, TokenCommand};
+use crate::cli::{Cli, Command, DeployCommand, Inspect, IssuerCommand, Plain, TokenCommand};
+use crate::deploy;
 use crate::output::json;
 use crate::token::{self, Inspected};
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
@@ -39,6 +40,9 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         Command::Issuer(IssuerCommand::Kid(args)) => kid::run(&args),
         Command::Token(TokenCommand::Inspect(args)) => inspect(&args, world),
         Command::Token(TokenCommand::Get(args)) => get::run(&args, world).await,
+        Command::Deploy(DeployCommand::Inject(args)) => {
+            Outcome::print(deploy::inject(&args.image, args.release, &args.audience))
+        }
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cambist", &mut out);
