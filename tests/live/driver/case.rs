@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Publishes};
-use crate::{Options, command, key_sources, observers, rotation, server};
+use crate::{Options, command, key_sources, manifests, observers, rotation, server};
 
 /// What is played, in this order.
 const ALL: &[Case] = &[
@@ -29,6 +29,9 @@ const ALL: &[Case] = &[
     case("observe-least-role", |stage| Box::pin(observers::least_role(stage))),
     case("observe-refused", |stage| Box::pin(observers::refused(stage))),
     case("observe-twelve", |stage| Box::pin(observers::twelve(stage))),
+    case("manifests-admitted", |stage| Box::pin(manifests::admitted(stage))),
+    case("manifests-alike", |stage| Box::pin(manifests::alike(stage))),
+    case("manifests-observer", |stage| Box::pin(manifests::observer(stage))),
     case("rotation-one-server", |stage| Box::pin(rotation::one_server(stage))),
     case("rotation-two-servers", |stage| Box::pin(rotation::two_servers(stage))),
     case("rotation-signs-first", |stage| Box::pin(rotation::signs_first(stage))),
@@ -76,6 +79,11 @@ impl Stage {
     /// The Kubernetes version that is to be driven.
     pub(crate) fn kubernetes(&self) -> &str {
         &self.options.kubernetes
+    }
+
+    /// Where the rendered manifests are.
+    pub(crate) fn manifests(&self) -> &Path {
+        &self.options.manifests
     }
 
     /// Where one of our programs is.
