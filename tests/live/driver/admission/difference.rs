@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+/// What is called by a name and is no longer than this stands in one line.
+const SHORT: usize = 160;
+
 /// The lines of `after` that `before` has not, with a `+`, and the other way round, with a `-`.
 pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (lines(before), lines(after));
@@ -36,7 +39,12 @@ fn walk(path: &str, value: &Value, out: &mut Vec<String>) {
             if different.len() == items.len() {
                 out.push(format!("{path} = {}", names.join(", ")));
                 for (name, item) in names.iter().zip(items) {
-                    walk(&format!("{path}[{name}]"), item, out);
+                    let (path, text) = (format!("{path}[{name}]"), item.to_string());
+                    if text.len() <= SHORT {
+                        out.push(format!("{path} = {text}"))
+                    } else {
+                        walk(&path, item, out)
+                    }
                 }
             } else {
                 for (number, item) in items.iter().enumerate() {
