@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Publishes};
-use crate::{Options, command, key_sources, manifests, observers, rotation, server};
+use crate::{Options, admission, command, key_sources, manifests, observers, rotation, server};
 
 /// What is played, in this order.
 const ALL: &[Case] = &[
@@ -29,6 +29,16 @@ const ALL: &[Case] = &[
     case("observe-least-role", |stage| Box::pin(observers::least_role(stage))),
     case("observe-refused", |stage| Box::pin(observers::refused(stage))),
     case("observe-twelve", |stage| Box::pin(observers::twelve(stage))),
+    case("inject-pods", |stage| Box::pin(admission::injected(stage))),
+    case("inject-refused", |stage| Box::pin(admission::refused(stage))),
+    case("inject-idempotent", |stage| Box::pin(admission::idempotent(stage))),
+    case("inject-jobs", |stage| Box::pin(admission::jobs(stage))),
+    case("inject-late", |stage| Box::pin(admission::late_containers(stage))),
+    case("inject-quota", |stage| Box::pin(admission::quota(stage))),
+    case("inject-ephemeral", |stage| Box::pin(admission::containers_that_come(stage))),
+    case("inject-images", |stage| Box::pin(admission::images_that_change(stage))),
+    case("inject-made-again", |stage| Box::pin(admission::made_again(stage))),
+    case("inject-latency", |stage| Box::pin(admission::latency(stage))),
     case("manifests-admitted", |stage| Box::pin(manifests::admitted(stage))),
     case("manifests-alike", |stage| Box::pin(manifests::alike(stage))),
     case("manifests-observer", |stage| Box::pin(manifests::observer(stage))),
@@ -54,6 +64,7 @@ const fn case(name: &'static str, play: Play) -> Case {
 pub(crate) struct Stage {
     options: Options,
     standing: OnceCell<Cluster>,
+    admission: OnceCell<admission::World>,
 }
 
 impl Stage {
@@ -61,6 +72,12 @@ impl Stage {
     /// issuer, as it comes.
     pub(crate) async fn cluster(&self) -> &Cluster {
         self.standing.get_or_init(|| Cluster::start(self, "standing", Publishes::Itself, 1)).await
+    }
+
+    /// The same cluster with the admission policies in force in namespaces of their own.
+    pub(crate) async fn admission(&self) -> &admission::World {
+        let cluster = self.cluster().await;
+        self.admission.get_or_init(|| admission::World::start(self, cluster)).await
     }
 
     /// A directory of this name, empty.
@@ -111,7 +128,7 @@ pub(crate) fn main(options: Options) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime can be made");
     let version = options.kubernetes.clone();
-    let stage = Arc::new(Stage { options, standing: OnceCell::new() });
+    let stage = Arc::new(Stage { options, standing: OnceCell::new(), admission: OnceCell::new() });
     let (mut passed, mut failed) = (0, 0);
     for case in &wanted {
         let started = Instant::now();

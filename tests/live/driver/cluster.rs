@@ -47,6 +47,7 @@ pub(crate) struct Cluster {
     entra: BTreeMap<String, String>,
     secrets: Secrets,
     program: Program,
+    beta: bool,
     first: KeyFiles,
     _sim: Running,
 }
@@ -91,6 +92,7 @@ impl Cluster {
             entra,
             secrets,
             program,
+            beta: policies_are_beta(stage.kubernetes()),
             first: first.clone(),
             _sim: sim,
         };
@@ -142,6 +144,10 @@ impl Cluster {
             format!("--service-account-jwks-uri={}/openid/v1/jwks", self.issuer),
             format!("--service-account-signing-key-file={}", signer.private.display()),
         ];
+        if self.beta {
+            flags.push("--feature-gates=MutatingAdmissionPolicy=true".to_owned());
+            flags.push("--runtime-config=admissionregistration.k8s.io/v1beta1=true".to_owned());
+        }
         flags.extend(
             verifiers
                 .iter()
@@ -288,6 +294,12 @@ impl Cluster {
     pub(crate) fn kid(token: &str) -> String {
         Self::parts(token).0["kid"].as_str().expect("it names its key").to_owned()
     }
+}
+
+/// Whether a release has MutatingAdmissionPolicy as a beta, which is off unless it is asked for.
+fn policies_are_beta(kubernetes: &str) -> bool {
+    let minor = kubernetes.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    minor.expect("it is MAJOR.MINOR.PATCH") < 36
 }
 
 /// An authority and a certificate of it for this machine; the authority is written to a file.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::panic, clippy::print_stdout, reason = "a test, told on standard output")]
 
+mod admission;
 mod balancer;
 mod case;
 mod cluster;

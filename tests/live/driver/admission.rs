@@ -1,0 +1,15 @@
+//! The sidecar injected by the API server itself, and the guard of its token: the policies as
+//! `cambist deploy inject` prints them, Pod Security *restricted* enforced, everything by dry-run on the
+//! server unless something has to stay.
+
+mod change;
+mod cost;
+mod difference;
+mod pods;
+mod policies;
+mod world;
+
+pub(crate) use change::{containers_that_come, images_that_change, made_again};
+pub(crate) use cost::latency;
+pub(crate) use pods::{idempotent, injected, jobs, late_containers, quota, refused};
+pub(crate) use world::World;

@@ -1,0 +1,122 @@
+//! What changes while pods run, and policies that go and come.
+
+use std::sync::Arc;
+
+use kit::eventually;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::pods::{pod, refusal};
+use super::policies::Policies;
+use super::world::World;
+use crate::case::Stage;
+
+/// A pod that stays, injected; its path.
+async fn standing(world: &World, name: &str) -> String {
+    let mut pod = pod("plain");
+    pod["metadata"]["name"] = json!(name);
+    let all = "/api/v1/namespaces/inject/pods";
+    world.kube.create(all, pod).await;
+    format!("{all}/{name}")
+}
+
+/// Asks by dry-run for the pod at `path` as `change` makes it.
+async fn changed(
+    world: &World,
+    path: &str,
+    sub: &str,
+    change: impl Fn(&mut Value),
+) -> Result<Value, String> {
+    let mut pod = world.kube.ask(Method::GET, path, None).await.json();
+    change(&mut pod);
+    let answer = world.kube.ask(Method::PUT, &format!("{path}{sub}?dryRun=All"), Some(pod)).await;
+    if answer.status == 200 { Ok(answer.json()) } else { Err(refusal(&answer.text)) }
+}
+
+/// Ephemeral containers get neither the token nor the variables.
+pub(crate) async fn containers_that_come(stage: Arc<Stage>) -> String {
+    let world = stage.admission().await;
+    let path = standing(world, "debugged").await;
+    let container = |name: &str| {
+        let context =
+            json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+        json!({ "name": name, "image": "debug.example/debug:1", "securityContext": context })
+    };
+    let add = async |container: Value| {
+        changed(world, &path, "/ephemeralcontainers", |pod| {
+            let list = pod["spec"]["ephemeralContainers"].take();
+            let mut list = list.as_array().cloned().unwrap_or_default();
+            list.push(container.clone());
+            pod["spec"]["ephemeralContainers"] = json!(list);
+        })
+        .await
+    };
+    let mut mounting = container("mounting");
+    mounting["volumeMounts"] = json!([{ "name": "cambist-token", "mountPath": "/t" }]);
+    let refused = add(mounting).await.expect_err("it would have the token");
+    assert!(refused.contains("for the sidecar alone, but mounted by mounting"), "{refused}");
+    let mut targeting = container("targeting");
+    targeting["targetContainerName"] = json!("cambist");
+    let refused = add(targeting).await.expect_err("it would see the sidecar's files");
+    assert!(refused.contains("targets the sidecar"), "{refused}");
+    let mut good = container("good");
+    good["targetContainerName"] = json!("app");
+    let made = add(good).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(made["spec"]["ephemeralContainers"][0]["env"].is_null(), "{made}");
+    world.kube.ask(Method::DELETE, &format!("{path}?gracePeriodSeconds=0"), None).await.json();
+    "the one that mounts the token and the one that targets the sidecar are refused, another is not, and has no variables".to_owned()
+}
+
+/// The sidecar's image may not become another; the rest of a pod that runs is nobody's concern.
+pub(crate) async fn images_that_change(stage: Arc<Stage>) -> String {
+    let world = stage.admission().await;
+    let path = standing(world, "updated").await;
+    let refused = changed(world, &path, "", |pod| {
+        pod["spec"]["initContainers"][0]["image"] = json!("thief.example/t:1");
+    })
+    .await
+    .expect_err("a thief's image would have the token");
+    assert!(
+        refused.contains("may become") && refused.contains("not thief.example/t:1"),
+        "{refused}"
+    );
+    changed(world, &path, "", |pod| {
+        pod["spec"]["containers"][0]["image"] = json!("app.example/app:2");
+        pod["metadata"]["finalizers"] = json!(["example.org/wait"]);
+        pod["metadata"]["labels"]["more"] = json!("1");
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
+    world.kube.ask(Method::DELETE, &format!("{path}?gracePeriodSeconds=0"), None).await.json();
+    refused
+}
+
+/// Policies that are taken out do nothing, and do it again when they are back, with another image and audience.
+pub(crate) async fn made_again(stage: Arc<Stage>) -> String {
+    let world = stage.admission().await;
+    for round in 0..2 {
+        world.policies.delete(&world.kube).await;
+        eventually("a pod that nobody injects or refuses", async || {
+            let plain = world.ask(&pod("plain"), false).await;
+            let bad = world.ask(&pod("as-default"), false).await;
+            let as_it_was = plain.status == 201 && plain.json()["spec"]["initContainers"].is_null();
+            (as_it_was && bad.status == 201).then_some(())
+        })
+        .await;
+        let image =
+            format!("registry.example:5000/cambist@sha256:{}", format!("{round}c").repeat(32));
+        let others = Policies::print(&stage, &["--image", &image, "--audience", "germany"]).await;
+        others.apply(&world.kube).await;
+        others.in_force(world).await;
+        let made = world.ask(&pod("plain"), false).await.json();
+        let volumes = made["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+        let token =
+            volumes.iter().find(|it| it["name"] == "cambist-token").expect("there is a token");
+        let audience = &token["projected"]["sources"][0]["serviceAccountToken"]["audience"];
+        assert_eq!(*audience, "api://AzureADTokenExchangeGermany", "{made}");
+        // Replaced while they are in force.
+        world.policies.apply(&world.kube).await;
+        world.policies.in_force(world).await;
+    }
+    "twice taken out, made anew with another image and audience, and replaced".to_owned()
+}

@@ -1,0 +1,99 @@
+//! The policies, as the command prints them, in the cluster and out of it.
+
+use kit::{Program, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::pods::pod;
+use super::world::World;
+use crate::case::Stage;
+use crate::kube::Kube;
+
+/// What `cambist deploy inject` prints, for the cluster's version.
+#[derive(Clone, Debug)]
+pub(super) struct Policies(Vec<Value>);
+
+impl Policies {
+    /// With these flags besides.
+    pub(super) async fn print(stage: &Stage, flags: &[&str]) -> Self {
+        let inject = Program::new(stage.program("cambist"))
+            .args(&["deploy", "inject", "--version", stage.kubernetes()])
+            .args(flags);
+        let ended = inject.run().await;
+        assert_eq!(ended.code(), Some(0), "{ended:?}");
+        let documents = serde_saphyr::from_multiple(&ended.stdout);
+        Self(documents.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
+    }
+
+    /// A policy's variable without its quotes.
+    pub(super) fn image(&self) -> String {
+        let variables = self.0[0]["spec"]["variables"].as_array().expect("it has variables");
+        let image = variables.iter().find(|it| it["name"] == "image").expect("one is the image");
+        image["expression"].as_str().expect("a text").trim_matches('"').to_owned()
+    }
+
+    /// The policy that injects.
+    pub(super) fn injection(&self) -> Value {
+        self.0[0].clone()
+    }
+
+    /// Its binding.
+    pub(super) fn binding(&self) -> Value {
+        self.0[1].clone()
+    }
+
+    /// Makes them, or puts them in the place of those that are there.
+    pub(super) async fn apply(&self, kube: &Kube) {
+        for document in &self.0 {
+            apply(kube, document.clone()).await;
+        }
+    }
+
+    /// Takes them out.
+    pub(super) async fn delete(&self, kube: &Kube) {
+        for document in &self.0 {
+            kube.ask(Method::DELETE, &path(document, true), None).await.json();
+        }
+    }
+
+    /// Waits until the API server goes by them, which it does a moment later.
+    pub(super) async fn in_force(&self, world: &World) {
+        // Both know the image once a pod is given it and let through: in between, one may know another.
+        let image = json!(self.image());
+        eventually("a pod that is injected and admitted", async || {
+            let answer = world.ask(&pod("plain"), false).await;
+            let is_it = answer.status == 201
+                && answer.json()["spec"]["initContainers"][0]["image"] == image;
+            is_it.then_some(())
+        })
+        .await;
+        eventually("a guarded namespace", async || {
+            let answer = world.ask(&pod("as-default"), false).await;
+            (answer.status != 201).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Makes an object, or replaces it.
+pub(super) async fn apply(kube: &Kube, mut object: Value) {
+    let at = path(&object, true);
+    let there = kube.ask(Method::GET, &at, None).await;
+    if there.status == 404 {
+        kube.create(&path(&object, false), object).await;
+        return;
+    }
+    object["metadata"]["resourceVersion"] = there.json()["metadata"]["resourceVersion"].clone();
+    kube.ask(Method::PUT, &at, Some(object)).await.json();
+}
+
+/// Where a policy or a binding is, or where those of its kind are.
+pub(super) fn path(object: &Value, itself: bool) -> String {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let plural = match text(&object["kind"]).to_lowercase() {
+        kind if kind.ends_with('y') => format!("{}ies", kind.trim_end_matches('y')),
+        kind => format!("{kind}s"),
+    };
+    let all = format!("/apis/{}/{plural}", text(&object["apiVersion"]));
+    if itself { format!("{all}/{}", text(&object["metadata"]["name"])) } else { all }
+}
