@@ -219,6 +219,7 @@ async fn starts(stage: &Stage, manifest: &Manifest, pod: &Value) {
         let from = &variable["valueFrom"];
         let value = match from["fieldRef"]["fieldPath"].as_str() {
             Some("metadata.uid") => json!("5a1f4b3e-0c55-4d6e-9d3e-6f1d2c3b4a59"),
+            Some("status.hostIP") => json!("10.0.0.1"),
             Some(_) => json!("10.0.0.7"),
             None if from.is_null() => variable["value"].clone(),
             None => settings[from["configMapKeyRef"]["key"].as_str().unwrap_or_default()].clone(),
