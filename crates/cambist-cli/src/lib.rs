@@ -1,4 +1,4 @@
-//! The `cambist` command: looks at tokens and issuers.
+//! The `cambist` command: looks at tokens and issuers, and prints what puts the sidecar into a cluster.
 //!
 //! How old is the key that signs a cluster's service-account tokens, and what proves it? The model is
 //! `cambist_key_age`; here are the collectors of evidence, the stores of its history, and the

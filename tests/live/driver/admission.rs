@@ -9,7 +9,7 @@ mod pods;
 mod policies;
 mod world;
 
-pub(crate) use change::{containers_that_come, images_that_change, made_again};
+pub(crate) use change::{containers_that_come, images_that_change, made_again, without_env_files};
 pub(crate) use cost::latency;
 pub(crate) use pods::{idempotent, injected, jobs, late_containers, quota, refused};
 pub(crate) use world::World;

@@ -38,6 +38,7 @@ const ALL: &[Case] = &[
     case("inject-ephemeral", |stage| Box::pin(admission::containers_that_come(stage))),
     case("inject-images", |stage| Box::pin(admission::images_that_change(stage))),
     case("inject-made-again", |stage| Box::pin(admission::made_again(stage))),
+    case("inject-1.34", |stage| Box::pin(admission::without_env_files(stage))),
     case("inject-latency", |stage| Box::pin(admission::latency(stage))),
     case("manifests-admitted", |stage| Box::pin(manifests::admitted(stage))),
     case("manifests-alike", |stage| Box::pin(manifests::alike(stage))),

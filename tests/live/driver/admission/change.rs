@@ -120,3 +120,29 @@ pub(crate) async fn made_again(stage: Arc<Stage>) -> String {
     }
     "twice taken out, made anew with another image and audience, and replaced".to_owned()
 }
+
+/// Where a variable cannot be had from a file, the annotation that asks for it is refused in words, and not by
+/// an API server that drops the field.
+pub(crate) async fn without_env_files(stage: Arc<Stage>) -> String {
+    let world = stage.admission().await;
+    let mut asking = pod("plain");
+    asking["metadata"]["namespace"] = json!("inject-file");
+    assert_eq!(world.ask(&asking, false).await.status, 201);
+    let earlier =
+        Policies::print(&stage, &["--version", "1.34"]).await.with_api_of(&world.policies);
+    earlier.apply(&world.kube).await;
+    let refused = eventually("the policies of 1.34", async || {
+        let answer = world.ask(&asking, false).await;
+        (answer.status != 201).then(|| refusal(&answer.text))
+    })
+    .await;
+    assert!(refused.contains("\"file\" needs Kubernetes 1.35 or newer"), "{refused}");
+    world.policies.apply(&world.kube).await;
+    eventually("the policies of this release", async || {
+        let answer = world.ask(&asking, false).await;
+        (answer.status == 201).then_some(())
+    })
+    .await;
+    world.policies.in_force(world).await;
+    refused
+}

@@ -16,13 +16,23 @@ pub(super) struct Policies(Vec<Value>);
 impl Policies {
     /// With these flags besides.
     pub(super) async fn print(stage: &Stage, flags: &[&str]) -> Self {
-        let inject = Program::new(stage.program("cambist"))
-            .args(&["deploy", "inject", "--version", stage.kubernetes()])
-            .args(flags);
+        let mut inject =
+            Program::new(stage.program("cambist")).args(&["deploy", "inject"]).args(flags);
+        if !flags.contains(&"--version") {
+            inject = inject.args(&["--version", stage.kubernetes()]);
+        }
         let ended = inject.run().await;
         assert_eq!(ended.code(), Some(0), "{ended:?}");
         let documents = serde_saphyr::from_multiple(&ended.stdout);
         Self(documents.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
+    }
+
+    /// The same, of the API that others are of.
+    pub(super) fn with_api_of(mut self, others: &Self) -> Self {
+        for (document, other) in self.0.iter_mut().zip(&others.0) {
+            document["apiVersion"] = other["apiVersion"].clone();
+        }
+        self
     }
 
     /// A policy's variable without its quotes.
