@@ -43,6 +43,7 @@ const ALL: &[Case] = &[
     case("manifests-admitted", |stage| Box::pin(manifests::admitted(stage))),
     case("manifests-alike", |stage| Box::pin(manifests::alike(stage))),
     case("manifests-observer", |stage| Box::pin(manifests::observer(stage))),
+    case("manifests-demo", |stage| Box::pin(manifests::demo(stage))),
     case("rotation-one-server", |stage| Box::pin(rotation::one_server(stage))),
     case("rotation-two-servers", |stage| Box::pin(rotation::two_servers(stage))),
     case("rotation-signs-first", |stage| Box::pin(rotation::signs_first(stage))),
