@@ -260,6 +260,10 @@ pub(crate) async fn alike(stage: Arc<Stage>) -> String {
     assert_eq!(one["spec"], two["spec"]);
     assert_eq!(one["metadata"]["labels"], two["metadata"]["labels"]);
 
+    // Whoever goes over to the policies need not leave the component out first: guard and injection let it be.
+    let moved = injected.admit(kube, &built.pods()[0]).await.json();
+    assert_eq!(moved["spec"], two["spec"]);
+
     // A container that says nothing of its resources is given a memory limit, and no CPU limit.
     let mut pod = built.pods().remove(0);
     pod["spec"]["containers"][0]["resources"].take();
