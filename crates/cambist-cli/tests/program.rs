@@ -126,3 +126,24 @@ fn a_loop_ends_cleanly_on_sigterm() {
     assert!(kill.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn policies_are_printed_for_clusters_that_have_them_and_of_sound_images_alone() {
+    let image = "registry.example:5000/cambist-sidecar:1";
+    let printed = run(&["deploy", "inject", "--version", "1.36", "--image", image]);
+    assert_eq!(printed.status.code(), Some(0));
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert_eq!(text.matches(&format!("expression: '\"{image}\"'")).count(), 2, "{text}");
+    for (wrong, told) in [
+        (&["--version", "1.33"][..], "kustomize component"),
+        (&[], "--version"),
+        (&["--version", "1.36", "--image", "x:1\" || true"], "expected HOST/NAME:TAG"),
+        (&["--version", "1.36", "--image", "ghcr.io/x"], "neither a tag nor a digest"),
+        (&["--version", "1.36", "--audience", "everywhere"], "us-gov"),
+    ] {
+        let output = run(&[&["deploy", "inject"], wrong].concat());
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{wrong:?}: {words}");
+        assert!(output.stdout.is_empty() && words.contains(told), "{wrong:?}: {words}");
+    }
+}

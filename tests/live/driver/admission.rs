@@ -5,11 +5,14 @@
 mod change;
 mod cost;
 mod difference;
+mod others;
 mod pods;
 mod policies;
 mod world;
+mod written;
 
 pub(crate) use change::{containers_that_come, images_that_change, made_again, without_env_files};
 pub(crate) use cost::latency;
-pub(crate) use pods::{idempotent, injected, jobs, late_containers, quota, refused};
+pub(crate) use others::{jobs, late_containers, quota};
+pub(crate) use pods::{idempotent, injected, refused};
 pub(crate) use world::World;

@@ -44,17 +44,15 @@ impl Answer {
 impl Kube {
     /// The API at an address, for whoever has the admin's token.
     pub(crate) fn new(at: SocketAddr, ca_file: &Path, admin: &str, secrets: Secrets) -> Self {
-        let ca = std::fs::read(ca_file).expect("the authority was written");
-        let ca = Certificate::from_pem(&ca).expect("it is a certificate");
         // A connection for each request, so that a balancer is asked each time.
-        let http = Client::builder()
-            .tls_certs_only([ca])
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .timeout(Duration::from_secs(30));
-        let http = http.build().expect("a client can be made");
+        let http = client(ca_file, 0);
         let base = format!("https://localhost:{}", at.port());
         Self { http, base, admin: admin.to_owned(), secrets }
+    }
+
+    /// The same, over connections that are kept: for who asks often.
+    pub(crate) fn kept(&self, ca_file: &Path) -> Self {
+        Self { http: client(ca_file, 1), ..self.clone() }
     }
 
     /// Asks as the admin.
@@ -128,4 +126,16 @@ impl Kube {
         self.secrets.add(&token);
         Ok(token)
     }
+}
+
+/// A client that trusts this authority and keeps so many connections open.
+fn client(ca_file: &Path, kept: usize) -> Client {
+    let ca = std::fs::read(ca_file).expect("the authority was written");
+    let ca = Certificate::from_pem(&ca).expect("it is a certificate");
+    let http = Client::builder()
+        .tls_certs_only([ca])
+        .pool_max_idle_per_host(kept)
+        .no_proxy()
+        .timeout(Duration::from_secs(30));
+    http.build().expect("a client can be made")
 }

@@ -6,9 +6,10 @@ use kit::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::pods::{pod, refusal};
+use super::pods::refusal;
 use super::policies::Policies;
 use super::world::World;
+use super::written::pod;
 use crate::case::Stage;
 
 /// A pod that stays, injected; its path.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pods::pod;
 use super::world::World;
+use super::written::pod;
 use crate::case::Stage;
 
 const ROUNDS: u32 = 60;

@@ -4,8 +4,8 @@ use kit::{Program, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::pods::pod;
 use super::world::World;
+use super::written::pod;
 use crate::case::Stage;
 use crate::kube::Kube;
 

@@ -26,7 +26,7 @@ const NAMESPACES: &[(&str, &[(&str, &str)])] = &[
     ("inject-own-audience", &[("cambist.dev/audience", "urn:tokens:of-our-own")]),
     ("inject-odd-audience", &[("cambist.dev/audience", "")]),
     ("inject-odd-seconds", &[("cambist.dev/token-seconds", "an hour")]),
-    ("inject-few-seconds", &[("cambist.dev/token-seconds", "60")]),
+    ("inject-few-seconds", &[("cambist.dev/token-seconds", "599")]),
     ("inject-odd-header", &[("cambist.dev/header", "uid")]),
     ("inject-limits", &[]),
     ("inject-quota", &[]),
@@ -45,7 +45,7 @@ pub(crate) struct World {
 impl World {
     /// Of the cluster of all cases: nothing of it concerns namespaces that do not ask.
     pub(crate) async fn start(stage: &Stage, cluster: &Cluster) -> Self {
-        let kube = cluster.kube().clone();
+        let kube = cluster.kube().kept(&cluster.ca_file());
         for (name, annotations) in NAMESPACES {
             let annotations: serde_json::Map<_, _> =
                 annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
