@@ -1,11 +1,9 @@
-"""Writes the chart's templates from what kustomize builds here, so that nobody keeps both by hand:
+"""Writes the chart's templates from what kustomize builds, so that nobody keeps both by hand:
 
-    kustomize build chart-source >namespace.yaml
-    kustomize build inject/v1 >v1.yaml
-    kustomize build inject/v1beta1 >v1beta1.yaml
-    python3 chart-source/generate.py namespace.yaml v1.yaml v1beta1.yaml chart/templates
+    generate.py NAMESPACE V1 V1BETA1 FOLDER
 
-Needs PyYAML. A template is the built object with some of its fields replaced by values of the chart: those of
+The first is what kustomize builds of this folder, the next two of ../inject's. `tests/deploy/run chart` does all of
+it. Needs PyYAML. A template is the built object with some of its fields replaced by values of the chart: those of
 `FIELDS` and of the policies' text. tests/deploy/run fails when the templates are out of date.
 """
 
