@@ -13,6 +13,6 @@ mod written;
 
 pub(crate) use change::{containers_that_come, images_that_change, made_again, without_env_files};
 pub(crate) use cost::latency;
-pub(crate) use others::{jobs, late_containers, quota};
+pub(crate) use others::{jobs, large, late_containers, quota};
 pub(crate) use pods::{idempotent, injected, refused};
 pub(crate) use world::World;

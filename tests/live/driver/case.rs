@@ -34,6 +34,7 @@ const ALL: &[Case] = &[
     case("inject-idempotent", |stage| Box::pin(admission::idempotent(stage))),
     case("inject-jobs", |stage| Box::pin(admission::jobs(stage))),
     case("inject-late", |stage| Box::pin(admission::late_containers(stage))),
+    case("inject-large", |stage| Box::pin(admission::large(stage))),
     case("inject-quota", |stage| Box::pin(admission::quota(stage))),
     case("inject-ephemeral", |stage| Box::pin(admission::containers_that_come(stage))),
     case("inject-images", |stage| Box::pin(admission::images_that_change(stage))),

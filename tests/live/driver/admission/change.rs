@@ -34,24 +34,27 @@ async fn changed(
     if answer.status == 200 { Ok(answer.json()) } else { Err(refusal(&answer.text)) }
 }
 
+fn container(name: &str) -> Value {
+    let context = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+    json!({ "name": name, "image": "debug.example/debug:1", "securityContext": context })
+}
+
+/// Asks by dry-run for an ephemeral container in the pod at `path`.
+async fn ephemeral(world: &World, path: &str, container: Value) -> Result<Value, String> {
+    changed(world, path, "/ephemeralcontainers", |pod| {
+        let list = pod["spec"]["ephemeralContainers"].take();
+        let mut list = list.as_array().cloned().unwrap_or_default();
+        list.push(container.clone());
+        pod["spec"]["ephemeralContainers"] = json!(list);
+    })
+    .await
+}
+
 /// Ephemeral containers get neither the token nor the variables.
 pub(crate) async fn containers_that_come(stage: Arc<Stage>) -> String {
     let world = stage.admission().await;
     let path = standing(world, "debugged").await;
-    let container = |name: &str| {
-        let context =
-            json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
-        json!({ "name": name, "image": "debug.example/debug:1", "securityContext": context })
-    };
-    let add = async |container: Value| {
-        changed(world, &path, "/ephemeralcontainers", |pod| {
-            let list = pod["spec"]["ephemeralContainers"].take();
-            let mut list = list.as_array().cloned().unwrap_or_default();
-            list.push(container.clone());
-            pod["spec"]["ephemeralContainers"] = json!(list);
-        })
-        .await
-    };
+    let add = async |container: Value| ephemeral(world, &path, container).await;
     let mut mounting = container("mounting");
     mounting["volumeMounts"] = json!([{ "name": "cambist-token", "mountPath": "/t" }]);
     let refused = add(mounting).await.expect_err("it would have the token");
@@ -92,9 +95,11 @@ pub(crate) async fn images_that_change(stage: Arc<Stage>) -> String {
     refused
 }
 
-/// Policies that are taken out do nothing, and do it again when they are back, with another image and audience.
+/// Policies that are taken out do nothing, and do it again when they are back, with another image and audience. A pod
+/// of the image before goes on, and is guarded on.
 pub(crate) async fn made_again(stage: Arc<Stage>) -> String {
     let world = stage.admission().await;
+    let older = standing(world, "older").await;
     for round in 0..2 {
         world.policies.delete(&world.kube).await;
         eventually("a pod that nobody injects or refuses", async || {
@@ -115,10 +120,18 @@ pub(crate) async fn made_again(stage: Arc<Stage>) -> String {
             volumes.iter().find(|it| it["name"] == "cambist-token").expect("there is a token");
         let audience = &token["projected"]["sources"][0]["serviceAccountToken"]["audience"];
         assert_eq!(*audience, "api://AzureADTokenExchangeGermany", "{made}");
+        let mut targeting = container("targeting");
+        targeting["targetContainerName"] = json!("cambist");
+        let refused = ephemeral(world, &older, targeting).await.expect_err("it has a token");
+        assert!(refused.contains("targets the sidecar"), "{refused}");
+        changed(world, &older, "", |pod| pod["metadata"]["labels"]["more"] = json!("1"))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         // Replaced while they are in force.
         world.policies.apply(&world.kube).await;
         world.policies.in_force(world).await;
     }
+    world.kube.ask(Method::DELETE, &format!("{older}?gracePeriodSeconds=0"), None).await.json();
     "twice taken out, made anew with another image and audience, and replaced".to_owned()
 }
 

@@ -87,6 +87,30 @@ pub(crate) async fn late_containers(stage: Arc<Stage>) -> String {
     "a container of a later policy has the variables, and there is one sidecar".to_owned()
 }
 
+/// An expression may cost only so much, and then refuses every pod: a hundred containers with a hundred variables
+/// each are more than anybody has.
+pub(crate) async fn large(stage: Arc<Stage>) -> String {
+    const MANY: usize = 100;
+    let world = stage.admission().await;
+    let mut asking = pod("plain");
+    let variables: Vec<_> =
+        (0..MANY).map(|it| json!({ "name": format!("VARIABLE_{it}"), "value": "v" })).collect();
+    let containers = (0..MANY).map(|it| {
+        let mut container = asking["spec"]["containers"][0].clone();
+        container["name"] = json!(format!("app-{it}"));
+        container["env"] = json!(variables);
+        container
+    });
+    asking["spec"]["containers"] = containers.collect();
+    let made = world.ask(&asking, false).await.json();
+    let containers = made["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    assert_eq!(containers.len(), MANY);
+    for container in containers {
+        assert_eq!(container["env"].as_array().map(Vec::len), Some(MANY + 4), "{container}");
+    }
+    format!("{MANY} containers with {MANY} variables each are injected and admitted")
+}
+
 /// A quota on CPU limits admits none but pods that have some, and the sidecar has none.
 pub(crate) async fn quota(stage: Arc<Stage>) -> String {
     let world = stage.admission().await;
