@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Publishes};
-use crate::{Options, admission, command, key_sources, observers, rotation, server};
+use crate::{Options, admission, command, key_sources, manifests, observers, rotation, server};
 
 /// What is played, in this order.
 const ALL: &[Case] = &[
@@ -41,6 +41,10 @@ const ALL: &[Case] = &[
     case("inject-made-again", |stage| Box::pin(admission::made_again(stage))),
     case("inject-1.34", |stage| Box::pin(admission::without_env_files(stage))),
     case("inject-latency", |stage| Box::pin(admission::latency(stage))),
+    case("manifests-admitted", |stage| Box::pin(manifests::admitted(stage))),
+    case("manifests-alike", |stage| Box::pin(manifests::alike(stage))),
+    case("manifests-observer", |stage| Box::pin(manifests::observer(stage))),
+    case("manifests-demo", |stage| Box::pin(manifests::demo(stage))),
     case("rotation-one-server", |stage| Box::pin(rotation::one_server(stage))),
     case("rotation-two-servers", |stage| Box::pin(rotation::two_servers(stage))),
     case("rotation-signs-first", |stage| Box::pin(rotation::signs_first(stage))),
@@ -95,6 +99,11 @@ impl Stage {
     /// The Kubernetes version that is to be driven.
     pub(crate) fn kubernetes(&self) -> &str {
         &self.options.kubernetes
+    }
+
+    /// Where the rendered manifests are.
+    pub(crate) fn manifests(&self) -> &Path {
+        &self.options.manifests
     }
 
     /// Where one of our programs is.

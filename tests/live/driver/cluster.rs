@@ -297,7 +297,7 @@ impl Cluster {
 }
 
 /// Whether a release has MutatingAdmissionPolicy as a beta, which is off unless it is asked for.
-fn policies_are_beta(kubernetes: &str) -> bool {
+pub(crate) fn policies_are_beta(kubernetes: &str) -> bool {
     let minor = kubernetes.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
     minor.expect("it is MAJOR.MINOR.PATCH") < 36
 }

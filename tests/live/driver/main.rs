@@ -12,6 +12,7 @@ mod key_sources;
 mod keys;
 mod kube;
 mod load;
+mod manifests;
 mod observers;
 mod pods;
 mod rotation;
@@ -37,6 +38,9 @@ struct Options {
     /// The directory of cambist, cambist-sidecar and cambist-sim.
     #[arg(long)]
     programs: PathBuf,
+    /// The directory of the rendered manifests, which `tests/deploy/run` writes.
+    #[arg(long)]
+    manifests: PathBuf,
     /// A directory for what the cases write; what failed is left there.
     #[arg(long)]
     work: PathBuf,
