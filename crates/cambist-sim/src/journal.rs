@@ -32,6 +32,8 @@ pub struct Entry {
     pub client: Option<String>,
     /// The scope a token was asked for.
     pub scope: Option<String>,
+    /// The `jti` of the assertion that was shown for it, unchecked.
+    pub assertion: Option<String>,
     /// The answer's status; `None` while there is none, and for ever if the connection was cut.
     pub status: Option<u16>,
 }
@@ -133,6 +135,7 @@ mod tests {
             tenant: None,
             client: None,
             scope: None,
+            assertion: None,
             status: None,
         }
     }

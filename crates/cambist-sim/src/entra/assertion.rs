@@ -216,6 +216,12 @@ fn check_header(header: &Map<String, Value>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The `jti` that a token gives itself, whoever signed it.
+pub(super) fn id(jwt: &str) -> Option<String> {
+    let claims = object(jwt.split('.').nth(1)?)?;
+    Some(claims.get("jti")?.as_str()?.to_owned())
+}
+
 /// The claims of a JWT whose RS256 signature is by this key; nothing else is looked at.
 pub(super) fn claims_signed_by(jwt: &str, jwk: &Value) -> Option<Map<String, Value>> {
     let (signed, signature) = jwt.rsplit_once('.')?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{Method, header};
 
+use super::assertion;
 use super::refusal::Refusal;
 use super::resources::is_resource;
 use crate::reply::Request;
@@ -103,12 +104,15 @@ impl TokenRequest {
 pub(crate) struct Told {
     pub(crate) client: Option<String>,
     pub(crate) scope: Option<String>,
+    /// The assertion's `jti`.
+    pub(crate) assertion: Option<String>,
 }
 
 impl Told {
     pub(crate) fn by(request: &Request) -> Self {
         let Ok(mut form) = form(request) else { return Self::default() };
-        Self { client: form.remove("client_id"), scope: form.remove("scope") }
+        let assertion = form.get("client_assertion").and_then(|it| assertion::id(it));
+        Self { client: form.remove("client_id"), scope: form.remove("scope"), assertion }
     }
 }
 

@@ -143,6 +143,7 @@ impl Sim {
             tenant: tenant.filter(|_| tells).map(str::to_owned),
             client: told.client,
             scope: told.scope,
+            assertion: told.assertion,
             status: None,
         });
         // Over a socket the address does not say which server it came to.

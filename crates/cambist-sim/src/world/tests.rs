@@ -465,6 +465,8 @@ async fn the_journal_holds_no_secret() {
     let (_, body) = exchange(&sim, &assertion).await;
     let entries = serde_json::to_string(&sim.journal().entries()).unwrap();
     assert!(entries.contains(SCOPE));
+    let id = claims(&assertion)["jti"].to_string();
+    assert!(entries.contains(&format!("\"assertion\":{id}")), "{entries}");
     let all = entries + &format!("{sim:?}");
     for secret in [&assertion, body["access_token"].as_str().unwrap()] {
         assert!(!secret.split('.').any(|part| all.contains(part)), "a secret was recorded");
