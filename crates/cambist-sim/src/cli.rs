@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,7 +28,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put a simulated cluster and tenant up on free ports of 127.0.0.1, until interrupted.
+    /// Put a simulated cluster and tenant up on free ports of this machine, until interrupted.
     ///
     /// Writes DIR/env, to be sourced by a shell; DIR/ca.pem, the authority of all servers'
     /// certificates; DIR/tokens/token, projected and renewed the way kubelet does it, and beside it
@@ -76,6 +77,10 @@ struct Up {
     /// Where to write the settings, the CA and the token.
     #[arg(long)]
     dir: PathBuf,
+    /// The address of this machine to listen on: a bridge's, so that its pods reach what listens. The
+    /// admin API and the CONNECT proxy stay on 127.0.0.1.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    listen: IpAddr,
     /// How long a projected token lives, with its unit: s, m, h, d or w. Renewed at 80 %.
     #[arg(long, visible_alias = "token-lifetime", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     ttl: Duration,
@@ -139,6 +144,7 @@ impl Up {
     fn options(self) -> Options {
         let defaults = Options::new(self.dir);
         Options {
+            listen: self.listen,
             token_lifetime: self.ttl,
             access_token_lifetime: self.access_token_lifetime,
             entra_keeps: self.entra_keeps,
@@ -303,8 +309,9 @@ mod tests {
              --federated-credential issuer=https://i.test --federated-credential audience=a \
              --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem \
              --entra-keeps 45m --api-servers 3 --managed-identity /subscriptions/s \
-             --resource api://orders --resource api://app-*/.default",
+             --resource api://orders --resource api://app-*/.default --listen 10.244.77.1",
         );
+        assert_eq!(got.listen.to_string(), "10.244.77.1");
         assert_eq!(got.token_lifetime, Duration::from_secs(600));
         assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
         assert_eq!(got.entra_keeps, Duration::from_secs(45 * 60));

@@ -68,7 +68,7 @@ mod wish;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,6 +95,8 @@ use crate::kubelet::{Kubelet, KubeletError};
 use crate::random;
 use crate::world::{Side, Sim, SimError};
 
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// The world could not be put up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,9 +109,14 @@ pub enum UpError {
         /// What the system said.
         source: io::Error,
     },
-    /// No loopback port could be had.
-    #[error("cannot listen on a port of 127.0.0.1")]
-    Listen(#[source] io::Error),
+    /// No port could be had.
+    #[error("cannot listen on a port of {at}: is it an address of this machine?")]
+    Listen {
+        /// Of which address.
+        at: IpAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The certificates could not be made.
     #[error("cannot make the certificates")]
     Tls(#[source] BoxError),
@@ -142,7 +149,7 @@ pub struct Running {
 }
 
 /// Puts a world up: the issuer, Entra and the API server over TLS and the admin API over plain HTTP,
-/// each on a free port of 127.0.0.1; in the options' directory the projected tokens, `tokens/token`
+/// each on a free port of 127.0.0.1, or but for the last of `listen`; in the options' directory the projected tokens, `tokens/token`
 /// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env` for the sidecar, `app.env` for apps,
 /// and a `kubeconfig`; with a token proxy `token-proxy-ca.pem`, too.
 ///
@@ -150,23 +157,23 @@ pub struct Running {
 /// If a file cannot be written or read, a port not be had, or the cryptography fails.
 pub async fn start(options: Options) -> Result<Running, UpError> {
     let dir = make_dir(&options.dir)?;
-    let (issuer, issuer_at) = listen().await?;
-    let (entra, entra_at) = listen().await?;
-    let (api, api_at) = listen().await?;
+    let (issuer, issuer_at) = listen(options.listen).await?;
+    let (entra, entra_at) = listen(options.listen).await?;
+    let (api, api_at) = listen(options.listen).await?;
     let mut more_apis = Vec::new();
     for _ in 1..options.api_servers {
-        more_apis.push(listen().await?);
+        more_apis.push(listen(options.listen).await?);
     }
-    let (admin_listener, admin_at) = listen().await?;
+    let (admin_listener, admin_at) = listen(LOOPBACK).await?;
 
     let clock = SimClock::system();
-    let tls = Tls::new(clock.wall(), &options.ca_files)?;
+    let tls = Tls::new(clock.wall(), options.listen, &options.ca_files)?;
     let issuer_url = format!("https://{issuer_at}/");
     let authority = format!("https://{entra_at}/");
     let api_server = format!("https://{api_at}");
     let (mut token_proxy, mut token_proxy_at) = (None, None);
     if options.token_proxy {
-        let (listener, at) = listen().await?;
+        let (listener, at) = listen(options.listen).await?;
         let own = TokenProxy::new(dir.join("token-proxy-ca.pem"), clock.wall())?;
         token_proxy_at = Some(format!("https://{at}{}", token_proxy::PATH));
         token_proxy = Some((own, listener));
@@ -194,7 +201,7 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
     let mut proxy_env = Vec::new();
     let mut proxy = None;
     if options.proxy {
-        let (listener, at) = listen().await?;
+        let (listener, at) = listen(LOOPBACK).await?;
         let own = Proxy::new();
         tasks.spawn(own.clone().serve(listener));
         // Loopback is what most people exempt, and here it is all there is.
@@ -311,9 +318,10 @@ impl std::fmt::Debug for Running {
     }
 }
 
-async fn listen() -> Result<(TcpListener, SocketAddr), UpError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(UpError::Listen)?;
-    let at = listener.local_addr().map_err(UpError::Listen)?;
+async fn listen(at: IpAddr) -> Result<(TcpListener, SocketAddr), UpError> {
+    let failed = |source| UpError::Listen { at, source };
+    let listener = TcpListener::bind((at, 0)).await.map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
     Ok((listener, at))
 }
 

@@ -1,5 +1,6 @@
 //! What can be chosen about a world on real sockets.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,6 +19,9 @@ use crate::token::Workload;
 pub struct Options {
     /// Where the token, the CA and `env` are written.
     pub dir: PathBuf,
+    /// The address of this machine on whose free ports the issuer, Entra, the API servers and the token
+    /// proxy are. The admin API and the CONNECT proxy stay on 127.0.0.1.
+    pub listen: IpAddr,
     /// How long a projected token lives.
     pub token_lifetime: Duration,
     /// How long an access token lives.
@@ -76,6 +80,7 @@ impl Options {
         let settings = Settings::default();
         Self {
             dir: dir.into(),
+            listen: Ipv4Addr::LOCALHOST.into(),
             token_lifetime: settings.token_lifetime,
             access_token_lifetime: settings.access_token_lifetime,
             entra_keeps: settings.entra_keeps,

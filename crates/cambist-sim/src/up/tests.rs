@@ -124,6 +124,18 @@ impl World {
 }
 
 #[tokio::test]
+async fn another_address_of_the_machine_serves_all_but_who_is_in_charge() {
+    let world = up(|options| options.listen = [127, 0, 0, 2].into()).await;
+    for name in ["CAMBIST_ISSUER", "AZURE_AUTHORITY_HOST"] {
+        assert!(world.env(name).starts_with("https://127.0.0.2:"), "{}", world.env(name));
+    }
+    assert_eq!(world.env("KUBERNETES_SERVICE_HOST"), "127.0.0.2");
+    assert!(world.env("SIM_ADMIN").starts_with("http://127.0.0.1:"));
+    let (status, body) = world.exchange().await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+#[tokio::test]
 async fn a_pod_with_nothing_but_the_env_gets_a_token_and_follows_a_rotation() {
     let world = up(|options| options.entra_keeps = Duration::ZERO).await;
     let (status, body) = world.exchange().await;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,19 +45,20 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// The client trusts the authorities of these files, too.
-    pub(super) fn new(now: UnixTime, ca_files: &[PathBuf]) -> Result<Self, UpError> {
+    /// For servers at this address. The client trusts the authorities of these files, too.
+    pub(super) fn new(now: UnixTime, at: IpAddr, ca_files: &[PathBuf]) -> Result<Self, UpError> {
         let mut roots = RootCertStore::empty();
         for path in ca_files {
             let failed = |source| UpError::Ca { path: path.clone(), source };
             add_all(&mut roots, path).map_err(failed)?;
         }
-        Self::make(now, roots).map_err(UpError::Tls)
+        Self::make(now, at, roots).map_err(UpError::Tls)
     }
 
-    fn make(now: UnixTime, mut roots: RootCertStore) -> Result<Self, BoxError> {
+    fn make(now: UnixTime, at: IpAddr, mut roots: RootCertStore) -> Result<Self, BoxError> {
         let name = "cambist-sim: for tests, on one machine";
-        let Issued { ca, ca_pem, leaf, key } = issue(name, &["localhost", "127.0.0.1"], now)?;
+        let at = at.to_string();
+        let Issued { ca, ca_pem, leaf, key } = issue(name, &["localhost", "127.0.0.1", &at], now)?;
         // Named rather than taken from the process, which may have another.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
