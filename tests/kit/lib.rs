@@ -31,15 +31,28 @@ pub const STUCK: Duration = Duration::from_secs(60);
 /// # Panics
 /// If that takes longer than [`STUCK`].
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+    in_time(what, again(Duration::from_millis(25), &mut ask)).await
+}
+
+/// The same with a limit of its own, for what takes a whole machine; asks less often.
+///
+/// # Panics
+/// If it takes longer than that.
+pub async fn within<T>(limit: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = again(Duration::from_millis(200), &mut ask);
+    match tokio::time::timeout(limit, asking).await {
+        Ok(done) => done,
+        Err(_) => panic!("{what} has not happened within {limit:?}"),
+    }
+}
+
+async fn again<T>(pause: Duration, ask: &mut impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
         }
-    };
-    in_time(what, asking).await
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// Waits for something that must not get stuck.

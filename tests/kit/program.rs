@@ -84,6 +84,13 @@ impl Program {
         self
     }
 
+    /// With all that it writes added to a file.
+    #[must_use]
+    pub fn log(mut self, file: &Path) -> Self {
+        self.before.push(format!("exec >>'{}' 2>&1", file.display()));
+        self
+    }
+
     /// As another user of the machine, which only root may ask for.
     #[must_use]
     pub fn user(mut self, id: u32) -> Self {
