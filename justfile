@@ -56,6 +56,10 @@ long:
 live:
     .ci/run live
 
+# the sidecar's image in pods on a real node
+node:
+    .ci/run node
+
 # pages in a real browser that try to get a token
 pages:
     .ci/run pages

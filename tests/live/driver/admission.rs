@@ -15,4 +15,5 @@ pub(crate) use change::{containers_that_come, images_that_change, made_again, wi
 pub(crate) use cost::latency;
 pub(crate) use others::{jobs, large, late_containers, quota};
 pub(crate) use pods::{idempotent, injected, refused};
+pub(crate) use policies::Policies;
 pub(crate) use world::World;

@@ -1,6 +1,6 @@
 //! One address for several API servers: a balancer of TCP connections, by turns without a period.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,13 +17,17 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// On a free port, with nobody behind it yet.
-    pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port can be had");
+    /// On a free port of this address, and at another one besides, with nobody behind it yet.
+    pub(crate) async fn start(ip: IpAddr, besides: Option<SocketAddr>) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a port can be had");
         let at = listener.local_addr().expect("it is bound");
         let backends = Arc::new(Mutex::new(Vec::new()));
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&backends)));
+        if let Some(besides) = besides {
+            let listener = TcpListener::bind(besides).await.expect("nobody else is there");
+            task.spawn(serve(listener, Arc::clone(&backends)));
+        }
         Self { at, backends, _task: task }
     }
 

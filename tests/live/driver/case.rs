@@ -1,18 +1,20 @@
 //! What a case is, and how all of them are played and told.
 
 use std::any::Any;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use kit::Program;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Publishes};
+use crate::node::{self, Node, Parts};
 use crate::{Options, admission, command, key_sources, manifests, observers, rotation, server};
 
 /// What is played, in this order.
@@ -53,13 +55,19 @@ const ALL: &[Case] = &[
 type Play = fn(Arc<Stage>) -> LocalBoxFuture<'static, String>;
 
 /// One thing that must hold; it fails by a panic, and says what was seen otherwise.
-struct Case {
+pub(crate) struct Case {
     name: &'static str,
     play: Play,
+    /// It waits for minutes, and whoever is in a hurry leaves it out.
+    slow: bool,
 }
 
-const fn case(name: &'static str, play: Play) -> Case {
-    Case { name, play }
+pub(crate) const fn case(name: &'static str, play: Play) -> Case {
+    Case { name, play, slow: false }
+}
+
+pub(crate) const fn slow_case(name: &'static str, play: Play) -> Case {
+    Case { name, play, slow: true }
 }
 
 /// What the cases share.
@@ -68,6 +76,7 @@ pub(crate) struct Stage {
     options: Options,
     standing: OnceCell<Cluster>,
     admission: OnceCell<admission::World>,
+    node: OnceCell<Result<Node, String>>,
 }
 
 impl Stage {
@@ -81,6 +90,28 @@ impl Stage {
     pub(crate) async fn admission(&self) -> &admission::World {
         let cluster = self.cluster().await;
         self.admission.get_or_init(|| admission::World::start(self, cluster)).await
+    }
+
+    /// The cluster with a node, of the cases that need one.
+    ///
+    /// # Panics
+    /// If it does not start, which is tried once.
+    pub(crate) async fn node(&self) -> &Node {
+        let start = async || {
+            let start = AssertUnwindSafe(Node::start(self)).catch_unwind().await;
+            start.map_err(|panic| format!("there is no node: {}", words(&*panic)))
+        };
+        self.node.get_or_init(start).await.as_ref().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What a node is made of.
+    pub(crate) fn parts(&self) -> &Parts {
+        self.options.node.as_ref().expect("only its cases ask")
+    }
+
+    /// A file of this name for what a program writes.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.options.work.join(format!("{name}.log"))
     }
 
     /// A directory of this name, empty.
@@ -103,7 +134,7 @@ impl Stage {
 
     /// Where the rendered manifests are.
     pub(crate) fn manifests(&self) -> &Path {
-        &self.options.manifests
+        self.options.manifests.as_deref().expect("the command line demands it")
     }
 
     /// Where one of our programs is.
@@ -114,11 +145,15 @@ impl Stage {
 
 /// Plays what the command line asks for.
 pub(crate) fn main(options: Options) -> ExitCode {
+    let (what, all, at_once) = match options.node {
+        Some(_) => ("node", node::ALL, node::AT_ONCE),
+        None => ("live", ALL, 1),
+    };
     let wanted = |case: &&Case| {
         let named = options.names.iter().any(|name| case.name.contains(name.as_str()));
-        options.names.is_empty() || named
+        (options.names.is_empty() || named) && !(options.quick && case.slow)
     };
-    let wanted: Vec<_> = ALL.iter().filter(wanted).collect();
+    let wanted: Vec<_> = all.iter().filter(wanted).collect();
     if options.list {
         wanted.iter().for_each(|case| println!("{}", case.name));
         return ExitCode::SUCCESS;
@@ -131,25 +166,34 @@ pub(crate) fn main(options: Options) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime can be made");
     let version = options.kubernetes.clone();
-    let stage = Arc::new(Stage { options, standing: OnceCell::new(), admission: OnceCell::new() });
+    let (standing, admission, node) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+    let stage = Arc::new(Stage { options, standing, admission, node });
     let (mut passed, mut failed) = (0, 0);
-    for case in &wanted {
-        let started = Instant::now();
-        let play = AssertUnwindSafe((case.play)(Arc::clone(&stage))).catch_unwind();
-        match runtime.block_on(play) {
+    let played = stream::iter(&wanted).map(|case| {
+        let stage = Arc::clone(&stage);
+        async move {
+            let started = Instant::now();
+            let play = AssertUnwindSafe((case.play)(stage)).catch_unwind().await;
+            (case.name, started.elapsed(), play)
+        }
+    });
+    let told = played.buffer_unordered(at_once).for_each(|(name, took, play)| {
+        match play {
             Ok(seen) => {
                 passed += 1;
-                println!("ok: {}: {seen} ({:.1} s)", case.name, started.elapsed().as_secs_f64());
+                println!("ok: {name}: {seen} ({:.1} s)", took.as_secs_f64());
             }
             Err(panic) => {
                 failed += 1;
-                println!("FAILED: {}: {}", case.name, words(&*panic));
+                println!("FAILED: {name}: {}", words(&*panic));
             }
         }
-    }
+        ready(())
+    });
+    runtime.block_on(told);
     // Children are killed where they are dropped, which needs the runtime.
     runtime.block_on(async { drop(stage) });
-    println!("live, Kubernetes {version}: {passed} passed, {failed} failed, 0 skipped");
+    println!("{what}, Kubernetes {version}: {passed} passed, {failed} failed, 0 skipped");
     if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

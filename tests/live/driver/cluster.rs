@@ -1,6 +1,6 @@
 //! A cluster: its API servers behind one address, its accounts, and the Entra that trusts it.
 
-use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -8,17 +8,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use cambist_core::clock::Clock as _;
 use cambist_sim::clock::SimClock;
 use cambist_sim::up::{Issued, issue};
-use kit::program::{Program, Running};
-use kit::{Secrets, eventually};
+use kit::Secrets;
+use kit::program::Program;
 use serde_json::{Value, json};
 
 use crate::balancer::Balancer;
 use crate::case::Stage;
+use crate::entra::Entra;
 use crate::keys::{KeyFiles, pem, write_private};
-use crate::kube::Kube;
+use crate::kube::{Kube, kubeconfig};
 use crate::server::{Etcd, Server};
 use crate::site::Site;
 
+/// The name of a cluster's node, where there is one.
+pub(crate) const NODE: &str = "node-1";
 /// The audience of tokens for the API server.
 pub(crate) const API: &str = "https://kubernetes.default.svc";
 /// The audience of tokens for Entra.
@@ -31,7 +34,24 @@ pub(crate) enum Publishes {
     Itself,
     /// A site, where somebody puts them.
     ASite,
+    /// The API servers, where a node's pods reach them.
+    ItselfToPods,
 }
+
+impl Publishes {
+    /// Where the cluster is to be found, and by which further names.
+    fn place(self) -> (IpAddr, Option<SocketAddr>) {
+        match self {
+            Self::Itself | Self::ASite => (Ipv4Addr::LOCALHOST.into(), None),
+            Self::ItselfToPods => (BRIDGE, Some(SERVICE)),
+        }
+    }
+}
+
+/// The bridge's address on a node, in `tests/live/node/inside`.
+pub(crate) const BRIDGE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 244, 77, 1));
+/// The service `kubernetes`, the first of its range, which is on the bridge, too.
+const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1)), 443);
 
 /// A cluster that is up.
 #[derive(Debug)]
@@ -42,27 +62,31 @@ pub(crate) struct Cluster {
     site: Option<Site>,
     etcd: Etcd,
     servers: Vec<Server>,
-    admin: String,
+    /// The admin's and the node's.
+    tokens: [String; 2],
     kube: Kube,
-    entra: BTreeMap<String, String>,
+    entra: Entra,
     secrets: Secrets,
     program: Program,
     beta: bool,
     first: KeyFiles,
-    _sim: Running,
 }
 
 impl Cluster {
     /// Puts it up with so many API servers, which sign with a first key.
     pub(crate) async fn start(stage: &Stage, name: &str, by: Publishes, servers: usize) -> Self {
         let dir = stage.dir(name);
-        let front = Balancer::start().await;
+        let (ip, besides) = by.place();
+        let front = Balancer::start(ip, besides).await;
         let ca_file = dir.join("ca.pem");
-        let issued = certify("cambist live: a cluster", &ca_file);
+        let hosts: Vec<_> =
+            besides.iter().map(SocketAddr::ip).chain([ip]).map(|ip| ip.to_string()).collect();
+        let issued = certify("cambist live: a cluster", &hosts, &ca_file);
         write_private(&dir.join("serving.pem"), &pem("CERTIFICATE", &issued.leaf));
         write_private(&dir.join("serving.key"), &pem("PRIVATE KEY", issued.key.secret_der()));
         let (site, issuer) = match by {
             Publishes::Itself => (None, format!("https://localhost:{}", front.at().port())),
+            Publishes::ItselfToPods => (None, format!("https://{}", front.at())),
             Publishes::ASite => {
                 let site = Site::start(&dir.join("site-ca.pem")).await;
                 let issuer = format!("{}/cluster", site.url());
@@ -72,11 +96,17 @@ impl Cluster {
         let admin = format!("admin-{}", front.at().port());
         let secrets = Secrets::default();
         secrets.add(&admin);
-        write_private(&dir.join("tokens.csv"), &format!("{admin},admin,1,\"system:masters\"\n"));
+        let node = format!("node-{}", front.at().port());
+        secrets.add(&node);
+        let tokens = format!(
+            "{admin},admin,1,\"system:masters\"\n{node},system:node:{NODE},2,\"system:nodes\"\n"
+        );
+        write_private(&dir.join("tokens.csv"), &tokens);
         let kube = Kube::new(front.at(), &ca_file, &admin, secrets.clone());
         let issuer_ca = if site.is_some() { dir.join("site-ca.pem") } else { ca_file };
-        let (sim, entra) = entra(stage, &dir.join("entra"), &issuer, &issuer_ca).await;
-        secrets.add(&entra["IDENTITY_HEADER"]);
+        let trust = format!("issuer={issuer}");
+        let entra = Entra::start(stage, &dir.join("entra"), ip, &trust, &issuer_ca).await;
+        secrets.add(entra.variable("IDENTITY_HEADER"));
         let program = stage.server();
         let etcd = Etcd::start(&program, &dir.join("etcd")).await;
         let first = KeyFiles::generate(&dir, "first");
@@ -87,14 +117,13 @@ impl Cluster {
             site,
             etcd,
             servers: Vec::new(),
-            admin,
+            tokens: [admin, node],
             kube,
             entra,
             secrets,
             program,
             beta: policies_are_beta(stage.kubernetes()),
             first: first.clone(),
-            _sim: sim,
         };
         for _ in 0..servers {
             let server = cluster.launch(&first, &[&first]).await;
@@ -120,7 +149,7 @@ impl Cluster {
         let flags = self.flags(signer, verifiers);
         let dir = self.dir.join("server");
         let server = Server::start(&self.program, &self.etcd, &dir, &flags).await;
-        let kube = Kube::new(server.at, &self.ca_file(), &self.admin, self.secrets.clone());
+        let kube = Kube::new(server.at, &self.ca_file(), &self.tokens[0], self.secrets.clone());
         server.ready(&kube).await;
         server
     }
@@ -132,7 +161,7 @@ impl Cluster {
             "--advertise-address=127.0.0.1".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-            "--authorization-mode=RBAC".to_owned(),
+            "--authorization-mode=Node,RBAC".to_owned(),
             "--enable-admission-plugins=NodeRestriction".to_owned(),
             // As behind any balancer: what is on its way is answered after SIGTERM, too.
             "--shutdown-delay-duration=1s".to_owned(),
@@ -244,6 +273,17 @@ impl Cluster {
         &self.kube
     }
 
+    /// A kubeconfig for the admin, or for the node.
+    pub(crate) fn kubeconfig(&self, of_node: bool) -> PathBuf {
+        let name = if of_node { "node" } else { "admin" };
+        let user = json!({ "token": self.tokens[usize::from(of_node)] });
+        let server = format!("https://{}", self.front.at());
+        let config = kubeconfig(&server, &self.ca_file(), &user);
+        let file = self.dir.join(format!("{name}.kubeconfig"));
+        write_private(&file, &config.to_string());
+        file
+    }
+
     /// The issuer's URL.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
@@ -256,7 +296,12 @@ impl Cluster {
 
     /// What the simulated Entra's env file says, by name.
     pub(crate) fn entra(&self, name: &str) -> &str {
-        &self.entra[name]
+        self.entra.variable(name)
+    }
+
+    /// The simulated Entra.
+    pub(crate) fn simulated(&self) -> &Entra {
+        &self.entra
     }
 
     /// What must be seen nowhere.
@@ -302,36 +347,13 @@ pub(crate) fn policies_are_beta(kubernetes: &str) -> bool {
     minor.expect("it is MAJOR.MINOR.PATCH") < 36
 }
 
-/// An authority and a certificate of it for this machine; the authority is written to a file.
-pub(crate) fn certify(name: &str, ca_file: &Path) -> Issued {
-    let issued = issue(name, &["localhost", "127.0.0.1"], SimClock::system().wall());
+/// An authority and a certificate of it for this machine, by these names besides; the authority is
+/// written to a file.
+pub(crate) fn certify(name: &str, besides: &[String], ca_file: &Path) -> Issued {
+    let besides = besides.iter().map(String::as_str);
+    let hosts: Vec<_> = ["localhost", "127.0.0.1"].into_iter().chain(besides).collect();
+    let issued = issue(name, &hosts, SimClock::system().wall());
     let issued = issued.expect("certificates can be made");
     write_private(ca_file, &issued.ca_pem);
     issued
-}
-
-/// The simulated Entra, as the program that people start.
-async fn entra(
-    stage: &Stage,
-    dir: &Path,
-    issuer: &str,
-    ca_file: &Path,
-) -> (Running, BTreeMap<String, String>) {
-    let sim = Program::new(stage.program("cambist-sim"))
-        .args(&["up", "--dir"])
-        .arg(dir.display().to_string())
-        // That it goes on with old keys for longer is tried where time can be moved.
-        .args(&["--entra-keeps", "1s"])
-        .args(&["--resource", "api://*"])
-        .args(&["--federated-credential", &format!("issuer={issuer}"), "--ca-file"])
-        .arg(ca_file.display().to_string())
-        .spawn();
-    let env =
-        eventually("a simulated Entra", async || std::fs::read_to_string(dir.join("env")).ok())
-            .await;
-    let line = |line: &str| {
-        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
-        Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-    };
-    (sim, env.lines().filter_map(line).collect())
 }

@@ -27,16 +27,8 @@ impl<'a> Engineer<'a> {
             |ending: &str| cluster.dir().join(format!("{}.{ending}", account.replace('/', "-")));
         write_private(&file("token"), &token);
         let server = format!("https://localhost:{}", cluster.port());
-        let config = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{ "name": "live", "cluster": {
-                "server": server, "certificate-authority": cluster.ca_file(),
-            } }],
-            "users": [{ "name": "live", "user": { "tokenFile": file("token") } }],
-            "contexts": [{ "name": "live", "context": { "cluster": "live", "user": "live" } }],
-            "current-context": "live",
-        });
+        let user = json!({ "tokenFile": file("token") });
+        let config = crate::kube::kubeconfig(&server, &cluster.ca_file(), &user);
         let kubeconfig = file("kubeconfig");
         write_private(&kubeconfig, &config.to_string());
         Self { stage, cluster, kubeconfig }

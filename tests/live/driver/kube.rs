@@ -46,7 +46,7 @@ impl Kube {
     pub(crate) fn new(at: SocketAddr, ca_file: &Path, admin: &str, secrets: Secrets) -> Self {
         // A connection for each request, so that a balancer is asked each time.
         let http = client(ca_file, 0);
-        let base = format!("https://localhost:{}", at.port());
+        let base = format!("https://{at}");
         Self { http, base, admin: admin.to_owned(), secrets }
     }
 
@@ -138,4 +138,18 @@ fn client(ca_file: &Path, kept: usize) -> Client {
         .no_proxy()
         .timeout(Duration::from_secs(30));
     http.build().expect("a client can be made")
+}
+
+/// A kubeconfig for one user of one API.
+pub(crate) fn kubeconfig(server: &str, ca_file: &Path, user: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "live", "cluster": {
+            "server": server, "certificate-authority": ca_file,
+        } }],
+        "users": [{ "name": "live", "user": user }],
+        "contexts": [{ "name": "live", "context": { "cluster": "live", "user": "live" } }],
+        "current-context": "live",
+    })
 }

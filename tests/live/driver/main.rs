@@ -8,11 +8,14 @@ mod balancer;
 mod case;
 mod cluster;
 mod command;
+mod entra;
 mod key_sources;
 mod keys;
 mod kube;
 mod load;
 mod manifests;
+mod node;
+mod objects;
 mod observers;
 mod pods;
 mod rotation;
@@ -39,14 +42,20 @@ struct Options {
     #[arg(long)]
     programs: PathBuf,
     /// The directory of the rendered manifests, which `tests/deploy/run` writes.
-    #[arg(long)]
-    manifests: PathBuf,
+    #[arg(long, required_unless_present = "program")]
+    manifests: Option<PathBuf>,
     /// A directory for what the cases write; what failed is left there.
     #[arg(long)]
     work: PathBuf,
+    /// Leave out what waits for minutes.
+    #[arg(long)]
+    quick: bool,
     /// Only say which cases there are.
     #[arg(long)]
     list: bool,
+    /// Of a node, whose cases are played then and no others.
+    #[command(flatten)]
+    node: Option<node::Parts>,
 }
 
 fn main() -> ExitCode {

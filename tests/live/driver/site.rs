@@ -33,7 +33,7 @@ pub(crate) struct Site {
 impl Site {
     /// On a free port, empty; the authority that vouches for it is written to `ca_file`.
     pub(crate) async fn start(ca_file: &Path) -> Self {
-        let issued = certify("cambist live: a site", ca_file);
+        let issued = certify("cambist live: a site", &[], ca_file);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -6,9 +6,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::pods::refusal;
-use super::policies::{apply, path};
 use super::written::pod;
 use crate::case::Stage;
+use crate::objects::{apply, path};
 
 /// A Job is left alone; its pods, as the controller would make them, are injected.
 pub(crate) async fn jobs(stage: Arc<Stage>) -> String {

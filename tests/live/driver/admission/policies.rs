@@ -8,14 +8,15 @@ use super::world::World;
 use super::written::pod;
 use crate::case::Stage;
 use crate::kube::Kube;
+use crate::objects::{apply, documents, path};
 
 /// What `cambist deploy inject` prints, for the cluster's version.
 #[derive(Clone, Debug)]
-pub(super) struct Policies(Vec<Value>);
+pub(crate) struct Policies(Vec<Value>);
 
 impl Policies {
     /// With these flags besides.
-    pub(super) async fn print(stage: &Stage, flags: &[&str]) -> Self {
+    pub(crate) async fn print(stage: &Stage, flags: &[&str]) -> Self {
         let mut inject =
             Program::new(stage.program("cambist")).args(&["deploy", "inject"]).args(flags);
         if !flags.contains(&"--version") {
@@ -23,8 +24,7 @@ impl Policies {
         }
         let ended = inject.run().await;
         assert_eq!(ended.code(), Some(0), "{ended:?}");
-        let documents = serde_saphyr::from_multiple(&ended.stdout);
-        Self(documents.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
+        Self(documents(&ended.stdout))
     }
 
     /// The same, of the API that others are of.
@@ -53,7 +53,7 @@ impl Policies {
     }
 
     /// Makes them, or puts them in the place of those that are there.
-    pub(super) async fn apply(&self, kube: &Kube) {
+    pub(crate) async fn apply(&self, kube: &Kube) {
         for document in &self.0 {
             apply(kube, document.clone()).await;
         }
@@ -83,27 +83,4 @@ impl Policies {
         })
         .await;
     }
-}
-
-/// Makes an object, or replaces it.
-pub(super) async fn apply(kube: &Kube, mut object: Value) {
-    let at = path(&object, true);
-    let there = kube.ask(Method::GET, &at, None).await;
-    if there.status == 404 {
-        kube.create(&path(&object, false), object).await;
-        return;
-    }
-    object["metadata"]["resourceVersion"] = there.json()["metadata"]["resourceVersion"].clone();
-    kube.ask(Method::PUT, &at, Some(object)).await.json();
-}
-
-/// Where a policy or a binding is, or where those of its kind are.
-pub(super) fn path(object: &Value, itself: bool) -> String {
-    let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let plural = match text(&object["kind"]).to_lowercase() {
-        kind if kind.ends_with('y') => format!("{}ies", kind.trim_end_matches('y')),
-        kind => format!("{kind}s"),
-    };
-    let all = format!("/apis/{}/{plural}", text(&object["apiVersion"]));
-    if itself { format!("{all}/{}", text(&object["metadata"]["name"])) } else { all }
 }
