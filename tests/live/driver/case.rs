@@ -15,7 +15,9 @@ use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Publishes};
 use crate::node::{self, Node, Parts};
-use crate::{Options, admission, command, key_sources, manifests, observers, rotation, server};
+use crate::{
+    Options, admission, command, install, key_sources, manifests, observers, rotation, server,
+};
 
 /// What is played, in this order.
 const ALL: &[Case] = &[
@@ -47,6 +49,7 @@ const ALL: &[Case] = &[
     case("manifests-alike", |stage| Box::pin(manifests::alike(stage))),
     case("manifests-observer", |stage| Box::pin(manifests::observer(stage))),
     case("manifests-demo", |stage| Box::pin(manifests::demo(stage))),
+    case("install-commands", |stage| Box::pin(install::on_api_server(stage))),
     case("rotation-one-server", |stage| Box::pin(rotation::one_server(stage))),
     case("rotation-two-servers", |stage| Box::pin(rotation::two_servers(stage))),
     case("rotation-signs-first", |stage| Box::pin(rotation::signs_first(stage))),
@@ -125,6 +128,11 @@ impl Stage {
     /// The API server's program.
     pub(crate) fn server(&self) -> Program {
         Program::new(&self.options.server)
+    }
+
+    /// Where the API server's program is, which is kubectl, too.
+    pub(crate) fn server_path(&self) -> &Path {
+        &self.options.server
     }
 
     /// The Kubernetes version that is to be driven.

@@ -9,6 +9,7 @@ mod case;
 mod cluster;
 mod command;
 mod entra;
+mod install;
 mod key_sources;
 mod keys;
 mod kube;

@@ -3,6 +3,10 @@
 //	server etcd DIR
 //	server apiserver ETCD DIR FLAG...
 //
+// and kubectl, which people ask it with:
+//
+//	server kubectl ARGUMENT...
+//
 // DIR is the process' own folder, ETCD the URL that the first one prints, and FLAGs are
 // kube-apiserver's, but for what concerns ports and etcd. Each prints one line of JSON when it is
 // about to serve, and ends by SIGTERM or SIGINT; an API server is ready when its /readyz says so.
@@ -24,9 +28,12 @@ import (
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/rest"
+	"k8s.io/component-base/cli"
 	basecompatibility "k8s.io/component-base/compatibility"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 )
@@ -38,6 +45,11 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) >= 1 && args[0] == "kubectl" {
+		os.Args = args
+		kubectlutil.CheckErr(cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()))
+		return nil
+	}
 	ctx := genericapiserver.SetupSignalContext()
 	switch {
 	case len(args) == 2 && args[0] == "etcd":
@@ -45,7 +57,7 @@ func run(args []string) error {
 	case len(args) >= 3 && args[0] == "apiserver":
 		return runAPIServer(ctx, args[1], args[2], args[3:])
 	}
-	return errors.New("usage: server etcd DIR, or server apiserver ETCD DIR FLAG")
+	return errors.New("usage: server etcd DIR, server apiserver ETCD DIR FLAG, or server kubectl ARGUMENT")
 }
 
 func runEtcd(ctx context.Context, dir string) error {

@@ -18,6 +18,7 @@ mod probe;
 mod tokens;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kit::program::Running;
@@ -30,6 +31,7 @@ use crate::cluster::{Cluster, NODE, Publishes};
 pub(crate) const ALL: &[Case] = &[
     slow_case("rotation", |stage| Box::pin(tokens::rotation(stage))),
     case("first-token", |stage| Box::pin(tokens::first(stage))),
+    case("install-commands", |stage| Box::pin(installed(stage))),
     case("job", |stage| Box::pin(tokens::job(stage))),
     case("waits-for-tokens", |stage| Box::pin(tokens::waits(stage))),
     case("ends-last", |stage| Box::pin(ends::last(stage))),
@@ -49,6 +51,13 @@ pub(crate) const AT_ONCE: usize = 5;
 
 /// How long anything on a node may take.
 const LONG: Duration = Duration::from_secs(180);
+
+/// The commands of docs/install.md that take a node.
+async fn installed(stage: Arc<Stage>) -> String {
+    let node = stage.node().await;
+    let client_id = namespace::register(&node.cluster, "shop").await;
+    crate::install::on_node(&stage, node, &node.image, &client_id).await
+}
 
 /// What a node is made of.
 #[derive(Clone, Debug, clap::Args)]
