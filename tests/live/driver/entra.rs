@@ -27,12 +27,13 @@ impl Entra {
         trust: &str,
         ca_file: &Path,
     ) -> Self {
+        // That it goes on with old keys for longer is tried where time can be moved. On a node no key is replaced.
+        let keeps = if ip.is_loopback() { "1s" } else { "30m" };
         let sim = Program::new(stage.program("cambist-sim"))
             .args(&["up", "--dir"])
             .arg(dir.display().to_string())
             .args(&["--listen", &ip.to_string()])
-            // That it goes on with old keys for longer is tried where time can be moved.
-            .args(&["--entra-keeps", "1s"])
+            .args(&["--entra-keeps", keeps])
             .args(&["--resource", "api://*"])
             .args(&["--federated-credential", trust, "--ca-file"])
             .arg(ca_file.display().to_string())

@@ -67,6 +67,7 @@ state = "/run/containerd"
   path = "{dir}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{APP}"
+  # Its profiles are of the machine, not of these namespaces.
   disable_apparmor = true
   # Where this machine may not lower it, runc ends without a word.
   restrict_oom_score_adj = true

@@ -138,7 +138,8 @@ pub(crate) async fn rotation(stage: Arc<Stage>) -> String {
     let swapped = swapped.duration_since(SystemTime::UNIX_EPOCH).expect("it is later").as_secs();
     let after = new["iat"].as_u64().zip(old["iat"].as_u64()).map(|(new, old)| new - old);
     let after = after.expect("times are numbers");
-    assert!((480..600).contains(&after), "renewed after {after} s");
+    // kubelet adds up to ten seconds to the fifth, and looks about once a minute.
+    assert!((470..600).contains(&after), "renewed after {after} s");
     let so_far = pod.said("app").len();
     pod.says(LONG, "app", "ten more things", |said| (said.len() >= so_far + 10).then_some(()))
         .await;
