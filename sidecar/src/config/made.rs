@@ -38,15 +38,18 @@ pub(crate) fn secret(path: &Path, keep: bool) -> Result<Secret, String> {
         }),
         Err(FileFault::Missing) => {
             let secret = new().map_err(|error| format!("cannot be made: {error}"))?;
-            if keep {
-                write(path, &secret).map_err(|error| {
-                    format!(
-                        "cannot be written: {error}. Mount a volume there that this container may write \
-                         (emptyDir, medium: Memory), and no other container has"
-                    )
-                })?;
+            if !keep {
+                return Ok(secret);
             }
-            Ok(secret)
+            match write(path, &secret) {
+                Ok(()) => Ok(secret),
+                // Another one was quicker, and apps may have its secret already.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self::secret(path, false),
+                Err(error) => Err(format!(
+                    "cannot be written: {error}. Mount a volume there that this container may write \
+                     (emptyDir, medium: Memory), and no other container has"
+                )),
+            }
         }
         Err(fault) => Err(fault.to_string()),
     }
@@ -64,11 +67,11 @@ fn new() -> io::Result<Secret> {
     Ok(Secret::new(text.as_str()))
 }
 
-/// Whole or not at all: whoever reads it finds no half of a line.
+/// Whole or not at all: whoever reads it finds no half of a line. What is there is left there.
 fn write(path: &Path, secret: &Secret) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    // Left by one that was killed while it wrote.
+    beside.push(format!(".{}", std::process::id()));
+    // Left by one that was killed while it wrote: in a container, the next one has the same number.
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -76,8 +79,9 @@ fn write(path: &Path, secret: &Secret) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
     // Quoted, as Kubernetes has it from 1.35 on.
     let line = Zeroizing::new(format!("{SECRET}='{}'\n", secret.expose()));
-    file.write_all(line.as_bytes())?;
-    fs::rename(&beside, path)
+    let written = file.write_all(line.as_bytes()).and_then(|()| fs::hard_link(&beside, path));
+    fs::remove_file(&beside)?;
+    written
 }
 
 /// The secret of a line that [`write`] wrote.
@@ -99,7 +103,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("header.env");
         // What one that was killed left.
-        fs::write(dir.path().join("header.env.new"), "IDENTITY_HEADER='01").unwrap();
+        let beside = format!("header.env.{}", std::process::id());
+        fs::write(dir.path().join(beside), "IDENTITY_HEADER='01").unwrap();
         let first = secret(&path, true).unwrap();
         assert_eq!(first.expose().len(), 64);
         let line = fs::read_to_string(&path).unwrap();
@@ -107,6 +112,17 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let second = secret(&path, true).unwrap();
         assert!(second.matches(first.expose().as_bytes()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "and nothing beside it");
+    }
+
+    #[test]
+    fn of_two_that_begin_at_once_one_makes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("header.env");
+        let (mine, another) = (new().unwrap(), new().unwrap());
+        write(&path, &another).unwrap();
+        assert_eq!(write(&path, &mine).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(secret(&path, true).unwrap().matches(another.expose().as_bytes()));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "and nothing beside it");
     }
 

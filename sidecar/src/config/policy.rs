@@ -293,6 +293,11 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
 
 fn check_secret(secret: Secret) -> Result<Secret, String> {
     let text = secret.expose();
+    if text.starts_with("IDENTITY_HEADER=") {
+        return Err("is one for fileKeyRef, which apps have a part of: name it in \
+             CAMBIST_MAKE_HEADER_FILE alone, and the secret is that of IDENTITY_HEADER"
+            .to_owned());
+    }
     if text.contains(['\r', '\n']) {
         return Err("has more than one line; it is one secret alone".to_owned());
     }
