@@ -68,6 +68,9 @@ impl Probe {
                 let mut at = admin
                     .map_err(|problem| format!("CAMBIST_ADMIN_LISTEN: {problem}"))?
                     .ok_or("CAMBIST_ADMIN_LISTEN is off, so there is nobody to ask")?;
+                if at.port() == 0 {
+                    return Err("CAMBIST_ADMIN_LISTEN has port 0, which is any that was free: name it by --admin".to_owned());
+                }
                 // Listening on every address, it is also on this machine's own.
                 match at.ip() {
                     ip if !ip.is_unspecified() => {}
@@ -107,10 +110,20 @@ impl Probe {
         }
     }
 
+    /// To the first of the name's addresses where somebody listens: `localhost` is often two.
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut failed = io::Error::other("the name has no address");
+        for at in self.authority.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&at, ONE) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
     fn ask(&self) -> io::Result<(u16, String)> {
-        let at = self.authority.to_socket_addrs()?.next();
-        let at = at.ok_or_else(|| io::Error::other("the name has no address"))?;
-        let mut stream = TcpStream::connect_timeout(&at, ONE)?;
+        let mut stream = self.connect()?;
         stream.set_read_timeout(Some(ONE))?;
         stream.set_write_timeout(Some(ONE))?;
         let path = if self.tokens { "/ready?tokens=1" } else { "/ready" };
