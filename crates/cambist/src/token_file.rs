@@ -38,7 +38,7 @@ pub enum TokenFileFault {
     Missing,
     /// It may not be read.
     #[error(
-        "may not be read by this process; set fsGroup in the pod's securityContext, or runAsUser to the file's owner"
+        "may not be read by this process; set fsGroup in the pod's securityContext, or runAsUser to the file's owner; if it has these rights, it gave the file up at its start (cambist-sidecar's CAMBIST_CONFINE): compare `reads` in --check-config, and restart it"
     )]
     Denied,
     /// It is no regular file.

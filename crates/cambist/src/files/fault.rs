@@ -13,7 +13,9 @@ pub enum FileFault {
     #[error("does not exist")]
     Missing,
     /// It may not be read.
-    #[error("may not be read by this process")]
+    #[error(
+        "may not be read by this process: it lacks the right, or gave the file up at its start (cambist-sidecar's CAMBIST_CONFINE: compare `reads` in --check-config, and restart it)"
+    )]
     Denied,
     /// It is no regular file.
     #[error("is {0}, not a regular file")]

@@ -94,7 +94,8 @@ async fn what_is_no_file_is_named_and_never_waited_for() {
 fn a_forbidden_file_is_told_with_the_fix() {
     let fault = TokenFileFault::from(FileFault::Denied);
     assert_eq!(fault, TokenFileFault::Denied);
-    assert!(fault.to_string().contains("fsGroup"));
+    let told = fault.to_string();
+    assert!(told.contains("fsGroup") && told.contains("CAMBIST_CONFINE"), "{told}");
 }
 
 /// Swings `..data` to a new version, as the kubelet does.

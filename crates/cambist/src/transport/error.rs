@@ -162,6 +162,11 @@ impl From<TransportFault> for TransportError {
     }
 }
 
+/// What may be behind a connection that the system forbids.
+const FORBIDDEN: &str = ": a rule of this machine or of its network forbids it, or this process gave the port up at its \
+    start (cambist-sidecar's CAMBIST_CONFINE: compare `connects to` in --check-config; an issuer elsewhere is told \
+    beforehand by CAMBIST_ISSUER)";
+
 /// What an error says besides its fault: in our own words, or in those of the operating system.
 fn words(error: &(dyn Error + 'static)) -> Option<Box<str>> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
@@ -169,7 +174,10 @@ fn words(error: &(dyn Error + 'static)) -> Option<Box<str>> {
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         if let Some(code) = error.raw_os_error() {
-            return Some(io::Error::from_raw_os_error(code).to_string().into());
+            let error = io::Error::from_raw_os_error(code);
+            let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+            let words = if forbidden { FORBIDDEN } else { "" };
+            return Some(format!("{error}{words}").into());
         }
         // What the system's resolver says; it has no codes here.
         let text = error.to_string();

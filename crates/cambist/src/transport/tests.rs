@@ -77,3 +77,15 @@ async fn errors_are_classified_by_their_causes_and_hide_the_request() {
     let error = send(move || Err(untrusted().into())).await.unwrap_err();
     assert_eq!(error.reason().as_str(), "tls_untrusted");
 }
+
+/// Whoever gave a port up is not sent to look for routes alone.
+#[tokio::test]
+async fn a_forbidden_connection_is_told_as_what_it_may_be() {
+    let forbidden = || Err(io::Error::from_raw_os_error(13).into());
+    let told = send(forbidden).await.unwrap_err().to_string();
+    assert!(told.contains("Permission denied (os error 13): a rule of"), "{told}");
+    assert!(told.contains("CAMBIST_CONFINE") && told.contains("CAMBIST_ISSUER"), "{told}");
+    let refused = || Err(io::Error::from_raw_os_error(111).into());
+    let told = send(refused).await.unwrap_err().to_string();
+    assert!(!told.contains("CAMBIST_CONFINE"), "{told}");
+}
