@@ -5,7 +5,7 @@
 //! lack a part of that; which one, and why, is in the [`Confinement`].
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ mod kernel;
 mod kernel;
 mod needs;
 mod parts;
+mod way;
+mod wide;
 
 pub use found::Found;
 pub use granted::Granted;
@@ -114,7 +116,7 @@ impl Confinement {
     fn of(mode: Confine, abi: i32, needs: &Needs) -> Self {
         let granted = Granted::of(needs);
         let lacks = kernel::give_up(abi, needs, &granted);
-        let missing = granted.missing().to_vec();
+        let missing = granted.missing().map(Path::to_owned).collect();
         let holds = !lacks.iter().any(|(part, _)| *part == Part::Files);
         Self { mode, lacks, missing, granted: holds.then(|| Arc::new(granted)) }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process::Command;
@@ -280,5 +280,115 @@ async fn a_policy_that_needs_what_was_given_up_is_refused() {
         (status == 200).then_some(())
     })
     .await;
+    sidecar.stop().await;
+}
+
+/// A swap that replaces a directory is followed, however many links there are on the way to the file.
+#[tokio::test]
+async fn a_directory_behind_links_is_followed() {
+    let world = World::start().await;
+    for (file, links) in [
+        ("azure/token", &[("..1", "..data"), ("..data/azure", "azure")][..]),
+        ("..data/azure/token", &[("..1", "..data")]),
+        ("current/azure/token", &[("..1", "current")]),
+    ] {
+        let volume = world.dir().join(file.replace('/', "-"));
+        let version = |name: &str| {
+            std::fs::create_dir_all(volume.join(name).join("azure")).unwrap();
+            std::fs::copy(world.token_file(), volume.join(name).join("azure/token")).unwrap();
+        };
+        version("..1");
+        for (to, link) in links {
+            symlink(to, volume.join(link)).unwrap();
+        }
+        let token = volume.join(file);
+        let sidecar = sidecar_with(&world, |it| {
+            it.set("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap())
+        })
+        .await;
+        assert_eq!(sidecar.token(VAULT).await.status, 200, "{file}");
+        version("..2");
+        symlink("..2", volume.join("next")).unwrap();
+        std::fs::rename(volume.join("next"), volume.join(links[0].1)).unwrap();
+        std::fs::remove_dir_all(volume.join("..1")).unwrap();
+        let reply = sidecar.token("https://storage.azure.com").await;
+        assert_eq!(reply.status, 200, "{file}: {}", sidecar.log());
+        sidecar.stop().await;
+    }
+}
+
+/// OpenSSL's directories of CAs are links by hash, and those may lead anywhere.
+#[tokio::test]
+async fn cas_behind_the_links_of_a_directory_are_trusted() {
+    let world = World::start().await;
+    let (dir, elsewhere) = (world.dir().join("cd"), world.dir().join("corp"));
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::copy(&world.env()["CAMBIST_CA_FILE"], elsewhere.join("ca.pem")).unwrap();
+    symlink("../corp/ca.pem", dir.join("corp.pem")).unwrap();
+    symlink("corp.pem", dir.join("01234567.0")).unwrap();
+    let sidecar = sidecar_with(&world, |it| {
+        it.unset("CAMBIST_CA_FILE").set("SSL_CERT_DIR", dir.to_str().unwrap())
+    })
+    .await;
+    assert_eq!(sidecar.token(VAULT).await.status, 200, "{}", sidecar.log());
+    sidecar.stop().await;
+}
+
+/// What was given up looks like a lack of rights, so that both are told.
+#[tokio::test]
+async fn a_file_that_was_given_up_is_told_as_that() {
+    let world = World::start().await;
+    if !has(&world, NEWEST).await {
+        return;
+    }
+    let volume = world.dir().join("volume");
+    std::fs::create_dir(&volume).unwrap();
+    let (token, elsewhere) = (volume.join("token"), world.dir().join("elsewhere"));
+    std::fs::copy(world.token_file(), &token).unwrap();
+    std::fs::copy(world.token_file(), &elsewhere).unwrap();
+    let sidecar =
+        sidecar_with(&world, |it| it.set("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap()))
+            .await;
+    symlink(&elsewhere, volume.join("next")).unwrap();
+    std::fs::rename(volume.join("next"), &token).unwrap();
+    let reply = sidecar.token(VAULT).await;
+    assert_eq!(reply.status, 503, "{}", sidecar.log());
+    sidecar.logs("gave the file up at its start (cambist-sidecar's CAMBIST_CONFINE)").await;
+    sidecar.stop().await;
+}
+
+/// Nothing is read that is not in the list.
+#[tokio::test]
+async fn the_list_has_all_that_is_granted() {
+    let world = World::start().await;
+    let dir = world.dir().canonicalize().unwrap();
+    let (links, behind) = (dir.join("links"), dir.join("behind"));
+    std::fs::create_dir(&links).unwrap();
+    std::fs::create_dir(&behind).unwrap();
+    std::fs::copy(world.token_file(), behind.join("token")).unwrap();
+    symlink("../behind/token", links.join("token")).unwrap();
+    symlink("/nowhere/history", links.join("history")).unwrap();
+    let set = |it: Program, at: &Path| {
+        it.set("AZURE_FEDERATED_TOKEN_FILE", at.join("token").to_str().unwrap())
+            .set("CAMBIST_HISTORY", at.join("history").to_str().unwrap())
+    };
+    let told = set(program(&world), &links.join("../links")).arg("--check-config").run().await;
+    assert_eq!(told.code(), Some(0), "{told:?}");
+    for line in [
+        format!("reads            {}/ (the projected token, the key history)", links.display()),
+        format!("reads            {}/ (the projected token)", behind.display()),
+        "reads            /etc/hosts (names)".to_owned(),
+        format!(
+            "not there        {}/../links/history (the key history): read only if it is there at the start",
+            links.display()
+        ),
+        "writes           nothing, once it runs".to_owned(),
+    ] {
+        assert!(told.stdout.lines().any(|told| told == line), "{line:?} is not in {told:?}");
+    }
+    let sidecar = sidecar_with(&world, |it| set(it, &links)).await;
+    let missing = &sidecar.status().await["confinement"]["missing"];
+    assert_eq!(*missing, json!([links.join("history")]));
     sidecar.stop().await;
 }

@@ -9,17 +9,17 @@ use cambist::config::Identity;
 use cambist::identities::Identities;
 
 use super::{Config, SignIn};
-use crate::confine::Needs;
+use crate::confine::{Granted, Needs};
 use crate::request::Protocol;
 
 mod table;
 
 /// A configuration with what it needs.
-pub(crate) struct WithNeeds<'a>(&'a Config, &'a Needs);
+pub(crate) struct WithNeeds<'a>(&'a Config, &'a Needs, Granted);
 
 impl fmt::Display for WithNeeds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.tell(Some(self.1), f)
+        self.0.tell(Some((self.1, &self.2)), f)
     }
 }
 
@@ -33,10 +33,10 @@ impl fmt::Display for Config {
 impl Config {
     /// What would run, and what it would not give up.
     pub(crate) fn with_needs<'a>(&'a self, needs: &'a Needs) -> WithNeeds<'a> {
-        WithNeeds(self, needs)
+        WithNeeds(self, needs, Granted::of(needs))
     }
 
-    fn tell(&self, needs: Option<&Needs>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn tell(&self, needs: Option<(&Needs, &Granted)>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
             let mut text = String::new();
             for item in items {
@@ -89,8 +89,8 @@ impl Config {
             writeln!(f, "prefetched       {}", list(&only.prefetch))?;
         }
         writeln!(f, "log              {}", self.log)?;
-        if let Some(needs) = needs {
-            writeln!(f, "\nconfined         {}\n{needs}\n", self.confine)?;
+        if let Some((needs, granted)) = needs {
+            writeln!(f, "\nconfined         {}\n{granted}{needs}\n", self.confine)?;
         }
         writeln!(f, "policy           {}", policy.mode().as_str())?;
         if !self.policy.is_of_variables() {

@@ -35,7 +35,7 @@ impl Found {
         let (mut certificates, mut certificate_dirs) = platform_ca_sources();
         certificates.extend(env.get("SSL_CERT_FILE").map(PathBuf::from));
         let dirs = env.get("SSL_CERT_DIR").unwrap_or_default();
-        certificate_dirs.extend(std::env::split_paths(&dirs).filter(|dir| dir.is_absolute()));
+        certificate_dirs.extend(std::env::split_paths(&dirs).filter(|dir| dir.as_os_str() != ""));
         let issuers = match &config.source {
             SignIn::Federated(trust) if by_token(trust) => issuers(config),
             _ => Vec::new(),

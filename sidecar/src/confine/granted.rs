@@ -1,20 +1,33 @@
 //! What may be read, as the file system has it: places without links on the way.
 
-use std::fs::canonicalize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{canonicalize, metadata, read_dir};
 use std::path::{Path, PathBuf};
 
 use cambist::config::ConfigFault;
 use cambist::identities::Identities;
 
 use super::Needs;
-use super::needs::{Kind, Read, home, is_wide, of_identities};
+use super::needs::{Kind, Read, of_identities};
+use super::way::Way;
+use super::wide::is_wide;
+
+/// Most entries of a directory of CAs that are looked at. A distribution has some 300.
+const MOST_CAS: usize = 4096;
 
 /// What may be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
-    files: Vec<PathBuf>,
-    dirs: Vec<PathBuf>,
-    missing: Vec<PathBuf>,
+    places: BTreeMap<PathBuf, Place>,
+    missing: Vec<Read>,
+}
+
+/// A file, or a directory with all beneath.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    dir: bool,
+    whys: Vec<&'static str>,
 }
 
 impl Granted {
@@ -22,30 +35,37 @@ impl Granted {
     pub fn of(needs: &Needs) -> Self {
         let mut granted = Self::default();
         needs.reads.iter().for_each(|read| granted.add(read));
-        granted
+        let cas = needs.reads.iter().filter(|read| read.kind == Kind::Cas);
+        cas.for_each(|read| granted.add_behind(read));
+        granted.merge();
+        let named = needs.reads.iter().filter(|read| read.kind == Kind::Named);
+        let missing: Vec<_> = named.filter(|read| !granted.covers(&read.path)).cloned().collect();
+        Self { missing, ..granted }
     }
 
     /// Single files.
-    pub(super) fn files(&self) -> &[PathBuf] {
-        &self.files
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.those(false)
     }
 
     /// Directories, with all beneath.
-    pub(super) fn dirs(&self) -> &[PathBuf] {
-        &self.dirs
+    pub(super) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.those(true)
+    }
+
+    fn those(&self, dir: bool) -> impl Iterator<Item = &Path> {
+        self.places.iter().filter(move |(_, place)| place.dir == dir).map(|(at, _)| &**at)
     }
 
     /// What the configuration names and could not be granted, since it is not there.
-    pub fn missing(&self) -> &[PathBuf] {
-        &self.missing
+    pub fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.missing.iter().map(|read| &*read.path)
     }
 
     /// Whether this file may be read: it itself, or what will once be there.
     pub fn covers(&self, file: &Path) -> bool {
-        let Ok(at) = canonicalize(file) else {
-            return canonicalize(home(file)).is_ok_and(|home| self.has(&home));
-        };
-        self.has(&at)
+        let end = Way::of(file).end;
+        end.ancestors().find(|at| at.exists()).is_some_and(|there| self.has(there))
     }
 
     /// What is wrong with identities that need more than was granted, if they do.
@@ -65,41 +85,89 @@ impl Granted {
     }
 
     fn has(&self, at: &Path) -> bool {
-        self.files.iter().any(|file| file == at) || self.dirs.iter().any(|dir| at.starts_with(dir))
+        self.places.contains_key(at) || self.above(at).is_some()
+    }
+
+    /// The outermost directory that is granted and that this is beneath.
+    fn above(&self, at: &Path) -> Option<&Path> {
+        self.dirs().find(|dir| *dir != at && at.starts_with(dir))
     }
 
     fn add(&mut self, read: &Read) {
-        if read.kind == Kind::Tree {
-            self.dirs.extend(canonicalize(&read.path));
-            return;
+        let Way { links, end } = Way::of(&read.path);
+        if matches!(read.kind, Kind::Named | Kind::Usual) {
+            // Whoever replaces the file, or a link on the way to it, is followed.
+            let dirs = links.iter().filter_map(|link| followed(link));
+            let home = end.parent().filter(|dir| !is_wide(dir));
+            dirs.chain(home).for_each(|dir| self.put(dir, read.why));
+            if self.has(&end) || (end.is_dir() && is_wide(&end)) {
+                return;
+            }
         }
-        let named = self.add_place(read.place());
-        // Where links lead elsewhere, what is there is replaced, too.
-        let behind =
-            canonicalize(&read.path).is_ok_and(|at| self.has(&at) || self.add_place(home(&at)));
-        if read.kind == Kind::Named && !named && !behind {
-            self.missing.push(read.path.clone());
+        self.put(&end, read.why);
+    }
+
+    /// The files that a directory's links lead to.
+    fn add_behind(&mut self, read: &Read) {
+        let Ok(entries) = read_dir(&read.path) else { return };
+        for entry in entries.take(MOST_CAS).flatten() {
+            let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            if let (true, Ok(at)) = (link, canonicalize(entry.path()))
+                && at.is_file()
+                && !self.has(&at)
+            {
+                self.put(&at, read.why);
+            }
         }
     }
 
-    /// Whether there is such a place.
-    fn add_place(&mut self, place: &Path) -> bool {
-        let Ok(at) = canonicalize(place) else { return false };
-        if at.is_dir() {
-            // A link to a directory with much else is followed to the file alone.
-            if is_wide(&at) {
-                return false;
+    /// Grants this, if it is there.
+    fn put(&mut self, at: &Path, why: &'static str) {
+        let Ok(there) = metadata(at) else { return };
+        let new = Place { dir: there.is_dir(), whys: Vec::new() };
+        self.places.entry(at.to_owned()).or_insert(new).add(why);
+    }
+
+    /// Takes what lies beneath a directory together with it.
+    fn merge(&mut self) {
+        let within = |at: &PathBuf| Some((at.clone(), self.above(at)?.to_owned()));
+        let within: Vec<_> = self.places.keys().filter_map(within).collect();
+        for (inner, outer) in within {
+            let inner = self.places.remove(&inner);
+            let whys = inner.map(|place| place.whys).unwrap_or_default();
+            if let Some(outer) = self.places.get_mut(&outer) {
+                whys.into_iter().for_each(|why| outer.add(why));
             }
-            push(&mut self.dirs, at);
-        } else {
-            push(&mut self.files, at);
         }
-        true
     }
 }
 
-fn push(all: &mut Vec<PathBuf>, one: PathBuf) {
-    if !all.contains(&one) {
-        all.push(one);
+/// The directory of a link that is granted for it, so that wherever it leads to next can be read.
+pub(super) fn followed(link: &Path) -> Option<&Path> {
+    // What the kubelet swaps is in a volume of its own, wherever that is mounted.
+    link.parent().filter(|dir| link.ends_with("..data") || !is_wide(dir))
+}
+
+impl Place {
+    fn add(&mut self, why: &'static str) {
+        if !self.whys.contains(&why) {
+            self.whys.push(why);
+        }
+    }
+}
+
+impl fmt::Display for Granted {
+    /// A line each, for `--check-config`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Place { dir, whys }) in &self.places {
+            // With a slash behind it, a directory.
+            let at = if *dir { at.join("") } else { at.clone() };
+            writeln!(f, "reads            {} ({})", at.display(), whys.join(", "))?;
+        }
+        for Read { path, why, .. } in &self.missing {
+            let path = path.display();
+            writeln!(f, "not there        {path} ({why}): read only if it is there at the start")?;
+        }
+        Ok(())
     }
 }

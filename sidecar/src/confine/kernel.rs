@@ -1,6 +1,6 @@
 //! What Linux takes: `no_new_privs`, and landlock's rules.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd,
@@ -72,13 +72,13 @@ fn restrict(abi: ABI, needs: &Needs, granted: &Granted) -> Result<LandlockStatus
     Ok(ruleset.restrict_self()?.landlock)
 }
 
-fn readable(
+fn readable<'a>(
     mut ruleset: RulesetCreated,
-    places: &[PathBuf],
+    places: impl Iterator<Item = &'a Path>,
     access: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, RulesetError> {
     // What has gone since it was looked for is not read either.
-    for there in places.iter().filter_map(|place| PathFd::new(place).ok()) {
+    for there in places.filter_map(|place| PathFd::new(place).ok()) {
         ruleset = ruleset.add_rule(PathBeneath::new(there, access))?;
     }
     Ok(ruleset)

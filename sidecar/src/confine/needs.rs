@@ -27,16 +27,11 @@ const CERTIFICATES: [&str; 2] = ["/usr/share/ca-certificates", "/usr/local/share
 /// Where a virtual machine's snapshots are counted: AWS-LC, which must never draw the same numbers twice.
 const SNAPSHOTS: &str = "/dev/sysgenid";
 
-/// Directories that hold much else. A file in one of them is granted alone; any other with its directory, so that
-/// whoever replaces it is followed.
-const WIDE: &str = "/ /bin /boot /dev /etc /etc/pki /etc/pki/tls /etc/ssl /home /lib /lib64 /media /mnt /opt /proc \
-    /root /run /sbin /srv /sys /tmp /usr /usr/lib /usr/share /var /var/lib /var/run /var/tmp";
-
 /// What a configuration needs of the system. All else can be given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Needs {
-    /// What is read. Nothing is written, and nothing run.
+    /// What is read. Once it runs, nothing is written, and nothing run.
     pub reads: Vec<Read>,
     /// The TCP ports that are listened on.
     pub listens: Ports,
@@ -52,7 +47,7 @@ pub struct Read {
     pub path: PathBuf,
     /// What for.
     pub why: &'static str,
-    /// Which of the two.
+    /// Which of them.
     pub(super) kind: Kind,
 }
 
@@ -64,6 +59,8 @@ pub(super) enum Kind {
     Usual,
     /// A directory that there may be.
     Tree,
+    /// One of CAs: its links may lead out of it.
+    Cas,
 }
 
 /// TCP ports.
@@ -141,7 +138,7 @@ fn of_trust(trust: &TrustConfig, found: &Found, reads: &mut Vec<Read>) {
         reads.extend(found.certificates.iter().map(|path| Read::usual(path, "the platform's CAs")));
         let trees = found.certificate_dirs.iter().map(PathBuf::as_path);
         let trees = trees.chain(CERTIFICATES.iter().map(Path::new));
-        reads.extend(trees.map(|path| Read::tree(path, "the platform's CAs")));
+        reads.extend(trees.map(|path| Read::cas(path, "the platform's CAs")));
     }
 }
 
@@ -220,54 +217,27 @@ fn port(url: &Uri) -> u16 {
 }
 
 impl Read {
-    fn named(path: impl AsRef<Path>, why: &'static str) -> Self {
+    pub(super) fn named(path: impl AsRef<Path>, why: &'static str) -> Self {
         Self { path: path.as_ref().to_owned(), why, kind: Kind::Named }
     }
 
-    fn usual(path: impl AsRef<Path>, why: &'static str) -> Self {
+    pub(super) fn usual(path: impl AsRef<Path>, why: &'static str) -> Self {
         Self { kind: Kind::Usual, ..Self::named(path, why) }
     }
 
-    fn tree(path: impl AsRef<Path>, why: &'static str) -> Self {
+    pub(super) fn tree(path: impl AsRef<Path>, why: &'static str) -> Self {
         Self { kind: Kind::Tree, ..Self::named(path, why) }
     }
 
-    /// What is granted for it.
-    pub fn place(&self) -> &Path {
-        match self.kind {
-            Kind::Tree => &self.path,
-            Kind::Named | Kind::Usual => home(&self.path),
-        }
+    pub(super) fn cas(path: impl AsRef<Path>, why: &'static str) -> Self {
+        Self { kind: Kind::Cas, ..Self::named(path, why) }
     }
-}
-
-/// The directory of a file, or the file itself where that holds much else.
-pub(super) fn home(file: &Path) -> &Path {
-    match file.parent() {
-        Some(dir) if dir == Path::new("") => Path::new("."),
-        Some(dir) if !is_wide(dir) => dir,
-        _ => file,
-    }
-}
-
-pub(super) fn is_wide(dir: &Path) -> bool {
-    WIDE.split_whitespace().any(|wide| Path::new(wide) == dir)
 }
 
 impl fmt::Display for Needs {
-    /// A line each, for `--check-config`.
+    /// A line each, for `--check-config`. What is read is told by what comes to be [granted](super::Granted).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut places = BTreeMap::<&Path, Vec<&str>>::new();
-        for read in &self.reads {
-            let whys = places.entry(read.place()).or_default();
-            if !whys.contains(&read.why) {
-                whys.push(read.why);
-            }
-        }
-        for (place, whys) in places {
-            writeln!(f, "reads            {} ({})", place.display(), whys.join(", "))?;
-        }
-        writeln!(f, "writes           nothing")?;
+        writeln!(f, "writes           nothing, once it runs")?;
         writeln!(f, "runs             nothing")?;
         writeln!(f, "listens on       TCP {}", self.listens)?;
         write!(f, "connects to      TCP {}", self.connects)

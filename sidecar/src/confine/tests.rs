@@ -1,8 +1,5 @@
 use std::collections::BTreeMap;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 
-use cambist::config::ConfigFault;
 use cambist_core::issuer::IssuerUrl;
 
 use super::*;
@@ -29,9 +26,9 @@ fn needs(extra: &[(&str, &str)]) -> Needs {
     Needs::of(&read(extra), &Found::default())
 }
 
-fn places(needs: &Needs, why: &str) -> Vec<PathBuf> {
+fn paths(needs: &Needs, why: &str) -> Vec<PathBuf> {
     let reads = needs.reads.iter().filter(|read| read.why == why);
-    reads.map(|read| read.place().to_owned()).collect()
+    reads.map(|read| read.path.clone()).collect()
 }
 
 fn ports(ports: &Ports) -> Vec<u16> {
@@ -46,14 +43,11 @@ fn what_is_usual_needs_little() {
     let needs = needs(&[]);
     assert_eq!(ports(&needs.listens), [8421, 8422]);
     assert_eq!(ports(&needs.connects), [53, 443]);
-    let token = [Path::new(TOKEN).parent().unwrap()];
-    assert_eq!(places(&needs, "the projected token"), token);
-    assert!(places(&needs, "names").contains(&"/etc/resolv.conf".into()), "a file of /etc alone");
+    assert_eq!(paths(&needs, "the projected token"), [Path::new(TOKEN)]);
+    assert!(paths(&needs, "names").contains(&"/etc/resolv.conf".into()));
     let told = needs.to_string();
     for line in [
-        "reads            /var/run/secrets/azure/tokens (the projected token)",
-        "reads            /etc/hosts (names)",
-        "writes           nothing",
+        "writes           nothing, once it runs",
         "listens on       TCP 8421 (tokens), 8422 (admin)",
         "connects to      TCP 53 (names), 443 (authority, issuer)",
     ] {
@@ -67,16 +61,16 @@ fn what_is_usual_needs_little() {
 #[test]
 fn each_setting_brings_what_it_needs() {
     for (settings, why, place) in [
-        (&[("CAMBIST_ENTRA_CA_FILE", "/ca/entra.pem")][..], "Entra's CAs", "/ca"),
-        (&[("CAMBIST_ISSUER_CA_FILE", "/ca/i.pem")], "the issuer's CAs", "/ca"),
+        (&[("CAMBIST_ENTRA_CA_FILE", "/ca/entra.pem")][..], "Entra's CAs", "/ca/entra.pem"),
+        (&[("CAMBIST_ISSUER_CA_FILE", "/ca/i.pem")], "the issuer's CAs", "/ca/i.pem"),
         (&[("CAMBIST_CA_FILE", "/etc/ca.pem")], "Entra's CAs", "/etc/ca.pem"),
-        (&[("CAMBIST_KEYS", "file:/keys/k.json")], "the issuer's keys", "/keys"),
-        (&[("CAMBIST_HISTORY", "/history/h.json")], "the key history", "/history"),
-        (&API, "the API server's token", "/api"),
-        (&API, "the API server's CA", "/var/run/secrets/kubernetes.io/serviceaccount"),
-        (&PROXY, "the token proxy's CAs", "/proxy"),
+        (&[("CAMBIST_KEYS", "file:/keys/k.json")], "the issuer's keys", "/keys/k.json"),
+        (&[("CAMBIST_HISTORY", "/history/h.json")], "the key history", "/history/h.json"),
+        (&API, "the API server's token", "/api/token"),
+        (&API, "the API server's CA", "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"),
+        (&PROXY, "the token proxy's CAs", "/proxy/ca.pem"),
     ] {
-        assert_eq!(places(&needs(settings), why), [Path::new(place)], "{settings:?}");
+        assert_eq!(paths(&needs(settings), why), [Path::new(place)], "{settings:?}");
     }
     assert_eq!(ports(&needs(&[("CAMBIST_LISTEN", "[::1]:9000")]).listens), [8422, 9000]);
     assert_eq!(ports(&needs(&[("CAMBIST_ADMIN_LISTEN", "off")]).listens), [8421]);
@@ -125,9 +119,9 @@ fn a_file_may_come_to_use_whatever_was_allowed() {
         ("CAMBIST_ALLOW_AUTHORITY", "https://stack.example:9443"),
     ]);
     assert_eq!(ports(&needs.connects), [53, 443, 9443]);
-    assert_eq!(places(&needs, "the identities"), [dir.path()]);
-    assert_eq!(places(&needs, "a header secret"), [dir.path()]);
-    assert_eq!(places(&needs, "the projected token"), [Path::new("/tokens/a")]);
+    assert_eq!(paths(&needs, "the identities"), [&*file]);
+    assert_eq!(paths(&needs, "a header secret"), [&*secret]);
+    assert_eq!(paths(&needs, "the projected token"), [Path::new("/tokens/a/token")]);
 }
 
 #[test]
@@ -140,48 +134,12 @@ fn what_was_found_is_needed_where_it_is_asked_for() {
     let of = |extra: &[_]| Needs::of(&read(extra), &found);
     assert_eq!(ports(&of(&[]).connects), [53, 443, 7000]);
     assert_eq!(ports(&of(&[("CAMBIST_ISSUER", "https://i.example")]).connects), [53, 443]);
-    assert_eq!(places(&of(&[]), "the platform's CAs")[0], Path::new("/etc/ssl/certs"));
-    assert!(places(&of(&PROXY), "the platform's CAs").is_empty(), "nobody needs them");
+    let cas = paths(&of(&[]), "the platform's CAs");
+    assert_eq!(cas[..2], [&found.certificates[0], &found.certificate_dirs[0]].map(PathBuf::clone));
+    assert!(paths(&of(&PROXY), "the platform's CAs").is_empty(), "nobody needs them");
 }
 
-#[test]
-fn what_is_granted_is_what_is_there_wherever_links_lead() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    for name in ["token", "token/..1", "elsewhere", "beside"] {
-        std::fs::create_dir(at(name)).unwrap();
-    }
-    symlink("..1", at("token/..data")).unwrap();
-    symlink("..data/token", at("token/token")).unwrap();
-    for name in ["token/..1/token", "elsewhere/keys", "beside/x"] {
-        std::fs::write(at(name), "").unwrap();
-    }
-    symlink("../elsewhere/keys", at("token/keys")).unwrap();
-    let token = at("token/token");
-    let keys = format!("file:{}", at("token/keys").display());
-    let needs = needs(&[
-        ("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap()),
-        ("CAMBIST_KEYS", &keys),
-        ("CAMBIST_HISTORY", at("none/history").to_str().unwrap()),
-    ]);
-    let granted = Granted::of(&needs);
-    for covered in ["token/token", "token/keys", "token/not-yet", "elsewhere/keys"] {
-        assert!(granted.covers(&at(covered)), "{covered}");
-    }
-    symlink("../beside/x", at("token/out")).unwrap();
-    for beyond in ["beside/x", "token/out", "none/history", "x"] {
-        assert!(!granted.covers(&at(beyond)), "{beyond}");
-    }
-    assert!(!granted.covers("/etc/passwd".as_ref()) && granted.covers("/etc/hosts".as_ref()));
-    assert_eq!(granted.missing(), [at("none/history")]);
-    let mut identities = cambist::identities::Identities::clone(&read(&[]).policied.identities);
-    identities.identities[0].token_file = at("beside/x");
-    let faults: Vec<ConfigFault> = granted.lacking("CAMBIST_CONFIG", &identities);
-    let told = &faults[0].problem;
-    assert!(told.contains("beside/x") && told.contains("Restart it"), "{told}");
-    identities.identities[0].token_file = token;
-    assert!(granted.lacking("CAMBIST_CONFIG", &identities).is_empty());
-}
+mod granted;
 
 #[test]
 fn each_version_of_landlock_has_its_parts() {
