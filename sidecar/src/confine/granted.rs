@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{canonicalize, metadata, read_dir};
+use std::fs::{canonicalize, metadata, read_dir, read_link};
 use std::path::{Path, PathBuf};
 
 use cambist::config::ConfigFault;
@@ -95,11 +95,13 @@ impl Granted {
 
     fn add(&mut self, read: &Read) {
         let Way { links, end } = Way::of(&read.path);
+        // Whoever replaces a link on the way is followed.
+        links.iter().filter_map(|link| followed(link)).for_each(|dir| self.put(dir, read.why));
         if matches!(read.kind, Kind::Named | Kind::Usual) {
-            // Whoever replaces the file, or a link on the way to it, is followed.
-            let dirs = links.iter().filter_map(|link| followed(link));
+            // So is whoever replaces the file.
             let home = end.parent().filter(|dir| !is_wide(dir));
-            dirs.chain(home).for_each(|dir| self.put(dir, read.why));
+            home.into_iter().for_each(|dir| self.put(dir, read.why));
+            // Somebody may have named a directory.
             if self.has(&end) || (end.is_dir() && is_wide(&end)) {
                 return;
             }
@@ -111,8 +113,9 @@ impl Granted {
     fn add_behind(&mut self, read: &Read) {
         let Ok(entries) = read_dir(&read.path) else { return };
         for entry in entries.take(MOST_CAS).flatten() {
-            let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-            if let (true, Ok(at)) = (link, canonicalize(entry.path()))
+            // A link to another entry is done when that one is.
+            let leaves = read_link(entry.path()).is_ok_and(|to| to.components().count() > 1);
+            if let (true, Ok(at)) = (leaves, canonicalize(entry.path()))
                 && at.is_file()
                 && !self.has(&at)
             {

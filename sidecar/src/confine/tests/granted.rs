@@ -81,6 +81,11 @@ fn whoever_swaps_a_directory_is_followed() {
         assert!(granted.covers(&volume.join("..2/azure/token")), "{path}");
         assert!(!granted.covers(&root.join("beside")), "{path}");
     }
+    let cas = granted([Read::cas(volume.join("azure"), "CAs")]);
+    assert!(
+        cas.covers(&volume.join("..2/azure/ca.pem")),
+        "a directory of CAs is swapped like a file"
+    );
     let released = granted([Read::named(volume.join("..1/azure/token"), "a token")]);
     assert!(!released.covers(&volume.join("..2/azure/token")), "without a link nothing is swapped");
 }
@@ -117,12 +122,12 @@ fn what_is_missing_is_what_will_not_be_covered() {
 
 #[test]
 fn what_is_told_is_what_is_granted() {
-    let links = [("../elsewhere/a/keys", "here/keys"), ("elsewhere", "short")];
+    let links = [("../elsewhere/a/keys", "here/keys"), ("../elsewhere", "links/short")];
     let (_dir, root) = tree(&["here/token", "elsewhere/a/keys", "elsewhere/b"], &links);
     let granted = granted([
         Read::named(root.join("here/../here/token"), "the token"),
         Read::named(root.join("here/keys"), "the keys"),
-        Read::tree(root.join("short"), "all"),
+        Read::tree(root.join("links/short"), "all"),
         Read::usual("/etc/../etc/hosts", "names"),
         Read::usual(root.join("none/x"), "names"),
     ]);
@@ -131,6 +136,7 @@ fn what_is_told_is_what_is_granted() {
         "reads            /etc/hosts (names)".to_owned(),
         format!("reads            {root}/elsewhere/ (all, the keys)"),
         format!("reads            {root}/here/ (the token, the keys)"),
+        format!("reads            {root}/links/ (all)"),
     ];
     assert_eq!(granted.to_string().lines().collect::<Vec<_>>(), expected);
 }
