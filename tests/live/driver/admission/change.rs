@@ -12,12 +12,13 @@ use super::world::World;
 use super::written::pod;
 use crate::case::Stage;
 
-/// A pod that stays, injected; its path.
-async fn standing(world: &World, name: &str) -> String {
-    let mut pod = pod("plain");
+/// A pod like this case that stays, injected; its path.
+async fn standing(world: &World, case: &str, name: &str) -> String {
+    let mut pod = pod(case);
     pod["metadata"]["name"] = json!(name);
-    let all = "/api/v1/namespaces/inject/pods";
-    world.kube.create(all, pod).await;
+    let namespace = pod["metadata"]["namespace"].as_str().unwrap_or("inject");
+    let all = format!("/api/v1/namespaces/{namespace}/pods");
+    world.kube.create(&all, pod).await;
     format!("{all}/{name}")
 }
 
@@ -53,7 +54,7 @@ async fn ephemeral(world: &World, path: &str, container: Value) -> Result<Value,
 /// Ephemeral containers get neither the token nor the variables.
 pub(crate) async fn containers_that_come(stage: Arc<Stage>) -> String {
     let world = stage.admission().await;
-    let path = standing(world, "debugged").await;
+    let path = standing(world, "plain", "debugged").await;
     let add = async |container: Value| ephemeral(world, &path, container).await;
     let mut mounting = container("mounting");
     mounting["volumeMounts"] = json!([{ "name": "cambist-token", "mountPath": "/t" }]);
@@ -63,18 +64,31 @@ pub(crate) async fn containers_that_come(stage: Arc<Stage>) -> String {
     targeting["targetContainerName"] = json!("cambist");
     let refused = add(targeting).await.expect_err("it would see the sidecar's files");
     assert!(refused.contains("targets the sidecar"), "{refused}");
+    for (case, volume) in [("header-file", "cambist-header"), ("header-secret", "cambist-callers")]
+    {
+        let path = standing(world, case, "overheard").await;
+        let mut mounting = container("mounting");
+        mounting["volumeMounts"] = json!([{ "name": volume, "mountPath": "/h" }]);
+        let refused =
+            ephemeral(world, &path, mounting).await.expect_err("it would have the header");
+        assert!(
+            refused.contains("are for the sidecar alone, but mounted by mounting"),
+            "{refused}"
+        );
+        world.kube.ask(Method::DELETE, &format!("{path}?gracePeriodSeconds=0"), None).await.json();
+    }
     let mut good = container("good");
     good["targetContainerName"] = json!("app");
     let made = add(good).await.unwrap_or_else(|error| panic!("{error}"));
     assert!(made["spec"]["ephemeralContainers"][0]["env"].is_null(), "{made}");
     world.kube.ask(Method::DELETE, &format!("{path}?gracePeriodSeconds=0"), None).await.json();
-    "the one that mounts the token and the one that targets the sidecar are refused, another is not, and has no variables".to_owned()
+    "those that mount the token or the header and the one that targets the sidecar are refused, another is not, and has no variables".to_owned()
 }
 
 /// The sidecar's image may not become another; the rest of a pod that runs is nobody's concern.
 pub(crate) async fn images_that_change(stage: Arc<Stage>) -> String {
     let world = stage.admission().await;
-    let path = standing(world, "updated").await;
+    let path = standing(world, "plain", "updated").await;
     let refused = changed(world, &path, "", |pod| {
         pod["spec"]["initContainers"][0]["image"] = json!("thief.example/t:1");
     })
@@ -99,7 +113,7 @@ pub(crate) async fn images_that_change(stage: Arc<Stage>) -> String {
 /// of the image before goes on, and is guarded on.
 pub(crate) async fn made_again(stage: Arc<Stage>) -> String {
     let world = stage.admission().await;
-    let older = standing(world, "older").await;
+    let older = standing(world, "plain", "older").await;
     for round in 0..2 {
         world.policies.delete(&world.kube).await;
         eventually("a pod that nobody injects or refuses", async || {
