@@ -38,8 +38,21 @@ impl FromStr for Image {
                         expected HOST/NAME:TAG or, better, HOST/NAME@sha256:DIGEST"
                 .to_owned());
         }
-        Ok(Self(text.to_owned()))
+        match tag.filter(|_| digest.is_none()) {
+            Some("latest") => Err("the tag latest is another image from one day to the next, and not the same on every \
+                                   node: expected a version or, better, HOST/NAME@sha256:DIGEST"
+                .to_owned()),
+            Some(tag) if could_be_a_port(tag) => Err(format!(
+                "is {tag} a port, and the tag forgotten? Expected HOST:PORT/NAME:TAG, or HOST/NAME@sha256:DIGEST"
+            )),
+            _ => Ok(Self(text.to_owned())),
+        }
     }
+}
+
+/// Of two to five digits, as no version of the sidecar is.
+fn could_be_a_port(tag: &str) -> bool {
+    (2..=5).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_name(name: &str) -> bool {

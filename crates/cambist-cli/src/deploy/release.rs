@@ -42,7 +42,11 @@ impl FromStr for Release {
     /// Of MAJOR.MINOR, and of what clusters write behind it.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.strip_prefix('v').unwrap_or(text).splitn(3, '.');
-        let mut number = || parts.next()?.parse::<u32>().ok();
+        // Some platforms write their minor version with a plus.
+        let mut number = || {
+            let part = parts.next()?;
+            part.strip_suffix('+').unwrap_or(part).parse::<u32>().ok()
+        };
         let (Some(1), Some(minor)) = (number(), number()) else {
             return Err("expected the cluster's version, such as 1.36".to_owned());
         };

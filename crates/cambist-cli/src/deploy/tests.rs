@@ -50,6 +50,7 @@ fn each_release_has_its_api() {
         ("v1.34.9-gke.100", "v1beta1", "false"),
         ("1.35.4", "v1beta1", "true"),
         ("1.36", "v1", "true"),
+        ("1.36+", "v1", "true"),
         ("v1.40.0+k3s1", "v1", "true"),
     ] {
         let text = printed(USUAL_IMAGE, version, "public");
@@ -78,6 +79,7 @@ fn each_release_has_its_api() {
         ("1.28.3", "came with 1.34"),
         ("2.0", "expected the cluster's version"),
         ("36", "expected the cluster's version"),
+        ("1.36++", "expected the cluster's version"),
         ("latest", "expected the cluster's version"),
     ] {
         let refused = version.parse::<Release>().unwrap_err();
@@ -92,7 +94,8 @@ fn no_image_ends_the_quotes_that_it_stands_in() {
         "cambist:1",
         "localhost/cambist-sidecar:0.1.0",
         "a/b__c/d.e/f---g:v1.0_x-Y",
-        "registry.example:5000/a/b:latest",
+        "registry.example:5000/a/b:20261126",
+        &format!("a/b:latest@{digest}"),
         &format!("ghcr.io/cambist/cambist-sidecar@{digest}"),
         &format!("ghcr.io/cambist/cambist-sidecar:0.1.0@{digest}"),
     ] {
@@ -104,6 +107,10 @@ fn no_image_ends_the_quotes_that_it_stands_in() {
         "cambist",
         "ghcr.io/cambist/cambist-sidecar",
         "registry.example:5000/cambist",
+        "ghcr.io/cambist/cambist-sidecar:latest",
+        "registry:5000",
+        "a/b:5000",
+        "-:/:a",
         "Cambist:1",
         "a//b:1",
         "a/-b:1",
