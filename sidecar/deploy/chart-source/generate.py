@@ -44,6 +44,15 @@ FIELDS = [
 ]
 SETTINGS = 'include "cambist.settings" $ | nindent 2'
 
+# An API that the cluster has not would be told by the API server alone, and in other words.
+FITTING = """{{- $fits := dict "v1" ">=1.36.0-0" "v1beta1" ">=1.35.0-0 <1.36.0-0" }}
+{{- if not (semverCompare (get $fits .Values.inject.api) .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "inject.api is %s, and the cluster is Kubernetes %s: v1 is for 1.36 and newer, v1beta1 for 1.35; for 1.34 \
+set inject.policies=false and take `cambist deploy inject --version 1.34`. (helm template is told by --kube-version.)" \
+.Values.inject.api .Capabilities.KubeVersion.Version) }}
+{{- end }}
+"""
+
 
 class Dumper(yaml.SafeDumper):
     """Texts of several lines as blocks, and lists indented, as people write them."""
@@ -118,7 +127,7 @@ def main(namespace, stable, beta, folder):
         (folder / f"{file}.yaml").write_text(head + body, encoding="utf-8")
     if left:
         sys.exit(f"in no file of the chart: {', '.join(map(name, left))}")
-    body = "{{- if .Values.inject.policies }}\n"
+    body = "{{- if .Values.inject.policies }}\n" + FITTING
     for word, path in (('if eq .Values.inject.api "v1"', stable), ("else", beta)):
         body += f"{{{{- {word} }}}}\n" + "".join("---\n" + policy(it) for it in read(path))
     (folder / "inject.yaml").write_text(head + body + "{{- end }}\n{{- end }}\n", encoding="utf-8")
