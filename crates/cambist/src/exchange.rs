@@ -41,6 +41,7 @@ pub(crate) use access_token::is_bearer;
 use asked::Asked;
 pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;
+pub(crate) use cloud::is_exchangeable;
 use error::Answerer;
 pub use error::{EntraError, ExchangeError, ReplyError, ReplyFault};
 pub use gate::{Gate, Passage};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Config, ConfigFault, KeyPlace, TrustConfig};
-use crate::issuer_keys::fetch::key_file;
+use crate::issuer_keys::fetch::{api_token, key_file};
 use crate::token_file::TokenFile;
 
 impl Config {
@@ -34,7 +34,7 @@ impl TrustConfig {
             match place {
                 KeyPlace::Public => {}
                 KeyPlace::Api { token_file, .. } => {
-                    if let Err(error) = TokenFile::new(&**token_file).read().await {
+                    if let Err(error) = api_token(token_file).await {
                         note("CAMBIST_API_TOKEN_FILE", error.to_string());
                     }
                 }

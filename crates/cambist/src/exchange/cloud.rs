@@ -206,6 +206,15 @@ impl fmt::Display for Cloud {
     }
 }
 
+/// Whether Entra, or what stands before it, gives an Azure token for one of this audience: of any cloud,
+/// and however it is written.
+pub(crate) fn is_exchangeable(audience: &str) -> bool {
+    let [entra, binding] = [Audience::entra(), Audience::aks_identity_binding()]
+        .map(|it| it.as_str().to_ascii_lowercase());
+    let audience = audience.to_ascii_lowercase();
+    audience.starts_with(&entra) || audience == binding
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +244,7 @@ mod tests {
             let audience = format!("api://AzureADTokenExchange{audience}");
             assert_eq!(authority.default_audience().as_str(), audience, "{host}");
             assert_eq!(Cloud::of_audience(&authority.default_audience()), Some(cloud));
+            assert!(is_exchangeable(&audience) && is_exchangeable(&audience.to_uppercase()));
             assert!(cloud.hosts().contains(&host));
         }
         assert_eq!(Cloud::all().map(|cloud| cloud.hosts().len()).sum::<usize>(), 14);

@@ -107,6 +107,16 @@ pub enum FetchError {
     /// The token for the API server cannot be read.
     #[error("the API server's token: {0}")]
     Token(#[from] TokenFileError),
+    /// The token for the API server is one for Entra, and is not sent.
+    #[error(
+        "the API server's token: {} has the audience {audience}, which Entra gives Azure tokens for, so that it is not sent; name a projected token with the API server's audience", .path.display()
+    )]
+    Exchangeable {
+        /// The file.
+        path: PathBuf,
+        /// What is not the API server's.
+        audience: Foreign,
+    },
     /// The key-set file cannot be read.
     #[error("the key set file {} {fault}", .path.display())]
     File {

@@ -9,6 +9,7 @@ use cambist_core::foreign::Foreign;
 use cambist_core::headers;
 use cambist_core::issuer::{DISCOVERY_ACCEPT, Discovery, IssuerUrl, MAX_DISCOVERY_BYTES};
 use cambist_core::jwks::{JWKS_ACCEPT, KeySet, MAX_JWKS_BYTES};
+use cambist_core::token::ProjectedToken;
 use cambist_key_age as key_age;
 use http::header::{
     ACCEPT, AGE, AUTHORIZATION, DATE, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
@@ -19,6 +20,7 @@ use super::error::FetchError;
 use super::freshness::{FRESH, fresh_for, max_age};
 use super::origin::{KeyOrigin, PATIENCE};
 use crate::event::KeySource;
+use crate::exchange::is_exchangeable;
 use crate::files::{self, Need};
 use crate::key_age::Look;
 use crate::token_file::TokenFile;
@@ -74,7 +76,7 @@ impl KeyOrigin {
                 key_set(transport, document.jwks_uri(), headers).await
             }
             Self::Api { transport, server, token_file } => {
-                let token = TokenFile::new(token_file.clone()).read().await?;
+                let token = api_token(token_file).await?;
                 let bearer = format!("Bearer {}", token.secret().expose());
                 let mut headers = accepting(JWKS_ACCEPT);
                 if let Ok(mut bearer) = HeaderValue::from_str(&bearer) {
@@ -155,6 +157,18 @@ fn usable(body: &[u8]) -> Result<KeySet, FetchError> {
             Err(FetchError::NoUsableKey(keys.unusable().len(), first.reason.clone()))
         }
         _ => Ok(keys),
+    }
+}
+
+/// The token in a file, unless whoever plays the API server could have an Azure token for it.
+pub(crate) async fn api_token(path: &Path) -> Result<ProjectedToken, FetchError> {
+    let token = TokenFile::new(path).read().await?;
+    match token.claims().audiences.iter().find(|it| is_exchangeable(it)) {
+        Some(audience) => Err(FetchError::Exchangeable {
+            path: path.to_owned(),
+            audience: Foreign::new(audience),
+        }),
+        None => Ok(token),
     }
 }
 

@@ -9,7 +9,7 @@ use cambist_core::jwks::Choice;
 use cambist_core::refresh::Jitter;
 
 use super::*;
-use crate::testing::World;
+use crate::testing::{Volume, World};
 use crate::transport::Transport;
 
 fn keys(world: &World) -> (IssuerKeys, IssuerUrl) {
@@ -148,13 +148,39 @@ async fn the_api_server_is_asked_with_its_own_token_and_without_discovery() {
     let world = World::new();
     // In the simulated world the issuer plays the API server: same path, same keys.
     let server = world.sim.settings().issuer.trim_end_matches('/').to_owned();
-    let (transport, token_file) = (world.transport(), world.kubelet.token_file());
+    let volume = Volume::new(&[("token", &world.sim.api_token().unwrap())]);
+    let (transport, token_file) = (world.transport(), volume.path("token"));
     let source = KeyOrigin::Api { transport, server, token_file };
     let keys = IssuerKeys::new(vec![source], world.context());
     let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
     keys.with(&issuer, None).await.unwrap();
     assert_eq!(world.asked(), (0, 0, 1));
     assert!(keys.upstream_time(world.context().clock.boot()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn entras_token_is_not_sent_to_the_api_server() {
+    let world = World::new();
+    let server = world.sim.settings().issuer.trim_end_matches('/').to_owned();
+    let issuer = IssuerUrl::parse(&world.sim.settings().issuer).unwrap();
+    let both = ["https://kubernetes.default.svc", "api://AKSIdentityBinding"];
+    let both = world.sim.token_spec().claim("aud", both.as_slice());
+    let both = both.sign(&world.sim.issuer().signer()).unwrap();
+    let volume = Volume::new(&[("token", &both)]);
+    for (token_file, audience) in [
+        (world.kubelet.token_file(), "api://AzureADTokenExchange"),
+        (volume.path("token"), "api://AKSIdentityBinding"),
+    ] {
+        let (transport, server) = (world.transport(), server.clone());
+        let source = KeyOrigin::Api { transport, server, token_file };
+        let keys = IssuerKeys::new(vec![source], world.context());
+        let told = keys.with(&issuer, None).await.unwrap_err().to_string();
+        assert!(
+            told.contains(&format!("has the audience \"{audience}\", which Entra gives")),
+            "{told}"
+        );
+    }
+    assert_eq!(world.asked(), (0, 0, 0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use cambist_core::verify::{DefaultAccount, Verifier};
 
 use super::AuthenticateLayer;
 use crate::context::Context;
-use crate::exchange::Cloud;
+use crate::exchange::is_exchangeable;
 use crate::issuer_keys::{IssuerKeys, KeyOrigin};
 use crate::transport::{HttpsOptions, Transport, TransportBuildError};
 
@@ -59,11 +59,6 @@ pub enum CallersError {
     Transport(#[from] TransportBuildError),
 }
 
-/// Whether Entra, or what stands before it, gives an Azure token for one of this audience.
-fn is_exchangeable(audience: &Audience) -> bool {
-    Cloud::of_audience(audience).is_some() || *audience == Audience::aks_identity_binding()
-}
-
 /// Whether the cluster's API servers take tokens of this audience unless somebody told them not to: it
 /// is the issuer itself, or their own name in the cluster.
 fn is_api_servers(audience: &Audience, issuer: &IssuerUrl) -> bool {
@@ -95,7 +90,7 @@ impl Callers {
         context: Context,
     ) -> Result<Self, CallersError> {
         match &verifier.rules.audience {
-            audience if is_exchangeable(audience) => {
+            audience if is_exchangeable(audience.as_str()) => {
                 Err(CallersError::Exchangeable(audience.clone()))
             }
             audience if is_api_servers(audience, &verifier.issuer) => {
