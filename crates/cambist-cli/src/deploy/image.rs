@@ -42,7 +42,7 @@ impl FromStr for Image {
             Some("latest") => Err("the tag latest is another image from one day to the next, and not the same on every \
                                    node: expected a version or, better, HOST/NAME@sha256:DIGEST"
                 .to_owned()),
-            Some(tag) if could_be_a_port(tag) => Err(format!(
+            Some(tag) if !name.contains('/') && could_be_a_port(tag) => Err(format!(
                 "is {tag} a port, and the tag forgotten? Expected HOST:PORT/NAME:TAG, or HOST/NAME@sha256:DIGEST"
             )),
             _ => Ok(Self(text.to_owned())),
@@ -50,7 +50,8 @@ impl FromStr for Image {
     }
 }
 
-/// Of two to five digits, as no version of the sidecar is.
+/// Of two to five digits: behind the only part of a name they are more likely a host's port. Behind a slash no port
+/// can be, and builds have such numbers.
 fn could_be_a_port(tag: &str) -> bool {
     (2..=5).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_digit())
 }
