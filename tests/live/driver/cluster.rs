@@ -162,6 +162,8 @@ impl Cluster {
             "--endpoint-reconciler-type=none".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--authorization-mode=Node,RBAC".to_owned(),
+            // A node's name is known to nobody but the cluster.
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--enable-admission-plugins=NodeRestriction".to_owned(),
             // As behind any balancer: what is on its way is answered after SIGTERM, too.
             "--shutdown-delay-duration=1s".to_owned(),
