@@ -41,6 +41,9 @@ pub struct Claims {
     pub not_before: Option<UnixTime>,
     /// `exp`: from when on it is not valid any more.
     pub expires_at: UnixTime,
+    /// `jti`: its own id, which the API server's audit log has too. It is for telling of it alone, and left
+    /// out if it is no string.
+    pub id: Option<String>,
     /// `kubernetes.io`: what it is bound to.
     pub bound: Bound,
 }
@@ -175,7 +178,9 @@ impl fmt::Debug for Claims {
         out.field("subject", &Foreign::new(&self.subject));
         out.field("audiences", &ForeignList::of(&self.audiences));
         out.field("issued_at", &self.issued_at).field("not_before", &self.not_before);
-        out.field("expires_at", &self.expires_at).field("bound", &self.bound).finish()
+        out.field("expires_at", &self.expires_at);
+        out.field("id", &self.id.as_deref().map(Foreign::new));
+        out.field("bound", &self.bound).finish()
     }
 }
 
@@ -201,6 +206,7 @@ impl Claims {
             issued_at: date(payload, "iat")?.ok_or(missing("iat", DATE))?,
             not_before: date(payload, "nbf")?,
             expires_at: date(payload, "exp")?.ok_or(missing("exp", DATE))?,
+            id: payload.get("jti").and_then(Value::as_str).map(str::to_owned),
             bound: Bound::read(payload.get("kubernetes.io"))?,
         })
     }

@@ -132,7 +132,8 @@ impl Maker for Developer {
                 return Err(no_token("what the tools printed is no token"));
             }
             let secret = Secret::new(token.token.secret());
-            Ok(AccessToken::new(secret, valid_for, None, Receipt::unexchanged(asked, now())))
+            let receipt = Receipt::unexchanged(&secret, asked, now());
+            Ok(AccessToken::new(secret, valid_for, None, receipt))
         }
         .boxed()
     }

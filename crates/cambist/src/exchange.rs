@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Heard;
 use crate::principal::Principal;
-use crate::receipt::{Moment, Purpose, Receipt, RequestId};
+use crate::receipt::{Moment, Purpose, Receipt, RequestId, Told};
 use crate::transport::{AnswerLimits, TokenProxyOptions, Transport};
 
 mod aadsts;
@@ -227,7 +227,15 @@ impl Exchange {
         let (granted, ids) = reply::granted(&response, &asked)?;
         let reply::Granted { secret, valid_for, refresh_in } = granted;
         let standing = presented.standing();
-        let receipt = Receipt { ids, standing, verdict: None, asked: sent, answered: received };
+        let receipt = Receipt {
+            ids,
+            standing,
+            verdict: None,
+            assertion: presented.assertion_id(),
+            token: Told::of(&secret),
+            asked: sent,
+            answered: received,
+        };
         Ok(AccessToken::new(secret, valid_for, refresh_in, receipt))
     }
 

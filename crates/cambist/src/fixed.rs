@@ -137,7 +137,8 @@ impl Inner {
         let mut state = self.state();
         state.made = state.made.saturating_add(1);
         let secret = state.answer.clone().map_err(|reason| Error::new(Kind::Fixed(reason)))?;
-        Ok(AccessToken::new(secret, LIFE, None, Receipt::unexchanged(now, now)))
+        let receipt = Receipt::unexchanged(&secret, now, now);
+        Ok(AccessToken::new(secret, LIFE, None, receipt))
     }
 }
 

@@ -75,7 +75,7 @@ pub use exchange::AccessToken;
 pub use observer::Observer;
 pub use principal::Principal;
 pub use reason::{Class, Reason, UnknownReason};
-pub use receipt::{Purpose, Receipt, RequestId};
+pub use receipt::{Fingerprint, Purpose, Receipt, RequestId};
 pub use trust::Trust;
 
 /// The README's program is compiled with the documentation.

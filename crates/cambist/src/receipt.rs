@@ -8,7 +8,13 @@ use cambist_core::clock::{BootTime, UnixTime};
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
 use cambist_core::scope::Scope;
+use cambist_core::secret::Secret;
 use cambist_key_age::Verdict;
+
+mod told;
+
+pub use told::Fingerprint;
+pub(crate) use told::Told;
 
 /// The id that one exchange goes by, here and in the tenant's sign-in log: it is sent along as
 /// `client-request-id`, and Entra takes it for the correlation id. A random GUID (RFC 9562 section
@@ -83,6 +89,8 @@ pub struct Receipt {
     pub(crate) ids: Ids,
     pub(crate) standing: Option<Standing>,
     pub(crate) verdict: Option<Verdict>,
+    pub(crate) assertion: Option<Foreign>,
+    pub(crate) token: Told,
     pub(crate) asked: Moment,
     pub(crate) answered: Moment,
 }
@@ -97,9 +105,10 @@ pub(crate) struct Moment {
 impl Receipt {
     /// Of a token that was had without an exchange.
     #[cfg(any(test, feature = "azure", feature = "test-util"))]
-    pub(crate) fn unexchanged(asked: Moment, answered: Moment) -> Self {
+    pub(crate) fn unexchanged(secret: &Secret, asked: Moment, answered: Moment) -> Self {
         let ids = Ids::new(RequestId::random());
-        Self { ids, standing: None, verdict: None, asked, answered }
+        let token = Told::of(secret);
+        Self { ids, standing: None, verdict: None, assertion: None, token, asked, answered }
     }
 
     /// The id of the exchange. Of a developer's own token nobody else knows it.
@@ -133,6 +142,22 @@ impl Receipt {
     /// The correlation id that Entra repeated (`client-request-id`): ours as a rule.
     pub fn correlation_id(&self) -> Option<&str> {
         self.ids.correlation.as_ref().map(Foreign::as_str)
+    }
+
+    /// The id (`jti`) of the projected token that it was had for.
+    pub fn assertion_id(&self) -> Option<&str> {
+        self.assertion.as_ref().map(Foreign::as_str)
+    }
+
+    /// What tells the token from others, without being of use to anybody who reads it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.token.fingerprint
+    }
+
+    /// The id (`uti`) that Entra gave the token, if it can be read there. The tenant's sign-in log has it as
+    /// `UniqueTokenIdentifier`.
+    pub fn token_id(&self) -> Option<&str> {
+        self.token.id.as_ref().map(Foreign::as_str)
     }
 
     /// When it was asked for, by the wall clock as it was then.

@@ -45,7 +45,8 @@ impl Maker for Script {
                 Step::Give { after, life } => {
                     sleep(after).await;
                     let secret = Secret::new(format!("token-{call}"));
-                    Ok(AccessToken::new(secret, life, None, Receipt::unexchanged(asked, asked)))
+                    let receipt = Receipt::unexchanged(&secret, asked, asked);
+                    Ok(AccessToken::new(secret, life, None, receipt))
                 }
                 Step::Fail => Err(Error::new(Kind::Lost)),
                 Step::Hang => std::future::pending().await,

@@ -1,6 +1,7 @@
 //! What is shown to Entra in exchange for a token.
 
 use cambist_core::admission::{Assertion, Standing};
+use cambist_core::foreign::Foreign;
 use cambist_core::jwks::KeyId;
 use cambist_core::secret::Secret;
 
@@ -29,6 +30,14 @@ impl<'a> Presented<'a> {
         match self {
             Self::Projected(assertion) => Some(assertion.standing()),
             Self::Agent(assertion) => assertion.token().standing(),
+        }
+    }
+
+    /// The id (`jti`) of the projected token that it is or came of.
+    pub(super) fn assertion_id(self) -> Option<Foreign> {
+        match self {
+            Self::Projected(assertion) => assertion.claims().id.as_ref().map(Foreign::new),
+            Self::Agent(assertion) => assertion.token().receipt().assertion.clone(),
         }
     }
 
