@@ -35,9 +35,7 @@ pub struct Access {
 
 /// What is said of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict<'a> {
-    /// Who asks, as the policy calls it.
-    pub(crate) caller: &'a str,
+pub(crate) struct Verdict {
     /// Whose token it is: a place in the policy's identities.
     pub(crate) identity: usize,
     /// Whether the caller may have it. It is answered all the same where the policy only looks on.
@@ -84,23 +82,26 @@ impl Access {
         Protocol::possible(&self.protocols, self.has_secrets())
     }
 
-    /// Who asks, by what the request proves.
+    /// Who asks, by what the request proves: a place in the policy's callers.
     pub(crate) fn caller(
         &self,
         protocol: Protocol,
         headers: &HeaderMap,
-    ) -> Result<&policy::Caller, Rejection> {
+    ) -> Result<usize, Rejection> {
         if protocol.needs_secret() {
             return self.knows_secret(headers);
         }
         check_metadata(headers)?;
-        let mut callers = self.callers();
-        let anonymous = callers.find(|(_, proof)| matches!(proof, Proof::Anonymous));
-        let (caller, _) = anonymous.ok_or_else(|| {
+        let anonymous = self.proofs.iter().position(|proof| matches!(proof, Proof::Anonymous));
+        anonymous.ok_or_else(|| {
             let detail = "the policy has no caller that shows no secret (anonymous: true)";
             Rejection::new(Reason::PolicyDenied, detail)
-        })?;
-        Ok(caller)
+        })
+    }
+
+    /// What a caller is called, by its place.
+    pub(crate) fn caller_name(&self, caller: usize) -> &str {
+        self.policy.callers().get(caller).map_or("", policy::Caller::name)
     }
 
     /// Whether a caller of this name is still known by what was shown before.
@@ -120,7 +121,7 @@ impl Access {
         self.policy.callers().iter().zip(&self.proofs)
     }
 
-    fn knows_secret(&self, headers: &HeaderMap) -> Result<&policy::Caller, Rejection> {
+    fn knows_secret(&self, headers: &HeaderMap) -> Result<usize, Rejection> {
         let mut given = headers.get_all(IDENTITY_HEADER).iter();
         let mut proof = (given.next(), given.next());
         let older = proof.0.is_none();
@@ -134,9 +135,9 @@ impl Access {
             (Some(_), Some(_)) => "X-IDENTITY-HEADER or Secret is there more than once",
             (Some(given), None) => {
                 // Each secret is looked at, whichever it is: how long that takes tells nobody which.
-                let knows = self.callers().fold(None, |found, (caller, proof)| {
+                let knows = self.proofs.iter().enumerate().fold(None, |found, (place, proof)| {
                     let knows = proof.knows(given.as_bytes());
-                    if knows { Some(caller) } else { found }
+                    if knows { Some(place) } else { found }
                 });
                 match knows {
                     Some(caller) => return Ok(caller),
@@ -155,11 +156,9 @@ impl Access {
     }
 
     /// Whose token this caller gets for what it asks, and whether it may have it.
-    pub(crate) fn judge<'a>(
-        &'a self,
-        caller: &'a policy::Caller,
-        asked: &Asked<'_>,
-    ) -> Result<Verdict<'a>, Rejection> {
+    pub(crate) fn judge(&self, caller: usize, asked: &Asked<'_>) -> Result<Verdict, Rejection> {
+        // Whoever is known is of this policy.
+        let caller = self.policy.callers().get(caller).expect("a caller of the policy");
         let selector = selected(&asked.selectors)?;
         let verdict = self.policy.judge(caller, selector, asked.resource.key());
         let policy::Verdict { identity, allowed } =
@@ -169,7 +168,7 @@ impl Access {
                 }
                 _ => Rejection::of_policy(&denied),
             })?;
-        Ok(Verdict { caller: caller.name(), identity, allowed })
+        Ok(Verdict { identity, allowed })
     }
 }
 

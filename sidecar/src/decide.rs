@@ -45,11 +45,11 @@ fn route(access: &Access, path: &str) -> Result<Protocol, Rejection> {
 /// What a request gets.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Decision<'r, 'p> {
+pub struct Decision<'r> {
     /// How it was asked.
     pub protocol: Protocol,
-    /// Who asks, as the policy calls it.
-    pub caller: &'p str,
+    /// Who asks: a place in the policy's callers.
+    pub caller: usize,
     /// Whether the policy gives it to them. What it only looks at is answered all the same.
     pub allowed: bool,
     /// Whose token it is: a place in the policy's identities.
@@ -64,11 +64,11 @@ pub struct Decision<'r, 'p> {
 ///
 /// # Errors
 /// [`Rejection`]: it has not the one shape that yields a token, or not to this caller.
-pub fn decide<'r, 'p, B>(
-    access: &'p Access,
+pub fn decide<'r, B>(
+    access: &Access,
     ends: Ends,
     request: &'r Request<B>,
-) -> Result<Decision<'r, 'p>, Rejection> {
+) -> Result<Decision<'r>, Rejection> {
     access.door.check(ends, request)?;
     let protocol = route(access, request.uri().path())?;
     if request.method() != Method::GET {
@@ -77,10 +77,10 @@ pub fn decide<'r, 'p, B>(
         return Err(Rejection::new(Reason::Method, detail));
     }
     let caller = access.caller(protocol, request.headers())?;
-    let by_caller = |rejection: Rejection| rejection.by(caller.name());
+    let by_caller = |rejection: Rejection| rejection.by(access.caller_name(caller));
     let asked = request::ask(protocol, request.uri().query().unwrap_or_default());
     let asked = asked.map_err(by_caller)?;
-    let Verdict { caller, identity, allowed } = access.judge(caller, &asked).map_err(by_caller)?;
+    let Verdict { identity, allowed } = access.judge(caller, &asked).map_err(by_caller)?;
     let Asked { resource, min_ttl, .. } = asked;
     Ok(Decision { protocol, caller, identity, allowed, resource, min_ttl })
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cambist::{AccessToken, Credential, Error};
+use cambist::Credential;
+use cambist::cache::Answered;
+use cambist::event::ServedHow;
 use cambist_core::clock::{BootTime, Clock};
 use cambist_core::scope::Scope;
 use cambist_core::secret::Secret;
@@ -16,7 +18,7 @@ use crate::in_force::{Current, InForce};
 use crate::listener::{Link, Waiting};
 use crate::reply::{self, Body, Grant};
 use crate::request::{self, Protocol, Rejection};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Pair, Telemetry};
 
 /// Clocks that differ by less are the same but for rounding.
 const ROUNDING: Duration = Duration::from_secs(2);
@@ -43,10 +45,9 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Pending {
     protocol: Protocol,
-    caller: String,
-    /// The secret that it is known by, if by one.
+    pair: Arc<Pair>,
+    /// The secret that the caller is known by, if by one.
     shown: Option<Secret>,
-    identity: String,
     decided_by: Arc<InForce>,
     credential: Credential,
     resource: String,
@@ -57,9 +58,9 @@ pub struct Pending {
 
 impl Pending {
     fn request(&self) -> TokenRequest<'_> {
-        let Self { protocol, caller, identity, credential, resource, .. } = self;
+        let Self { protocol, pair, credential, resource, .. } = self;
         let principal = credential.principal();
-        TokenRequest { protocol: *protocol, caller, identity, principal, resource }
+        TokenRequest { protocol: *protocol, pair, principal, resource }
     }
 }
 
@@ -95,21 +96,19 @@ impl Endpoint {
         let credential = in_force.credential(identity);
         let min_ttl = min_ttl.unwrap_or_default();
         let (principal, asked) = (credential.principal(), resource.as_str());
-        let name = in_force.name(identity);
-        let wanted = TokenRequest { protocol, caller, identity: name, principal, resource: asked };
+        let pair = in_force.pair(caller, identity, &self.telemetry);
+        let wanted = TokenRequest { protocol, pair, principal, resource: asked };
         if !allowed {
             self.telemetry.tell(&Event::WouldDeny(WouldDeny { request: wanted }));
         }
         // One reading tells both whether the token is good and for how long.
         let now = self.clock.boot();
         match credential.at_once(resource.key(), min_ttl, now) {
-            Some(Ok(token)) => Answer::Now(self.grant(wanted, &token, now)),
-            Some(Err(error)) => Answer::Now(self.failure(wanted, &error)),
+            Some(answered) => Answer::Now(self.answered(wanted, &answered, now)),
             None => Answer::Later(Box::new(Pending {
                 protocol,
-                caller: caller.to_owned(),
+                pair: pair.clone(),
                 shown: access::shown_secret(protocol, request.headers()),
-                identity: name.to_owned(),
                 decided_by: Arc::clone(&in_force),
                 credential: credential.clone(),
                 resource: asked.to_owned(),
@@ -125,11 +124,13 @@ impl Endpoint {
     pub async fn wait(&self, pending: Box<Pending>) -> Response<Body> {
         let Pending { credential, scope, min_ttl, link, .. } = &*pending;
         let request = pending.request();
-        let wanted = (request.caller.to_owned(), request.principal.clone(), scope.clone());
-        let waited = match self.waiting.enter(wanted, link.clone()) {
+        let caller = request.pair.caller().to_owned();
+        let wanted = (caller, request.principal.clone(), scope.clone());
+        let began = self.clock.boot();
+        let ended = match self.waiting.enter(wanted, link.clone()) {
             Ok(mut place) => tokio::select! {
                 biased;
-                outcome = credential.token_with_min_ttl(scope, *min_ttl) => Ok(outcome),
+                answered = credential.answer(scope, *min_ttl) => Ok(answered),
                 recalled = place.recalled() => Err(recalled),
             },
             Err(recalled) => Err(recalled),
@@ -139,20 +140,18 @@ impl Endpoint {
             self.telemetry.tell(&Event::Refused(refused));
             return reply::rejection(&rejection, self.clock.wall());
         }
-        let recalled = match waited {
-            Ok(Ok(token)) => {
-                let now = self.clock.boot();
-                return self.grant(request, &token, now);
-            }
-            Ok(Err(error)) => return self.failure(request, &error),
+        let now = self.clock.boot();
+        let recalled = match ended {
+            Ok(answered) => return self.answered(request, &answered, now),
             Err(recalled) => recalled,
         };
+        let waited = now.since(began);
         // What is valid is answered, if it is not what was hoped for.
         if let Some(token) = credential.held(scope) {
-            let now = self.clock.boot();
-            return self.grant(request, &token, now);
+            let granted = Granted { request, token: &token, how: ServedHow::Held, waited };
+            return self.grant(granted, now);
         }
-        self.telemetry.tell(&Event::SentAway(SentAway { request, recalled }));
+        self.telemetry.tell(&Event::SentAway(SentAway { request, recalled, waited }));
         reply::sent_away(recalled, self.clock.wall())
     }
 
@@ -160,7 +159,7 @@ impl Endpoint {
     fn is_still_given(&self, pending: &Pending) -> Result<(), Rejection> {
         let in_force = self.current.load();
         let request = pending.request();
-        let caller = request.caller;
+        let caller = request.pair.caller();
         if Arc::ptr_eq(&in_force, &pending.decided_by)
             || in_force.access.knows(caller, pending.shown.as_ref()) && in_force.gives(&request)
         {
@@ -170,26 +169,34 @@ impl Endpoint {
         Err(Rejection::new(request::Reason::PolicyDenied, detail).by(caller))
     }
 
-    fn failure(&self, request: TokenRequest<'_>, error: &Error) -> Response<Body> {
-        let response = reply::failure(error, self.clock.wall());
-        let failed = Failed { request, status: response.status(), error };
-        self.telemetry.tell(&Event::Failed(failed));
-        response
-    }
-
-    fn grant(
+    fn answered(
         &self,
         request: TokenRequest<'_>,
-        token: &AccessToken,
+        answered: &Answered,
         now: BootTime,
     ) -> Response<Body> {
+        let Answered { outcome, how, waited, .. } = answered;
+        let (how, waited) = (*how, *waited);
+        match outcome {
+            Ok(token) => self.grant(Granted { request, token, how, waited }, now),
+            Err(error) => {
+                let response = reply::failure(error, self.clock.wall());
+                let failed = Failed { request, status: response.status(), error, waited };
+                self.telemetry.tell(&Event::Failed(failed));
+                response
+            }
+        }
+    }
+
+    fn grant(&self, granted: Granted<'_>, now: BootTime) -> Response<Body> {
+        let Granted { request, token, .. } = granted;
         let expires_in = token.remaining_at(now);
         // What remains is what is known; the moment that it ends at is told by the same wall clock
         // that the app reads, which may have been set right since the token came.
         let by_now = self.clock.wall() + expires_in;
         let told = token.expires_on();
         let expires_on = if by_now.distance(told) <= ROUNDING { told } else { by_now };
-        self.telemetry.tell(&Event::Granted(Granted { request, token }));
+        self.telemetry.tell(&Event::Granted(granted));
         reply::token(&Grant {
             access_token: token.secret().expose(),
             client_id: request.principal.client_id(),

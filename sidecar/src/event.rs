@@ -2,11 +2,15 @@
 //!
 //! Readers match on all of these: whoever adds one is shown by the compiler who is to hear of it.
 
+use std::time::Duration;
+
+use cambist::event::ServedHow;
 use cambist::{AccessToken, Error, Principal};
 use http::StatusCode;
 
 use crate::listener::Recalled;
 use crate::request::{Protocol, Rejection};
+use crate::telemetry::Pair;
 
 /// Something that happened in this sidecar.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +58,8 @@ pub struct TurnedAway<'a> {
 pub struct TokenRequest<'a> {
     /// How it was asked.
     pub protocol: Protocol,
-    /// Who asked, as the policy calls it.
-    pub caller: &'a str,
-    /// Whose token was asked for, as the policy calls it.
-    pub identity: &'a str,
+    /// Who asked, and whose token was asked for, as the policy calls them.
+    pub pair: &'a Pair,
     /// Whose token was asked for.
     pub principal: &'a Principal,
     /// What for, as the app wrote it.
@@ -74,6 +76,8 @@ pub struct Failed<'a> {
     pub status: StatusCode,
     /// Why there is none.
     pub error: &'a Error,
+    /// How long it was waited for.
+    pub waited: Duration,
 }
 
 /// A request for a token could not wait for it, or no longer.
@@ -84,6 +88,8 @@ pub struct SentAway<'a> {
     pub request: TokenRequest<'a>,
     /// Why not.
     pub recalled: Recalled,
+    /// How long it was waited for.
+    pub waited: Duration,
 }
 
 /// A request was answered with a token.
@@ -94,6 +100,10 @@ pub struct Granted<'a> {
     pub request: TokenRequest<'a>,
     /// The token, with its receipt.
     pub token: &'a AccessToken,
+    /// Where it was from.
+    pub how: ServedHow,
+    /// How long it was waited for; zero for what was there.
+    pub waited: Duration,
 }
 
 /// A request is answered that the policy would refuse if it were enforced.

@@ -1,7 +1,7 @@
 //! What is in force: a policy and a credential for each of its identities, read by every request and replaced as one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use cambist::cache::Entry;
@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::access::Access;
 use crate::event::TokenRequest;
+use crate::telemetry::{Pair, Telemetry};
 
 /// What makes credentials.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct InForce {
     /// Who may have whose tokens.
     pub(crate) access: Access,
     credentials: Vec<Credential>,
+    /// For each caller one of each identity, found when it is first asked for.
+    pairs: Vec<OnceLock<Arc<Pair>>>,
 }
 
 /// What is in force now.
@@ -83,7 +86,9 @@ impl InForce {
     /// If there is not one credential for each identity.
     pub fn new(access: Access, credentials: Vec<Credential>) -> Self {
         assert_eq!(access.policy().identities().len(), credentials.len(), "one for each identity");
-        Self { access, credentials }
+        let pairs = access.policy().callers().len() * credentials.len();
+        let pairs = std::iter::repeat_with(OnceLock::new).take(pairs).collect();
+        Self { access, credentials, pairs }
     }
 
     /// The same, to be replaced by others.
@@ -102,6 +107,13 @@ impl InForce {
         self.access.policy().identities().get(identity).map_or("", |it| &it.name)
     }
 
+    /// What a caller does with an identity is counted there, both by their places.
+    pub(crate) fn pair(&self, caller: usize, identity: usize, telemetry: &Telemetry) -> &Arc<Pair> {
+        let made = || telemetry.pair(self.access.caller_name(caller), self.name(identity));
+        let pair = self.pairs.get(caller * self.credentials.len() + identity);
+        pair.expect("a pair for each of them").get_or_init(made)
+    }
+
     /// What is held, by the names of the identities.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, Entry)> {
         self.credentials.iter().enumerate().flat_map(move |(n, credential)| {
@@ -117,7 +129,8 @@ impl InForce {
 
     /// Whether a caller still gets this identity's tokens for this, both by their names.
     pub(crate) fn gives(&self, it: &TokenRequest<'_>) -> bool {
-        let TokenRequest { caller, identity, principal, resource, .. } = *it;
+        let TokenRequest { pair, principal, resource, .. } = *it;
+        let (caller, identity) = (pair.caller(), pair.identity());
         let policy = self.access.policy();
         let of_it = |at: &usize| {
             self.name(*at) == identity && self.credentials[*at].principal() == principal

@@ -14,17 +14,20 @@ use crate::metrics::Counted;
 
 mod counters;
 mod log;
+mod pairs;
 mod repeats;
 mod run;
 mod sparing;
 mod status;
 
 pub(crate) use log::AUDIT;
+pub use pairs::Pair;
 pub use status::KeyNews;
 pub(crate) use status::Reloads;
 
 use counters::Counters;
 use log::Log;
+use pairs::Pairs;
 use run::Run;
 use status::Status;
 
@@ -40,6 +43,7 @@ pub struct Telemetry {
     run: Run,
     rules: Option<Rules>,
     counters: Counters,
+    pairs: Pairs,
     key_age: Arc<Gauges>,
     log: Log,
     status: Status,
@@ -52,6 +56,7 @@ impl Telemetry {
         let run = Run::beginning(clock);
         Self {
             counters: Counters::new(rules.as_ref()),
+            pairs: Pairs::default(),
             key_age: Arc::default(),
             log: Log::new(run.clone(), rules.clone()),
             status: Status::new(run.clone()),
@@ -75,7 +80,8 @@ impl Telemetry {
     /// Tells every reader. On the path that it happens on, that of a cached token too: nobody here
     /// waits for anything.
     pub fn tell(&self, event: &Event<'_>) {
-        let Self { run: _, rules: _, counters, key_age, log, status, confinement: _ } = self;
+        let Self { run: _, rules: _, counters, pairs: _, key_age, log, status, confinement: _ } =
+            self;
         counters.read(event);
         key_age.read(event);
         log.read(event);
@@ -88,6 +94,11 @@ impl Telemetry {
             tokio::time::sleep(SUM_UP_EVERY).await;
             self.log.sum_up();
         }
+    }
+
+    /// Where it is counted what a caller does with an identity, both as the policy calls them.
+    pub fn pair(&self, caller: &str, identity: &str) -> Arc<Pair> {
+        self.pairs.of(caller, identity)
     }
 
     /// What the issuer's keys are held against; nothing where a developer stands in.
@@ -132,6 +143,7 @@ impl Counted for Telemetry {
         self.run.register(registry);
         self.confinement.register(registry);
         self.counters.register(registry);
+        self.pairs.register(registry);
         self.key_age.register(registry);
     }
 }

@@ -58,7 +58,7 @@ async fn each_protocol_grants_the_eight_fields_and_then_answers_from_the_cache()
     assert_eq!(tokens.len(), 1, "one scope has one token, whoever asks by whichever protocol");
     let counts = world.counts().await;
     assert_eq!((counts.entra, counts.discovery, counts.jwks), (1, 1, 1));
-    assert_eq!(sidecar.metric("cambist_served_total{how=\"hit\"}").await, 5);
+    assert_eq!(sidecar.served("hit").await, 5);
     sidecar.stop().await;
 }
 

@@ -179,6 +179,15 @@ impl Sidecar {
         value.map_or(0, |value| value.parse().expect("counters are whole"))
     }
 
+    /// How many requests were answered in this way, whoever asked for whose token.
+    pub async fn served(&self, how: &str) -> u64 {
+        let metrics = self.ask_admin("/metrics").await;
+        let how = format!("how=\"{how}\"}} ");
+        let samples = metrics.text().lines().filter(|line| line.starts_with("cambist_served_total{"));
+        let counts = samples.filter_map(|line| line.split_once(&*how));
+        counts.map(|(_, count)| count.parse::<u64>().expect("counters are whole")).sum()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.running.signal(signal);

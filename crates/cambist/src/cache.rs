@@ -57,6 +57,18 @@ pub(crate) trait Maker: fmt::Debug + Send + Sync {
     fn assertion_renewed(&self) {}
 }
 
+/// What a reader of tokens is answered, and how.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Answered {
+    /// The token, or why there is none.
+    pub outcome: Result<Arc<AccessToken>, Error>,
+    /// Where it is from.
+    pub how: ServedHow,
+    /// How long it was waited for; zero for what was there.
+    pub waited: Duration,
+}
+
 #[derive(Debug)]
 pub(crate) struct Cache {
     shelf: Arc<Shelf>,
@@ -94,7 +106,7 @@ impl Cache {
 
     /// The token for a resource if one can be handed out as it is; starts its refresh when due.
     pub(crate) fn peek(&self, resource: &str) -> Option<Arc<AccessToken>> {
-        self.settled(resource, Duration::ZERO, self.context.clock.boot(), false)?.ok()
+        self.settled(resource, Duration::ZERO, self.context.clock.boot(), false)?.outcome.ok()
     }
 
     /// What [`get`](Self::get) would tell without waiting: a token, or why there is none for now.
@@ -103,7 +115,7 @@ impl Cache {
         resource: &str,
         min_ttl: Duration,
         now: BootTime,
-    ) -> Option<Result<Arc<AccessToken>, Error>> {
+    ) -> Option<Answered> {
         self.settled(resource, min_ttl, now, true)
     }
 
@@ -113,11 +125,11 @@ impl Cache {
         min_ttl: Duration,
         now: BootTime,
         failures: bool,
-    ) -> Option<Result<Arc<AccessToken>, Error>> {
+    ) -> Option<Answered> {
         let slots = self.shelf.slots.load();
         let slot = slots.get(resource)?;
         slot.touch(now);
-        let (result, how) = match slot.answer(now, &self.mended, min_ttl) {
+        let (outcome, how) = match slot.answer(now, &self.mended, min_ttl) {
             Answer::Fresh(token) => (Ok(token), ServedHow::Hit),
             Answer::Due(token) => {
                 self.refresh(slot);
@@ -127,24 +139,22 @@ impl Cache {
             Answer::Failed(error) if failures => (Err(error), ServedHow::Failed),
             Answer::Aging(_) | Answer::Failed(_) | Answer::Nothing => return None,
         };
-        self.tell(slot.scope(), how, &result, Duration::ZERO);
-        Some(result)
+        let answered = Answered { outcome, how, waited: Duration::ZERO };
+        self.tell(slot.scope(), &answered);
+        Some(answered)
     }
 
     /// The token for a scope, waiting for the work if there is none that lives for `min_ttl`.
-    pub(crate) async fn get(
-        &self,
-        scope: &Scope,
-        min_ttl: Duration,
-    ) -> Result<Arc<AccessToken>, Error> {
+    pub(crate) async fn get(&self, scope: &Scope, min_ttl: Duration) -> Answered {
         let now = self.context.clock.boot();
-        let (result, how) = self.find(scope, min_ttl, now).await;
+        let (outcome, how) = self.find(scope, min_ttl, now).await;
         let waited = match how {
             ServedHow::Hit => Duration::ZERO,
             _ => self.context.clock.boot().since(now),
         };
-        self.tell(scope, how, &result, waited);
-        result
+        let answered = Answered { outcome, how, waited };
+        self.tell(scope, &answered);
+        answered
     }
 
     /// The same for further work of ours, which is no reader that anybody counts.
@@ -201,9 +211,10 @@ impl Cache {
 
     /// Tells that a reader was answered. On the path of every hit: an event is a few borrowed
     /// references.
-    fn tell(&self, scope: &Scope, how: ServedHow, result: &Outcome, waited: Duration) {
-        let (principal, outcome) = (&self.principal, result.as_deref());
-        let served = Served { principal, scope, how, outcome, waited };
+    fn tell(&self, scope: &Scope, answered: &Answered) {
+        let Answered { outcome, how, waited } = answered;
+        let (principal, outcome) = (&self.principal, outcome.as_deref());
+        let served = Served { principal, scope, how: *how, outcome, waited: *waited };
         self.context.observer.event(&Event::Served(served));
     }
 

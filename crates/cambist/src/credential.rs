@@ -11,7 +11,7 @@ use cambist_core::scope::Scope;
 use futures_util::future::{join3, select};
 
 use crate::assertions::Assertions;
-use crate::cache::{Cache, Entry, Maker, Room};
+use crate::cache::{Answered, Cache, Entry, Maker, Room};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exchange::{AccessToken, Exchange};
@@ -133,18 +133,13 @@ impl Credential {
         self.0.cache.peek(resource)
     }
 
-    /// What [`token_with_min_ttl`](Self::token_with_min_ttl) would tell at once: the token for a
+    /// What [`answer`](Self::answer) would tell at once: the token for a
     /// resource (without `/.default`), or why there is none, as long as Entra is not to be asked
     /// again. `None` if there is something to wait for. Costs no more than [`peek`](Self::peek), and
     /// takes the time from the caller, who needs it as well: a reading of the context's boot clock.
     ///
     /// Must be called within a tokio runtime.
-    pub fn at_once(
-        &self,
-        resource: &str,
-        min_ttl: Duration,
-        now: BootTime,
-    ) -> Option<Result<Arc<AccessToken>, Error>> {
+    pub fn at_once(&self, resource: &str, min_ttl: Duration, now: BootTime) -> Option<Answered> {
         self.0.cache.at_once(resource, min_ttl, now)
     }
 
@@ -177,6 +172,12 @@ impl Credential {
         scope: &Scope,
         min_ttl: Duration,
     ) -> Result<Arc<AccessToken>, Error> {
+        self.answer(scope, min_ttl).await.outcome
+    }
+
+    /// The same, with how it was answered: for who counts that by something that events do not know, such as who
+    /// asked.
+    pub async fn answer(&self, scope: &Scope, min_ttl: Duration) -> Answered {
         self.0.cache.get(scope, min_ttl).await
     }
 

@@ -35,9 +35,9 @@ mod retry_after;
 mod signers;
 pub(crate) mod tenant;
 
-pub use access_token::AccessToken;
 #[cfg(feature = "azure")]
 pub(crate) use access_token::is_bearer;
+pub use access_token::{AccessToken, Uses};
 use asked::Asked;
 pub use authority::{Authority, AuthorityError};
 pub use cloud::Cloud;

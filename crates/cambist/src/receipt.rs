@@ -8,6 +8,7 @@ use cambist_core::clock::{BootTime, UnixTime};
 use cambist_core::foreign::Foreign;
 use cambist_core::jwks::Thumbprint;
 use cambist_core::scope::Scope;
+#[cfg(any(test, feature = "azure", feature = "test-util"))]
 use cambist_core::secret::Secret;
 use cambist_key_age::Verdict;
 

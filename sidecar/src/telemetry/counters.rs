@@ -1,5 +1,6 @@
 //! The reader that counts.
 
+use cambist::event::ServedHow;
 use prometheus_client::registry::Registry;
 
 use crate::event::Event;
@@ -45,9 +46,16 @@ impl Counters {
             Event::Refused(it) => self.answers.refused(it.protocol, it.rejection.reason()),
             // The admin listener's requests are not the app's: those are counted alone.
             Event::TurnedAway(_) => {}
-            Event::Failed(it) => self.answers.answered(Some(it.request.protocol), it.status),
-            Event::SentAway(it) => self.answers.sent_away(it.request.protocol, it.recalled),
+            Event::Failed(it) => {
+                it.request.pair.served(ServedHow::Failed);
+                self.answers.answered(Some(it.request.protocol), it.status);
+            }
+            Event::SentAway(it) => {
+                it.request.pair.served(ServedHow::Failed);
+                self.answers.sent_away(it.request.protocol, it.recalled);
+            }
             Event::Granted(it) => {
+                it.request.pair.served(it.how);
                 self.answers.answered(Some(it.request.protocol), http::StatusCode::OK);
             }
             Event::WouldDeny(it) => self.answers.would_deny(it.request.protocol),

@@ -79,8 +79,9 @@ async fn every_line_keeps_its_message_and_its_fields() {
 
     let warnings = [String::from("the caller idle may have nothing")];
     let principal = credential.principal();
-    let (protocol, caller, identity) = (Protocol::Native, "app", "main");
-    let request = TokenRequest { protocol, caller, identity, principal, resource: VAULT };
+    let pair = world.telemetry.pair("app", "main");
+    let (protocol, pair) = (Protocol::Native, &*pair);
+    let request = TokenRequest { protocol, pair, principal, resource: VAULT };
     let would_deny = WouldDeny { request };
     for event in [
         Event::WouldDeny(would_deny),

@@ -84,7 +84,7 @@ impl Bench {
     }
 
     async fn get(&self, name: &str) -> Result<String, Error> {
-        let token = self.cache.get(&scope(name), Duration::ZERO).await?;
+        let token = self.cache.get(&scope(name), Duration::ZERO).await.outcome?;
         Ok(token.secret().expose().to_owned())
     }
 
@@ -119,7 +119,7 @@ async fn twenty_cold_scopes_take_as_long_as_one_and_a_hung_one_delays_nobody() {
     let slow = Step::Give { after: Duration::from_millis(100), life: secs(3600) };
     let bench = bench([Step::Hang, slow]);
     let cache = bench.cache.clone();
-    let hung = tokio::spawn(async move { cache.get(&scope("hung"), Duration::ZERO).await });
+    let hung = tokio::spawn(async move { cache.get(&scope("hung"), Duration::ZERO).await.outcome });
     tokio::task::yield_now().await;
     let started = Instant::now();
     let names: Vec<_> = (0..20).map(|n| format!("s{n}")).collect();
@@ -226,7 +226,7 @@ async fn a_panic_is_an_error_and_not_the_end() {
 async fn who_asks_for_more_life_gets_a_fresher_token_but_not_before_half_life() {
     let bench = bench([HOUR]);
     let a = scope("a");
-    let get = |ttl| bench.cache.get(&a, secs(ttl));
+    let get = async |ttl| bench.cache.get(&a, secs(ttl)).await.outcome;
     let name = |token: Arc<AccessToken>| token.secret().expose().to_owned();
     assert_eq!(name(get(3600).await.unwrap()), "token-1");
     sleep(secs(1000)).await;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cambist_core::admission::Standing;
@@ -11,6 +10,10 @@ use cambist_core::secret::Secret;
 use cambist_key_age::Verdict;
 
 use crate::receipt::Receipt;
+
+mod uses;
+
+pub use uses::Uses;
 
 /// An Azure access token, and what is known of its life. It does not print.
 ///
@@ -23,7 +26,7 @@ pub struct AccessToken {
     refresh_in: Option<Duration>,
     receipt: Receipt,
     /// Shared by clones: it is the same token.
-    used: Arc<AtomicBool>,
+    uses: Arc<Uses>,
 }
 
 /// Whether a text can be a bearer token, see [`AccessToken::secret`].
@@ -39,7 +42,7 @@ impl AccessToken {
         refresh_in: Option<Duration>,
         receipt: Receipt,
     ) -> Self {
-        Self { secret, valid_for, refresh_in, receipt, used: Arc::default() }
+        Self { secret, valid_for, refresh_in, receipt, uses: Arc::default() }
     }
 
     /// The same, with what is to be said of the age of the key that vouched for it.
@@ -90,11 +93,9 @@ impl AccessToken {
         &self.receipt
     }
 
-    /// Whether this is its first use: `true` once, for whoever says first that it is handing it out,
-    /// and `false` from then on. For telling of a token once and not of each use.
-    pub fn is_first_use(&self) -> bool {
-        // Read first: nearly always it is not, and then nothing is written that others read.
-        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
+    /// How often it was handed out, as counted by whoever does so. Clones share it.
+    pub fn uses(&self) -> &Arc<Uses> {
+        &self.uses
     }
 
     /// How long it is still valid; zero once it is not.

@@ -71,7 +71,10 @@ mod tests {
     fn an_id_is_read_where_there_is_one_and_escaped() {
         let token = |claims: &str| format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
         let id = |claims: &str| token_id(&token(claims));
-        assert_eq!(id(r#"{"uti":"OQZCL2CY80uXMgjZyL4OAA"}"#).unwrap().as_str(), "OQZCL2CY80uXMgjZyL4OAA");
+        assert_eq!(
+            id(r#"{"uti":"OQZCL2CY80uXMgjZyL4OAA"}"#).unwrap().as_str(),
+            "OQZCL2CY80uXMgjZyL4OAA"
+        );
         assert_eq!(id(r#"{"uti":"a\nb"}"#).unwrap().as_str(), "a\\nb");
         for without in [r#"{"uti":7}"#, "{}", "[]", "no json"] {
             assert_eq!(id(without), None, "{without}");

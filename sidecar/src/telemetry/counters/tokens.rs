@@ -1,20 +1,19 @@
-//! The cache's readers, and the work for tokens.
+//! The work for tokens.
 
 use std::time::Duration;
 
 use cambist::Event;
-use cambist::event::{Hop, ServedHow};
+use cambist::event::Hop;
 use cambist_core::admission::Standing;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::metrics::{Counted, Each, Labels};
+use crate::metrics::{Counted, Labels};
 
 #[derive(Debug)]
 pub(super) struct Tokens {
-    served: Each<ServedHow, { ServedHow::ALL.len() }>,
     fetches: Family<Labels<3>, Counter>,
     fetch_seconds: Histogram,
     admissions: Family<Labels<2>, Counter>,
@@ -23,7 +22,6 @@ pub(super) struct Tokens {
 impl Tokens {
     pub(super) fn new() -> Self {
         Self {
-            served: Each::new(ServedHow::ALL, ("how", ServedHow::as_str)),
             fetches: Family::default(),
             fetch_seconds: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             admissions: Family::default(),
@@ -32,7 +30,6 @@ impl Tokens {
 
     pub(super) fn read(&self, event: &Event<'_>) {
         match event {
-            Event::Served(it) => self.served.inc(it.how),
             Event::Admitted(it) => self.admitted(it.assertion.standing()),
             Event::Fetched(it) => {
                 let reason = it.outcome.err().map(|error| error.reason().as_str());
@@ -62,8 +59,6 @@ impl Tokens {
 
 impl Counted for Tokens {
     fn register(&self, registry: &mut Registry) {
-        let help = "Readers of the cache, by how they were answered";
-        self.served.register(registry, "served", help);
         let help = "Work for a token (read, judge, exchange), by its end";
         registry.register("fetches", help, self.fetches.clone());
         let help = "How long the work for a token took";
@@ -83,18 +78,15 @@ mod tests {
     #[test]
     fn every_token_is_where_its_labels_say() {
         let tokens = Tokens::new();
-        tokens.served.inc(ServedHow::Held);
         tokens.fetched(Hop::Blueprint, Some("entra_throttled"), Duration::from_secs(1));
         tokens.admitted(Standing::Unchecked(Unchecked::NoKeys));
         let text = counted(&tokens).join("\n");
         for line in [
-            "cambist_served_total{how=\"held\"} 1",
             "cambist_fetches_total{hop=\"blueprint\",outcome=\"failed\",reason=\"entra_throttled\"} 1",
             "cambist_fetch_duration_seconds_sum 1.0",
             "cambist_admissions_total{standing=\"unchecked\",reason=\"no_keys\"} 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
         }
-        assert_eq!(text.matches("served_total").count(), 1, "counted once: {text}");
     }
 }

@@ -51,12 +51,14 @@ impl Log {
         reason: &'static str,
         request: &TokenRequest<'_>,
     ) -> Option<u64> {
-        let about = format!("{} {}", request.identity, request.resource);
-        repeats.tell(self.run.second(), reason, request.caller, &about)
+        let pair = request.pair;
+        let about = format!("{} {}", pair.identity(), request.resource);
+        repeats.tell(self.run.second(), reason, pair.caller(), &about)
     }
 
     pub(super) fn failed(&self, it: &Failed<'_>) {
-        let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
+        let TokenRequest { protocol, pair, principal, resource } = it.request;
+        let (caller, identity) = (pair.caller(), pair.identity());
         let (reason, client_id) = (it.error.reason().as_str(), principal.client_id());
         if let Some(unlogged) = self.told(&self.failures, reason, &it.request) {
             tracing::warn!(
@@ -76,7 +78,8 @@ impl Log {
     }
 
     pub(super) fn would_deny(&self, it: &WouldDeny<'_>) {
-        let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
+        let TokenRequest { protocol, pair, principal, resource } = it.request;
+        let (caller, identity) = (pair.caller(), pair.identity());
         let client_id = principal.client_id();
         if let Some(unlogged) = self.told(&self.denials, "would_deny", &it.request) {
             tracing::warn!(
@@ -93,7 +96,8 @@ impl Log {
     }
 
     pub(super) fn sent_away(&self, it: &SentAway<'_>) {
-        let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
+        let TokenRequest { protocol, pair, principal, resource } = it.request;
+        let (caller, identity) = (pair.caller(), pair.identity());
         let (reason, client_id) = (it.recalled.as_str(), principal.client_id());
         if let Some(unlogged) = self.told(&self.failures, reason, &it.request) {
             tracing::warn!(
@@ -114,9 +118,10 @@ impl Log {
 
 /// Tells of each token's first use, and of the others at `debug`.
 pub(super) fn granted(it: &Granted<'_>) {
-    let TokenRequest { protocol, caller, identity, principal, resource } = it.request;
+    let TokenRequest { protocol, pair, principal, resource } = it.request;
+    let (caller, identity) = (pair.caller(), pair.identity());
     let (protocol, client_id) = (protocol.as_str(), principal.client_id());
-    if it.token.is_first_use() {
+    if it.token.uses().count(pair.caller_number()) == 0 {
         let expires = it.token.expires_on();
         tracing::info!(
             target: AUDIT, protocol, caller, identity, client_id, resource, %expires, "granted"
