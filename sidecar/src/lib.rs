@@ -25,6 +25,7 @@ mod program;
 mod reload;
 pub mod reply;
 pub mod request;
+pub mod runway;
 pub mod settings;
 pub mod sidecar;
 pub mod telemetry;

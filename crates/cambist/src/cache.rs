@@ -275,6 +275,7 @@ impl Cache {
             token: slot.held(now),
             failure: slot.failure(now),
             pinned: slot.pinned(),
+            last_asked: slot.last_used(),
         };
         self.shelf.slots.load().values().map(entry).collect()
     }
@@ -384,12 +385,14 @@ pub struct Entry {
     pub failure: Option<Error>,
     /// Whether it is prefetched.
     pub pinned: bool,
+    /// When somebody last asked for it, in whole seconds; if nobody has, when it was taken in.
+    pub last_asked: BootTime,
 }
 
 impl Entry {
     /// What is known of a scope that is prefetched, before it was fetched.
     pub fn prefetched(scope: Scope) -> Self {
-        Self { scope, token: None, failure: None, pinned: true }
+        Self { scope, token: None, failure: None, pinned: true, last_asked: BootTime::default() }
     }
 }
 

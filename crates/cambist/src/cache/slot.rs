@@ -134,9 +134,12 @@ impl Slot {
         self.on_probation.load(Ordering::Relaxed)
     }
 
+    pub(super) fn last_used(&self) -> BootTime {
+        BootTime::from_origin(Duration::from_secs(self.last_used.load(Ordering::Relaxed)))
+    }
+
     pub(super) fn idle(&self, now: BootTime) -> Duration {
-        let used = Duration::from_secs(self.last_used.load(Ordering::Relaxed));
-        now.since(BootTime::from_origin(used))
+        now.since(self.last_used())
     }
 
     pub(super) fn held(&self, now: BootTime) -> Option<Arc<AccessToken>> {
