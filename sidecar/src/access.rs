@@ -104,6 +104,16 @@ impl Access {
         self.policy.callers().get(caller).map_or("", policy::Caller::name)
     }
 
+    /// How a caller is known, by its place, in words.
+    pub(crate) fn how_known(&self, caller: usize) -> &'static str {
+        match self.proofs.get(caller) {
+            Some(Proof::Secrets(known)) if known.is_empty() => "by a secret that is not there now",
+            Some(Proof::Secrets(_)) => "by its header secret",
+            Some(Proof::Anonymous) => "by asking without a secret",
+            None => "by nothing",
+        }
+    }
+
     /// Whether a caller of this name is still known by what was shown before.
     pub(crate) fn knows(&self, caller: &str, shown: Option<&Secret>) -> bool {
         let mut callers = self.callers();

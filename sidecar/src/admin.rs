@@ -15,6 +15,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::event::{Event, TurnedAway};
+use crate::explain::{Facts, Question, explain};
 use crate::front_door::{Door, HostName};
 use crate::in_force::Current;
 use crate::key_age;
@@ -107,6 +108,7 @@ impl Admin {
                 let text = self.metrics.encode(self.current.load().entries());
                 answer(StatusCode::OK, OPEN_METRICS, text)
             }
+            "/explain" => self.explain(request.uri().query()),
             "/status.json" => json_reply(StatusCode::OK, &self.status()),
             // An app that was given the wrong port: most SDKs would ask again after a 404.
             path if protocol_of(path).is_some() => {
@@ -116,7 +118,7 @@ impl Admin {
             }
             _ => {
                 let message = format!(
-                    "here are /live, /ready, /metrics and /status.json; tokens are on port {}",
+                    "here are /live, /ready, /metrics, /status.json and /explain; tokens are on port {}",
                     self.token_port
                 );
                 let problem = json!({"error": "not_found", "message": message});
@@ -161,6 +163,26 @@ impl Admin {
             .collect();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         json_reply(status, &json!({"ready": ready, "tokens": tokens, "key_age": key_age}))
+    }
+
+    /// Why a request for a resource is answered as it is.
+    fn explain(&self, query: Option<&str>) -> Response<Body> {
+        let question = match Question::parse(query) {
+            Ok(question) => question,
+            Err(message) => {
+                let problem = json!({"error": "invalid_request", "message": message});
+                return json_reply(StatusCode::BAD_REQUEST, &problem);
+            }
+        };
+        let (in_force, report) = (self.current.load(), self.report());
+        let facts = Facts {
+            in_force: &in_force,
+            telemetry: &self.telemetry,
+            report: report.as_deref(),
+            now: self.clock.wall(),
+            boot: self.clock.boot(),
+        };
+        json_reply(StatusCode::OK, &json!(explain(&question, &facts)))
     }
 
     fn status(&self) -> Value {

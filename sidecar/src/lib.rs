@@ -13,6 +13,7 @@ pub mod confine;
 pub mod decide;
 pub mod endpoint;
 pub mod event;
+mod explain;
 pub mod front_door;
 pub mod health;
 pub mod in_force;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cambist::Principal;
 use cambist::observer::Observer;
 use cambist_core::clock::{Clock, UnixTime};
 use prometheus_client::registry::Registry;
@@ -15,6 +16,7 @@ use crate::metrics::Counted;
 mod counters;
 mod log;
 mod pairs;
+mod recent;
 mod repeats;
 mod run;
 mod sparing;
@@ -22,12 +24,14 @@ mod status;
 
 pub(crate) use log::AUDIT;
 pub use pairs::Pair;
+pub(crate) use recent::{LastAdmitted, LastAnswer, LastRefusal};
 pub use status::KeyNews;
 pub(crate) use status::Reloads;
 
 use counters::Counters;
 use log::Log;
 use pairs::Pairs;
+use recent::Recent;
 use run::Run;
 use status::Status;
 
@@ -47,6 +51,7 @@ pub struct Telemetry {
     key_age: Arc<Gauges>,
     log: Log,
     status: Status,
+    recent: Recent,
     confinement: Confinement,
 }
 
@@ -60,6 +65,7 @@ impl Telemetry {
             key_age: Arc::default(),
             log: Log::new(run.clone(), rules.clone()),
             status: Status::new(run.clone()),
+            recent: Recent::new(run.clone()),
             run,
             rules,
             confinement: Confinement::default(),
@@ -80,12 +86,22 @@ impl Telemetry {
     /// Tells every reader. On the path that it happens on, that of a cached token too: nobody here
     /// waits for anything.
     pub fn tell(&self, event: &Event<'_>) {
-        let Self { run: _, rules: _, counters, pairs: _, key_age, log, status, confinement: _ } =
-            self;
+        let Self {
+            run: _,
+            rules: _,
+            counters,
+            pairs: _,
+            key_age,
+            log,
+            status,
+            recent,
+            confinement: _,
+        } = self;
         counters.read(event);
         key_age.read(event);
         log.read(event);
         status.read(event);
+        recent.read(event);
     }
 
     /// Tells once a minute how often what was told before came again. Runs for ever.
@@ -99,6 +115,21 @@ impl Telemetry {
     /// Where it is counted what a caller does with an identity, both as the policy calls them.
     pub fn pair(&self, caller: &str, identity: &str) -> Arc<Pair> {
         self.pairs.of(caller, identity)
+    }
+
+    /// The last answer to this request that was no hit of the cache.
+    pub(crate) fn last_answer(&self, pair: &Pair, resource: &str) -> Option<LastAnswer> {
+        self.recent.answer(pair.caller(), pair.identity(), resource)
+    }
+
+    /// The last request of a caller's that was refused; under the empty name, of who is not known.
+    pub(crate) fn last_refusal(&self, caller: &str) -> Option<LastRefusal> {
+        self.recent.refusal(caller)
+    }
+
+    /// The last projected token that was admitted for an identity.
+    pub(crate) fn last_admitted(&self, of: &Principal) -> Option<LastAdmitted> {
+        self.recent.last_admitted(of)
     }
 
     /// What the issuer's keys are held against; nothing where a developer stands in.
