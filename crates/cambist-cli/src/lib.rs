@@ -31,6 +31,7 @@ mod policy;
 mod rehearsal;
 mod report;
 mod store;
+mod straight;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -8,20 +8,13 @@ use cambist_core::foreign::Foreign;
 use cambist_core::secret::Secret;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::Empty;
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+
+use crate::straight::{self, NoAnswer};
 
 /// How long it may take: an exchange is waited for by whoever asks first.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long connecting to the same pod may take.
-const CONNECTING: Duration = Duration::from_secs(5);
-
-/// More than any answer has.
-const MOST: usize = 256 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -203,27 +196,12 @@ impl Endpoint {
         let request = self.request(resource, client_id)?;
         let port = self.uri.port_u16().unwrap_or(80);
         let at = format!("{}:{port}", self.host());
-        let whole = async {
-            let stream = TcpStream::connect((self.host(), port));
-            let refused = |why: String| GetError::Connect(at.clone(), why);
-            let stream = timeout(CONNECTING, stream)
-                .await
-                .map_err(|_| refused(format!("not within {CONNECTING:?}")))?
-                .map_err(|error| refused(error.to_string()))?;
-            let strange = |error: hyper::Error| GetError::NotHttp(at.clone(), error.to_string());
-            let (mut send, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                    .await
-                    .map_err(strange)?;
-            let connection = tokio::spawn(connection);
-            let response = send.send_request(request).await.map_err(strange)?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, MOST).collect().await;
-            let body = body.map_err(|error| GetError::NotHttp(at.clone(), error.to_string()))?;
-            connection.abort();
-            Ok(Response::from_parts(head, body.to_bytes()))
-        };
-        let response = timeout(PATIENCE, whole).await.map_err(|_| GetError::Late(at.clone()))??;
+        let answer = straight::send((self.host(), port), request, PATIENCE).await;
+        let response = answer.map_err(|why| match why {
+            NoAnswer::Connect(why) => GetError::Connect(at.clone(), why),
+            NoAnswer::NotHttp(why) => GetError::NotHttp(at.clone(), why),
+            NoAnswer::Late => GetError::Late(at.clone()),
+        })?;
         read(&at, &response)
     }
 
