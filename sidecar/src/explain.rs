@@ -280,8 +280,10 @@ fn key(facts: &Facts<'_>, identity: usize, token: Option<&Arc<AccessToken>>) -> 
         }
         Some(Standing::Verified(key)) => key,
     };
-    let kid = last.as_ref().and_then(|last| last.kid.as_ref());
-    let name = kid.map_or_else(String::new, |kid| format!(" (kid {})", kid.as_str()));
+    let name = last.as_ref().and_then(|last| last.kid.as_ref()).map(Foreign::as_str);
+    // Kubernetes calls a key by its thumbprint.
+    let name = name.filter(|kid| *kid != key.to_string());
+    let name = name.map_or_else(String::new, |kid| format!(" (kid {kid})"));
     let vouched = format!("the signature was verified by key {key}{name}");
     let judged =
         facts.report.and_then(|report| report.judgement.keys.iter().find(|it| it.key == key));

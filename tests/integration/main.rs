@@ -8,6 +8,7 @@ mod configuration;
 #[cfg(target_os = "linux")]
 mod confinement;
 mod crowds;
+mod explain;
 mod framing;
 mod hostile;
 mod identities;

@@ -183,7 +183,8 @@ impl Sidecar {
     pub async fn served(&self, how: &str) -> u64 {
         let metrics = self.ask_admin("/metrics").await;
         let how = format!("how=\"{how}\"}} ");
-        let samples = metrics.text().lines().filter(|line| line.starts_with("cambist_served_total{"));
+        let samples =
+            metrics.text().lines().filter(|line| line.starts_with("cambist_served_total{"));
         let counts = samples.filter_map(|line| line.split_once(&*how));
         counts.map(|(_, count)| count.parse::<u64>().expect("counters are whole")).sum()
     }

@@ -37,6 +37,14 @@ pub(super) const GET: &str = r"Examples:
   cambist token get --resource https://vault.azure.net \
     --print";
 
+pub(super) const EXPLAIN_ANSWER: &str = r"Examples:
+  # in the pod: why does the app get no token for this?
+  cambist explain --resource https://vault.azure.net
+
+  # from outside: the listener answers within the pod alone
+  kubectl port-forward POD 8422 &
+  cambist explain --resource https://vault.azure.net";
+
 pub(super) const OBSERVE: &str = r"Examples:
   # a CronJob that keeps a cluster's history in a ConfigMap
   cambist issuer observe --in-cluster --compare-api \

@@ -7,12 +7,14 @@ use clap_complete::Shell;
 
 pub(crate) mod deploy;
 mod examples;
+mod explain;
 pub(crate) mod history;
 pub(crate) mod issuer;
 pub(crate) mod rotation;
 mod value;
 
 pub(crate) use deploy::DeployCommand;
+pub(crate) use explain::Explain;
 pub(crate) use issuer::IssuerCommand;
 
 /// Looks at tokens and issuers: how old is the key that signs a cluster's service-account tokens?
@@ -35,6 +37,15 @@ pub(crate) enum Command {
     /// Service-account tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Ask a running sidecar why it answers a request as it does
+    ///
+    /// Tells each decision in turn, for each caller that the policy gives such tokens: who asks, what the policy
+    /// says, what is held, which projected token was sent and which key vouched for it, what Entra said, and what
+    /// was answered last. Nothing is asked of Entra for it, and no token is shown.
+    ///
+    /// Exit codes: 0 nothing has failed; 1 a step has, or nobody may have such a token; 3 no answer; 64 usage.
+    #[command(after_help = examples::EXPLAIN_ANSWER)]
+    Explain(Explain),
     /// What a cluster needs so that its pods have the sidecar
     #[command(subcommand)]
     Deploy(DeployCommand),

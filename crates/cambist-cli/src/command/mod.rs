@@ -9,6 +9,7 @@ use crate::token::{self, Inspected};
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 
 mod check;
+mod decisions;
 mod diff;
 mod expect;
 mod explain;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         Command::Issuer(IssuerCommand::Kid(args)) => kid::run(&args),
         Command::Token(TokenCommand::Inspect(args)) => inspect(&args, world),
         Command::Token(TokenCommand::Get(args)) => get::run(&args, world).await,
+        Command::Explain(args) => decisions::run(&args, world).await,
         Command::Deploy(DeployCommand::Inject(args)) => {
             Outcome::print(deploy::inject(&args.image, args.release, &args.audience))
         }
