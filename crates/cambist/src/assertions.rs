@@ -55,6 +55,11 @@ impl Assertions {
         Some(self.keys.key_age()?.report()?.judgement.key(key)?.verdict)
     }
 
+    /// Where the projected token is.
+    pub fn token_file(&self) -> &TokenFile {
+        &self.token_file
+    }
+
     /// The issuer's keys.
     pub fn keys(&self) -> &IssuerKeys {
         &self.keys

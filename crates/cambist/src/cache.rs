@@ -273,6 +273,7 @@ impl Cache {
         let entry = |slot: &Arc<Slot>| Entry {
             scope: slot.scope().clone(),
             token: slot.held(now),
+            was_held: slot.was_held(),
             failure: slot.failure(now),
             pinned: slot.pinned(),
             last_asked: slot.last_used(),
@@ -380,6 +381,8 @@ pub struct Entry {
     pub scope: Scope,
     /// The valid token that is held, if one is.
     pub token: Option<Arc<AccessToken>>,
+    /// Whether there was a token for it since it was taken in, valid still or not.
+    pub was_held: bool,
     /// The last failure, if there was one since the last success, with the time left until the next
     /// try as its `retry_after`.
     pub failure: Option<Error>,
@@ -392,7 +395,14 @@ pub struct Entry {
 impl Entry {
     /// What is known of a scope that is prefetched, before it was fetched.
     pub fn prefetched(scope: Scope) -> Self {
-        Self { scope, token: None, failure: None, pinned: true, last_asked: BootTime::default() }
+        Self {
+            scope,
+            token: None,
+            was_held: false,
+            failure: None,
+            pinned: true,
+            last_asked: BootTime::default(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cambist_core::clock::BootTime;
+use cambist_core::clock::{BootTime, UnixTime};
 use cambist_core::scope::Scope;
 use futures_util::future::{join3, select};
 
@@ -212,6 +212,12 @@ impl Credential {
         self.0.assertions.as_ref().map(Assertions::keys)
     }
 
+    /// When the projected token expires that was last seen in its file, by what it claims itself: seen by an exchange,
+    /// or by [`look_at_files`](crate::Trust::look_at_files). `None` if none was, and for a developer's own sign-in.
+    pub fn projected_token_expires_on(&self) -> Option<UnixTime> {
+        self.0.assertions.as_ref()?.token_file().expires_on()
+    }
+
     /// Looks after what is held: fetches and refreshes prefetched scopes, and forgets what nobody
     /// asks for. Runs for ever; spawn it once. Without it everything still works on demand.
     pub async fn maintain(&self) {
@@ -286,6 +292,14 @@ impl Remembered {
     /// Whether nobody has it any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
+    }
+
+    /// Its file holds a projected token that expires then.
+    pub(crate) fn assertion_seen(&self, expires: UnixTime) {
+        let credential = self.0.upgrade();
+        if let Some(assertions) = credential.as_ref().and_then(|it| it.assertions.as_ref()) {
+            assertions.token_file().holds_until(expires);
+        }
     }
 
     /// Its file holds another projected token.

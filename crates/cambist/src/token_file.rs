@@ -6,7 +6,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use cambist_core::clock::UnixTime;
 use cambist_core::jws::{JwsError, MAX_TOKEN_BYTES};
 use cambist_core::token::{ProjectedToken, TokenError};
 
@@ -17,7 +19,12 @@ use crate::reason::Reason;
 #[derive(Clone, Debug)]
 pub struct TokenFile {
     path: Arc<Path>,
+    /// When the token that was last seen there expires, in seconds since 1970.
+    expires: Arc<AtomicI64>,
 }
+
+/// No token was seen.
+const NEVER: i64 = i64::MIN;
 
 /// Why there is no token: which file, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,12 +119,24 @@ impl TokenFileError {
 impl TokenFile {
     /// The token file at a path. It is opened at each [`read`](Self::read), not before.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into().into() }
+        Self { path: path.into().into(), expires: Arc::new(AtomicI64::new(NEVER)) }
     }
 
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// When the token expires that was last seen here, by what it claims itself; nothing if none was seen. Clones
+    /// see together.
+    pub fn expires_on(&self) -> Option<UnixTime> {
+        let secs = self.expires.load(Ordering::Relaxed);
+        (secs != NEVER).then(|| UnixTime::from_secs(secs))
+    }
+
+    /// Somebody saw a token there that expires then.
+    pub(crate) fn holds_until(&self, expires: UnixTime) {
+        self.expires.store(expires.as_secs(), Ordering::Relaxed);
     }
 
     /// Reads the token as it is now, on a thread that may block, for at most 2 seconds.
@@ -130,14 +149,22 @@ impl TokenFile {
             parse(&files::read(&path, MAX_TOKEN_BYTES)?)
         });
         let read = read.await.map_err(TokenFileFault::from).flatten();
+        if let Ok(token) = &read {
+            self.holds_until(token.claims().expires_at);
+        }
         read.map_err(|fault| TokenFileError { path: self.path.to_path_buf(), fault })
     }
 }
 
-/// What is wrong with what was read of a token file, if anything is.
-pub(crate) fn check(path: &Path, read: Result<&[u8], FileFault>) -> Result<(), TokenFileError> {
+/// When the token expires that was read of a file, or what is wrong with it.
+pub(crate) fn check(
+    path: &Path,
+    read: Result<&[u8], FileFault>,
+) -> Result<UnixTime, TokenFileError> {
     let parsed = read.map_err(TokenFileFault::from).and_then(parse);
-    parsed.map(drop).map_err(|fault| TokenFileError { path: path.to_owned(), fault })
+    parsed
+        .map(|token| token.claims().expires_at)
+        .map_err(|fault| TokenFileError { path: path.to_owned(), fault })
 }
 
 fn parse(content: &[u8]) -> Result<ProjectedToken, TokenFileFault> {

@@ -148,6 +148,11 @@ impl Slot {
         (!held.token.remaining_at(now).is_zero()).then(|| held.token.clone())
     }
 
+    /// Whether there was ever a token, valid still or not.
+    pub(super) fn was_held(&self) -> bool {
+        self.state.load().held.is_some()
+    }
+
     pub(super) fn failure(&self, now: BootTime) -> Option<Error> {
         let state = self.state.load();
         let failed = state.failure.as_ref()?;

@@ -86,6 +86,11 @@ impl Trouble {
         }
     }
 
+    /// The first of these codes that is known here.
+    pub(super) fn known_code(codes: &[u32]) -> Option<u32> {
+        codes.iter().copied().find(|code| codes::trouble(*code).is_some())
+    }
+
     pub(super) const fn reason(self) -> Reason {
         match self {
             Self::NoMatchingCredential

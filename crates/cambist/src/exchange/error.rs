@@ -285,6 +285,12 @@ impl EntraError {
         &self.codes
     }
 
+    /// The first of its codes that is known here, of which there are about a hundred: fit for what must be of a
+    /// closed set, such as a metric's label.
+    pub fn known_code(&self) -> Option<u32> {
+        Trouble::known_code(&self.codes)
+    }
+
     /// The first line of `error_description`, without the ids that follow it and a full stop.
     pub fn description(&self) -> &str {
         self.description.as_ref().map_or("", Foreign::as_str)

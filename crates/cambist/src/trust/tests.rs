@@ -150,6 +150,33 @@ async fn a_token_file_that_changes_ends_what_failed_for_it_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn until_when_a_projected_token_lives_is_known_by_whoever_saw_it_last() {
+    let world = World::new();
+    let trust = world.trust();
+    let identity = world.config().identity;
+    let (one, vault) = (trust.credential(&identity), scope("https://vault.azure.net"));
+    assert_eq!(one.projected_token_expires_on(), None, "nobody looked");
+    assert_eq!(trust.look_at_files().await, Look::Settled);
+    let first = one.projected_token_expires_on().unwrap();
+    // One that comes later knows it, too, without having read the file.
+    let late = trust.credential(&identity);
+    assert_eq!(late.projected_token_expires_on(), Some(first));
+
+    sleep(Duration::from_secs(1000)).await;
+    world.kubelet.project().unwrap();
+    late.token(&vault).await.unwrap();
+    let second = late.projected_token_expires_on().unwrap();
+    assert_eq!(second.since(first).as_secs(), 1000);
+    assert_eq!(one.projected_token_expires_on(), Some(first), "it has not looked since");
+    while trust.look_at_files().await == Look::Settling {}
+    assert_eq!(one.projected_token_expires_on(), Some(second));
+    // What is no token tells nothing.
+    world.kubelet.write(b"").unwrap();
+    while trust.look_at_files().await == Look::Settling {}
+    assert_eq!(one.projected_token_expires_on(), Some(second));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_asked_to_be_left_alone_is_whatever_the_token_file_does() {
     let world = World::new();
     let trust = world.trust();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use cambist_core::clock::UnixTime;
 use cambist_core::jws::MAX_TOKEN_BYTES;
 
 use crate::credential::{Credential, Remembered};
@@ -23,7 +24,14 @@ struct Used {
 }
 
 #[derive(Clone, Default)]
-struct Users(Arc<Mutex<Vec<Remembered>>>);
+struct Users(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    users: Vec<Remembered>,
+    /// When the token expires that was last seen in their file.
+    expires: Option<UnixTime>,
+}
 
 impl TokenFiles {
     /// Remembers that a credential uses the file at a path.
@@ -60,7 +68,8 @@ impl Used {
         let file = Watched::new(file, None, observer, move |read| {
             // What was there all along is no other token.
             let is_another = looked_at.swap(true, Ordering::Relaxed);
-            token_file::check(&at, read).map_err(|error| error.to_string())?;
+            let expires = token_file::check(&at, read).map_err(|error| error.to_string())?;
+            users.see(expires);
             if is_another {
                 users.tell();
             }
@@ -72,26 +81,40 @@ impl Used {
 
 impl Users {
     fn add(&self, user: Remembered) {
-        let mut all = self.all();
-        // Before it grows, and so not for each of many.
-        if all.len() == all.capacity() {
-            all.retain(|user| !user.is_gone());
+        let mut known = self.known();
+        if let Some(expires) = known.expires {
+            user.assertion_seen(expires);
         }
-        all.push(user);
+        let users = &mut known.users;
+        // Before it grows, and so not for each of many.
+        if users.len() == users.capacity() {
+            users.retain(|user| !user.is_gone());
+        }
+        users.push(user);
     }
 
     fn are_gone(&self) -> bool {
-        self.all().iter().all(Remembered::is_gone)
+        self.known().users.iter().all(Remembered::is_gone)
+    }
+
+    /// Their file holds a token that expires then.
+    fn see(&self, expires: UnixTime) {
+        self.known().expires = Some(expires);
+        self.each(|user| user.assertion_seen(expires));
     }
 
     /// Tells them that there is another token.
     fn tell(&self) {
-        // Told without the lock: the last of a credential may end here.
-        let all = self.all().clone();
-        all.iter().for_each(Remembered::assertion_renewed);
+        self.each(Remembered::assertion_renewed);
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Remembered>> {
+    fn each(&self, tell: impl FnMut(&Remembered)) {
+        // Told without the lock: the last of a credential may end here.
+        let users = self.known().users.clone();
+        users.iter().for_each(tell);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

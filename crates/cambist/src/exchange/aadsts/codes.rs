@@ -49,6 +49,7 @@ pub(in crate::exchange) const CODES: &[(Trouble, &[u32])] = &[
     (Unavailable, &[90_033, 90_006, 50_033, 90_024, 90_012, 90_090, 90_091]),
 ];
 
+/// The trouble that a code stands for, if it is one of these.
 pub(super) fn trouble(code: u32) -> Option<Trouble> {
     CODES.iter().find(|(_, codes)| codes.contains(&code)).map(|(trouble, _)| *trouble)
 }
