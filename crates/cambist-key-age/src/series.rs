@@ -133,6 +133,9 @@ pub fn families(told: &Told<'_>) -> Vec<Family> {
     for (name, help, value) in moments(told) {
         out.add(name, help, value.map(|value| (Vec::new(), value)));
     }
+    for (name, help, value) in deadlines(&keys) {
+        out.add(name, help, value.map(|value| (Vec::new(), value)));
+    }
     let sources = told.watch.sources.iter();
     let sources = sources.map(|source| (vec![("source", source.to_string())], 1));
     out.add("issuer_watched_source", "1 for each place where keys were seen.", sources);
@@ -183,6 +186,25 @@ fn moments(told: &Told<'_>) -> [(&'static str, &'static str, Option<i64>); 6] {
             "issuer_watched_clock_error_seconds",
             "How wrong the clocks may have been that dated what was seen.",
             Some(seconds(watch.clock_error)),
+        ),
+    ]
+}
+
+/// The first of its keys' moments, for an alert that need not know how many there are.
+fn deadlines(keys: &[(String, &KeyJudgement)]) -> [(&'static str, &'static str, Option<i64>); 2] {
+    let known = keys.iter().filter(|(_, key)| key.age_verdict != Verdict::Unknown);
+    let replaced = known.clone().filter(|(_, key)| key.role.may_sign());
+    let first = |moments: &mut dyn Iterator<Item = UnixTime>| moments.min().map(UnixTime::as_secs);
+    [
+        (
+            "issuer_rotate_by_timestamp_seconds",
+            "When the first of the keys that may sign is to be replaced, without grace; not told while no such key's age is known.",
+            first(&mut replaced.filter_map(|(_, key)| key.rotate_by)),
+        ),
+        (
+            "issuer_expire_by_timestamp_seconds",
+            "When the first of the keys is to be gone, without grace; not told while no key's age is known.",
+            first(&mut known.filter_map(|(_, key)| key.expire_by)),
         ),
     ]
 }
@@ -284,11 +306,14 @@ mod tests {
     fn what_is_only_bounded_is_told_once_it_is_known() {
         for (days, known) in [(1, false), (60, true), (94, true)] {
             let families = told(days, "k");
-            for name in
-                ["issuer_key_rotate_by_timestamp_seconds", "issuer_key_expire_by_timestamp_seconds"]
-            {
-                let found = family(&families, name);
-                assert_eq!(found.is_some(), known, "{name} after {days} d: {families:#?}");
+            for by in ["rotate_by_timestamp_seconds", "expire_by_timestamp_seconds"] {
+                let of = |prefix: &str| {
+                    let found = family(&families, &format!("{prefix}_{by}"))?;
+                    Some(found.samples.iter().map(|sample| sample.value).collect::<Vec<_>>())
+                };
+                let (of_key, of_issuer) = (of("issuer_key"), of("issuer"));
+                assert_eq!(of_key.is_some(), known, "{by} after {days} d: {families:#?}");
+                assert_eq!(of_issuer, of_key, "of one key, its own");
             }
             assert_eq!(family(&families, "issuer_decides_at_timestamp_seconds").is_some(), !known);
         }
@@ -317,6 +342,28 @@ mod tests {
         let true_ones: Vec<_> = verdicts.iter().filter(true_one).collect();
         assert_eq!((verdicts.len(), true_ones.len()), (5, 1));
         assert_eq!(true_ones[0].labels[3].1, "OVERDUE");
+    }
+
+    #[test]
+    fn an_issuer_is_due_when_the_first_of_its_keys_is() {
+        let keys = [(b"a", 0), (b"b", -10)].map(|(name, day)| (Thumbprint::of_spki(name), day));
+        let facts =
+            keys.iter().map(|(key, day)| Fact::published(*key, at(*day).at(), Source::Public));
+        let published = keys.iter().map(|(key, _)| *key).collect();
+        let known = Known { facts: facts.collect(), published, ..Known::default() };
+        let mut judged = judge(&known, &Policy::default(), at(94));
+        let first = |judged: &[KeyJudgement]| {
+            let keys: Vec<_> = judged.iter().map(|key| (String::new(), key)).collect();
+            deadlines(&keys).map(|(.., value)| value)
+        };
+        let least =
+            |moment: Moment| judged.keys.iter().filter_map(moment).min().map(UnixTime::as_secs);
+        let expected = [least(|key| key.rotate_by), least(|key| key.expire_by)];
+        assert!(expected[0].is_some() && expected[0] < expected[1], "{expected:?}");
+        assert_eq!(first(&judged.keys), expected);
+        // Who signs no more is not to be replaced, and is to be gone.
+        judged.keys.iter_mut().for_each(|key| key.role = Role::Verifier);
+        assert_eq!(first(&judged.keys), [None, expected[1]]);
     }
 
     #[test]
