@@ -20,13 +20,11 @@ use crate::front_door::{Door, HostName};
 use crate::in_force::Current;
 use crate::key_age;
 use crate::listener::Ends;
-use crate::metrics::Metrics;
+use crate::metrics::{Format, Metrics};
 use crate::reply::{self, Body};
 use crate::request::{Protocol, protocol_of};
 use crate::telemetry::{Reloads, Telemetry};
 
-/// The text format of prometheus-client.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Most bytes of a message in a report.
 const MESSAGE: usize = 400;
 
@@ -105,8 +103,9 @@ impl Admin {
             "/metrics" => {
                 // Has them judged if that was not done lately.
                 drop(self.report());
-                let text = self.metrics.encode(self.current.load().entries());
-                answer(StatusCode::OK, OPEN_METRICS, text)
+                let format = Format::wanted(request.headers());
+                let text = self.metrics.encode(self.current.load().held(self.clock.boot()), format);
+                answer(StatusCode::OK, format.content_type(), text)
             }
             "/explain" => self.explain(request.uri().query()),
             "/status.json" => json_reply(StatusCode::OK, &self.status()),

@@ -9,10 +9,12 @@ use cambist::config::Identity;
 use cambist::files::Look;
 use cambist::issuer_keys::IssuerKeys;
 use cambist::{Credential, Principal, Trust};
+use cambist_core::clock::BootTime;
 use tokio::task::AbortHandle;
 
 use crate::access::Access;
 use crate::event::TokenRequest;
+use crate::metrics::Held;
 use crate::telemetry::{Pair, Telemetry};
 
 /// What makes credentials.
@@ -119,6 +121,14 @@ impl InForce {
         self.credentials.iter().enumerate().flat_map(move |(n, credential)| {
             credential.entries().into_iter().map(move |entry| (self.name(n), entry))
         })
+    }
+
+    /// What is held by the clock's time, for a scrape.
+    pub(crate) fn held(&self, at: BootTime) -> Held<'_> {
+        let each = self.credentials.iter().enumerate();
+        let projected =
+            each.filter_map(|(n, it)| Some((self.name(n), it.projected_token_expires_on()?)));
+        Held { at, entries: self.entries().collect(), projected: projected.collect() }
     }
 
     /// The identities' names and whose they are.

@@ -1,16 +1,20 @@
-//! What is counted, in OpenMetrics: the registry and its text. What is counted, and under which name,
+//! What is counted, and its text: OpenMetrics, or Prometheus' own. What is counted, and under which name,
 //! stands beside what it counts.
 
 use std::fmt;
 
-use cambist::cache::Entry;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 
 mod closed;
+mod durations;
+mod format;
 mod held;
 
 pub(crate) use closed::{Each, EachPair};
+pub(crate) use durations::Durations;
+pub(crate) use format::Format;
+pub use held::Held;
 
 /// What every metric's name begins with.
 const PREFIX: &str = "cambist";
@@ -37,16 +41,25 @@ impl Metrics {
         Self(registry)
     }
 
-    /// Everything as OpenMetrics text, with what each identity holds as told.
-    pub fn encode<'e>(&self, entries: impl IntoIterator<Item = (&'e str, Entry)>) -> String {
+    /// Everything as text, with what is held.
+    pub(crate) fn encode(&self, held: Held<'_>, format: Format) -> String {
         let mut of_now = Registry::with_prefix(PREFIX);
-        held::held(entries, &mut of_now);
+        held.register(&mut of_now);
         let mut text = String::new();
         // Writing to a `String` cannot fail, and neither do our labels.
         let _ = encode_registry(&mut text, &self.0);
         let _ = encode_registry(&mut text, &of_now);
         let _ = encode_eof(&mut text);
-        text
+        match format {
+            Format::OpenMetrics => text,
+            Format::Text => format::as_text(&text),
+        }
+    }
+
+    /// What is counted alone, for tests.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        self.encode(Held::default(), Format::OpenMetrics)
     }
 }
 

@@ -38,6 +38,9 @@ use status::Status;
 /// How often what was told before and came again is summed up.
 const SUM_UP_EVERY: Duration = Duration::from_secs(60);
 
+/// What those are called that there are too many of to be counted each by itself.
+const OTHER: &str = "other";
+
 /// Most bytes of a message in a log line; together with the rest they make 2 KB at most.
 const MESSAGE: usize = 700;
 
@@ -60,7 +63,7 @@ impl Telemetry {
     pub fn new(clock: Arc<dyn Clock>, rules: Option<Rules>) -> Self {
         let run = Run::beginning(clock);
         Self {
-            counters: Counters::new(rules.as_ref()),
+            counters: Counters::new(rules.as_ref(), &run),
             pairs: Pairs::default(),
             key_age: Arc::default(),
             log: Log::new(run.clone(), rules.clone()),

@@ -30,7 +30,7 @@ use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::in_force::{InForce, Origin};
 use crate::listener::{Ends, Link, Peer, Waiting};
-use crate::metrics::{Counted, Metrics};
+use crate::metrics::{Counted, Format, Held, Metrics};
 use crate::reply::Body;
 use crate::request::Protocol;
 use crate::settings::Settings;
@@ -170,6 +170,13 @@ impl World {
         Admin::new(door, current, keys, telemetry, metrics, clock, 8421)
     }
 
+    /// What is scraped, with what this credential holds.
+    pub(crate) fn scrape(&self, credential: &Credential) -> String {
+        let entries = credential.entries().into_iter().map(|it| ("identity", it)).collect();
+        let at = self.sim.clock_of(Machine::Pod).boot();
+        self.metrics.encode(Held { at, entries, projected: Vec::new() }, Format::OpenMetrics)
+    }
+
     /// A whole sidecar on free ports.
     pub(crate) async fn start(&self, extra: &[(&str, &str)]) -> Running {
         let config = self.config(extra);
@@ -199,7 +206,7 @@ pub(crate) fn of_one(protocols: &[Protocol], secret: Option<&str>, identity: Ide
 
 /// What is scraped of something that counts, without what is zero: each series with its value.
 pub(crate) fn counted(counted: &dyn Counted) -> Vec<String> {
-    let text = Metrics::of(&[counted]).encode([]);
+    let text = Metrics::of(&[counted]).text();
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0"));
     let mut lines: Vec<_> = lines.map(str::to_owned).collect();
     lines.sort_unstable();

@@ -54,8 +54,16 @@ async fn status_and_metrics_tell_all_but_secrets() {
     assert_eq!(status["key_sources"][0]["outcome"], "read");
     assert_eq!(status["unchecked"]["no_keys"], 0);
     let response = ask_admin(&admin, "/metrics");
-    assert_eq!(response.headers()["content-type"], OPEN_METRICS);
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let metrics = text(response).await;
+    assert!(!metrics.contains("# EOF") && metrics.contains("# TYPE cambist_build_info gauge\n"));
+    let accept = "application/openmetrics-text;version=1.0.0,*/*;q=0.1";
+    let request =
+        Request::get("/metrics").header("Host", "127.0.0.1:8422").header("Accept", accept);
+    let response = admin.answer(LOOPBACK, &request.body(()).unwrap());
+    let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(response.headers()["content-type"], open_metrics);
+    assert!(text(response).await.ends_with("\n# EOF\n"));
     assert!(
         metrics.contains("cambist_token_expiry_timestamp_seconds{identity=\"identity\",resource=")
     );

@@ -171,7 +171,7 @@ fn what_lacks_is_told_in_metric_status_and_words() {
         (&false.into(), &true.into())
     );
     assert_eq!(status["lacks"][0]["part"], "connect");
-    let metrics = Metrics::of(&[&auto]).encode([]);
+    let metrics = Metrics::of(&[&auto]).text();
     for line in ["cambist_confined{part=\"connect\"} 0", "cambist_confined{part=\"files\"} 1"] {
         assert!(metrics.contains(line), "{metrics}");
     }

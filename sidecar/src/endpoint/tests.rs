@@ -123,7 +123,7 @@ async fn what_was_answered_is_counted() {
     ask(&endpoint, msi(VAULT)).await;
     ask(&endpoint, msi(VAULT).header("Origin", "null")).await;
     ask(&endpoint, Request::get("/")).await;
-    let text = world.metrics.encode(credential.entries().into_iter().map(|it| ("identity", it)));
+    let text = world.scrape(&credential);
     for line in [
         "cambist_requests_total{protocol=\"app-service\",status=\"200\"} 2",
         "cambist_requests_total{protocol=\"app-service\",status=\"403\"} 1",
@@ -225,7 +225,7 @@ async fn who_need_not_wait_does_not_notice_those_who_do() {
     // Whoever leaves gives its place back.
     waiting.pop().unwrap().abort();
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let text = world.metrics.encode(credential.entries().into_iter().map(|it| ("identity", it)));
+    let text = world.scrape(&credential);
     for line in ["cambist_waiting 3", "cambist_sent_away_total{reason=\"busy\"} 2"] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }

@@ -16,7 +16,7 @@ fn shape(scrape: &str) -> BTreeSet<String> {
         let Some((name, labels)) = series.split_once('{') else { return series.to_owned() };
         let labels = labels.trim_end_matches('}').split(',').map(|label| {
             let (name, _) = label.split_once('=').unwrap();
-            let varies = matches!(name, "kid" | "issuer" | "version" | "role");
+            let varies = matches!(name, "kid" | "issuer" | "version" | "role" | "le");
             if varies { format!("{name}=*") } else { label.to_owned() }
         });
         format!("{name}{{{}}}", labels.collect::<Vec<_>>().join(","))

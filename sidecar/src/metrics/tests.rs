@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use cambist::cache::Entry;
 use cambist_core::scope::Scope;
 use prometheus_client::metrics::counter::Counter;
 
@@ -16,7 +17,7 @@ fn what_is_listed_is_scraped() {
     let some = Counter::default();
     let metrics = Metrics::of(&[&some]);
     some.inc();
-    let text = metrics.encode([]);
+    let text = metrics.text();
     assert!(text.contains("# HELP cambist_some Some of a test.\n"), "{text}");
     assert!(text.contains("\ncambist_some_total 1\n") && text.ends_with("# EOF\n"), "{text}");
 }
@@ -31,7 +32,11 @@ fn scrapes_at_once_see_all_there_is() {
             let entry = |name: &&str| ("identity", Entry::prefetched(Scope::parse(name).unwrap()));
             let entries: Vec<_> = scopes.iter().map(entry).collect();
             let held = |text: &str| text.matches("\ncambist_token_held{").count();
-            (0..2000).filter(|_| held(&metrics.encode(entries.clone())) != entries.len()).count()
+            let scrape = || {
+                let held = Held { entries: entries.clone(), ..Held::default() };
+                metrics.encode(held, Format::OpenMetrics)
+            };
+            (0..2000).filter(|_| held(&scrape()) != entries.len()).count()
         })
     });
     let scrapers: Vec<_> = scrapers.collect();

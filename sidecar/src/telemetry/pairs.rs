@@ -8,15 +8,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::OTHER;
 use crate::metrics::Counted;
 
 /// So many are counted by themselves; those beyond are counted together.
 const MOST: usize = 1000;
 
-/// What those beyond are called.
-const OTHER: &str = "other";
-
-type Labels = [(&'static str, String); 3];
+type Labels<const N: usize> = [(&'static str, String); N];
 
 /// A caller and an identity that it asks for, with what is counted of the two.
 #[derive(Debug)]
@@ -24,7 +22,13 @@ pub struct Pair {
     caller: String,
     identity: String,
     caller_number: usize,
-    served: Arc<Served>,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct Counters {
+    served: [Counter; ServedHow::ALL.len()],
+    would_deny: Counter,
 }
 
 impl Pair {
@@ -46,19 +50,23 @@ impl Pair {
     /// One more answer.
     pub(crate) fn served(&self, how: ServedHow) {
         let at = ServedHow::ALL.iter().position(|known| *known == how);
-        if let Some(counter) = at.and_then(|at| self.served.get(at)) {
+        if let Some(counter) = at.and_then(|at| self.counters.served.get(at)) {
             counter.inc();
         }
     }
-}
 
-type Served = [Counter; ServedHow::ALL.len()];
+    /// One more that is answered and that the policy would refuse if it were enforced.
+    pub(crate) fn would_deny(&self) {
+        self.counters.would_deny.inc();
+    }
+}
 
 /// All that there were.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     known: Mutex<Known>,
-    served: Family<Labels, Counter>,
+    served: Family<Labels<3>, Counter>,
+    would_deny: Family<Labels<2>, Counter>,
 }
 
 #[derive(Debug, Default)]
@@ -78,25 +86,23 @@ impl Pairs {
         let next = known.callers.len();
         let caller_number = *known.callers.entry(caller.to_owned()).or_insert(next);
         let room = known.pairs.len() < MOST;
-        let served =
+        let counters =
             if room { self.counters(caller, identity) } else { self.counters(OTHER, OTHER) };
         let (caller, identity) = key.clone();
-        let pair = Arc::new(Pair { caller, identity, caller_number, served: Arc::new(served) });
+        let pair = Arc::new(Pair { caller, identity, caller_number, counters });
         if room {
             known.pairs.insert(key, pair.clone());
         }
         pair
     }
 
-    fn counters(&self, caller: &str, identity: &str) -> Served {
-        ServedHow::ALL.map(|how| {
-            let labels = [
-                ("caller", caller.to_owned()),
-                ("identity", identity.to_owned()),
-                ("how", how.as_str().to_owned()),
-            ];
-            self.served.get_or_create_owned(&labels)
-        })
+    fn counters(&self, caller: &str, identity: &str) -> Counters {
+        let both = [("caller", caller.to_owned()), ("identity", identity.to_owned())];
+        let served = ServedHow::ALL.map(|how| {
+            let [caller, identity] = both.clone();
+            self.served.get_or_create_owned(&[caller, identity, ("how", how.as_str().to_owned())])
+        });
+        Counters { served, would_deny: self.would_deny.get_or_create_owned(&both) }
     }
 }
 
@@ -104,6 +110,8 @@ impl Counted for Pairs {
     fn register(&self, registry: &mut Registry) {
         let help = "Requests for tokens that were let in, by who asked, whose token, and how they were answered";
         registry.register("served", help, self.served.clone());
+        let help = "Requests that were answered, and that the policy refuses once it is enforced, by who asked and whose token";
+        registry.register("would_deny", help, self.would_deny.clone());
     }
 }
 
@@ -122,7 +130,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!((first.caller_number(), other.caller_number()), (0, 1));
         assert_eq!(pairs.of("app", "orders").caller_number(), 0);
-        let text = Metrics::of(&[&pairs]).encode([]);
+        let text = Metrics::of(&[&pairs]).text();
         let line = "cambist_served_total{caller=\"app\",identity=\"reports\",how=\"hit\"} 2";
         assert!(text.contains(line), "{text}");
     }
@@ -131,7 +139,7 @@ mod tests {
     fn beyond_the_most_they_are_counted_together() {
         let pairs = Pairs::default();
         (0..MOST + 100).for_each(|n| pairs.of("app", &n.to_string()).served(ServedHow::Held));
-        let text = Metrics::of(&[&pairs]).encode([]);
+        let text = Metrics::of(&[&pairs]).text();
         assert_eq!(text.matches("\ncambist_served_total").count(), 4 * (MOST + 1));
         let other = "cambist_served_total{caller=\"other\",identity=\"other\",how=\"held\"} 100\n";
         assert!(text.contains(other));

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use cambist::Event;
-use cambist::event::Hop;
+use cambist::event::{Fetched, Hop};
 use cambist_core::admission::Standing;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::metrics::{Counted, Labels};
+use crate::metrics::{Counted, Durations, Labels};
+use crate::telemetry::OTHER;
 
 #[derive(Debug)]
 pub(super) struct Tokens {
     fetches: Family<Labels<3>, Counter>,
-    fetch_seconds: Histogram,
+    fetch_seconds: Durations,
+    entra_errors: Family<[(&'static str, String); 1], Counter>,
     admissions: Family<Labels<2>, Counter>,
 }
 
@@ -23,7 +24,8 @@ impl Tokens {
     pub(super) fn new() -> Self {
         Self {
             fetches: Family::default(),
-            fetch_seconds: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
+            fetch_seconds: Durations::default(),
+            entra_errors: Family::default(),
             admissions: Family::default(),
         }
     }
@@ -34,6 +36,7 @@ impl Tokens {
             Event::Fetched(it) => {
                 let reason = it.outcome.err().map(|error| error.reason().as_str());
                 self.fetched(it.hop(), reason, it.took);
+                self.refused(it);
             }
             _ => {}
         }
@@ -45,7 +48,18 @@ impl Tokens {
         let hop = ("hop", hop.as_str());
         let labels = [hop, ("outcome", outcome), ("reason", reason.unwrap_or("none"))];
         self.fetches.get_or_create(&labels).inc();
-        self.fetch_seconds.observe(took.as_secs_f64());
+        self.fetch_seconds.observe(took);
+    }
+
+    /// Entra may have said why not.
+    fn refused(&self, it: &Fetched<'_>) {
+        let Err(error) = it.outcome else { return };
+        // The refusal of a blueprint is told once of itself, and once more of each token that is missing for it.
+        let told = it.hop() == Hop::Resource && error.blueprint().is_some();
+        if let Some(entra) = error.entra().filter(|_| !told) {
+            let code = entra.known_code().map_or(OTHER.to_owned(), |code| format!("AADSTS{code}"));
+            self.entra_errors.get_or_create(&[("code", code)]).inc();
+        }
     }
 
     fn admitted(&self, standing: Standing) {
@@ -63,6 +77,9 @@ impl Counted for Tokens {
         registry.register("fetches", help, self.fetches.clone());
         let help = "How long the work for a token took";
         registry.register("fetch_duration_seconds", help, self.fetch_seconds.clone());
+        let help =
+            "Refusals of Entra's, by the AADSTS code: one of those that cambist knows, or other";
+        registry.register("entra_errors", help, self.entra_errors.clone());
         let help = "Projected tokens that may be sent: verified, or unchecked and why";
         registry.register("admissions", help, self.admissions.clone());
     }
