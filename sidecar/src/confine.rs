@@ -86,7 +86,7 @@ impl Default for Confinement {
 }
 
 impl Confinement {
-    fn without(mode: Confine, parts: &[Part], why: &str) -> Self {
+    pub(crate) fn without(mode: Confine, parts: &[Part], why: &str) -> Self {
         let lacks = parts.iter().map(|part| (*part, why.to_owned())).collect();
         Self { mode, lacks, missing: Vec::new(), granted: None }
     }

@@ -70,6 +70,10 @@ impl fmt::Debug for Metrics {
 }
 
 #[cfg(test)]
+mod moved;
+#[cfg(test)]
 mod names;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod tests;

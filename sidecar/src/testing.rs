@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
@@ -20,6 +21,7 @@ use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
@@ -174,7 +176,7 @@ impl World {
     pub(crate) fn scrape(&self, credential: &Credential) -> String {
         let entries = credential.entries().into_iter().map(|it| ("identity", it)).collect();
         let at = self.sim.clock_of(Machine::Pod).boot();
-        self.metrics.encode(Held { at, entries, projected: Vec::new() }, Format::OpenMetrics)
+        self.metrics.encode(Held { at, entries, projected: Vec::new() }, Format::Text)
     }
 
     /// A whole sidecar on free ports.
@@ -284,6 +286,17 @@ pub(crate) async fn ask(endpoint: &Endpoint, request: http::request::Builder) ->
         Answer::Now(response) => response,
         Answer::Later(pending) => endpoint.wait(pending).await,
     }
+}
+
+/// Asks an endpoint, and has got as far as there is no answer yet. Needs paused time.
+pub(crate) async fn start_asking(
+    endpoint: &Arc<Endpoint>,
+    resource: &str,
+) -> JoinHandle<Response<Body>> {
+    let (endpoint, resource) = (endpoint.clone(), resource.to_owned());
+    let asking = tokio::spawn(async move { ask(&endpoint, msi(&resource)).await });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    asking
 }
 
 pub(crate) async fn text(response: Response<Body>) -> String {

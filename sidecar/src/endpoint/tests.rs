@@ -2,12 +2,11 @@ use cambist_core::secret::Secret;
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use http::StatusCode;
-use tokio::task::JoinHandle;
 
 use super::*;
 use crate::access::{Access, Proof};
 use crate::front_door::Door;
-use crate::testing::{Lines, SECRET, VAULT, World, ask, asking, json, link, msi};
+use crate::testing::{Lines, SECRET, VAULT, World, ask, asking, json, link, msi, start_asking};
 use cambist_core::policy::{Caller, Identity, Mode, Policy};
 
 const fn secs(n: u64) -> Duration {
@@ -177,13 +176,6 @@ async fn the_same_refusal_again_and_again_is_a_few_lines_with_counts() {
 }
 
 /// Asks, and waits until the answer is there or it waits for Entra.
-async fn start_asking(endpoint: &Arc<Endpoint>, resource: &str) -> JoinHandle<Response<Body>> {
-    let (endpoint, resource) = (endpoint.clone(), resource.to_owned());
-    let asking = tokio::spawn(async move { ask(&endpoint, msi(&resource)).await });
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    asking
-}
-
 fn reason(response: &Response<Body>) -> &str {
     response.headers()["x-cambist-reason"].to_str().unwrap()
 }

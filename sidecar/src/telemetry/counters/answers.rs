@@ -89,11 +89,12 @@ impl Answers {
 impl Counted for Answers {
     fn register(&self, registry: &mut Registry) {
         self.requests.register(registry, "requests", "Answers of the token listener");
-        let help = "Requests that were refused by themselves, by the rule they break";
+        let help = "Requests that were refused, by the rule they break";
         self.refused.register(registry, "refused", help);
         let help = "Requests that could not wait, or no longer, and may ask again";
         self.sent_away.register(registry, "sent_away", help);
-        let help = "Requests that were refused by themselves and whose caller is known, by who that is and the rule they break";
+        let help =
+            "Requests of known callers that were refused, by who asked and the rule they break";
         registry.register("denied", help, self.denied.counters.clone());
     }
 }
