@@ -70,6 +70,8 @@ impl fmt::Debug for Metrics {
 }
 
 #[cfg(test)]
+mod bounded;
+#[cfg(test)]
 mod moved;
 #[cfg(test)]
 mod names;
