@@ -66,6 +66,12 @@ impl History {
         out
     }
 
+    /// When somebody was looking at `source` with no longer pause than a daily look has, from and to, in order.
+    /// Between two of these there was a longer one, or that there was none is not on record.
+    pub fn watched(&self, source: Source) -> Vec<(UnixTime, UnixTime)> {
+        Timeline::of(&self.runs, source).watched()
+    }
+
     /// The best absence before `first`. One observation alone may have met the one server that had
     /// not restarted yet: it takes two, or another source that agrees.
     fn absence(

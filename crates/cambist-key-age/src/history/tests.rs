@@ -53,6 +53,17 @@ fn a_single_absence_may_be_a_server_that_lags() {
 }
 
 #[test]
+fn a_pause_of_more_than_a_day_parts_what_was_watched() {
+    let mut history = History::new(ISSUER);
+    watch(&mut history, &[1], NOW, NOW + DAY * 5, DAY);
+    watch(&mut history, &[1, 2], NOW + DAY * 6, NOW + DAY * 7, HOUR);
+    watch(&mut history, &[2], NOW + DAY * 10, NOW + DAY * 12, DAY);
+    let expected = [(NOW, NOW + DAY * 7), (NOW + DAY * 10, NOW + DAY * 12)];
+    assert_eq!(history.watched(Source::Public), expected);
+    assert_eq!(history.watched(Source::Api), []);
+}
+
+#[test]
 fn an_answer_without_keys_is_no_absence() {
     let mut history = History::new(ISSUER);
     watch(&mut history, &[1], NOW, NOW + HOUR * 5, HOUR);

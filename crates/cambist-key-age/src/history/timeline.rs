@@ -90,6 +90,11 @@ impl<'a> Timeline<'a> {
         Some((best, seen.saturating_add(count(begun.saturating_sub(ended)))))
     }
 
+    /// When somebody was looking, in order.
+    pub(super) fn watched(self) -> Vec<(UnixTime, UnixTime)> {
+        self.watched
+    }
+
     /// Since when somebody was looking without a pause when a key was first seen at `first`.
     pub(super) fn unbroken(&self, first: UnixTime) -> UnixTime {
         let after = self.watched.partition_point(|(from, _)| *from <= first);
