@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::about::Need;
+use cambist_key_age::history::Lifetime;
 use cambist_key_age::{
-    CheckId, Fact, Finding, Judgement, KeyJudgement, Platform, Policy, Severity, Signer, Verdict,
-    Watch,
+    CheckId, Fact, Finding, History, Judgement, KeyJudgement, Platform, Policy, Severity, Signer,
+    Verdict, Watch,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -68,6 +69,28 @@ pub(crate) struct Report {
     /// No key set could be had.
     #[serde(skip)]
     pub(crate) blind: bool,
+    /// What the history tells beyond the keys above; for who draws it.
+    #[serde(skip)]
+    pub(crate) past: Past,
+}
+
+/// What was seen over time.
+#[derive(Debug)]
+pub(crate) struct Past {
+    /// Every key that was ever published, and what it is called.
+    pub(crate) lives: Vec<(Lifetime, Option<String>)>,
+    /// When somebody looked, from and to.
+    pub(crate) watched: Vec<(UnixTime, UnixTime)>,
+}
+
+impl Past {
+    fn of(history: &History) -> Self {
+        let primary = history.primary();
+        let lives = history.lifetimes(primary).into_iter();
+        let kid = |life: &Lifetime| history.kids(life.key).next().map(str::to_owned);
+        let lives = lives.map(|life| (life.clone(), kid(&life))).collect();
+        Self { lives, watched: history.watched(primary) }
+    }
 }
 
 /// A key, by name and kind, and its judgement.
@@ -173,6 +196,7 @@ impl Report {
             problems: case.look.problems.clone(),
             exit_code: 0,
             blind,
+            past: Past::of(&case.history),
         }
     }
 }

@@ -341,6 +341,8 @@ pub(crate) enum Format {
     Junit,
     /// Prometheus' text format, for a textfile collector.
     Prometheus,
+    /// One page for a browser, with the keys' timeline; it needs nothing beside it.
+    Html,
 }
 
 /// The forms of a look.

@@ -5,6 +5,7 @@ use crate::report::Report;
 use crate::world::World;
 
 pub(crate) mod file;
+mod html;
 mod junit;
 pub(crate) mod layout;
 mod moments;
@@ -22,6 +23,7 @@ pub(crate) fn render(report: &Report, format: Format, color: bool, width: usize)
         Format::Sarif => json(&sarif::render(report)),
         Format::Junit => junit::render(report),
         Format::Prometheus => prometheus::render(report),
+        Format::Html => html::render(report),
     }
 }
 

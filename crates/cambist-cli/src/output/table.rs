@@ -80,7 +80,7 @@ pub(crate) fn render(report: &Report, color: bool, width: usize) -> String {
 }
 
 /// The platform, and what tells it.
-fn platform(report: &Report) -> String {
+pub(crate) fn platform(report: &Report) -> String {
     match report.platform {
         Platform::Other => "other: nothing tells which (--platform)".to_owned(),
         platform => platform.to_string(),
@@ -89,7 +89,7 @@ fn platform(report: &Report) -> String {
 
 /// Who signs, as of when: the newest token tells, for as long as it lives. And what is to be said of that key,
 /// and of those that no longer sign.
-fn signer(report: &Report) -> String {
+pub(crate) fn signer(report: &Report) -> String {
     let Some(seen) = report.signer else {
         return if report.not_looked_at().contains(&Need::Token) {
             "unknown: no token was seen (--token-file)".to_owned()
