@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::look::{Look, VERSION};
 use crate::output::file;
+use crate::text::plain;
 
 /// Largest bundle that is read, in bytes.
 const MAX: u64 = 4 * 1024 * 1024;
@@ -68,8 +69,10 @@ fn read(path: &Path, issuer: Option<&str>) -> Result<Look, BundleError> {
         }
         _ => {}
     }
-    let look: Look =
+    let mut look: Look =
         json::read(text.as_bytes()).map_err(|e| failed(format!("is no bundle: it is {e}")))?;
+    // One word of ours, unless somebody else wrote the bundle.
+    look.problems.iter_mut().for_each(|it| it.place = plain(&it.place));
     match issuer.filter(|issuer| *issuer != look.issuer) {
         Some(expected) => {
             let (expected, found) = (Foreign::new(expected), Foreign::new(&look.issuer));

@@ -124,7 +124,7 @@ fn unseen(report: &Report) -> Markup {
     html! {
         @if !report.problems.is_empty() {
             h2 { "What could not be read" }
-            ul { @for it in &report.problems { li { (text(&it.place)) ": " (foreign(&message(&it.detail))) } } }
+            ul { @for it in &report.problems { li { (it.place) ": " (foreign(&message(&it.detail))) } } }
         }
         @if !unseen.is_empty() {
             h2 { "What was not looked at" }

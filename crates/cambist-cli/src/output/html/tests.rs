@@ -99,6 +99,9 @@ async fn what_strangers_wrote_is_text_and_nothing_else() {
     let problems = HOSTILE.map(|text| serde_json::json!({ "place": text, "detail": text }));
     bundle["problems"] = problems.to_vec().into();
     write(pod.path("bundle.json"), &bundle.to_string());
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    let table = pod.run("issuer check --offline {dir}/bundle.json").await.out;
+    assert!(!table.contains(turns) && table.contains("\\u{202e}"), "{table}");
     let page = page(&pod, "--offline {dir}/bundle.json").await;
 
     // The only elements are ours, and no attribute is another's.
@@ -109,7 +112,6 @@ async fn what_strangers_wrote_is_text_and_nothing_else() {
     }
     assert_eq!((page.matches("<style>").count(), page.matches("</title>").count()), (1, 2));
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "it is told: {page}");
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     assert!(!page.contains(turns) && page.contains("\\u{202e}"), "{page}");
     assert!(!page.contains(&"k".repeat(402)) && page.contains(&"k".repeat(300)), "it is cut");
     // Links lead to the pages of checks alone.
