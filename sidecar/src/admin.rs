@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use cambist::identities::{Caller, Policy};
 use cambist::issuer_keys::IssuerKeys;
 use cambist::key_age::Report;
 use cambist_core::clock::Clock;
-use cambist_core::foreign::{Foreign, brief};
+use cambist_core::foreign::brief;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -22,17 +21,12 @@ use crate::key_age;
 use crate::listener::Ends;
 use crate::metrics::{Format, Metrics};
 use crate::reply::{self, Body};
-use crate::request::{Protocol, protocol_of};
-use crate::telemetry::{Reloads, Telemetry};
+use crate::request::protocol_of;
+use crate::status::Status;
+use crate::telemetry::Telemetry;
 
 /// Most bytes of a message in a report.
 const MESSAGE: usize = 400;
-
-/// Most keys that a report lists.
-const KEYS: usize = 20;
-
-/// Most identities that a report lists.
-const IDENTITIES: usize = 1000;
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -108,7 +102,7 @@ impl Admin {
                 answer(StatusCode::OK, format.content_type(), text)
             }
             "/explain" => self.explain(request.uri().query()),
-            "/status.json" => json_reply(StatusCode::OK, &self.status()),
+            "/status.json" => json_reply(StatusCode::OK, &json!(self.status())),
             // An app that was given the wrong port: most SDKs would ask again after a 404.
             path if protocol_of(path).is_some() => {
                 let message = format!("tokens are served on port {}", self.token_port);
@@ -184,91 +178,10 @@ impl Admin {
         json_reply(StatusCode::OK, &json!(explain(&question, &facts)))
     }
 
-    fn status(&self) -> Value {
-        let in_force = self.current.load();
-        let mut entries: Vec<_> = in_force.entries().collect();
-        entries.sort_by(|a, b| (a.0, &a.1.scope).cmp(&(b.0, &b.1.scope)));
-        let now = self.clock.boot();
-        let tokens = entries.iter().map(|(identity, entry)| {
-            let token = entry.token.as_ref();
-            let failure = entry.failure.as_ref();
-            json!({
-                "identity": identity,
-                "resource": Foreign::new(entry.scope.resource()),
-                "prefetched": entry.pinned,
-                "expires_on": token.map(|token| token.expires_on().to_string()),
-                "remaining_seconds": token.map(|token| token.remaining_at(now).as_secs()),
-                "failure": failure.map(|error| json!({
-                    "reason": error.reason().as_str(),
-                    "message": brief(error, MESSAGE),
-                    "retry_after_seconds": error.retry_after().map(|wait| wait.as_secs()),
-                })),
-            })
-        });
-        let sources = self.telemetry.key_news().into_iter().map(|news| {
-            json!({
-                "source": news.source.as_str(),
-                "at": news.at.to_string(),
-                "outcome": news.outcome.as_str(),
-                "detail": brief(&news.detail, MESSAGE),
-            })
-        });
-        let held = self.keys.as_ref().and_then(IssuerKeys::peek);
-        let keys = held.map(|(issuer, set, fetched)| {
-            let keys = set.keys().iter().take(KEYS).map(|key| {
-                json!({
-                    "kid": key.id().map(|id| Foreign::new(id.as_str())),
-                    "thumbprint": key.thumbprint().to_string(),
-                })
-            });
-            json!({
-                "issuer": Foreign::new(issuer.as_str()),
-                "published": set.keys().len(),
-                "age_seconds": now.since(fetched).as_secs(),
-                "keys": keys.collect::<Vec<_>>(),
-                "unusable": set.unusable().len(),
-            })
-        });
-        let unchecked: serde_json::Map<_, _> = self
-            .telemetry
-            .unchecked()
-            .map(|(reason, count)| (reason.to_owned(), Value::from(count)))
-            .collect();
-        let (report, wall) = (self.report(), self.clock.wall());
-        let rules = self.telemetry.rules();
-        let key_age = rules.map(|rules| key_age::status(rules, report.as_deref(), wall));
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "now": wall.to_string(),
-            "started": self.telemetry.started().to_string(),
-            "uptime_seconds": self.telemetry.uptime().as_secs(),
-            "identities": in_force.principals().take(IDENTITIES).map(|(name, principal)| json!({
-                "name": name,
-                "tenant_id": principal.tenant_id().map(ToString::to_string),
-                "client_id": principal.client_id(),
-            })).collect::<Vec<_>>(),
-            "policy": self.policy(in_force.access.policy()),
-            "protocols": in_force.access.served().map(Protocol::as_str).collect::<Vec<_>>(),
-            "tokens": tokens.collect::<Vec<_>>(),
-            "issuer_keys": keys,
-            "key_sources": sources.collect::<Vec<_>>(),
-            "unchecked": unchecked,
-            "key_age": key_age,
-            "confinement": self.telemetry.confinement().status(),
-        })
-    }
-
-    fn policy(&self, policy: &Policy) -> Value {
-        let Reloads { applied, refused } = self.telemetry.reloads();
-        json!({
-            "mode": policy.mode().as_str(),
-            "callers": policy.callers().iter().map(Caller::name).collect::<Vec<_>>(),
-            "since": applied.unwrap_or_else(|| self.telemetry.started()).to_string(),
-            "refused": refused.map(|(at, problem)| json!({
-                "since": at.to_string(),
-                "problem": problem,
-            })),
-        })
+    fn status(&self) -> Status {
+        let (in_force, report) = (self.current.load(), self.report());
+        let (keys, telemetry) = (self.keys.as_ref(), &*self.telemetry);
+        Status::of(&in_force, keys, report.as_deref(), telemetry, &*self.clock)
     }
 }
 

@@ -4,6 +4,7 @@
 //! thread before any other that stays: what a thread gives up, those that it begins have given up, too. A kernel may
 //! lack a part of that; which one, and why, is in the [`Confinement`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::config::{Config, SignIn};
 use crate::metrics::{Counted, Labels};
@@ -171,17 +172,35 @@ impl Confinement {
         }
     }
 
-    /// For `/status.json`.
-    pub(crate) fn status(&self) -> Value {
-        let parts = Part::ALL.map(|part| (part.as_str().to_owned(), self.has(part).into()));
-        let lacks = self.lacks.iter().map(|(part, why)| json!({"part": part.as_str(), "why": why}));
-        json!({
-            "mode": self.mode.as_str(),
-            "parts": Value::Object(parts.into_iter().collect()),
-            "lacks": lacks.collect::<Vec<_>>(),
-            "missing": self.missing,
-        })
+    /// What is told of it.
+    pub(crate) fn status(&self) -> ConfinementStatus {
+        let lacks = self.lacks.iter();
+        ConfinementStatus {
+            mode: self.mode.as_str(),
+            parts: Part::ALL.map(|part| (part.as_str(), self.has(part))).into(),
+            lacks: lacks
+                .map(|(part, why)| Lack { part: part.as_str(), why: why.clone() })
+                .collect(),
+            missing: self.missing.clone(),
+        }
     }
+}
+
+/// What is told of a confinement.
+#[derive(Debug, Serialize)]
+pub(crate) struct ConfinementStatus {
+    pub(crate) mode: &'static str,
+    /// Whether each part was given up.
+    pub(crate) parts: BTreeMap<&'static str, bool>,
+    pub(crate) lacks: Vec<Lack>,
+    pub(crate) missing: Vec<PathBuf>,
+}
+
+/// A part that was not given up.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lack {
+    pub(crate) part: &'static str,
+    pub(crate) why: String,
 }
 
 impl Counted for Confinement {

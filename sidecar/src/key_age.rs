@@ -15,7 +15,7 @@ mod status;
 
 pub(crate) use changes::Changes;
 pub(crate) use gauges::Gauges;
-pub(crate) use status::{detail, status};
+pub(crate) use status::{KeyAgeStatus, detail, status};
 
 /// The key-age policy of one sidecar.
 #[derive(Clone, Debug)]

@@ -29,6 +29,7 @@ pub mod request;
 pub mod runway;
 pub mod settings;
 pub mod sidecar;
+mod status;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -165,7 +165,7 @@ fn what_lacks_is_told_in_metric_status_and_words() {
     assert!(problem.contains("connect (this kernel's landlock is version 3"), "{problem}");
     let auto = Confinement { mode: Confine::Auto, ..some };
     assert_eq!(auto.problem(), None);
-    let status = auto.status();
+    let status = serde_json::json!(auto.status());
     assert_eq!(
         (&status["parts"]["connect"], &status["parts"]["files"]),
         (&false.into(), &true.into())
