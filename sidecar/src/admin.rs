@@ -1,5 +1,6 @@
 //! The admin listener's requests, answered: probes, metrics, status. Never a token.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +9,10 @@ use cambist::issuer_keys::IssuerKeys;
 use cambist::key_age::Report;
 use cambist_core::clock::Clock;
 use cambist_core::foreign::brief;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -22,7 +26,7 @@ use crate::listener::Ends;
 use crate::metrics::{Format, Metrics};
 use crate::reply::{self, Body};
 use crate::request::protocol_of;
-use crate::status::Status;
+use crate::status::{self, Status};
 use crate::telemetry::Telemetry;
 
 /// Most bytes of a message in a report.
@@ -30,12 +34,53 @@ const MESSAGE: usize = 400;
 
 const JSON: &str = "application/json; charset=utf-8";
 
+const HTML: &str = "text/html; charset=utf-8";
+
+/// `http` has no name for it.
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
+/// What is answered, for who asks for something else.
+const PLACES: &str = "/live, /ready, /metrics, /status, /status.json and /explain";
+
 /// What is answered from beyond the pod, too: kubelet's probes and Prometheus come from there.
 const OPEN: &[&str] = &["/live", "/ready", "/metrics"];
 
+/// The same where the status is for everybody.
+const OPEN_WITH_STATUS: &[&str] = &["/live", "/ready", "/metrics", "/status", "/status.json"];
+
+/// What a person may open in a browser.
+const PAGES: &[&str] = &["/status"];
+
+/// Who may read the status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusFor {
+    /// Whoever is within the pod.
+    #[default]
+    Loopback,
+    /// Whoever reaches the admin listener.
+    Any,
+}
+
+impl FromStr for StatusFor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "loopback" => Ok(Self::Loopback),
+            "any" => Ok(Self::Any),
+            _ => Err(format!("{text:?} is none of loopback, any")),
+        }
+    }
+}
+
 /// The door of an admin listener on `port`, which is known by `hosts` beside its address.
-pub fn door(port: u16, hosts: Vec<HostName>) -> Door {
-    Door::admin(port, hosts, OPEN)
+pub fn door(port: u16, hosts: Vec<HostName>, status: StatusFor) -> Door {
+    let open = match status {
+        StatusFor::Loopback => OPEN,
+        StatusFor::Any => OPEN_WITH_STATUS,
+    };
+    Door::admin(port, hosts, open, PAGES)
 }
 
 /// What answers probes and scrapers.
@@ -82,7 +127,7 @@ impl Admin {
             return reply::rejection(&rejection, self.clock.wall());
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let problem = json!({"error": "method_not_allowed", "message": "GET is answered here"});
+            let problem = json!({"error": "method_not_allowed", "message": format!("GET is answered here, of {PLACES}")});
             let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, JSON, problem.to_string());
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
@@ -102,6 +147,7 @@ impl Admin {
                 answer(StatusCode::OK, format.content_type(), text)
             }
             "/explain" => self.explain(request.uri().query()),
+            "/status" => page(&self.status()),
             "/status.json" => json_reply(StatusCode::OK, &json!(self.status())),
             // An app that was given the wrong port: most SDKs would ask again after a 404.
             path if protocol_of(path).is_some() => {
@@ -110,10 +156,8 @@ impl Admin {
                 json_reply(StatusCode::FORBIDDEN, &problem)
             }
             _ => {
-                let message = format!(
-                    "here are /live, /ready, /metrics, /status.json and /explain; tokens are on port {}",
-                    self.token_port
-                );
+                let port = self.token_port;
+                let message = format!("here are {PLACES}; tokens are on port {port}");
                 let problem = json!({"error": "not_found", "message": message});
                 json_reply(StatusCode::NOT_FOUND, &problem)
             }
@@ -187,6 +231,20 @@ impl Admin {
 
 fn json_reply(status: StatusCode, body: &Value) -> Response<Body> {
     answer(status, JSON, format!("{body}\n"))
+}
+
+/// The status for a browser, which may neither frame it nor take it for anything else.
+fn page(status: &Status) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, HTML, status::page::render(status));
+    let policy = format!("{}; frame-ancestors 'none'", cambist_page::policy());
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    response
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {

@@ -10,6 +10,7 @@ use cambist::{Context, Env};
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::{Resource, Scope};
 
+use crate::admin::StatusFor;
 use crate::confine::Confine;
 use crate::front_door::HostName;
 use crate::in_force::Origin;
@@ -54,6 +55,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The names that probes and scrapers ask by, beside its addresses.
     pub admin_hosts: Vec<HostName>,
+    /// Who may read the status there.
+    pub admin_status: StatusFor,
     /// The node's address, if it was told.
     pub host_ip: Option<IpAddr>,
     /// Where identities, callers and their secrets are from.
@@ -113,6 +116,8 @@ impl Config {
         let admin_hosts = read.parsed("CAMBIST_ADMIN_HOSTS", Vec::new(), |text| {
             parts(text).map(HostName::from_str).collect()
         });
+        let admin_status =
+            read.parsed("CAMBIST_ADMIN_STATUS", StatusFor::default(), StatusFor::from_str);
         let port = match listen {
             Listen::Both(port) => port,
             Listen::One(at) => at.port(),
@@ -158,6 +163,7 @@ impl Config {
             listen,
             admin,
             admin_hosts,
+            admin_status,
             host_ip,
             policy,
             policied,

@@ -25,7 +25,7 @@ enum Rule {
     /// Where tokens are: loopback's own names, spelt with the port, and nobody from afar.
     Tokens,
     /// Where probes and scrapers ask, by these names too, and for these paths from anywhere.
-    Admin { hosts: Vec<HostName>, open: &'static [&'static str] },
+    Admin { hosts: Vec<HostName>, open: &'static [&'static str], pages: &'static [&'static str] },
 }
 
 impl Door {
@@ -35,9 +35,15 @@ impl Door {
     }
 
     /// The door of the admin listener on `port`. `hosts` are names that it is known by beside its
-    /// address; `open` are the paths that are answered whoever asks, all others only within the pod.
-    pub fn admin(port: u16, hosts: Vec<HostName>, open: &'static [&'static str]) -> Self {
-        Self { port, rule: Rule::Admin { hosts, open } }
+    /// address; `open` are the paths that are answered whoever asks, all others only within the pod; `pages`
+    /// those that a person may open in a browser, where no other page leads to them.
+    pub fn admin(
+        port: u16,
+        hosts: Vec<HostName>,
+        open: &'static [&'static str],
+        pages: &'static [&'static str],
+    ) -> Self {
+        Self { port, rule: Rule::Admin { hosts, open, pages } }
     }
 
     /// The port that it is for.
@@ -52,7 +58,7 @@ impl Door {
     pub fn check<B>(&self, ends: Ends, request: &Request<B>) -> Result<(), Rejection> {
         check_message(request)?;
         self.check_host(ends, request)?;
-        check_messenger(request.headers())?;
+        check_messenger(request.headers(), self.is_page(request.uri().path()))?;
         self.check_peer(ends.peer, request.uri().path())
     }
 
@@ -96,6 +102,10 @@ impl Door {
                 )
             }
         }
+    }
+
+    fn is_page(&self, path: &str) -> bool {
+        matches!(self.rule, Rule::Admin { pages, .. } if pages.contains(&path))
     }
 
     fn check_peer(&self, peer: Peer, path: &str) -> Result<(), Rejection> {
@@ -145,8 +155,9 @@ fn check_message<B>(request: &Request<B>) -> Result<(), Rejection> {
 }
 
 /// Signs that the request was written by somebody other than who speaks: a proxy that can be talked
-/// into forwarding, or a page in a browser.
-fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
+/// into forwarding, or a page in a browser. Where there `is_page`, a person may look at it.
+fn check_messenger(headers: &HeaderMap, is_page: bool) -> Result<(), Rejection> {
+    let by_hand = is_page && is_opened_by_hand(headers);
     for name in headers.keys().map(HeaderName::as_str) {
         if name == "forwarded"
             || name == "via"
@@ -159,12 +170,29 @@ fn check_messenger(headers: &HeaderMap) -> Result<(), Rejection> {
         // Not `sec-fetch-mode`: Node's own fetch() sends it, cannot be told not to, and sends none of
         // these. A browser sends them with every request to loopback's own names, whatever the page asks
         // for. To other plain-text hosts it may send none: those are not let in by their name.
-        if matches!(name, "origin" | "sec-fetch-site" | "sec-fetch-dest") {
-            let detail = format!("{name} says that a browser sent this; ask from a program");
+        if matches!(name, "origin" | "sec-fetch-site" | "sec-fetch-dest") && !by_hand {
+            let detail = if is_page {
+                format!("{name} says that another page led here; type this address into a new tab")
+            } else {
+                format!("{name} says that a browser sent this; ask from a program")
+            };
             return Err(Rejection::new(Reason::Browser, detail));
         }
     }
     Ok(())
+}
+
+/// Whether a browser says that a person typed the address, or opened a bookmark: no page had a hand in it, not
+/// even one of this origin, which another server may have left behind, and none gets to see the answer.
+fn is_opened_by_hand(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| {
+        let mut all = headers.get_all(name).iter();
+        all.next().is_some_and(|it| it == value) && all.next().is_none()
+    };
+    is("sec-fetch-site", "none")
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
+        && !headers.contains_key("origin")
 }
 
 #[cfg(test)]

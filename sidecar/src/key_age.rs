@@ -15,7 +15,7 @@ mod status;
 
 pub(crate) use changes::Changes;
 pub(crate) use gauges::Gauges;
-pub(crate) use status::{KeyAgeStatus, detail, status};
+pub(crate) use status::{FindingStatus, Judged, KeyAgeStatus, KeyStatus, detail, status};
 
 /// The key-age policy of one sidecar.
 #[derive(Clone, Debug)]

@@ -32,6 +32,12 @@ pub const VARIABLES: &[Variable] = &[
         "Host names that it may be asked by beside its address, comma-separated, as NAME or NAME:PORT",
     ),
     Variable::new(
+        "CAMBIST_ADMIN_STATUS",
+        "WHO",
+        "loopback",
+        "Who may read /status and /status.json there: loopback (the pod itself) or any (whoever reaches it)",
+    ),
+    Variable::new(
         "CAMBIST_PROTOCOLS",
         "PROTOCOL,...",
         "app-service,native",

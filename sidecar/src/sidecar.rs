@@ -151,7 +151,7 @@ where
     );
     let admin = admin_listener.map(|listener| {
         let port = admin_address.map_or(0, |at| at.port());
-        let door = admin::door(port, config.admin_hosts.clone());
+        let door = admin::door(port, config.admin_hosts.clone(), config.admin_status);
         let (current, keys, telemetry) = (current.clone(), keys.clone(), telemetry.clone());
         let admin = Admin::new(door, current, keys, telemetry, metrics, clock, token_port);
         let admin = Arc::new(admin);

@@ -1,4 +1,4 @@
-//! What a running sidecar tells of itself, as one value: `/status.json` is its JSON.
+//! What a running sidecar tells of itself, as one value: `/status.json` is its JSON, `/status` its page.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,22 @@ use cambist::cache::Entry;
 use cambist::identities::{Caller, Policy};
 use cambist::issuer_keys::IssuerKeys;
 use cambist::key_age::Report;
-use cambist::{Error, Principal};
+
+use cambist::{Class, Error, Principal};
 use cambist_core::clock::{Clock, UnixTime};
 use cambist_core::foreign::{Foreign, brief};
+use cambist_key_age::Verdict;
 use serde::{Serialize, Serializer};
 
 use crate::confine::ConfinementStatus;
 use crate::in_force::InForce;
-use crate::key_age::{self, KeyAgeStatus};
+use crate::key_age::{self, Judged, KeyAgeStatus};
 use crate::request::Protocol;
+use crate::runway::{self, runway};
 use crate::telemetry::{KeyNews, Reloads, Telemetry};
+
+mod health;
+pub(crate) mod page;
 
 /// Most bytes of a message in JSON.
 const MESSAGE: usize = 400;
@@ -33,6 +39,8 @@ pub(crate) struct Status {
     pub(crate) now: Moment,
     pub(crate) started: Moment,
     pub(crate) uptime_seconds: u64,
+    /// How long apps would still be served if Entra vanished now, see [`runway`](crate::runway).
+    pub(crate) runway_seconds: Option<u64>,
     pub(crate) identities: Vec<IdentityStatus>,
     pub(crate) policy: PolicyStatus,
     pub(crate) protocols: Vec<&'static str>,
@@ -95,6 +103,10 @@ pub(crate) struct TokenStatus {
     pub(crate) prefetched: bool,
     pub(crate) expires_on: Option<Moment>,
     pub(crate) remaining_seconds: Option<u64>,
+    pub(crate) valid_for_seconds: Option<u64>,
+    /// Whether an app would miss it.
+    #[serde(skip)]
+    pub(crate) counts: bool,
     pub(crate) failure: Option<FailureStatus>,
 }
 
@@ -104,6 +116,10 @@ pub(crate) struct FailureStatus {
     pub(crate) reason: &'static str,
     pub(crate) message: Message,
     pub(crate) retry_after_seconds: Option<u64>,
+    /// By which the tenant's sign-in log has it, if it came so far.
+    pub(crate) correlation_id: Option<String>,
+    #[serde(skip)]
+    pub(crate) class: Class,
 }
 
 /// The issuer's keys as they are held.
@@ -143,6 +159,7 @@ impl Status {
         let mut entries: Vec<_> = in_force.entries().collect();
         entries.sort_by(|a, b| (a.0, &a.1.scope).cmp(&(b.0, &b.1.scope)));
         let wall = clock.wall();
+        let runway = runway(entries.iter().map(|(_, entry)| entry), clock.boot());
         let principals = in_force.principals().take(IDENTITIES);
         let rules = telemetry.rules();
         Self {
@@ -150,6 +167,7 @@ impl Status {
             now: Moment(wall),
             started: Moment(telemetry.started()),
             uptime_seconds: telemetry.uptime().as_secs(),
+            runway_seconds: runway.map(|left| left.as_secs()),
             identities: principals.map(IdentityStatus::of).collect(),
             policy: PolicyStatus::of(in_force.access.policy(), telemetry),
             protocols: in_force.access.served().map(Protocol::as_str).collect(),
@@ -160,6 +178,20 @@ impl Status {
             key_age: rules.map(|rules| key_age::status(rules, report, wall)),
             confinement: telemetry.confinement().status(),
         }
+    }
+}
+
+impl Status {
+    /// The judgement of the issuer's keys, where they are judged.
+    fn judged(&self) -> Option<&Judged> {
+        match self.key_age.as_ref()? {
+            KeyAgeStatus::On(judged) => Some(judged),
+            KeyAgeStatus::Off { .. } => None,
+        }
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        self.judged()?.verdict
     }
 }
 
@@ -194,6 +226,8 @@ impl TokenStatus {
             prefetched: entry.pinned,
             expires_on: token.map(|token| Moment(token.expires_on())),
             remaining_seconds: token.map(|token| token.remaining_at(clock.boot()).as_secs()),
+            valid_for_seconds: token.map(|token| token.valid_for().as_secs()),
+            counts: runway::counts(entry, clock.boot()),
             failure: entry.failure.as_ref().map(FailureStatus::of),
         }
     }
@@ -205,6 +239,8 @@ impl FailureStatus {
             reason: error.reason().as_str(),
             message: Message(error.to_string()),
             retry_after_seconds: error.retry_after().map(|wait| wait.as_secs()),
+            correlation_id: error.request_id().map(|id| id.to_string()),
+            class: error.class(),
         }
     }
 }

@@ -26,7 +26,7 @@ use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::access::{Access, Proof};
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, StatusFor};
 use crate::config::{self, Config};
 use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
@@ -164,7 +164,8 @@ impl World {
     /// The admin endpoint alone, that tells what this telemetry heard.
     pub(crate) fn admin(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Admin {
         let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
-        let (door, metrics) = (admin::door(8422, Vec::new()), Metrics::of(&[&*telemetry]));
+        let (door, metrics) =
+            (admin::door(8422, Vec::new(), StatusFor::default()), Metrics::of(&[&*telemetry]));
         let identity = Identity::new("identity", credential.client_id());
         let access = of_one(&Protocol::ALL, Some(SECRET), identity);
         let current = InForce::new(access, vec![credential.clone()]).into_current();

@@ -86,10 +86,12 @@ async fn an_unchecked_exchange_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn there_is_nothing_else_and_no_token() {
     let admin = admin(&World::new());
-    for path in ["/", "/live/", "/status", "/ready/x"] {
+    for path in ["/", "/live/", "/status/", "/ready/x"] {
         let response = ask_admin(&admin, path);
         assert_eq!(response.status(), 404, "{path}");
-        assert_eq!(json(response).await["error"], "not_found");
+        let body = json(response).await;
+        assert_eq!(body["error"], "not_found");
+        assert!(body["message"].as_str().unwrap().contains(PLACES), "{body}");
     }
     for path in ["/msi/token", "/v1/token?scope=a/.default", "/metadata/identity/oauth2/token"] {
         let response = ask_admin(&admin, path);
@@ -100,6 +102,48 @@ async fn there_is_nothing_else_and_no_token() {
     let response = admin.answer(LOOPBACK, &post);
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers()["allow"], "GET, HEAD");
+    assert!(json(response).await["message"].as_str().unwrap().contains(PLACES));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_is_a_page_that_no_other_page_gets_at() {
+    let admin = admin(&World::new());
+    let response = ask_admin(&admin, "/status");
+    assert_eq!(response.status(), 200);
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(response.headers()[name], value, "{name}");
+    }
+    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    for part in
+        ["default-src 'none'; style-src 'sha256-", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
+        assert!(policy.contains(part), "{policy}");
+    }
+    let page = text(response).await;
+    let own = policy.split("; frame-ancestors").next().unwrap();
+    assert!(page.contains(&format!("content=\"{own}\"")), "the page says the same: {page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_is_for_everybody_where_that_is_asked_for() {
+    let world = World::new();
+    let (peer, local) = (Peer::Other("10.1.1.9".parse().unwrap()), "10.1.0.7".parse().unwrap());
+    for (who, expected) in [("loopback", 403), ("any", 200)] {
+        let door = door(8422, Vec::new(), who.parse().unwrap());
+        let admin = Admin { door, ..admin(&world) };
+        for path in ["/status", "/status.json"] {
+            let request = Request::get(path).header("Host", "10.1.0.7:8422").body(()).unwrap();
+            let response = admin.answer(Ends::new(peer, Some(local)), &request);
+            assert_eq!(response.status(), expected, "{who}: {path}");
+        }
+    }
+    assert!("all".parse::<StatusFor>().unwrap_err().contains("loopback, any"));
 }
 
 #[tokio::test(start_paused = true)]

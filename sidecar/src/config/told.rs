@@ -9,6 +9,7 @@ use cambist::config::Identity;
 use cambist::identities::Identities;
 
 use super::{Config, SignIn};
+use crate::admin::StatusFor;
 use crate::confine::{Granted, Needs};
 use crate::request::Protocol;
 
@@ -84,6 +85,9 @@ impl Config {
         writeln!(f, "admin on         {}", list(self.admin))?;
         if !self.admin_hosts.is_empty() {
             writeln!(f, "admin's names    {}", list(&self.admin_hosts))?;
+        }
+        if self.admin_status == StatusFor::Any {
+            writeln!(f, "admin's status   for whoever reaches it")?;
         }
         if let (true, Some(only)) = (self.policy.is_of_variables(), identities.first()) {
             writeln!(f, "prefetched       {}", list(&only.prefetch))?;

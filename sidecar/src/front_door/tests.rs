@@ -2,6 +2,7 @@ use super::*;
 
 const PORT: u16 = 8422;
 const OPEN: &[&str] = &["/live", "/ready", "/metrics"];
+const PAGES: &[&str] = &["/status"];
 
 fn from(peer: &str, local: &str) -> Ends {
     let host = Some("10.0.0.4".parse().unwrap());
@@ -31,7 +32,8 @@ fn verdict(door: &Door, ends: Ends, request: http::request::Builder) -> Result<(
 
 #[test]
 fn the_admin_door_knows_itself_by_its_addresses_and_its_names() {
-    let door = Door::admin(PORT, names(&["cambist.shop.svc", "10.0.0.4:18422", "fd00::4"]), OPEN);
+    let door =
+        Door::admin(PORT, names(&["cambist.shop.svc", "10.0.0.4:18422", "fd00::4"]), OPEN, PAGES);
     let by = |ends, host: &str| verdict(&door, ends, get("/live", host));
     for host in ["127.0.0.1:8422", "localhost:8422", "LocalHost", "[::1]:8422", "localhost:9000"] {
         assert_eq!(by(near(), host), Ok(()), "{host}");
@@ -90,7 +92,7 @@ fn the_admin_door_knows_itself_by_its_addresses_and_its_names() {
 
 #[test]
 fn beyond_the_pod_only_what_is_open_is_answered() {
-    let door = Door::admin(PORT, Vec::new(), OPEN);
+    let door = Door::admin(PORT, Vec::new(), OPEN, PAGES);
     let node = from("10.0.0.4", "10.1.0.7");
     for (ends, host) in [(far(), "10.1.0.7:8422"), (node, "10.1.0.7:8422")] {
         for path in ["/live", "/ready", "/ready?tokens=1", "/metrics"] {
@@ -108,7 +110,7 @@ fn beyond_the_pod_only_what_is_open_is_answered() {
 
 #[test]
 fn both_doors_have_the_same_rules_of_messages_and_messengers() {
-    let admin = Door::admin(PORT, Vec::new(), OPEN);
+    let admin = Door::admin(PORT, Vec::new(), OPEN, PAGES);
     let doors = [(Door::tokens(PORT), "127.0.0.1:8422"), (admin, "127.0.0.1:8422")];
     for (door, host) in &doors {
         let good = || get("/live", host);
@@ -131,6 +133,51 @@ fn both_doors_have_the_same_rules_of_messages_and_messengers() {
         assert_eq!(verdict(door, near(), absolute), Err(Reason::Host));
         assert_eq!(verdict(door, near(), Request::get("/live")), Err(Reason::Host));
     }
+}
+
+#[test]
+fn a_page_is_opened_by_hand_or_not_at_all() {
+    let door = Door::admin(PORT, Vec::new(), OPEN, PAGES);
+    let typed = |path: &str, marks: &[(&str, &str)]| {
+        let request = get(path, "localhost:8422");
+        let request = marks.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        verdict(&door, near(), request)
+    };
+    let [site, mode, dest] = [
+        ("sec-fetch-site", "none"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ];
+    assert_eq!(typed("/status", &[site, mode, dest]), Ok(()));
+    assert_eq!(typed("/status?x=1", &[site, mode, dest, ("sec-fetch-user", "?1")]), Ok(()));
+    assert_eq!(typed("/status", &[]), Ok(()), "a program");
+    // What a program of ours asks for is no page, whoever opens it.
+    for path in ["/status.json", "/metrics", "/live", "/ready", "/status/"] {
+        assert_eq!(typed(path, &[site, mode, dest]), Err(Reason::Browser), "{path}");
+    }
+    // Another page led there, framed it, fetched it; or somebody takes the marks for granted.
+    for marks in [
+        &[("sec-fetch-site", "cross-site"), mode, dest][..],
+        &[("sec-fetch-site", "same-site"), mode, dest],
+        &[("sec-fetch-site", "same-origin"), mode, dest],
+        &[site, ("sec-fetch-mode", "no-cors"), dest],
+        &[site, mode, ("sec-fetch-dest", "iframe")],
+        &[site, mode, ("sec-fetch-dest", "empty")],
+        &[site, mode, dest, ("origin", "null")],
+        &[site, site, mode, dest],
+        &[site, dest],
+        &[mode, dest],
+        &[site, mode],
+    ] {
+        assert_eq!(typed("/status", marks), Err(Reason::Browser), "{marks:?}");
+    }
+    let led = get("/status", "localhost:8422").header("sec-fetch-site", "cross-site");
+    let said = door.check(near(), &led.body(()).unwrap()).unwrap_err().to_string();
+    assert!(said.contains("type this address into a new tab"), "{said}");
+    // Tokens are for nobody's eyes.
+    let tokens = Door::tokens(PORT);
+    let request = get("/status", "127.0.0.1:8422").header(site.0, site.1).header(mode.0, mode.1);
+    assert_eq!(verdict(&tokens, near(), request.header(dest.0, dest.1)), Err(Reason::Browser));
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! What went wrong last, each with what to do about it. The errors say that themselves.
+
+use std::collections::BTreeMap;
+
+use cambist::Class;
+use cambist_core::foreign::brief;
+use cambist_page::{Tone, foreign, prose};
+use maud::{Markup, html};
+
+use super::{Status, moment, time};
+use crate::status::FailureStatus;
+
+/// Most bytes of an error: as many as a remedy behind its evidence has.
+const MESSAGE: usize = 2048;
+
+/// Most errors that are told.
+const MOST: usize = 20;
+
+pub(super) fn section(status: &Status) -> Markup {
+    let failed = status.key_sources.iter().filter(|it| it.outcome != "read");
+    let failed: Vec<_> = failed.collect();
+    let errors = of_tokens(status);
+    let history = status.judged().and_then(|it| it.history.as_ref()?.problem.as_ref());
+    let refused = status.policy.refused.as_ref();
+    let none = errors.is_empty() && failed.is_empty() && history.is_none() && refused.is_none();
+    html! {
+        h2 { "Errors" }
+        @if none { p { "None: whatever failed has worked since." } }
+        @for ((reason, message), of) in errors.iter().take(MOST) {
+            h3 { (Tone::Bad.tag(reason)) " " (foreign(&of.resources)) }
+            p { (prose(message)) }
+            p { strong { "Fix: " } (fix(of.last)) }
+            p.soft {
+                @if let Some(wait) = of.last.retry_after_seconds { "It is tried again in " (time(wait)) ". " }
+                @if let Some(id) = &of.last.correlation_id {
+                    "The tenant's sign-in log has it under the correlation id " span.code { (foreign(id)) } "."
+                }
+            }
+        }
+        @if errors.len() > MOST { p.soft { (errors.len() - MOST) " more are in " code { "/status.json" } "." } }
+        @if let Some(refused) = refused {
+            h3 { (Tone::Soon.tag("policy")) " What the policy was changed to is no good" }
+            p { (prose(&refused.problem)) }
+            p.soft { "Since " (moment(refused.since)) "; what was in force before is so still." }
+        }
+        @for source in &failed {
+            h3 { (Tone::Soon.tag("issuer's keys")) " Source " (source.source) }
+            p { (prose(&brief(&source.detail.0, MESSAGE))) }
+            p.soft { "At " (moment(source.at)) "." }
+        }
+        @if let Some(problem) = history {
+            h3 { (Tone::Soon.tag("history")) " The key history is not used" }
+            p { (prose(problem)) }
+        }
+    }
+}
+
+/// What is to be done where the error itself does not say it.
+fn fix(failure: &FailureStatus) -> &'static str {
+    match failure.class {
+        Class::Transient => {
+            "it may be over by itself. If it lasts, mend the way there: DNS, proxy, network policies, a firewall that takes TLS apart."
+        }
+        Class::Throttled => {
+            "wait: it was asked for. If it lasts, too many pods or too many scopes share this identity."
+        }
+        Class::Denied => "rotate the issuer's key; how is said at its findings below.",
+        _ => "nothing changes by itself: do what is said above.",
+    }
+}
+
+/// What one error keeps from being held.
+struct Failing<'a> {
+    last: &'a FailureStatus,
+    resources: String,
+    many: usize,
+}
+
+/// One error is often that of many resources.
+fn of_tokens(status: &Status) -> BTreeMap<(&'static str, String), Failing<'_>> {
+    let mut errors = BTreeMap::new();
+    for token in &status.tokens {
+        let Some(last) = &token.failure else { continue };
+        let key = (last.reason, brief(&last.message.0, MESSAGE));
+        let of = errors.entry(key).or_insert(Failing { last, resources: String::new(), many: 0 });
+        of.many += 1;
+        let it = format!("{} of {}", token.resource.as_str(), token.identity);
+        match of.many {
+            1 => of.resources = it,
+            2..=5 => of.resources += &format!(", {it}"),
+            6 => of.resources += " and more",
+            _ => {}
+        }
+    }
+    errors
+}
