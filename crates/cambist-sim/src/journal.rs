@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use crate::fault::{By, Target};
 use crate::lock;
+use crate::reply::Response;
 
 /// How many requests are kept; the counts go on counting.
 const KEPT: usize = 10_000;
 
-/// One request. Holds nothing secret: no query, no header, no assertion, no token.
+/// One request. Holds nothing secret: no query, no header but for ids, no assertion, no token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Entry {
@@ -34,6 +35,11 @@ pub struct Entry {
     pub scope: Option<String>,
     /// The `jti` of the assertion that was shown for it, unchecked.
     pub assertion: Option<String>,
+    /// The id that the client gave its token request (`client-request-id`), which a sign-in log has as its
+    /// correlation id.
+    pub client_request_id: Option<String>,
+    /// The id that Entra gave it (`x-ms-request-id`), once it was answered.
+    pub entra_request_id: Option<String>,
     /// The answer's status; `None` while there is none, and for ever if the connection was cut.
     pub status: Option<u16>,
 }
@@ -111,11 +117,14 @@ impl Journal {
         inner.first + inner.entries.len() as u64 - 1
     }
 
-    pub(crate) fn finish(&self, number: u64, status: http::StatusCode) {
+    pub(crate) fn finish(&self, number: u64, answer: &Response) {
+        let entra_request_id = answer.headers().get("x-ms-request-id");
+        let entra_request_id = entra_request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
         let mut inner = lock(&self.0);
         let at = number.checked_sub(inner.first).and_then(|at| usize::try_from(at).ok());
         if let Some(entry) = at.and_then(|at| inner.entries.get_mut(at)) {
-            entry.status = Some(status.as_u16());
+            entry.status = Some(answer.status().as_u16());
+            entry.entra_request_id = entra_request_id;
         }
     }
 }
@@ -123,6 +132,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::response;
     use http::StatusCode;
 
     fn entry(target: Target, by: By) -> Entry {
@@ -136,6 +146,8 @@ mod tests {
             client: None,
             scope: None,
             assertion: None,
+            client_request_id: None,
+            entra_request_id: None,
             status: None,
         }
     }
@@ -147,7 +159,8 @@ mod tests {
         journal.begin(entry(Target::Jwks, By::Entra));
         journal.begin(entry(Target::Entra, By::Pod));
         assert_eq!(journal.counts(), Counts { entra: 1, jwks: 1, ..Counts::default() });
-        journal.finish(first, StatusCode::OK);
+        journal.finish(first, &response(StatusCode::OK, &[("x-ms-request-id", "7")], ""));
+        assert_eq!(journal.entries()[0].entra_request_id.as_deref(), Some("7"));
         let statuses: Vec<_> = journal.entries().iter().map(|entry| entry.status).collect();
         assert_eq!(statuses, [Some(200), None, None]);
     }
@@ -158,7 +171,7 @@ mod tests {
         let old = journal.begin(entry(Target::Jwks, By::Pod));
         journal.clear();
         journal.begin(entry(Target::Jwks, By::Pod));
-        journal.finish(old, StatusCode::OK);
+        journal.finish(old, &response(StatusCode::OK, &[], ""));
         assert_eq!(journal.entries()[0].status, None);
         assert_eq!(journal.counts().jwks, 1);
     }

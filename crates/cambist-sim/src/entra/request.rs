@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use http::{Method, header};
 
-use super::assertion;
 use super::refusal::Refusal;
 use super::resources::is_resource;
+use super::{answer, assertion};
 use crate::reply::Request;
 
 /// What each scope of an app's own ends in.
@@ -106,13 +106,17 @@ pub(crate) struct Told {
     pub(crate) scope: Option<String>,
     /// The assertion's `jti`.
     pub(crate) assertion: Option<String>,
+    /// The id that the client gave it.
+    pub(crate) request_id: Option<String>,
 }
 
 impl Told {
     pub(crate) fn by(request: &Request) -> Self {
-        let Ok(mut form) = form(request) else { return Self::default() };
+        let request_id = answer::correlation(request);
+        let Ok(mut form) = form(request) else { return Self { request_id, ..Self::default() } };
         let assertion = form.get("client_assertion").and_then(|it| assertion::id(it));
-        Self { client: form.remove("client_id"), scope: form.remove("scope"), assertion }
+        let (client, scope) = (form.remove("client_id"), form.remove("scope"));
+        Self { client, scope, assertion, request_id }
     }
 }
 

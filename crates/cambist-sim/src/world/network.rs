@@ -144,6 +144,8 @@ impl Sim {
             client: told.client,
             scope: told.scope,
             assertion: told.assertion,
+            client_request_id: told.request_id,
+            entra_request_id: None,
             status: None,
         });
         // Over a socket the address does not say which server it came to.
@@ -157,7 +159,7 @@ impl Sim {
             if !response.headers().contains_key(header::DATE) {
                 set(response.headers_mut(), header::DATE, &now);
             }
-            self.journal().finish(number, response.status());
+            self.journal().finish(number, response);
         }
         answer
     }

@@ -220,7 +220,14 @@ async fn answers_have_entras_headers_and_throttling_is_plain_text() {
     );
     assert_eq!(*throttled.body(), "Too Many Requests");
     assert_eq!(throttled.headers()["content-type"], "text/plain; charset=utf-8");
-    for answer in [good, refused, throttled] {
+    let entries = sim.journal().entries();
+    let asked = entries.iter().filter(|entry| entry.target == Some(Target::Entra));
+    for (answer, entry) in [good, refused, throttled].into_iter().zip(asked) {
+        // The journal has both ids, as the log of sign-ins does.
+        let own = entry.client_request_id.as_deref();
+        assert_eq!(own, Some("0a1b2c3d-0000-4000-8000-000000000002"));
+        let id = answer.headers().get("x-ms-request-id").map(|id| id.to_str().unwrap());
+        assert_eq!(entry.entra_request_id.as_deref(), id);
         for (name, value) in [
             ("cache-control", "no-store, no-cache"),
             ("pragma", "no-cache"),
