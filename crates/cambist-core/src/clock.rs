@@ -178,6 +178,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// The wall clock: for tokens' claims, key age and what is printed.
     fn wall(&self) -> UnixTime;
 
+    /// The wall clock in milliseconds since 1970, for what is told and nothing else. A clock that knows no better
+    /// tells whole seconds.
+    fn wall_millis(&self) -> i64 {
+        self.wall().as_secs().saturating_mul(1000)
+    }
+
     /// The clock that runs through suspend: for how long a token is still held.
     fn boot(&self) -> BootTime;
 }

@@ -13,11 +13,12 @@ use cambist_core::clock::{BootTime, Clock, Reading, UnixTime};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the place the time comes in")]
     fn wall(&self) -> UnixTime {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let secs = since_epoch.map(|d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        UnixTime::from_secs(secs.unwrap_or(0))
+        UnixTime::from_secs(i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX))
+    }
+
+    fn wall_millis(&self) -> i64 {
+        i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX)
     }
 
     fn boot(&self) -> BootTime {
@@ -32,6 +33,12 @@ impl Clock for SystemClock {
         let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
         BootTime::from_origin(Duration::new(secs, nanos))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place the time comes in")]
+fn since_epoch() -> Duration {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or_default()
 }
 
 /// The last `Date` of an https answer, and when it was heard. Clones share it.
