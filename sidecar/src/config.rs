@@ -15,7 +15,7 @@ use crate::confine::Confine;
 use crate::front_door::HostName;
 use crate::in_force::Origin;
 use crate::key_age::Rules;
-use crate::log::Filter;
+use crate::log::{Filter, Format};
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
 
@@ -67,6 +67,10 @@ pub struct Config {
     pub confine: Confine,
     /// What is logged.
     pub log: Filter,
+    /// How the log looks.
+    pub log_format: Format,
+    /// Whether colours are welcome on a terminal (no `NO_COLOR`).
+    pub colours: bool,
     /// What the issuer's keys are held against; nothing for a developer's own sign-in.
     pub key_age: Option<Rules>,
     /// The pod's share of the spread of refreshes.
@@ -147,6 +151,7 @@ impl Config {
         }
         let confine = read.parsed("CAMBIST_CONFINE", Confine::default(), Confine::from_str);
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
+        let log_format = read.parsed("CAMBIST_LOG_FORMAT", Format::default(), Format::from_str);
         let (Some(source), Some(policy), Some(policied), true) =
             (source, policy, policied, read.faults.is_empty())
         else {
@@ -169,6 +174,8 @@ impl Config {
             policied,
             confine,
             log,
+            log_format,
+            colours: settings.get("NO_COLOR").is_none_or(|text| text.is_empty()),
             // The pod's name is what differs between the pods of a fleet.
             jitter: Jitter::of(settings.get("HOSTNAME").unwrap_or_default().as_bytes()),
             warnings: read.warnings,

@@ -1,4 +1,4 @@
-//! The log: JSON lines on standard error, by a thread of its own.
+//! The log: lines on standard error, by a thread of its own; readable ones on a terminal, JSON elsewhere.
 
 use std::fmt;
 use std::panic::PanicHookInfo;
@@ -11,10 +11,15 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 mod dropped;
+mod look;
+mod readable;
 mod writer;
 
-pub use dropped::Dropped;
+pub use dropped::{Dropped, Stream};
+pub use look::{Format, Look};
 pub use writer::{Line, Writer};
+
+use readable::Readable;
 
 /// What is logged: a level, and levels for single targets, such as `info` or `warn,cambist=debug`.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,22 +56,24 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The subscriber that writes what the filter lets through.
+/// The subscriber that writes what the filter lets through, in lines that look so.
 ///
 /// Other crates' events below `warn` are dropped whatever the filter says: an HTTP library at
 /// `trace` prints the header secret and the assertion.
-pub fn subscriber<W>(filter: &Filter, writer: W) -> impl Subscriber + Send + Sync
+pub fn subscriber<W>(filter: &Filter, look: Look, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let ours = filter_fn(|meta| is_ours(meta.target()) || *meta.level() <= Level::WARN);
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_writer(writer)
-        .with_filter(ours);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match look {
+        Look::Json => {
+            let json = lines.json().flatten_event(true);
+            json.with_current_span(false).with_span_list(false).boxed()
+        }
+        Look::Text { colours } => lines.event_format(Readable { colours }).boxed(),
+    };
+    let lines = lines.with_filter(ours);
     Registry::default().with(filter.0.clone()).with(lines)
 }
 
@@ -106,6 +113,31 @@ mod tests {
         let events = lines.events();
         assert_eq!(events.len(), 2);
         assert_eq!(events[1]["scope"], "s");
+    }
+
+    #[test]
+    fn an_event_is_one_readable_line() {
+        let (lines, guard) = Lines::listen_as("info", Look::Text { colours: false });
+        let path = std::path::Path::new("/a b");
+        tracing::warn!(status = 403, reason = "browser", path = %path.display(), none = None::<&str>, "refused");
+        tracing::info!("said: \x1b[2J\n{}", "twice");
+        drop(guard);
+        let text = lines.text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        let (at, line) = lines[0].split_once("Z ").unwrap();
+        assert_eq!(line, " WARN refused status=403 reason=browser path=\"/a b\"");
+        assert!(at.len() == 12 && at.as_bytes()[2] == b':' && at.as_bytes()[8] == b'.', "{at}");
+        assert!(lines[1].ends_with(" INFO said: \\u{1b}[2J\\ntwice"), "{text}");
+
+        let (lines, guard) = Lines::listen_as("info", Look::Text { colours: true });
+        tracing::error!("red");
+        drop(guard);
+        assert!(
+            lines.text().ends_with("Z\x1b[0m \x1b[31mERROR\x1b[0m red\n"),
+            "{:?}",
+            lines.text()
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The program `cambist-sidecar`: from the command line to the exit code.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -136,8 +136,9 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
 
 /// From here on, nothing but the log writes to standard error.
 fn start_log(config: &Config) -> io::Result<log::Writer> {
-    let writer = log::Writer::start(io::stderr())?;
-    let subscriber = log::subscriber(&config.log, writer.clone());
+    let writer = log::Writer::of_log(io::stderr())?;
+    let look = config.log_format.on(io::stderr().is_terminal(), config.colours);
+    let subscriber = log::subscriber(&config.log, look, writer.clone());
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     log::take_panics();
     Ok(writer)
@@ -233,7 +234,7 @@ fn fail(error: &dyn std::error::Error) -> u8 {
 fn complain(problem: impl std::fmt::Display, code: u8) -> u8 {
     let line = format!("{problem}\n");
     // Without standard error, or with nobody to read it, the exit code still tells.
-    match log::Writer::start(io::stderr()) {
+    match log::Writer::of_log(io::stderr()) {
         Ok(writer) => {
             writer.line(line.as_bytes());
             writer.flush(LAST_WORDS);

@@ -107,6 +107,12 @@ pub const VARIABLES: &[Variable] = &[
         "What is logged: a level, or TARGET=LEVEL,...; other crates never below warn",
     ),
     Variable::new(
+        "CAMBIST_LOG_FORMAT",
+        "FORMAT",
+        "auto",
+        "How the log looks: text (a readable line for each event), json, or auto: text on a terminal, json elsewhere",
+    ),
+    Variable::new(
         "CAMBIST_POD_IP",
         "IP",
         "none",

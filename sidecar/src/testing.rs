@@ -32,6 +32,7 @@ use crate::endpoint::{Answer, Endpoint};
 use crate::front_door::Door;
 use crate::in_force::{InForce, Origin};
 use crate::listener::{Ends, Link, Peer, Waiting};
+use crate::log::Look;
 use crate::metrics::{Counted, Format, Held, Metrics};
 use crate::reply::Body;
 use crate::request::Protocol;
@@ -223,6 +224,11 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Listens on this thread; a test's runtime has no other.
     pub(crate) fn listen(filter: &str) -> (Self, DefaultGuard) {
+        Self::listen_as(filter, Look::Json)
+    }
+
+    /// The same in lines that look so.
+    pub(crate) fn listen_as(filter: &str, look: Look) -> (Self, DefaultGuard) {
         // Of a single listener tracing believes that every thread has it: an event that comes first on
         // another test's thread would be taken for one that nobody listens to.
         static SECOND: OnceLock<Dispatch> = OnceLock::new();
@@ -230,7 +236,7 @@ impl Lines {
         let lines = Self::default();
         let writer = lines.clone();
         let filter = filter.parse().unwrap();
-        let subscriber = crate::log::subscriber(&filter, move || writer.clone());
+        let subscriber = crate::log::subscriber(&filter, look, move || writer.clone());
         (lines, tracing::subscriber::set_default(subscriber))
     }
 

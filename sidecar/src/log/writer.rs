@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::Dropped;
+use super::{Dropped, Stream};
 
 /// The most bytes that wait to be written: a few thousand lines.
 const ROOM: usize = 1024 * 1024;
@@ -27,7 +27,7 @@ const CHUNK: usize = 64 * 1024;
 /// How long to leave a file alone that somebody else made non-blocking and that is full.
 const WHILE_FULL: Duration = Duration::from_millis(20);
 
-/// The way to the log. Cheap to clone; clones share one thread.
+/// The way to the log, or to the audit trail. Cheap to clone; clones share one thread.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -51,15 +51,31 @@ struct Lines {
 }
 
 impl Writer {
-    /// Starts the thread that writes to `out`.
+    /// Starts the thread that writes to `out`. Once lines were dropped and others can be written again, `tell` says
+    /// how many, in a line like the others.
     ///
     /// # Errors
     /// If the operating system gives no thread.
-    pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let writer = Self { shared: Arc::default(), dropped: Dropped::default() };
+    pub fn start(
+        of: Stream,
+        out: impl Write + Send + 'static,
+        tell: impl Fn(&Self, u64) + Send + 'static,
+    ) -> io::Result<Self> {
+        let writer = Self { shared: Arc::default(), dropped: Dropped::of(of) };
         let this = writer.clone();
-        thread::Builder::new().name("log".to_owned()).spawn(move || this.write_to(out))?;
+        let thread = thread::Builder::new().name(of.as_str().to_owned());
+        thread.spawn(move || this.write_to(out, tell))?;
         Ok(writer)
+    }
+
+    /// Starts the log's, which tells of dropped lines as of everything else.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn of_log(out: impl Write + Send + 'static) -> io::Result<Self> {
+        Self::start(Stream::Log, out, |_, lines| {
+            tracing::warn!(lines, "lines were dropped here: they were not read in time");
+        })
     }
 
     /// How many lines were dropped: for want of room, or because writing them failed.
@@ -93,18 +109,14 @@ impl Writer {
         self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_to(&self, mut out: impl Write) {
+    fn write_to(&self, mut out: impl Write, tell: impl Fn(&Self, u64)) {
         let (mut chunk, mut told, mut heard) = (Vec::new(), 0, true);
         loop {
             self.take(&mut chunk);
             let dropped = self.dropped.get();
             if heard && dropped > told {
-                // By the way of every other line, so that it looks like one; what was just taken has
-                // made room for it.
-                tracing::warn!(
-                    lines = dropped - told,
-                    "lines were dropped here: they were not read in time"
-                );
+                // What was just taken has made room for it.
+                tell(self, dropped - told);
                 told = dropped;
             }
             heard = write(&mut out, &chunk).is_ok();
@@ -206,7 +218,7 @@ mod tests {
 
     fn reader() -> (Writer, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
         let ((allow, may), (read, got)) = (channel(), channel());
-        (Writer::start(Reader { may, read }).unwrap(), allow, got)
+        (Writer::of_log(Reader { may, read }).unwrap(), allow, got)
     }
 
     #[test]
