@@ -52,14 +52,14 @@ struct Lines {
 
 impl Writer {
     /// Starts the thread that writes to `out`. Once lines were dropped and others can be written again, `tell` says
-    /// how many, in a line like the others.
+    /// how many, in a line like the others; and whether it has.
     ///
     /// # Errors
     /// If the operating system gives no thread.
     pub fn start(
         of: Stream,
         out: impl Write + Send + 'static,
-        tell: impl Fn(&Self, u64) + Send + 'static,
+        tell: impl Fn(&Self, u64) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let writer = Self { shared: Arc::default(), dropped: Dropped::of(of) };
         let this = writer.clone();
@@ -75,6 +75,7 @@ impl Writer {
     pub fn of_log(out: impl Write + Send + 'static) -> io::Result<Self> {
         Self::start(Stream::Log, out, |_, lines| {
             tracing::warn!(lines, "lines were dropped here: they were not read in time");
+            true
         })
     }
 
@@ -83,12 +84,12 @@ impl Writer {
         self.dropped.clone()
     }
 
-    /// Takes a line, with its end. Never waits for whoever reads the log.
-    pub fn line(&self, line: &[u8]) {
+    /// Takes a line, with its end; whether there was room for it. Never waits for whoever reads the log.
+    pub fn line(&self, line: &[u8]) -> bool {
         let mut lines = self.lines();
         if line.len() > ROOM - lines.waiting.len() {
             self.dropped.add(1);
-            return;
+            return false;
         }
         let was_empty = lines.waiting.is_empty();
         lines.waiting.extend(line);
@@ -96,6 +97,7 @@ impl Writer {
         if was_empty {
             self.shared.arrived.notify_one();
         }
+        true
     }
 
     /// Waits until all is written, for so long at most. Whether it is.
@@ -109,17 +111,25 @@ impl Writer {
         self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_to(&self, mut out: impl Write, tell: impl Fn(&Self, u64)) {
+    fn write_to(&self, mut out: impl Write, tell: impl Fn(&Self, u64) -> bool) {
         let (mut chunk, mut told, mut heard) = (Vec::new(), 0, true);
-        loop {
-            self.take(&mut chunk);
+        let mut tell_dropped = || {
             let dropped = self.dropped.get();
-            if heard && dropped > told {
-                // What was just taken has made room for it.
-                tell(self, dropped - told);
+            if dropped > told && tell(self, dropped - told) {
                 told = dropped;
             }
+        };
+        loop {
+            self.take(&mut chunk);
+            if heard {
+                // What was just taken has made room for it.
+                tell_dropped();
+            }
             heard = write(&mut out, &chunk).is_ok();
+            if heard && self.lines().waiting.is_empty() {
+                // Nothing else may come for long.
+                tell_dropped();
+            }
             if !heard {
                 let lines = chunk.iter().filter(|byte| **byte == b'\n').count();
                 self.dropped.add(lines as u64);
@@ -167,6 +177,7 @@ pub struct Line<'a>(&'a Writer);
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Whatever had no room was counted.
         self.0.line(line);
         Ok(line.len())
     }
@@ -226,7 +237,7 @@ mod tests {
         let (log, allow, got) = reader();
         let line = [&[b'x'; 1023][..], b"\n"].concat();
         let lines = 3 * ROOM / line.len();
-        (0..lines).for_each(|_| log.line(&line));
+        (0..lines).for_each(|_| _ = log.line(&line));
         let dropped = log.dropped().get();
         let kept = lines as u64 - dropped;
         let most = (ROOM + CHUNK) / line.len();
