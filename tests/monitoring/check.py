@@ -6,6 +6,7 @@ usage: check.py tests RULES CASES FILE
        check.py operator RULES FILE
        check.py alike ONE OTHER
        check.py schemas FOLDER OBJECT...
+       check.py rendered OPERATOR AZURE ANNOTATIONS
 
 `tests` writes promtool's unit tests of RULES, and `queries` a file of rules with the dashboard's queries, for promtool to read
 both; `operator` writes the rules as an object of the Prometheus Operator's. The others print a line for each thing that was
@@ -207,6 +208,53 @@ def schemas(folder, paths):
             told(f"a misspelt field of {it['kind']} is found", [] if list(check.iter_errors(it)) else ["it is not"])
 
 
+def template(it):
+    """The pods of a workload, if it is one."""
+    spec = it.get("spec", {})
+    return spec.get("jobTemplate", {"spec": spec})["spec"].get("template")
+
+
+def rendered(operator, azure, annotations):
+    """What kustomize makes of the three ways to be scraped."""
+    built = {}
+    for path in (operator, azure, annotations):
+        built[path] = list(filter(None, yaml.safe_load_all(text(path))))
+
+    def one(path, kind):
+        found = [it for it in built[path] if it["kind"] == kind]
+        return found[0] if len(found) == 1 else {}
+
+    def selects(it):
+        return it["spec"]["selector"]["matchLabels"].items()
+
+    for path, words, kinds in (
+        (operator, "the operator's", {"PodMonitor": "monitoring.coreos.com/v1", "PrometheusRule": "monitoring.coreos.com/v1"}),
+        (azure, "Azure's", {"PodMonitor": "azmonitoring.coreos.com/v1"}),
+    ):
+        for kind, api in kinds.items():
+            found = one(path, kind)
+            there = (found.get("apiVersion"), found.get("metadata", {}).get("namespace"))
+            told(f"{words} {kind} is in the namespace", [] if there == (api, "shop") else [f"{there}"])
+        pods = [template(it) for it in built[path] if template(it)]
+        with_sidecar = [it for it in pods if any(c["name"] == "cambist" for c in it["spec"].get("initContainers", []))]
+        selected = [it for it in pods if selects(one(path, "PodMonitor")) <= it["metadata"]["labels"].items()]
+        right = len(with_sidecar) == 3 and selected == with_sidecar and len(pods) == 4
+        told(f"{words} PodMonitor selects the pods with the sidecar and no others", [] if right else [f"{len(selected)} of {len(pods)}"])
+    for path, namespace in ((operator, "monitoring"), (azure, "kube-system"), (annotations, "monitoring")):
+        rule = one(path, "NetworkPolicy")["spec"]["ingress"][1]
+        found = rule["from"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        told(f"port {rule['ports'][0]['port']} is open to {namespace}", [] if found == namespace else [found])
+        opened = one(path, "ConfigMap")["data"]["CAMBIST_ADMIN_LISTEN"]
+        told("the sidecar listens there", [] if opened == "0.0.0.0:8422" else [opened])
+    expected = {"prometheus.io/scrape": "true", "prometheus.io/port": "8422", "prometheus.io/path": "/metrics"}
+    for it in built[annotations]:
+        if template(it):
+            found = template(it)["metadata"].get("annotations", {}).items()
+            has = expected.items() <= found
+            right = has == (it["metadata"]["name"] != "other")
+            told(f"{it['kind']} {it['metadata']['name']} is {'' if has else 'not '}to be scraped", [] if right else [f"{dict(found)}"])
+
+
 def main(command, *arguments):
     match command:
         case "tests":
@@ -221,6 +269,8 @@ def main(command, *arguments):
             alike(*arguments)
         case "schemas":
             schemas(arguments[0], arguments[1:])
+        case "rendered":
+            rendered(*arguments)
         case _:
             sys.exit(__doc__)
 

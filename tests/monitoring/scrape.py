@@ -224,7 +224,7 @@ def main(work, sim, sidecar, prometheus, promtool, rules):
         summary = raised[0]["annotations"]["summary"] if raised else ""
         told(f"the alert is firing: {summary}", firing and "entra_app_unknown" in summary, raised)
         others = {it["labels"]["alertname"] for it in api("alerts")["alerts"] if it["state"] == "firing"} - {"CambistTokenFailing"}
-        # In a simulated world of a minute, nothing is said of the kernel that this runs on.
+        # What the kernel lacks that this runs on is no matter here.
         told("and it alone", not others - {"CambistUnconfined"}, others)
         fault("/sim/clear", {})
     finally:
