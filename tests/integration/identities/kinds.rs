@@ -93,6 +93,9 @@ async fn an_agent_identity_has_its_tokens_by_its_blueprint() {
     let reply = sidecar.send(&asking(&sidecar, &of("app"), other, "")).await;
     let message = reply.member("message");
     assert!(message.contains("AADSTS700213") && message.contains(AGENT), "{message}");
+    // The blueprint's refusal is one, although it is told again of the token that is missing for it.
+    let refused = sidecar.metric("cambist_entra_errors_total{code=\"AADSTS700213\"}").await;
+    assert_eq!(refused, 1);
     sidecar.stop().await;
 }
 
