@@ -18,6 +18,7 @@ use crate::key_age::Rules;
 use crate::log::{Filter, Format};
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
+use crate::telemetry::audit::To;
 
 mod cloud;
 mod doors;
@@ -65,6 +66,8 @@ pub struct Config {
     pub policied: Policied,
     /// Whether what is not needed is given up.
     pub confine: Confine,
+    /// Where the audit trail goes.
+    pub audit: To,
     /// What is logged.
     pub log: Filter,
     /// How the log looks.
@@ -150,6 +153,7 @@ impl Config {
             read.warnings.extend(policied.warnings.iter().cloned());
         }
         let confine = read.parsed("CAMBIST_CONFINE", Confine::default(), Confine::from_str);
+        let audit = read.parsed("CAMBIST_AUDIT", To::default(), To::from_str);
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
         let log_format = read.parsed("CAMBIST_LOG_FORMAT", Format::default(), Format::from_str);
         let (Some(source), Some(policy), Some(policied), true) =
@@ -173,6 +177,7 @@ impl Config {
             policy,
             policied,
             confine,
+            audit,
             log,
             log_format,
             colours: settings.get("NO_COLOR").is_none_or(|text| text.is_empty()),

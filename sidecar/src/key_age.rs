@@ -102,7 +102,7 @@ impl Rules {
     /// Says at the start what holds.
     pub(crate) fn announce(&self, now: UnixTime) {
         tracing::info!(
-            target: crate::telemetry::AUDIT,
+            target: crate::telemetry::WORK,
             mode = self.mode.as_str(),
             platform = self.platform_in_words(),
             limits = self.limits_in_words(),
@@ -112,9 +112,9 @@ impl Rules {
         );
         for (key, ends, over) in self.exemptions(now) {
             if over {
-                tracing::warn!(target: crate::telemetry::AUDIT, key, %ends, "an exemption is over");
+                tracing::warn!(target: crate::telemetry::WORK, key, %ends, "an exemption is over");
             } else {
-                tracing::warn!(target: crate::telemetry::AUDIT, key, %ends, "a key is exempt");
+                tracing::warn!(target: crate::telemetry::WORK, key, %ends, "a key is exempt");
             }
         }
     }

@@ -17,6 +17,7 @@ mod writer;
 
 pub use dropped::{Dropped, Stream};
 pub use look::{Format, Look};
+pub(crate) use look::{field, head};
 pub use writer::{Line, Writer};
 
 use readable::Readable;

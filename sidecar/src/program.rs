@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cambist::Context;
 use cambist::SystemClock;
+use cambist::config::ConfigFault;
 use cambist::env::Process;
 use cambist::observer::Unobserved;
 use clap::ArgMatches;
@@ -22,6 +23,7 @@ use crate::log;
 use crate::process::{give_up_dumps, raise_open_files, runtime, workers};
 use crate::settings::{Settings, command};
 use crate::sidecar::{StartError, Surroundings, start};
+use crate::telemetry::audit::Trail;
 
 /// It did what it was asked to.
 const DONE: u8 = 0;
@@ -110,19 +112,29 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
         return check(&config, &settings, &needs);
     }
     let (files, workers) = (raise_open_files(), workers());
+    // Opened while files can be.
+    let audit = match config.audit.open() {
+        Ok(audit) => audit,
+        Err(problem) => {
+            let fault = ConfigFault::new("CAMBIST_AUDIT", problem);
+            return complain(settings.locate(vec![fault]), USAGE);
+        }
+    };
     let confinement = Confinement::begin(&config, &needs, dumps.map_err(|error| error.to_string()));
     if let Some(problem) = confinement.problem() {
         return complain(problem, FAILED);
     }
     config.policy.keep_to(confinement.granted());
     // Threads that stay begin here: whatever this process gives up for good, it gives up before.
-    let log = match start_log(&config) {
-        Ok(log) => log,
-        Err(error) => return complain(error, FAILED),
-    };
+    let (log, trail) =
+        match start_log(&config).and_then(|log| Ok((log, start_trail(&config, audit)?))) {
+            Ok(both) => both,
+            Err(error) => return complain(error, FAILED),
+        };
     let code = match runtime(workers) {
         Ok(runtime) => {
-            let serving = serve(&config, &settings, files, log.dropped(), confinement);
+            let serving =
+                serve(&config, &settings, files, (log.dropped(), trail.clone()), confinement);
             let code = runtime.block_on(serving);
             // Nothing that still runs is worth waiting for.
             runtime.shutdown_background();
@@ -130,8 +142,17 @@ fn sidecar(matches: &ArgMatches, dumps: io::Result<()>) -> u8 {
         }
         Err(error) => fail(&error),
     };
+    trail.flush(LAST_WORDS);
     log.flush(LAST_WORDS);
     code
+}
+
+/// The audit trail, to what was opened for it.
+fn start_trail(config: &Config, audit: Option<(File, bool)>) -> io::Result<Trail> {
+    let Some((file, terminal)) = audit else { return Ok(Trail::default()) };
+    // Whoever collects it finds one form there, however the log looks.
+    let look = if terminal { config.log_format.on(true, config.colours) } else { log::Look::Json };
+    Trail::lines(file, look, Arc::new(SystemClock))
 }
 
 /// From here on, nothing but the log writes to standard error.
@@ -171,7 +192,7 @@ async fn serve(
     config: &Config,
     settings: &Settings<'_>,
     files: Option<u64>,
-    log_dropped: log::Dropped,
+    (log_dropped, audit): (log::Dropped, Trail),
     confinement: Confinement,
 ) -> u8 {
     // Before anything is open, so that no signal is missed.
@@ -187,6 +208,7 @@ async fn serve(
         token_capacity,
         admin_capacity,
         log_dropped,
+        audit,
         confinement,
         ..Surroundings::new(clock)
     };
@@ -216,14 +238,18 @@ async fn serve(
         _ = interrupt.recv() => {}
     }
     tracing::info!("draining: what is under way is answered, for up to 5 seconds");
+    let telemetry = running.telemetry();
     tokio::select! {
         cut = running.drain() => {
             tracing::info!(cut_off = cut, "ended");
-            DONE
+            return DONE;
         }
-        _ = terminate.recv() => FAILED,
-        _ = interrupt.recv() => FAILED,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
+    // Told twice to end: whatever is under way is given up.
+    telemetry.end(None);
+    FAILED
 }
 
 fn fail(error: &dyn std::error::Error) -> u8 {

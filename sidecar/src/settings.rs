@@ -101,6 +101,12 @@ pub const VARIABLES: &[Variable] = &[
         "Whether all that is not needed is given up at the start: auto (what the kernel can take), require or off",
     ),
     Variable::new(
+        "CAMBIST_AUDIT",
+        "PLACE",
+        "stdout",
+        "Where the audit trail goes: stdout, a file or FIFO (/PATH, appended to), or off, which leaves it to the log",
+    ),
+    Variable::new(
         "CAMBIST_LOG",
         "FILTER",
         "info",

@@ -22,6 +22,7 @@ use crate::log;
 use crate::metrics::Metrics;
 use crate::reload::{LOOK_EVERY, Reload};
 use crate::telemetry::Telemetry;
+use crate::telemetry::audit::Trail;
 
 /// How often the issuer's keys are judged if nothing else asks for it.
 const JUDGE_EVERY: Duration = Duration::from_secs(60);
@@ -52,6 +53,8 @@ pub struct Surroundings {
     pub admin_capacity: Capacity,
     /// The lines of the log that were dropped, counted by whoever writes it.
     pub log_dropped: log::Dropped,
+    /// Where the audit trail goes.
+    pub audit: Trail,
     /// How often the files of the configuration are looked at.
     pub look_every: Duration,
     /// What the process has given up, to be told.
@@ -63,8 +66,9 @@ impl Surroundings {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (token_capacity, admin_capacity) = Capacity::for_descriptors(None);
         let log_dropped = log::Dropped::default();
-        let (look_every, confinement) = (LOOK_EVERY, Confinement::default());
-        Self { clock, token_capacity, admin_capacity, log_dropped, look_every, confinement }
+        let (audit, look_every) = (Trail::default(), LOOK_EVERY);
+        let confinement = Confinement::default();
+        Self { clock, token_capacity, admin_capacity, log_dropped, audit, look_every, confinement }
     }
 }
 
@@ -77,6 +81,7 @@ pub struct Running {
     waiting: Arc<Waiting>,
     admin: Option<(Arc<Admin>, Server)>,
     upkeep: JoinHandle<()>,
+    telemetry: Arc<Telemetry>,
 }
 
 /// Starts a sidecar; it serves when this returns. Must be called within a tokio runtime.
@@ -105,11 +110,13 @@ where
         token_capacity,
         admin_capacity,
         log_dropped,
+        audit,
         look_every,
         confinement,
     } = around;
-    let telemetry = Telemetry::new(clock.clone(), config.key_age.clone()).confined(confinement);
-    let telemetry = Arc::new(telemetry);
+    let telemetry = Telemetry::new(clock.clone(), config.key_age.clone());
+    let audit_dropped = audit.dropped();
+    let telemetry = Arc::new(telemetry.confined(confinement).audited(audit));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
     }
@@ -128,7 +135,7 @@ where
     let (reload, current) = Reload::first(policy, policied, token_port, Kept::new(origin));
     let waiting = Waiting::new(token_capacity.waiting());
     let gauges = ListenerGauges::default();
-    let metrics = Metrics::of(&[&*telemetry, &*waiting, &gauges, &log_dropped]);
+    let metrics = Metrics::of(&[&*telemetry, &*waiting, &gauges, &log_dropped, &audit_dropped]);
     let endpoint =
         Endpoint::new(current.clone(), waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
@@ -168,11 +175,13 @@ where
         (admin, server)
     });
 
+    telemetry.begin(config, &addresses, admin_address);
+    let told = telemetry.clone();
     let upkeep = tokio::spawn(async move {
         let watch = reload.watch(look_every, &telemetry);
         tokio::join!(watch, judge(keys.as_ref()), telemetry.sum_up());
     });
-    Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep })
+    Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep, telemetry: told })
 }
 
 /// Judges the issuer's keys now and then, so that a verdict is told when it changes and not when
@@ -201,6 +210,11 @@ impl Running {
         self.admin_address
     }
 
+    /// Who is told what happens in it.
+    pub(crate) fn telemetry(&self) -> Arc<Telemetry> {
+        self.telemetry.clone()
+    }
+
     /// Ends it: no new connection is accepted, what is under way is answered, within 5 seconds. How
     /// many connections were cut off.
     pub async fn drain(self) -> usize {
@@ -213,6 +227,7 @@ impl Running {
         if let Some((_, server)) = self.admin {
             server.drain(|| {}).await;
         }
+        self.telemetry.end(Some(cut));
         cut
     }
 }

@@ -1,5 +1,6 @@
 //! Who is told what happens: each event goes to every reader of events, which are a file each.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,26 +9,28 @@ use cambist::observer::Observer;
 use cambist_core::clock::{Clock, UnixTime};
 use prometheus_client::registry::Registry;
 
+use crate::config::Config;
 use crate::confine::Confinement;
 use crate::event::Event;
 use crate::key_age::{Gauges, Rules};
 use crate::metrics::Counted;
 
+pub mod audit;
 mod counters;
 mod log;
 mod pairs;
 mod recent;
 mod repeats;
 mod run;
-mod sparing;
 mod status;
 
-pub(crate) use log::AUDIT;
+pub(crate) use log::WORK;
 pub use pairs::Pair;
 pub(crate) use recent::{LastAdmitted, LastAnswer, LastRefusal};
 pub use status::KeyNews;
 pub(crate) use status::Reloads;
 
+use audit::{Audit, Trail};
 use counters::Counters;
 use log::Log;
 use pairs::Pairs;
@@ -53,6 +56,7 @@ pub struct Telemetry {
     pairs: Pairs,
     key_age: Arc<Gauges>,
     log: Log,
+    audit: Audit,
     status: Status,
     recent: Recent,
     confinement: Confinement,
@@ -67,6 +71,7 @@ impl Telemetry {
             pairs: Pairs::default(),
             key_age: Arc::default(),
             log: Log::new(run.clone(), rules.clone()),
+            audit: Audit::new(run.clone(), rules.clone()),
             status: Status::new(run.clone()),
             recent: Recent::new(run.clone()),
             run,
@@ -79,6 +84,13 @@ impl Telemetry {
     #[must_use]
     pub fn confined(self, confinement: Confinement) -> Self {
         Self { confinement, ..self }
+    }
+
+    /// The same with an audit trail that goes this way, and not into the log.
+    #[must_use]
+    pub fn audited(mut self, trail: Trail) -> Self {
+        self.audit.trail = trail;
+        self
     }
 
     /// What the process has given up.
@@ -96,6 +108,7 @@ impl Telemetry {
             pairs: _,
             key_age,
             log,
+            audit,
             status,
             recent,
             confinement: _,
@@ -103,6 +116,7 @@ impl Telemetry {
         counters.read(event);
         key_age.read(event);
         log.read(event);
+        audit.read(event);
         status.read(event);
         recent.read(event);
     }
@@ -112,7 +126,24 @@ impl Telemetry {
         loop {
             tokio::time::sleep(SUM_UP_EVERY).await;
             self.log.sum_up();
+            self.audit.sum_up(self.run.second());
         }
+    }
+
+    /// It serves from now on, by this configuration.
+    pub(crate) fn begin(
+        &self,
+        config: &Config,
+        tokens_on: &[SocketAddr],
+        admin_on: Option<SocketAddr>,
+    ) {
+        self.audit.begin(config, tokens_on, admin_on);
+    }
+
+    /// It ends: what was only counted so far is told, and that it ends, with so many connections cut off if that is
+    /// known.
+    pub(crate) fn end(&self, cut_off: Option<usize>) {
+        self.audit.end(cut_off);
     }
 
     /// Where it is counted what a caller does with an identity, both as the policy calls them.

@@ -2,17 +2,20 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use cambist::history::HistoryFile;
 use cambist::issuer_keys::KeyOrigin;
 use cambist::transport::Transport;
 use cambist::{Context, Credential, Trust};
-use cambist_core::clock::Clock;
+use cambist_core::clock::{Clock, Reading};
 use cambist_core::issuer::JwksHost;
 use cambist_core::policy::{Caller, Identity, Mode, Policy};
 use cambist_core::refresh::Jitter;
 use cambist_core::secret::Secret;
+use cambist_key_age::{History, PublishedSet, Sighting, Source};
 use cambist_sim::Sim;
 use cambist_sim::clock::Machine;
 use cambist_sim::kubelet::Kubelet;
@@ -39,6 +42,7 @@ use crate::request::Protocol;
 use crate::settings::Settings;
 use crate::sidecar::{Running, Surroundings, start_with};
 use crate::telemetry::Telemetry;
+use crate::telemetry::audit::Trail;
 
 pub(crate) const SECRET: &str = "hunter2hunter2hunter2";
 pub(crate) const VAULT: &str = "https://vault.azure.net";
@@ -73,6 +77,17 @@ impl World {
         let waiting = Waiting::new(4);
         let metrics = Metrics::of(&[&*telemetry, &*waiting]);
         Self { sim, telemetry, metrics, waiting, kubelet, _dir: dir }
+    }
+
+    /// A world whose audit trail is heard; keys are held against what these settings say.
+    pub(crate) fn audited(extra: &[(&str, &str)]) -> (Self, Records) {
+        let (mut world, records) = (Self::new(), Records::default());
+        let clock = Arc::new(world.sim.clock_of(Machine::Pod).clone());
+        let trail = Trail::lines(records.clone(), Look::Json, clock.clone()).unwrap();
+        let _ = records.trail.set(trail.clone());
+        let telemetry = Telemetry::new(clock, world.config(extra).key_age).audited(trail);
+        world.telemetry = Arc::new(telemetry);
+        (world, records)
     }
 
     /// The kubelet replaces the projected token.
@@ -196,6 +211,21 @@ impl World {
     }
 }
 
+/// The world's key set, seen for so many days, in a file.
+pub(crate) fn history(world: &World, days: u32) -> (TempDir, String) {
+    let set = PublishedSet::parse(world.sim.issuer().jwks().to_string().as_bytes()).unwrap();
+    let mut history = History::new(&world.sim.settings().issuer);
+    for day in (0..=days).rev() {
+        let at = world.sim.clock().wall() - Duration::from_secs(86_400) * day;
+        let seen = Sighting::of(Source::Public, Reading::alone(at), &set).unwrap();
+        history.observe(&seen).unwrap();
+    }
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("history.json");
+    HistoryFile::new(&path).update(|_| (history, ())).unwrap();
+    (dir, path.display().to_string())
+}
+
 /// What variables make of these: one identity for whoever knows the secret, and by imds for whoever comes.
 pub(crate) fn of_one(protocols: &[Protocol], secret: Option<&str>, identity: Identity) -> Access {
     let any = || ["*".parse().unwrap()];
@@ -253,6 +283,42 @@ impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The records of an audit trail.
+#[derive(Clone, Default)]
+pub(crate) struct Records {
+    lines: Lines,
+    trail: Arc<OnceLock<Trail>>,
+    /// Whether nothing can be written.
+    pub(crate) broken: Arc<AtomicBool>,
+}
+
+impl Records {
+    /// All so far, each of them one line that is not longer than lines may be.
+    pub(crate) fn all(&self) -> Vec<serde_json::Value> {
+        self.flush();
+        let text = self.lines.text();
+        assert!(text.lines().all(|line| line.len() <= 2048), "{text}");
+        self.lines.events()
+    }
+
+    pub(crate) fn flush(&self) {
+        assert!(self.trail.get().unwrap().flush(Duration::from_secs(30)));
+    }
+}
+
+impl io::Write for Records {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.lines.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

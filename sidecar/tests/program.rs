@@ -318,6 +318,22 @@ fn lines_that_nobody_reads_are_dropped_and_counted_and_told_of() {
 }
 
 #[test]
+fn an_audit_trail_that_nobody_takes_holds_up_neither_answers_nor_the_end() {
+    let (reader, mut writer) = pipe().unwrap();
+    fill(&mut writer);
+    let mut untaken = command(PROGRAM, &[]);
+    untaken.stdout(writer);
+    let mut sidecar = Sidecar::start(untaken);
+    for _ in 0..100 {
+        // Each is refused, and so is a record or one that is counted.
+        assert!(ask(sidecar.tokens, "/nothing").contains(" 403 "));
+    }
+    sidecar.signal();
+    assert_eq!(sidecar.code(5), 0);
+    drop(reader);
+}
+
+#[test]
 fn a_wrong_configuration_ends_it_also_where_nobody_reads_why() {
     let (reader, mut writer) = pipe().unwrap();
     let mut unread = command(PROGRAM, &[("CAMBIST_LISTEN", "nowhere")]);

@@ -170,21 +170,32 @@ async fn who_sends_no_more_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn the_log_is_json_lines() {
+async fn the_log_and_the_audit_trail_are_json_lines_on_a_stream_each() {
     let world = World::start().await;
     let sidecar = sidecar(&world).await;
     sidecar.token(VAULT).await;
     sidecar.send(&sidecar.app_service(VAULT).header("Origin", "null")).await;
     let ended = sidecar.stop().await;
-    assert_eq!(ended.stdout, "");
-    for line in ended.stderr.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| {
-            panic!("no JSON ({error}): {line}");
-        });
-        for field in ["timestamp", "level", "message"] {
-            assert!(line[field].is_string(), "no {field} in {line}");
+    for (text, fields) in [
+        (&ended.stderr, ["timestamp", "level", "message"]),
+        (&ended.stdout, ["time", "kind", "kind"]),
+    ] {
+        for line in text.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| {
+                panic!("no JSON ({error}): {line}");
+            });
+            for field in fields {
+                assert!(line[field].is_string(), "no {field} in {line}");
+            }
         }
     }
-    assert!(ended.stderr.contains("\"message\":\"issued\""), "{}", ended.stderr);
-    assert!(ended.stderr.contains("\"reason\":\"browser\""), "{}", ended.stderr);
+    // One event, one line.
+    for (own, other, words) in [
+        (&ended.stderr, &ended.stdout, "\"message\":\"issued\""),
+        (&ended.stdout, &ended.stderr, "\"kind\":\"granted\""),
+        (&ended.stdout, &ended.stderr, "\"reason\":\"browser\""),
+    ] {
+        assert_eq!(own.matches(words).count(), 1, "{words} in {own}");
+        assert!(!other.contains(words), "{words} in {other}");
+    }
 }

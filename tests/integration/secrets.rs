@@ -92,7 +92,15 @@ async fn nothing_that_is_written_or_answered_holds_a_secret() {
     for level in ["trace", "trace,hyper=trace,reqwest=trace,rustls=trace,h2=trace", "debug", "info"]
     {
         let log = everything_happens(level).await;
-        assert!(log.contains("issued") && log.contains("not issued"), "{log}");
+        for words in [
+            "issued",
+            "not issued",
+            "\"kind\":\"granted\"",
+            "\"kind\":\"failed\"",
+            "\"kind\":\"ended\"",
+        ] {
+            assert!(log.contains(words), "no {words} in {log}");
+        }
     }
 }
 

@@ -92,6 +92,7 @@ impl Config {
         if let (true, Some(only)) = (self.policy.is_of_variables(), identities.first()) {
             writeln!(f, "prefetched       {}", list(&only.prefetch))?;
         }
+        writeln!(f, "audit trail      {}", self.audit)?;
         writeln!(f, "log              {}, as {}", self.log, self.log_format.as_str())?;
         if let Some((needs, granted)) = needs {
             writeln!(f, "\nconfined         {}\n{granted}{needs}\n", self.confine)?;

@@ -31,8 +31,10 @@ const SNAPSHOTS: &str = "/dev/sysgenid";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Needs {
-    /// What is read. Once it runs, nothing is written, and nothing run.
+    /// What is read. Once it runs, no file is opened to be written, and nothing run.
     pub reads: Vec<Read>,
+    /// What is opened to be written before everything else is given up.
+    pub writes: Option<PathBuf>,
     /// The TCP ports that are listened on.
     pub listens: Ports,
     /// The TCP ports that are connected to.
@@ -89,7 +91,8 @@ impl Needs {
             of_trust(trust, found, &mut reads);
             connects = ports_of(config, trust, found);
         }
-        Self { reads, listens: listens(config), connects: Ports::These(connects) }
+        let writes = config.audit.file().map(Path::to_owned);
+        Self { reads, writes, listens: listens(config), connects: Ports::These(connects) }
     }
 }
 
@@ -237,7 +240,11 @@ impl Read {
 impl fmt::Display for Needs {
     /// A line each, for `--check-config`. What is read is told by what comes to be [granted](super::Granted).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "writes           nothing, once it runs")?;
+        match &self.writes {
+            // Nothing can be opened to be written any more: this is open by then.
+            Some(path) => writeln!(f, "writes           {} (the audit trail)", path.display())?,
+            None => writeln!(f, "writes           nothing, once it runs")?,
+        }
         writeln!(f, "runs             nothing")?;
         writeln!(f, "listens on       TCP {}", self.listens)?;
         write!(f, "connects to      TCP {}", self.connects)

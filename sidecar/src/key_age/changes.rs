@@ -1,4 +1,4 @@
-//! The judgements as audit events: when something is said otherwise than before, and only then.
+//! The judgements as events of the log: when something is said otherwise than before, and only then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use cambist_core::clock::UnixTime;
 use cambist_core::jwks::Thumbprint;
 use cambist_key_age::{CheckId, Finding, KeyJudgement, Platform, Role, Verdict};
 
-use crate::telemetry::AUDIT;
+use crate::telemetry::WORK;
 
 /// What was said last.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Changes {
         }
         for (key, (role, verdict)) in said.keys.iter().filter(|(key, _)| !keys.contains_key(key)) {
             tracing::info!(
-                target: AUDIT,
+                target: WORK,
                 %key,
                 role = role.as_str(),
                 verdict = verdict.as_str(),
@@ -65,9 +65,9 @@ impl Changes {
             let decides_at = text(judgement.decides_at);
             let message = "the verdict on the issuer's keys changed";
             if judgement.verdict < Verdict::Due {
-                tracing::info!(target: AUDIT, verdict, before, keys, decides_at, "{message}");
+                tracing::info!(target: WORK, verdict, before, keys, decides_at, "{message}");
             } else {
-                tracing::warn!(target: AUDIT, verdict, before, keys, decides_at, "{message}");
+                tracing::warn!(target: WORK, verdict, before, keys, decides_at, "{message}");
             }
         }
         said.tell_history(report.history_problem.as_deref());
@@ -84,9 +84,9 @@ impl Said {
         if self.history_problem.as_deref() != problem {
             match problem {
                 Some(problem) => {
-                    tracing::warn!(target: AUDIT, problem, "the key history is ailing")
+                    tracing::warn!(target: WORK, problem, "the key history is ailing")
                 }
-                None => tracing::info!(target: AUDIT, "the key history is well again"),
+                None => tracing::info!(target: WORK, "the key history is well again"),
             }
             self.history_problem = problem.map(str::to_owned);
         }
@@ -101,7 +101,7 @@ fn tell_key(key: &KeyJudgement, before: Option<(Role, Verdict)>, platform: Platf
     let evidence = super::status::evidence(key).join("; ");
     if key.verdict < Verdict::Due {
         tracing::info!(
-            target: AUDIT,
+            target: WORK,
             key = %key.key, role, role_before, verdict, verdict_before, trusted_by, rotate_by,
             expire_by, decides_at, evidence,
             "an issuer's key is judged otherwise"
@@ -109,7 +109,7 @@ fn tell_key(key: &KeyJudgement, before: Option<(Role, Verdict)>, platform: Platf
     } else {
         let remedy = remedy(key).map(|check| check.remediation(platform));
         tracing::warn!(
-            target: AUDIT,
+            target: WORK,
             key = %key.key, role, role_before, verdict, verdict_before, trusted_by, rotate_by,
             expire_by, decides_at, evidence, remedy,
             "an issuer's key is judged otherwise"
@@ -128,7 +128,7 @@ fn remedy(key: &KeyJudgement) -> Option<CheckId> {
 
 fn tell_suspicion(found: &Finding, platform: Platform) {
     tracing::warn!(
-        target: AUDIT,
+        target: WORK,
         check = found.id.as_str(),
         severity = found.severity.as_str(),
         key = found.key.map(|key| key.to_string()),

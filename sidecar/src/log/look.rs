@@ -84,7 +84,7 @@ pub(crate) fn head(
 }
 
 /// A text in which nothing acts on a terminal or ends the line.
-pub(crate) fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

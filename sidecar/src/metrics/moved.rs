@@ -141,7 +141,7 @@ fn each_metric_is_moved_by_what_it_tells_of_and_by_nothing_else() {
         keys(&mut played).await;
     });
     confinement(&mut played);
-    log_lines(&mut played);
+    lines(&mut played);
     runtime(false).block_on(connections(&mut played));
 
     let found = played.moved.join("\n");
@@ -302,12 +302,17 @@ impl Write for Broken {
     }
 }
 
-fn log_lines(played: &mut Played) {
-    let writer = log::Writer::start(log::Stream::Log, Broken, |_, _| true).unwrap();
-    let before = alone(&writer.dropped());
-    writer.make_writer().write_all(b"a line\n").unwrap();
-    assert!(writer.flush(Duration::from_secs(30)));
-    played.step("a line of the log cannot be written", before, alone(&writer.dropped()));
+fn lines(played: &mut Played) {
+    for (stream, step) in [
+        (log::Stream::Log, "a line of the log cannot be written"),
+        (log::Stream::Audit, "a line of the audit trail cannot be written"),
+    ] {
+        let writer = log::Writer::start(stream, Broken, |_, _| true).unwrap();
+        let before = alone(&writer.dropped());
+        writer.make_writer().write_all(b"a line\n").unwrap();
+        assert!(writer.flush(Duration::from_secs(30)));
+        played.step(step, before, alone(&writer.dropped()));
+    }
 }
 
 async fn connections(played: &mut Played) {

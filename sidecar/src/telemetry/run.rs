@@ -35,6 +35,11 @@ impl Run {
         self.clock.wall()
     }
 
+    /// The same in milliseconds since 1970.
+    pub(super) fn millis(&self) -> i64 {
+        self.clock.wall_millis()
+    }
+
     /// How long it has lasted.
     pub(super) fn uptime(&self) -> Duration {
         self.clock.boot().since(self.born)

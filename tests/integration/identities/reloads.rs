@@ -56,10 +56,14 @@ async fn the_program_looks_at_each_kind_of_file_every_few_seconds() {
     let tally = load.end();
     assert!(tally.faults.is_empty(), "{:#?}", tally.faults);
     let log = sidecar.log();
-    for (level, words) in
-        [("ERROR", "identities.yaml"), ("WARN", "ca.crt"), ("INFO", "token/token")]
-    {
-        let told = |line: &str| line.contains(level) && line.contains(words);
+    for (word, words) in [
+        ("\"outcome\":\"applied\"", "\"what\":\"policy\""),
+        ("\"outcome\":\"refused\"", "identities.yaml"),
+        ("\"outcome\":\"refused\"", "ca.crt"),
+        ("\"setting\":\"CAMBIST_", "\"path\":\"/"),
+        ("INFO", "token/token"),
+    ] {
+        let told = |line: &str| line.contains(word) && line.contains(words);
         assert!(log.lines().any(told), "{words} is not told of in {log}");
     }
     sidecar.stop().await;

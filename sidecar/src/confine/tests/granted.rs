@@ -63,7 +63,7 @@ fn tree(files: &[&str], links: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) 
 fn granted(reads: impl IntoIterator<Item = Read>) -> Granted {
     let reads = reads.into_iter().collect();
     let none = || Ports::These(BTreeMap::new());
-    Granted::of(&Needs { reads, listens: none(), connects: none() })
+    Granted::of(&Needs { reads, writes: None, listens: none(), connects: none() })
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) fn said<'a>(events: &'a [Value], message: &str) -> Vec<&'a Value> {
 
 const CHANGED: &str = "the verdict on the issuer's keys changed";
 const OTHERWISE: &str = "an issuer's key is judged otherwise";
-const WOULD_REFUSE: &str = "would be refused under enforce";
+const WOULD_REFUSE: &str = "key_objection";
 
 #[tokio::test(start_paused = true)]
 async fn a_forgotten_key_becomes_due_and_overdue_and_audit_serves_it_and_says_so() {

@@ -2,33 +2,14 @@
 
 use std::time::Duration;
 
-use cambist::history::HistoryFile;
-use cambist_core::clock::{Clock, Reading};
-use cambist_key_age::{History, PublishedSet, Sighting, Source};
 use cambist_sim::clock::Machine;
 use cambist_sim::fault::{Fault, Target};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::schedules::{DAY, Days, said};
-use crate::testing::{Lines, SECRET, VAULT, World, request};
+use super::schedules::{Days, said};
+use crate::testing::{Lines, SECRET, VAULT, World, history, request};
 
 const ENFORCE: (&str, &str) = ("CAMBIST_KEY_AGE", "enforce");
-
-/// The world's key set, seen for so many days, in a file.
-fn history(world: &World, days: u32) -> (TempDir, String) {
-    let set = PublishedSet::parse(world.sim.issuer().jwks().to_string().as_bytes()).unwrap();
-    let mut history = History::new(&world.sim.settings().issuer);
-    for day in (0..=days).rev() {
-        let at = world.sim.clock().wall() - DAY * day;
-        let seen = Sighting::of(Source::Public, Reading::alone(at), &set).unwrap();
-        history.observe(&seen).unwrap();
-    }
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("history.json");
-    HistoryFile::new(&path).update(|_| (history, ())).unwrap();
-    (dir, path.display().to_string())
-}
 
 fn msi(resource: &str) -> (String, String) {
     let target = format!("/msi/token?api-version=2019-08-01&resource={resource}");

@@ -1,71 +1,27 @@
 //! The library's work: tokens had and not had, keys looked for and judged.
 
-use cambist::event::{Admitted, Fetched, FileChanged, Hop, KeysFetched, Served};
-use cambist::{Error, Event, Receipt};
-use cambist_core::admission::{Assertion, Mode, Refusal, Refused, Standing};
+use cambist::event::{Admitted, Fetched, FileChanged, FileKind, Hop, KeysFetched, Served};
+use cambist::{Event, Receipt};
+use cambist_core::admission::{Refused, Standing};
 use cambist_core::foreign::{Foreign, brief};
 use cambist_key_age::Verdict;
 use cambist_key_age::enforce::remediation;
 
-use super::{AUDIT, Log};
+use super::{Log, WORK};
 use crate::telemetry::MESSAGE;
+use crate::telemetry::audit::key_refused;
 
 impl Log {
     pub(super) fn library(&self, event: &Event<'_>) {
         match event {
             Event::Served(it) => served(it),
-            Event::Admitted(it) => self.admitted(it),
+            Event::Admitted(it) => admitted(it),
             Event::Fetched(it) => self.fetched(it),
             Event::KeysFetched(it) => self.keys_fetched(it),
             Event::FileChanged(it) => file_changed(it),
             Event::HistoryAiling(it) => self.changes.tell_history(it.problem),
             Event::KeysJudged(it) if self.rules.is_some() => self.changes.tell(it.report),
             _ => {}
-        }
-    }
-
-    fn admitted(&self, it: &Admitted<'_>) {
-        let assertion = it.assertion;
-        let subject = Foreign::new(&assertion.claims().subject);
-        let subject = subject.as_str();
-        if let Standing::Unchecked(reason) = assertion.standing() {
-            tracing::warn!(
-                target: AUDIT,
-                subject,
-                issuer = Foreign::new(&assertion.claims().issuer).as_str(),
-                reason = reason.as_str(),
-                "the projected token is sent unchecked"
-            );
-        }
-        if !assertion.ignored().is_empty() {
-            tracing::warn!(
-                target: AUDIT,
-                subject,
-                members = assertion.ignored().join(" "),
-                "the projected token's header names keys of its own, which are not looked at; no API server writes that"
-            );
-        }
-        self.would_refuse(assertion, subject);
-    }
-
-    /// In audit mode, tells what enforcement would have refused; what is sent unchecked was told
-    /// already, as what it is.
-    fn would_refuse(&self, assertion: &Assertion, subject: &str) {
-        if self.mode() != Mode::Audit {
-            return;
-        }
-        let Some(objection) = assertion.objection() else { return };
-        if let Some(unlogged) = self.objections.log(self.run.second()) {
-            tracing::warn!(
-                target: AUDIT,
-                subject,
-                reason = objection.as_str(),
-                key = %objection.key(),
-                evidence = objection.evidence(),
-                remedy = self.remedy(objection),
-                unlogged,
-                "would be refused under enforce"
-            );
         }
     }
 
@@ -83,7 +39,7 @@ impl Log {
                 let receipt = token.receipt();
                 let (standing, key) = standing(receipt);
                 tracing::info!(
-                    target: AUDIT,
+                    target: WORK,
                     client_id,
                     tenant_id,
                     hop,
@@ -105,10 +61,10 @@ impl Log {
         let who = it.principal.to_string();
         let told = self.fetches.tell(self.run.second(), reason, &who, resource);
         let Some(unlogged) = told else { return };
-        let refused = refused(error);
+        let refused = key_refused(error);
         let remedy = refused.and_then(|refused| self.remedy(refused));
         tracing::warn!(
-            target: AUDIT,
+            target: WORK,
             client_id,
             tenant_id,
             hop,
@@ -129,12 +85,12 @@ impl Log {
     fn keys_fetched(&self, it: &KeysFetched<'_>) {
         let source = it.source.as_str();
         let Err(error) = it.result else {
-            tracing::info!(target: AUDIT, source, detail = "", "issuer keys read");
+            tracing::info!(target: WORK, source, detail = "", "issuer keys read");
             return;
         };
         if let Some(unlogged) = self.looks.tell(self.run.second(), source, "", "") {
             let detail = brief(error, MESSAGE);
-            tracing::warn!(target: AUDIT, source, detail, unlogged, "no issuer keys");
+            tracing::warn!(target: WORK, source, detail, unlogged, "no issuer keys");
         }
     }
 
@@ -144,16 +100,32 @@ impl Log {
     }
 }
 
+fn admitted(it: &Admitted<'_>) {
+    let assertion = it.assertion;
+    if !assertion.ignored().is_empty() {
+        tracing::warn!(
+            target: WORK,
+            subject = Foreign::new(&assertion.claims().subject).as_str(),
+            members = assertion.ignored().join(" "),
+            "the projected token's header names keys of its own, which are not looked at; no API server writes that"
+        );
+    }
+}
+
+/// Projected tokens; authorities are told in the audit trail.
 fn file_changed(it: &FileChanged<'_>) {
+    if it.kind != FileKind::Token {
+        return;
+    }
     let (what, name) = (it.kind.as_str(), it.name);
     match it.result {
         Ok(()) => {
             let path = it.path.display();
-            tracing::info!(target: AUDIT, what, name, %path, "a changed file was taken up");
+            tracing::info!(target: WORK, what, name, %path, "a changed file was taken up");
         }
         Err(problem) => {
             tracing::warn!(
-                target: AUDIT,
+                target: WORK,
                 what,
                 name,
                 detail = brief(&problem, MESSAGE),
@@ -165,7 +137,7 @@ fn file_changed(it: &FileChanged<'_>) {
 
 fn served(it: &Served<'_>) {
     let (resource, how) = (it.scope.resource(), it.how.as_str());
-    tracing::debug!(target: AUDIT, resource, how, "served");
+    tracing::debug!(target: WORK, resource, how, "served");
 }
 
 /// What vouched for the assertion, in words; and the key, if one did.
@@ -174,14 +146,5 @@ fn standing(receipt: &Receipt) -> (&'static str, Option<String>) {
         Some(Standing::Verified(key)) => ("verified", Some(key.to_string())),
         Some(Standing::Unchecked(reason)) => (reason.as_str(), None),
         None => ("developer", None),
-    }
-}
-
-/// What enforcement says of the key, if that is why there is no token.
-fn refused(error: &Error) -> Option<&Refused> {
-    let source = std::error::Error::source(error)?;
-    match source.downcast_ref()? {
-        Refusal::Key(refused) => Some(refused),
-        _ => None,
     }
 }
