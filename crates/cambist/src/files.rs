@@ -23,10 +23,9 @@ mod watched;
 
 pub(crate) use budget::{Need, off_workers};
 use fault::PATIENCE;
-pub(crate) use watched::{File as WatchedFile, Watched};
 
 pub use fault::FileFault;
-pub use watched::Look;
+pub use watched::{File as WatchedFile, Look, Watched};
 
 /// Reads a whole file of `limit` bytes at most, and waits 2 seconds at most. For a program's start:
 /// it blocks its caller.

@@ -86,17 +86,20 @@ pub enum FileKind {
     Ca,
     /// It holds a projected token.
     Token,
+    /// It holds the certificate of a listener, and another its key.
+    Certificate,
 }
 
 impl FileKind {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Ca, Self::Token];
+    pub const ALL: [Self; 3] = [Self::Ca, Self::Token, Self::Certificate];
 
     /// The word for metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ca => "ca",
             Self::Token => "token",
+            Self::Certificate => "certificate",
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Files that may change while a process runs: noticed by what is in them, whether somebody writes
 //! them in place or the kubelet swings a symbolic link, and taken up once they have settled.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use zeroize::Zeroizing;
 
 use super::{FileFault, Need, off_workers, read};
 use crate::event::{Event, FileChanged, FileKind};
@@ -26,23 +28,37 @@ type Take = dyn Fn(Result<&[u8], FileFault>) -> Result<(), String> + Send + Sync
 
 /// Which file, and what its content is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct File<'a> {
-    pub(crate) kind: FileKind,
-    /// What it is configured by.
-    pub(crate) name: &'static str,
-    pub(crate) path: &'a Path,
-    /// The longest content that is read.
-    pub(crate) limit: usize,
+pub struct File<'a> {
+    kind: FileKind,
+    name: &'static str,
+    path: &'a Path,
+    with: Option<&'a Path>,
+    limit: usize,
+}
+
+impl<'a> File<'a> {
+    /// The file at `path`, which is configured by `name`; no more than `limit` bytes of it are read.
+    pub fn new(kind: FileKind, name: &'static str, path: &'a Path, limit: usize) -> Self {
+        Self { kind, name, path, with: None, limit }
+    }
+
+    /// Along with another that is of no use without it, as a key is without its certificate: a change of either is
+    /// one of both, and their contents are taken up as one, with a line's end between.
+    #[must_use]
+    pub fn with(self, other: &'a Path) -> Self {
+        Self { with: Some(other), ..self }
+    }
 }
 
 /// A file that is looked at again and again. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Watched(Arc<Inner>);
+pub struct Watched(Arc<Inner>);
 
 struct Inner {
     kind: FileKind,
     name: &'static str,
     path: PathBuf,
+    with: Option<PathBuf>,
     limit: usize,
     take: Box<Take>,
     seen: Mutex<Sightings>,
@@ -51,28 +67,30 @@ struct Inner {
 
 impl Watched {
     /// The file, with the content that is in use. Where that is not known, the first look takes up
-    /// what it finds, and tells nobody.
-    pub(crate) fn new(
+    /// what it finds, and tells nobody. `take` gets what is there once it has changed and settled, and
+    /// may block; if it fails it changes nothing.
+    pub fn new(
         file: File<'_>,
         in_use: Option<&[u8]>,
         observer: Arc<dyn Observer>,
         take: impl Fn(Result<&[u8], FileFault>) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        let File { kind, name, path, limit } = file;
+        let File { kind, name, path, with, limit } = file;
         let seen = Sightings { in_use: in_use.map(Sight::of), ..Sightings::default() };
-        let (path, take, seen) = (path.to_owned(), Box::new(take), Mutex::new(seen));
-        Self(Arc::new(Inner { kind, name, path, limit, take, seen, observer }))
+        let (path, with) = (path.to_owned(), with.map(Path::to_owned));
+        let (take, seen) = (Box::new(take), Mutex::new(seen));
+        Self(Arc::new(Inner { kind, name, path, with, limit, take, seen, observer }))
     }
 
     /// Looks at the file, for 2 seconds at most, and takes it up if it has changed and settled.
-    pub(crate) async fn look(&self) -> Look {
+    pub async fn look(&self) -> Look {
         let need = match self.0.kind {
             // Whoever needs the token must never wait behind a look that waits for something else.
             FileKind::Token => Need::Token,
-            FileKind::Ca => Need::Ordinary,
+            FileKind::Ca | FileKind::Certificate => Need::Ordinary,
         };
         let this = self.clone();
-        let looking = move || this.see(read(&this.0.path, this.0.limit).as_deref());
+        let looking = move || this.see(this.0.read().as_deref());
         let look = off_workers(need, &self.0.path, looking).await;
         let look = look.unwrap_or_else(|fault| self.see(Err(&fault)));
         // Also that of an earlier look which was not waited for to its end.
@@ -102,6 +120,26 @@ impl Watched {
 
     fn seen(&self) -> MutexGuard<'_, Sightings> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, FileFault> {
+        let first = read(&self.path, self.limit)?;
+        let Some(with) = &self.with else { return Ok(first) };
+        let second = read(with, self.limit)?;
+        // Grown in place, it would leave copies of a secret in freed memory.
+        let mut both = Zeroizing::new(Vec::with_capacity(first.len() + 1 + second.len()));
+        both.extend_from_slice(&first);
+        both.push(b'\n');
+        both.extend_from_slice(&second);
+        Ok(both)
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("path", &self.0.path).finish_non_exhaustive()
     }
 }
 

@@ -91,7 +91,7 @@ impl CaFile {
 
     fn watched(self, observer: Arc<dyn Observer>) -> Watched {
         let Self { name, path, pem, clients } = self;
-        let file = WatchedFile { kind: FileKind::Ca, name, path: &path, limit: MAX_PEM };
+        let file = WatchedFile::new(FileKind::Ca, name, &path, MAX_PEM);
         let at = path.clone();
         Watched::new(file, Some(&pem), observer, move |read| {
             let pem = read.map_err(|fault| unreadable(&at, fault))?;

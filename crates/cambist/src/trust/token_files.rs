@@ -64,7 +64,7 @@ impl Used {
         let (users, at) = (by.clone(), path.to_owned());
         let looked_at = AtomicBool::new(false);
         let name = "AZURE_FEDERATED_TOKEN_FILE";
-        let file = WatchedFile { kind: FileKind::Token, name, path, limit: MAX_TOKEN_BYTES };
+        let file = WatchedFile::new(FileKind::Token, name, path, MAX_TOKEN_BYTES);
         let file = Watched::new(file, None, observer, move |read| {
             // What was there all along is no other token.
             let is_another = looked_at.swap(true, Ordering::Relaxed);

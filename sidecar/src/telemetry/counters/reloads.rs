@@ -12,7 +12,8 @@ use crate::telemetry::run::Run;
 /// The file of identities, with the secrets that it names.
 const POLICY: &str = "policy";
 
-const WHAT: [&str; 3] = [FileKind::Ca.as_str(), FileKind::Token.as_str(), POLICY];
+const WHAT: [&str; 4] =
+    [FileKind::Ca.as_str(), FileKind::Certificate.as_str(), FileKind::Token.as_str(), POLICY];
 
 #[derive(Debug)]
 pub(super) struct Reloads {
@@ -91,6 +92,7 @@ mod tests {
             counts,
             [
                 "cambist_reloads_total{what=\"ca\",outcome=\"refused\"} 1",
+                "cambist_reloads_total{what=\"certificate\",outcome=\"refused\"} 1",
                 "cambist_reloads_total{what=\"policy\",outcome=\"applied\"} 1",
                 "cambist_reloads_total{what=\"policy\",outcome=\"refused\"} 1",
                 "cambist_reloads_total{what=\"token\",outcome=\"refused\"} 1",

@@ -13,9 +13,12 @@ struct Bench {
 }
 
 fn watch(path: &Path, in_use: Option<&str>) -> Bench {
+    watch_file(File::new(FileKind::Ca, "CA_FILE", path, 100), in_use)
+}
+
+fn watch_file(file: File<'_>, in_use: Option<&str>) -> Bench {
     let (changes, taken) = (Arc::<Changes>::default(), Arc::<Mutex<Vec<String>>>::default());
     let keep = taken.clone();
-    let file = File { kind: FileKind::Ca, name: "CA_FILE", path, limit: 100 };
     let watched = Watched::new(file, in_use.map(str::as_bytes), changes.clone(), move |read| {
         let text = String::from_utf8(read.map_err(|fault| fault.to_string())?.to_vec()).unwrap();
         if !text.starts_with("good") {
@@ -142,4 +145,24 @@ async fn where_nothing_is_in_use_the_first_look_takes_up_and_is_not_told() {
     bench.is_quiet().await;
     fs::write(volume.path("late"), "good 2").unwrap();
     bench.takes("good 2").await;
+}
+
+#[tokio::test]
+async fn two_that_belong_together_are_taken_up_as_one() {
+    let volume = Volume::new(&[("cert", "good 1"), ("key", "key 1")]);
+    let (cert, key) = (volume.path("cert"), volume.path("key"));
+    let file = File::new(FileKind::Ca, "CA_FILE", &cert, 100).with(&key);
+    let bench = watch_file(file, Some("good 1\nkey 1"));
+    bench.is_quiet().await;
+    volume.publish(&[("cert", "good 2"), ("key", "key 2")]);
+    bench.takes("good 2\nkey 2").await;
+    fs::write(&key, "key 3").unwrap();
+    bench.takes("good 2\nkey 3").await;
+    // One without the other is of no use.
+    fs::remove_file(&key).unwrap();
+    bench.refuses("does not exist").await;
+    fs::write(&key, "x".repeat(101)).unwrap();
+    bench.refuses("100 at most").await;
+    fs::write(&key, "key 4").unwrap();
+    bench.takes("good 2\nkey 4").await;
 }
