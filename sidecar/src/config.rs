@@ -15,6 +15,7 @@ use crate::confine::Confine;
 use crate::front_door::HostName;
 use crate::in_force::Origin;
 use crate::key_age::Rules;
+use crate::listener::{CERT_FILE, CertificateFiles, KEY_FILE};
 use crate::log::{Filter, Format};
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
@@ -56,6 +57,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The names that probes and scrapers ask by, beside its addresses.
     pub admin_hosts: Vec<HostName>,
+    /// Where the certificate is that they are met with, if they are to speak TLS.
+    pub admin_certificate: Option<CertificateFiles>,
     /// Who may read the status there.
     pub admin_status: StatusFor,
     /// The node's address, if it was told.
@@ -123,6 +126,7 @@ impl Config {
         let admin_hosts = read.parsed("CAMBIST_ADMIN_HOSTS", Vec::new(), |text| {
             parts(text).map(HostName::from_str).collect()
         });
+        let admin_certificate = read.certificate();
         let admin_status =
             read.parsed("CAMBIST_ADMIN_STATUS", StatusFor::default(), StatusFor::from_str);
         let port = match listen {
@@ -172,6 +176,7 @@ impl Config {
             listen,
             admin,
             admin_hosts,
+            admin_certificate,
             admin_status,
             host_ip,
             policy,
@@ -245,6 +250,19 @@ impl Reader<'_> {
         parse(&text).unwrap_or_else(|problem| {
             self.fault(name, problem);
             default
+        })
+    }
+
+    /// The files of the admin listener's certificate, which are good now.
+    fn certificate(&mut self) -> Option<CertificateFiles> {
+        let (cert, key) = (self.settings.get(CERT_FILE), self.settings.get(KEY_FILE));
+        let files = CertificateFiles::named(cert, key).and_then(|files| {
+            files.as_ref().map_or(Ok(()), |files| files.read().map(drop))?;
+            Ok(files)
+        });
+        files.unwrap_or_else(|fault| {
+            self.faults.push(fault);
+            None
         })
     }
 

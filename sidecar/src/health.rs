@@ -2,12 +2,17 @@
 
 use std::io::{self, Read as _, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cambist_core::clock::Clock;
 use cambist_core::duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use http::Uri;
+
+use crate::listener::CERT_FILE;
+
+mod tls;
 
 /// How long one question may take.
 const ONE: Duration = Duration::from_secs(2);
@@ -23,7 +28,7 @@ pub(crate) fn command() -> Command {
     let admin = Arg::new("admin")
         .long("admin")
         .value_name("URL")
-        .help("The admin listener, as http://HOST:PORT [default: by CAMBIST_ADMIN_LISTEN]");
+        .help("The admin listener, as http://HOST:PORT, or https:// where CAMBIST_ADMIN_CERT_FILE names its certificate [default: by these and CAMBIST_ADMIN_LISTEN]");
     let tokens = Arg::new("tokens")
         .long("tokens")
         .action(ArgAction::SetTrue)
@@ -44,6 +49,8 @@ pub(crate) fn command() -> Command {
 pub struct Probe {
     /// `host:port` of the admin listener.
     pub authority: String,
+    /// Where its certificate is, if it speaks TLS.
+    pub cert: Option<PathBuf>,
     /// Whether tokens are asked for, too.
     pub tokens: bool,
     /// How long to ask again.
@@ -51,18 +58,29 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// What the command line asks; `admin` is the listener that this machine's settings name.
+    /// What the command line asks; `admin` is the listener that this machine's settings name, `cert` where its
+    /// certificate is.
     ///
     /// # Errors
     /// In words, if there is no usable address.
     pub(crate) fn new(
         matches: &ArgMatches,
         admin: Result<Option<std::net::SocketAddr>, String>,
+        cert: Option<PathBuf>,
     ) -> Result<Self, String> {
-        let authority = match matches.get_one::<String>("admin") {
+        let (authority, cert) = match matches.get_one::<String>("admin") {
             Some(url) => {
                 let at = address(url);
-                at.ok_or_else(|| format!("--admin: {url:?} is not http://HOST:PORT"))?
+                let (at, over_tls) = at.ok_or_else(|| {
+                    format!("--admin: {url:?} is neither http://HOST:PORT nor https://HOST:PORT")
+                })?;
+                if over_tls && cert.is_none() {
+                    let problem = format!(
+                        "--admin: {url:?} is https, and {CERT_FILE} does not say which certificate it has"
+                    );
+                    return Err(problem);
+                }
+                (at, cert.filter(|_| over_tls))
             }
             None => {
                 let mut at = admin
@@ -77,12 +95,12 @@ impl Probe {
                     std::net::IpAddr::V4(_) => at.set_ip(std::net::Ipv4Addr::LOCALHOST.into()),
                     std::net::IpAddr::V6(_) => at.set_ip(std::net::Ipv6Addr::LOCALHOST.into()),
                 }
-                at.to_string()
+                (at.to_string(), cert)
             }
         };
         let tokens = matches.get_flag("tokens");
         let wait = matches.get_one::<Duration>("wait").copied().unwrap_or_default();
-        Ok(Self { authority, tokens, wait })
+        Ok(Self { authority, cert, tokens, wait })
     }
 
     /// Asks until the answer is yes or the time is over, telling `progress` whenever the answer
@@ -122,10 +140,20 @@ impl Probe {
         Err(failed)
     }
 
+    /// The host, without the port and without an IPv6 address' brackets.
+    fn host(&self) -> &str {
+        let host = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
     fn ask(&self) -> io::Result<(u16, String)> {
-        let mut stream = self.connect()?;
+        let stream = self.connect()?;
         stream.set_read_timeout(Some(ONE))?;
         stream.set_write_timeout(Some(ONE))?;
+        let mut stream: Box<dyn Stream> = match &self.cert {
+            None => Box::new(stream),
+            Some(cert) => Box::new(tls::over_tls(stream, self.host(), cert)?),
+        };
         let path = if self.tokens { "/ready?tokens=1" } else { "/ready" };
         let host = &self.authority;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
@@ -136,12 +164,22 @@ impl Probe {
     }
 }
 
-/// `host:port` of a URL that has nothing else; `http://` may be left out.
-fn address(url: &str) -> Option<String> {
+/// A connection, with TLS or without.
+trait Stream: io::Read + Write {}
+
+impl<T: io::Read + Write> Stream for T {}
+
+/// `host:port` of a URL that has nothing else, and whether it is https; `http://` may be left out.
+fn address(url: &str) -> Option<(String, bool)> {
     let uri: Uri = url.parse().ok()?;
     let at = uri.authority().filter(|at| !at.as_str().contains('@') && at.port_u16().is_some())?;
-    let plain = matches!(uri.scheme_str(), None | Some("http")) && !url.contains(['?', '#']);
-    (plain && matches!(uri.path(), "" | "/")).then(|| at.to_string())
+    let over_tls = match uri.scheme_str() {
+        None | Some("http") => false,
+        Some("https") => true,
+        Some(_) => return None,
+    };
+    let bare = matches!(uri.path(), "" | "/") && !url.contains(['?', '#']);
+    bare.then(|| (at.to_string(), over_tls))
 }
 
 /// The status and the body of a reply. Its end is the connection's, which was asked for.
@@ -162,7 +200,8 @@ mod tests {
 
     fn probe(args: &[&str], admin: &str) -> Result<Probe, String> {
         let matches = command().get_matches_from([&["health"], args].concat());
-        Probe::new(&matches, Ok(Some(admin.parse().unwrap())))
+        let cert = Some(PathBuf::from("/tls.crt"));
+        Probe::new(&matches, Ok(Some(admin.parse().unwrap())), cert)
     }
 
     /// Answers one question after the other, each with the next of these statuses.
@@ -183,7 +222,7 @@ mod tests {
     #[test]
     fn it_waits_until_the_answer_is_yes() {
         let authority = server(&["503", "503", "200"]);
-        let probe = Probe { authority, tokens: true, wait: Duration::from_secs(60) };
+        let probe = Probe { authority, cert: None, tokens: true, wait: Duration::from_secs(60) };
         let mut lines = Vec::new();
         assert!(probe.run(&SystemClock, &mut lines));
         let lines = String::from_utf8(lines).unwrap();
@@ -194,7 +233,7 @@ mod tests {
     #[test]
     fn it_says_no_when_the_time_is_over() {
         let authority = server(&["503"]);
-        let probe = Probe { authority, tokens: false, wait: Duration::ZERO };
+        let probe = Probe { authority, cert: None, tokens: false, wait: Duration::ZERO };
         assert!(!probe.run(&SystemClock, &mut Vec::new()));
         // Nobody listens there any more.
         assert!(!probe.run(&SystemClock, &mut Vec::new()));
@@ -207,7 +246,13 @@ mod tests {
         assert_eq!(at(&[], "[::]:8422"), "[::1]:8422");
         assert_eq!(at(&["--admin", "http://10.0.0.1:1/"], "127.0.0.1:8422"), "10.0.0.1:1");
         assert_eq!(at(&["--admin", "[::1]:8422"], "127.0.0.1:8422"), "[::1]:8422");
-        for bad in ["http://a:1/x", "https://a:1", "http://a", "a:x", "http://u@a:1", "a:1?b", ""] {
+        let cert = |args: &[&str]| probe(args, "127.0.0.1:8422").unwrap().cert.is_some();
+        assert!(cert(&[]) && cert(&["--admin", "https://10.0.0.1:1"]));
+        assert!(!cert(&["--admin", "http://10.0.0.1:1"]), "as it was told");
+        let unknown = command().get_matches_from(["health", "--admin", "https://10.0.0.1:1"]);
+        let unknown = Probe::new(&unknown, Ok(None), None).unwrap_err();
+        assert!(unknown.contains("CAMBIST_ADMIN_CERT_FILE does not say"), "{unknown}");
+        for bad in ["http://a:1/x", "ftp://a:1", "http://a", "a:x", "http://u@a:1", "a:1?b", ""] {
             assert!(probe(&["--admin", bad], "127.0.0.1:8422").is_err(), "{bad}");
         }
         assert_eq!(probe(&["--wait", "1m30s"], "127.0.0.1:1").unwrap().wait.as_secs(), 90);

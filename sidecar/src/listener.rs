@@ -22,11 +22,14 @@ mod peer;
 mod phase;
 mod places;
 mod stream;
+mod tls;
 mod waiting;
 
 pub use bind::{bind, open};
 pub use gauges::{Gauges, ListenerGauges};
 pub use peer::{Ends, Link, Peer};
+pub(crate) use tls::{CERT_FILE, KEY_FILE, MAX_PEM, certificates};
+pub use tls::{Certificate, CertificateFiles};
 pub use waiting::{Place, Recalled, Waiting, Wanted};
 
 use accept::accept;
@@ -121,15 +124,33 @@ impl Server {
         F: Fn(&Arc<Link>, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
     {
+        Self::start_over(None, listeners, host, limits, gauges, answer)
+    }
+
+    /// As [`start`](Self::start), over TLS if there is a certificate: the handshake is part of what the first
+    /// request's head may take.
+    pub fn start_over<F, A>(
+        certificate: Option<Certificate>,
+        listeners: Vec<TcpListener>,
+        host: Option<IpAddr>,
+        limits: Capacity,
+        gauges: Gauges,
+        answer: F,
+    ) -> Self
+    where
+        F: Fn(&Arc<Link>, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
         let connections = Arc::new(Connections::new(limits, gauges));
         let (stop, stopped) = watch::channel(false);
         let accepting = listeners.into_iter().map(|listener| {
             let listener = Listener::new(listener, host);
             let (connections, answer) = (connections.clone(), answer.clone());
-            let mut stopped = stopped.clone();
+            let (certificate, mut stopped) = (certificate.clone(), stopped.clone());
             tokio::spawn(async move {
+                let accept = accept(&listener, &connections, stopped.clone(), certificate, answer);
                 tokio::select! {
-                    () = accept(&listener, &connections, stopped.clone(), answer) => {}
+                    () = accept => {}
                     () = async {
                         // That nobody can tell any more is as good.
                         let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cambist::Context;
+use cambist::Env as _;
 use cambist::SystemClock;
 use cambist::config::ConfigFault;
 use cambist::env::Process;
@@ -18,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{Config, Draft, admin_address, draft};
 use crate::confine::{Confinement, Found, Needs};
 use crate::health::Probe;
-use crate::listener::Capacity;
+use crate::listener::{CERT_FILE, Capacity};
 use crate::log;
 use crate::process::{give_up_dumps, raise_open_files, runtime, workers};
 use crate::settings::{Settings, command};
@@ -60,7 +61,8 @@ pub fn main() -> ExitCode {
 }
 
 fn health(matches: &ArgMatches) -> u8 {
-    match Probe::new(matches, admin_address(&Process)) {
+    let cert = Process.get(CERT_FILE).map(PathBuf::from);
+    match Probe::new(matches, admin_address(&Process), cert) {
         Ok(probe) if probe.run(&SystemClock, &mut io::stderr()) => DONE,
         Ok(_) => FAILED,
         Err(problem) => complain(problem, USAGE),

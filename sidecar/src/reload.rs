@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cambist::config::ConfigFault;
-use cambist::files::Look;
+use cambist::files::{Look, Watched};
 
 use crate::access::Access;
 use crate::config::{Before, Policied, PolicySource, Unusable};
@@ -30,6 +30,8 @@ pub(crate) struct Reload {
     seen: Option<Result<Policied, Unusable>>,
     /// What is no good, and was told.
     refused: Option<Unusable>,
+    /// Files that have nothing to do with the policy.
+    beside: Option<Watched>,
 }
 
 impl Reload {
@@ -44,16 +46,26 @@ impl Reload {
         let access = access(&source, &policied, port);
         let current = InForce::new(access, credentials).into_current();
         let ours = current.clone();
-        let it = Self { source, policied, port, kept, current: ours, seen: None, refused: None };
+        let (seen, refused, beside) = (None, None, None);
+        let it = Self { source, policied, port, kept, current: ours, seen, refused, beside };
         (it, current)
+    }
+
+    /// The same, which looks at these files, too.
+    pub(crate) fn beside(self, beside: Option<Watched>) -> Self {
+        Self { beside, ..self }
     }
 
     /// Looks at once, so that it is known what changes, and then every so often, for ever.
     pub(crate) async fn watch(mut self, every: Duration, telemetry: &Telemetry) {
         loop {
             let files = self.kept.origin().look_at_files().await;
+            let beside = match &self.beside {
+                Some(watched) => watched.look().await,
+                None => Look::Settled,
+            };
             self.look(telemetry).await;
-            let soon = self.seen.is_some() || files == Look::Settling;
+            let soon = self.seen.is_some() || [files, beside].contains(&Look::Settling);
             tokio::time::sleep(if soon { every.min(SETTLE) } else { every }).await;
         }
     }

@@ -9,6 +9,7 @@ use cambist_core::secret::Secret;
 use clap::ArgMatches;
 
 use crate::config::{MAKE_SECRET, SECRET_FILE, made_secret};
+use crate::listener::{CERT_FILE, KEY_FILE};
 
 mod command;
 
@@ -34,6 +35,13 @@ pub const VARIABLES: &[Variable] = &[
         "none",
         "Host names that it may be asked by beside its address, comma-separated, as NAME or NAME:PORT",
     ),
+    Variable::new(
+        CERT_FILE,
+        "FILE",
+        "none",
+        "A certificate for that listener, in PEM, which then speaks TLS alone; read again when it changes",
+    ),
+    Variable::new(KEY_FILE, "FILE", "none", "The key of that certificate, in PEM"),
     Variable::new(
         "CAMBIST_ADMIN_STATUS",
         "WHO",

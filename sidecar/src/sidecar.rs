@@ -126,6 +126,14 @@ where
     let addresses: Result<Vec<_>, _> = listeners.iter().map(|l| l.local_addr()).collect();
     let addresses = addresses.map_err(StartError::Listen)?;
     let token_port = addresses.first().map_or(0, SocketAddr::port);
+    let (certificate, watched) = match &config.admin_certificate {
+        Some(files) if config.admin.is_some() => {
+            let opened = files.open(telemetry.clone());
+            let opened = opened.map_err(|fault| ConfigErrors::new(vec![fault]))?;
+            (Some(opened.0), Some(opened.1))
+        }
+        _ => (None, None),
+    };
     let admin_listener = config.admin.map(listener::open).transpose().map_err(StartError::Admin)?;
     let admin_address = admin_listener.as_ref().map(|l| l.local_addr()).transpose();
     let admin_address = admin_address.map_err(StartError::Admin)?;
@@ -163,7 +171,8 @@ where
         let admin = Admin::new(door, current, keys, telemetry, metrics, clock, token_port);
         let admin = Arc::new(admin);
         let answering = admin.clone();
-        let server = Server::start(
+        let server = Server::start_over(
+            certificate,
             vec![listener],
             config.host_ip,
             admin_capacity,
@@ -178,7 +187,7 @@ where
     telemetry.begin(config, &addresses, admin_address);
     let told = telemetry.clone();
     let upkeep = tokio::spawn(async move {
-        let watch = reload.watch(look_every, &telemetry);
+        let watch = reload.beside(watched).watch(look_every, &telemetry);
         tokio::join!(watch, judge(keys.as_ref()), telemetry.sum_up());
     });
     Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep, telemetry: told })

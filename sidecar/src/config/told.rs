@@ -83,6 +83,10 @@ impl Config {
             writeln!(f, "header secret    {secret}")?;
         }
         writeln!(f, "admin on         {}", list(self.admin))?;
+        if let Some(files) = &self.admin_certificate {
+            let (cert, key) = (files.cert.display(), files.key.display());
+            writeln!(f, "admin's TLS      {cert}, key {key}")?;
+        }
         if !self.admin_hosts.is_empty() {
             writeln!(f, "admin's names    {}", list(&self.admin_hosts))?;
         }

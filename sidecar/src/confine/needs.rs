@@ -85,6 +85,10 @@ impl Needs {
         }
         reads.extend(config.policy.file().map(|path| Read::named(path, "the identities")));
         reads.extend(of_identities(&config.policied.identities));
+        reads.extend(config.admin_certificate.iter().flat_map(|files| {
+            let cert = Read::named(&files.cert, "the admin listener's certificate");
+            [cert, Read::named(&files.key, "the admin listener's key")]
+        }));
         let mut connects = BTreeMap::new();
         #[cfg_attr(not(feature = "developer"), expect(irrefutable_let_patterns))]
         if let SignIn::Federated(trust) = &config.source {

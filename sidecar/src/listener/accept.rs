@@ -13,13 +13,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::task::yield_now;
+use tokio_rustls::TlsAcceptor;
 
 use super::bind::BACKLOG;
 use super::connections::Connections;
 use super::peer::{Ends, Link};
 use super::phase::Phase;
 use super::stream::{Listener, Stream};
+use super::tls::Certificate;
 use crate::reply::Body;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The most bytes that a request's head may have, so that a slow client costs little.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
@@ -32,6 +36,7 @@ pub(super) async fn accept<F, A>(
     listener: &Listener,
     connections: &Arc<Connections>,
     mut stopped: watch::Receiver<bool>,
+    certificate: Option<Certificate>,
     answer: F,
 ) where
     F: Fn(&Arc<Link>, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
@@ -39,8 +44,8 @@ pub(super) async fn accept<F, A>(
 {
     let admit = async |(stream, ends): (Stream, Ends)| {
         if connections.room(ends.peer).await {
-            let answer = answer.clone();
-            connections.spawn(Link::new(ends), |phase| serve(stream, phase, answer));
+            let (answer, tls) = (answer.clone(), certificate.as_ref().map(Certificate::acceptor));
+            connections.spawn(Link::new(ends), |phase| serve(stream, phase, tls, answer));
         }
     };
     let mut failures = 0u32;
@@ -87,7 +92,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve<F, A>(stream: Stream, phase: Arc<Phase>, answer: F)
+async fn serve<F, A>(stream: Stream, phase: Arc<Phase>, tls: Option<TlsAcceptor>, answer: F)
 where
     F: Fn(&Arc<Link>, Request<Incoming>) -> A,
     A: Future<Output = Response<Body>>,
@@ -110,8 +115,19 @@ where
     http.max_buf_size(MAX_HEAD);
     // No timer of hyper's: it sets one for every request, and cannot tell an idle connection from a
     // slow one. `Connections` watches all of them at once.
-    let stream = TokioIo::new(stream.watched(phase));
-    if let Err(error) = http.serve_connection(stream, service).await {
+    let stream = stream.watched(phase);
+    let ended: Result<(), BoxError> = match tls {
+        None => http.serve_connection(TokioIo::new(stream), service).await.map_err(Into::into),
+        // Boxed, so that a connection is not as large as the rare case.
+        Some(tls) => {
+            let over_tls = Box::pin(async move {
+                let stream = tls.accept(stream).await?;
+                Ok(http.serve_connection(TokioIo::new(stream), service).await?)
+            });
+            over_tls.await
+        }
+    };
+    if let Err(error) = ended {
         // Clients hang up; that is no event.
         tracing::trace!(%error, "a connection ended early");
     }
