@@ -1,36 +1,74 @@
 //! What in an app's environment would lead an SDK elsewhere.
 
+use std::fmt;
+
 use cambist::Env;
 
-/// In words, each with what to do.
-pub(crate) fn warnings(env: &dyn Env, host: &str) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if env.get("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-        warnings.push(
-            "AZURE_FEDERATED_TOKEN_FILE is set: DefaultAzureCredential goes to Entra itself with it; it belongs \
-             in the sidecar's environment, not in the app's"
-                .to_owned(),
-        );
+/// A variable that misleads SDKs, and what becomes of them by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pitfall {
+    pub(crate) name: &'static str,
+    /// What it brings about.
+    pub(crate) what: String,
+    /// What to do about it.
+    pub(crate) mend: Mend,
+}
+
+/// What is to be done about a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// It has no place here.
+    Move,
+    /// It goes.
+    Unset,
+    /// Libraries of before 2020 need it, and newer ones `IDENTITY_ENDPOINT` beside it.
+    Know,
+    /// These hosts are to be asked without the proxy.
+    NoProxy(&'static str),
+}
+
+impl fmt::Display for Pitfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.what)?;
+        match self.mend {
+            Mend::Move => {
+                f.write_str("; it belongs in the sidecar's environment, not in the app's")
+            }
+            Mend::Unset => f.write_str("; take it away"),
+            Mend::Know => Ok(()),
+            Mend::NoProxy(hosts) => write!(f, "; set NO_PROXY={hosts}. It was sent straight now"),
+        }
     }
-    if env.get("IDENTITY_SERVER_THUMBPRINT").is_some() {
-        warnings.push(
-            "IDENTITY_SERVER_THUMBPRINT is set: SDKs take the endpoint for Service Fabric's with it; take it away"
-                .to_owned(),
-        );
-    }
-    if env.get("IMDS_ENDPOINT").is_some() {
-        warnings.push(
-            "IMDS_ENDPOINT is set: beside IDENTITY_ENDPOINT, SDKs take the endpoint for Azure Arc's with it; take it away"
-                .to_owned(),
-        );
-    }
-    if env.get("MSI_ENDPOINT").is_some() {
-        warnings.push(
-            "MSI_ENDPOINT is set: it is for libraries of before 2020; newer ones without IDENTITY_ENDPOINT take it for \
-             another service's"
-                .to_owned(),
-        );
-    }
+}
+
+/// All of them, for an app whose endpoint is on this host.
+pub(crate) fn pitfalls(env: &dyn Env, host: &str) -> Vec<Pitfall> {
+    let variables = [
+        (
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "is set: DefaultAzureCredential goes to Entra itself with it",
+            Mend::Move,
+        ),
+        (
+            "IDENTITY_SERVER_THUMBPRINT",
+            "is set: SDKs take the endpoint for Service Fabric's with it",
+            Mend::Unset,
+        ),
+        (
+            "IMDS_ENDPOINT",
+            "is set: beside IDENTITY_ENDPOINT, SDKs take the endpoint for Azure Arc's with it",
+            Mend::Unset,
+        ),
+        (
+            "MSI_ENDPOINT",
+            "is set: it is for libraries of before 2020; newer ones without IDENTITY_ENDPOINT take it for \
+             another service's",
+            Mend::Know,
+        ),
+    ];
+    let set = variables.into_iter().filter(|(name, ..)| env.get(name).is_some());
+    let mut out: Vec<_> =
+        set.map(|(name, what, mend)| Pitfall { name, what: what.to_owned(), mend }).collect();
     // JavaScript goes by the second of these for plain HTTP, too.
     let proxy =
         ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
@@ -39,17 +77,23 @@ pub(crate) fn warnings(env: &dyn Env, host: &str) -> Vec<String> {
     let exempt = ["NO_PROXY", "no_proxy"].map(|name| env.get(name));
     let mut exempt = exempt.into_iter().flatten().peekable();
     let exempted = exempt.peek().is_some() && exempt.all(|it| is_exempt(host, &it));
-    if let Some(proxy) = proxy
+    if let Some(name) = proxy
         && !exempted
     {
-        let fix =
+        let hosts =
             if host.contains(':') { "127.0.0.1,localhost,::1" } else { "127.0.0.1,localhost" };
-        warnings.push(format!(
-            "{proxy} is set and NO_PROXY (or no_proxy) does not name {host}: most SDKs would send this request to the \
-             proxy, with its secret; set NO_PROXY={fix}. It was sent straight now"
-        ));
+        let what = format!(
+            "is set and NO_PROXY (or no_proxy) does not name {host}: most SDKs would send this request to the \
+             proxy, with its secret"
+        );
+        out.push(Pitfall { name, what, mend: Mend::NoProxy(hosts) });
     }
-    warnings
+    out
+}
+
+/// In words, each with what to do.
+pub(crate) fn warnings(env: &dyn Env, host: &str) -> Vec<String> {
+    pitfalls(env, host).iter().map(ToString::to_string).collect()
 }
 
 /// By what most clients agree on: the name itself, a domain that it is in, or all.
