@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use cambist_core::clock::UnixTime;
 use cambist_key_age::CheckId;
 
 use crate::about::needs;
@@ -12,7 +13,7 @@ use crate::text::plain;
 /// Renders the report. A case fails if the exit code is not 0 for what it found; what does not change that is
 /// told and fails nothing, and what was not looked at is skipped.
 pub(crate) fn render(report: &Report) -> String {
-    let mut cases = Cases { issuer: escape(&report.issuer), ..Cases::default() };
+    let mut cases = Cases::of(&report.issuer);
     verdict(report, &mut cases);
     for id in CheckId::ALL {
         check(*id, report, &mut cases);
@@ -21,23 +22,7 @@ pub(crate) fn render(report: &Report) -> String {
         let why: Vec<_> = report.problems.iter().map(|problem| problem.detail.as_str()).collect();
         cases.error("the key set can be read", "no key set could be read", &why.join("; "));
     }
-    let Cases { issuer, text, tests, failures, errors, skipped } = cases;
-    let numbers = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
-    let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
-    _ = writeln!(out, "<testsuites name=\"cambist issuer check\" {numbers}>");
-    let at = report.now.to_string();
-    let at = at.trim_end_matches('Z');
-    _ = writeln!(
-        out,
-        "  <testsuite name=\"{issuer}\" {numbers} skipped=\"{skipped}\" timestamp=\"{at}\">"
-    );
-    out.push_str("    <properties>\n");
-    for (name, value) in properties(report) {
-        let value = escape(&value);
-        _ = writeln!(out, "      <property name=\"{name}\" value=\"{value}\"/>");
-    }
-    _ = write!(out, "    </properties>\n{text}  </testsuite>\n</testsuites>\n");
-    out
+    cases.document("cambist issuer check", report.now, &properties(report))
 }
 
 /// What stands beside the cases: the verdict and its answers, and what they rest on.
@@ -60,8 +45,9 @@ fn properties(report: &Report) -> Vec<(&'static str, String)> {
 
 /// The cases so far, and how many of which kind.
 #[derive(Default)]
-struct Cases {
-    issuer: String,
+pub(super) struct Cases {
+    /// What is looked at, escaped.
+    suite: String,
     text: String,
     tests: usize,
     failures: usize,
@@ -70,16 +56,56 @@ struct Cases {
 }
 
 impl Cases {
+    pub(super) fn of(suite: &str) -> Self {
+        Self { suite: escape(suite), ..Self::default() }
+    }
+
+    /// The whole document.
+    pub(super) fn document(
+        self,
+        name: &str,
+        now: UnixTime,
+        properties: &[(&'static str, String)],
+    ) -> String {
+        let Self { suite, text, tests, failures, errors, skipped } = self;
+        let numbers = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
+        let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+        _ = writeln!(out, "<testsuites name=\"{name}\" {numbers}>");
+        let at = now.to_string();
+        let at = at.trim_end_matches('Z');
+        _ = writeln!(
+            out,
+            "  <testsuite name=\"{suite}\" {numbers} skipped=\"{skipped}\" timestamp=\"{at}\">"
+        );
+        out.push_str("    <properties>\n");
+        for (name, value) in properties {
+            let value = escape(value);
+            _ = writeln!(out, "      <property name=\"{name}\" value=\"{value}\"/>");
+        }
+        _ = write!(out, "    </properties>\n{text}  </testsuite>\n</testsuites>\n");
+        out
+    }
+
+    pub(super) fn pass(&mut self, name: &str) {
+        self.add(name, None);
+    }
+
+    /// Passed, with something to be said.
+    pub(super) fn say(&mut self, name: &str, text: &str) {
+        let text = escape(text);
+        self.add(name, Some(format!("<system-out>{text}</system-out>")));
+    }
+
     fn add(&mut self, name: &str, content: Option<String>) {
         self.tests += 1;
-        let head = format!("    <testcase classname=\"{}\" name=\"{}\"", self.issuer, escape(name));
+        let head = format!("    <testcase classname=\"{}\" name=\"{}\"", self.suite, escape(name));
         _ = match content {
             None => writeln!(self.text, "{head}/>"),
             Some(content) => writeln!(self.text, "{head}>\n      {content}\n    </testcase>"),
         };
     }
 
-    fn fail(&mut self, name: &str, kind: &str, message: &str, text: &str) {
+    pub(super) fn fail(&mut self, name: &str, kind: &str, message: &str, text: &str) {
         self.failures += 1;
         let (message, text) = (escape(message), escape(text));
         self.add(
@@ -94,7 +120,7 @@ impl Cases {
         self.add(name, Some(format!("<error message=\"{message}\">{text}</error>")));
     }
 
-    fn skip(&mut self, name: &str, why: &str) {
+    pub(super) fn skip(&mut self, name: &str, why: &str) {
         self.skipped += 1;
         self.add(name, Some(format!("<skipped message=\"{}\"/>", escape(why))));
     }
@@ -105,7 +131,7 @@ fn verdict(report: &Report, cases: &mut Cases) {
     const NAME: &str = "the verdict";
     let outlook = &report.outlook;
     if report.exit_code == 0 || report.blind {
-        return cases.add(NAME, None);
+        return cases.pass(NAME);
     }
     let mut text: Vec<_> = outlook.ahead.clone();
     text.extend(outlook.next.iter().map(|step| format!("{}: {}", step.why, step.command)));
@@ -121,14 +147,13 @@ fn check(id: CheckId, report: &Report, cases: &mut Cases) {
             .skip(&name, &format!("not looked at: {}", needs(skipped.needs.iter().copied())));
     }
     let Some(worst) = found.iter().map(|it| it.finding.severity).max() else {
-        return cases.add(&name, None);
+        return cases.pass(&name);
     };
     let text: String = found.iter().map(|it| told(it)).collect();
     if found.iter().any(|it| it.fails) {
         return cases.fail(&name, worst.as_str(), id.title(), &text);
     }
-    let text = escape(&format!("{worst}: {text}"));
-    cases.add(&name, Some(format!("<system-out>{text}</system-out>")));
+    cases.say(&name, &format!("{worst}: {text}"));
 }
 
 fn told(finding: &ReportedFinding) -> String {
