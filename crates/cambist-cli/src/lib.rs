@@ -6,7 +6,7 @@
 //! that returns what to print and the exit code.
 #![forbid(unsafe_code)]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ mod cli;
 mod collect;
 mod command;
 mod deploy;
+mod doctor;
 mod exit;
 mod key;
 mod kubernetes;
@@ -60,6 +61,8 @@ pub fn main() -> ExitCode {
     let outcome = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(async {
+                let mut stderr = io::stderr();
+                let watched = stderr.is_terminal();
                 let mut world = World {
                     env: &Process,
                     clock: Arc::new(SystemClock),
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
                     stdin: &mut io::stdin(),
                     lines: &mut io::stdout(),
                     terminal: io::stdout().is_terminal(),
+                    progress: watched.then_some(&mut stderr as &mut (dyn Write + Send)),
                     columns: terminal_size::terminal_size_of(io::stdout())
                         .map(|(columns, _)| columns.0.into()),
                     mount: None,

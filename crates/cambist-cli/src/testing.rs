@@ -119,6 +119,7 @@ impl Pod {
             lines: &mut self.lines.clone(),
             columns: self.columns,
             terminal: false,
+            progress: None,
             mount: Some(self.dir.path().join("account")),
         };
         crate::command::run(cli.unwrap().command, &mut world).await

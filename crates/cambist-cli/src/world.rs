@@ -24,6 +24,8 @@ pub(crate) struct World<'a> {
     pub(crate) lines: &'a mut (dyn Write + Send),
     /// Whether standard output is a terminal.
     pub(crate) terminal: bool,
+    /// Standard error, if it is a terminal: where a command tells what it is waiting for.
+    pub(crate) progress: Option<&'a mut (dyn Write + Send)>,
     /// How many columns it has, if it is one and tells.
     pub(crate) columns: Option<usize>,
     /// Where a pod's own account is mounted, if not at the usual place.

@@ -45,6 +45,22 @@ pub(super) const EXPLAIN_ANSWER: &str = r"Examples:
   kubectl port-forward POD 8422 &
   cambist explain --resource https://vault.azure.net";
 
+pub(super) const DOCTOR: &str = r"Examples:
+  # in the pod: beside the app, or in the sidecar's container
+  cambist doctor
+
+  # on a laptop, with a token of the workload's account
+  kubectl create token checkout --namespace shop \
+    --audience api://AzureADTokenExchange > token
+  cambist doctor --token-file token --tenant-id TENANT \
+    --client-id ID --issuer URL
+
+  # a sidecar's own word, through kubectl port-forward
+  cambist doctor --admin http://127.0.0.1:8422
+
+  # for a pipeline: nothing is exchanged
+  cambist doctor --no-exchange -o junit > doctor.xml";
+
 pub(super) const OBSERVE: &str = r"Examples:
   # a CronJob that keeps a cluster's history in a ConfigMap
   cambist issuer observe --in-cluster --compare-api \

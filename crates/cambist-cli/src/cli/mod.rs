@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) mod deploy;
+pub(crate) mod doctor;
 mod examples;
 mod explain;
 pub(crate) mod history;
@@ -49,6 +50,16 @@ pub(crate) enum Command {
     /// What a cluster needs so that its pods have the sidecar
     #[command(subcommand)]
     Deploy(DeployCommand),
+    /// Find out why there are no tokens, and how to mend it
+    ///
+    /// In a pod, on a laptop, or against a running sidecar: it finds out where it is, looks at everything on
+    /// the way to a token, and says of each fault what was compared with what and what to do. What follows
+    /// from a fault is not told as another one. One real exchange is made, which the tenant's sign-in log has,
+    /// unless --no-exchange is given; no token is ever shown.
+    ///
+    /// Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 3 it could not run, 64 usage.
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(doctor::Doctor),
     /// Print a shell's completions
     #[command(after_help = examples::COMPLETIONS)]
     Completions {

@@ -65,7 +65,7 @@ fn tls_fault(error: &HttpError) -> Option<String> {
 }
 
 /// What to say of an answer that is no success.
-pub(super) fn refusal(reply: &Reply) -> Option<String> {
+pub(crate) fn refusal(reply: &Reply) -> Option<String> {
     let (url, status) = (Foreign::new(&reply.url), reply.status);
     let fix = match status {
         200 => return None,

@@ -55,6 +55,7 @@ async fn run(arguments: &str) -> Outcome {
         stdin: &mut std::io::empty(),
         lines: &mut std::io::sink(),
         terminal: false,
+        progress: None,
         columns: None,
         mount: None,
     };

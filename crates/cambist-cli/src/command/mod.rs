@@ -11,6 +11,7 @@ use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 mod check;
 mod decisions;
 mod diff;
+mod doctor;
 mod expect;
 mod explain;
 mod gate;
@@ -45,6 +46,8 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         Command::Deploy(DeployCommand::Inject(args)) => {
             Outcome::print(deploy::inject(&args.image, args.release, &args.audience))
         }
+        // It looks at much at the same time: in a debug build, a thread's stack has no room for that beside the rest.
+        Command::Doctor(args) => Box::pin(doctor::run(&args, world)).await,
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cambist", &mut out);

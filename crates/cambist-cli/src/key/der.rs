@@ -44,6 +44,13 @@ impl Certificate {
     }
 }
 
+/// Who says to have issued a certificate, and for whom: nobody has checked that.
+pub(crate) fn names(der: &[u8]) -> Option<(String, String)> {
+    let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
+    let body = certificate.tbs_certificate();
+    Some((body.issuer().to_string(), body.subject().to_string()))
+}
+
 fn moment(time: Time) -> Option<UnixTime> {
     i64::try_from(time.to_unix_duration().as_secs()).ok().map(UnixTime::from_secs)
 }

@@ -4,6 +4,7 @@ use crate::cli::issuer::{Format, When};
 use crate::report::Report;
 use crate::world::World;
 
+pub(crate) mod doctor;
 pub(crate) mod file;
 mod html;
 mod junit;

@@ -15,6 +15,13 @@ impl Line {
         Self(vec![format!("cambist {subcommand}")])
     }
 
+    /// A whole command line, whose flags begin with two hyphens.
+    pub(crate) fn of(command: &str) -> Self {
+        let mut parts = command.split(" --");
+        let first = parts.next().unwrap_or_default().to_owned();
+        Self(std::iter::once(first).chain(parts.map(|flag| format!("--{flag}"))).collect())
+    }
+
     /// A word of its own, as it is.
     #[must_use]
     pub(crate) fn word(mut self, word: &str) -> Self {

@@ -187,40 +187,101 @@ impl Endpoint {
         host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host)
     }
 
+    /// The address that the app is told, without a secret.
+    pub(crate) fn url(&self) -> String {
+        self.uri.to_string()
+    }
+
     /// Asks once, straight: no proxy, no redirect, no second try.
     pub(crate) async fn ask(
         &self,
         resource: &str,
         client_id: Option<&str>,
     ) -> Result<Answer, GetError> {
-        let request = self.request(resource, client_id)?;
-        let port = self.uri.port_u16().unwrap_or(80);
-        let at = format!("{}:{port}", self.host());
-        let answer = straight::send((self.host(), port), request, PATIENCE).await;
-        let response = answer.map_err(|why| match why {
-            NoAnswer::Connect(why) => GetError::Connect(at.clone(), why),
-            NoAnswer::NotHttp(why) => GetError::NotHttp(at.clone(), why),
-            NoAnswer::Late => GetError::Late(at.clone()),
-        })?;
-        read(&at, &response)
+        let request = self.request(resource, client_id, None)?;
+        read(&self.at(), &get(self.host(), self.port(), request).await?)
+    }
+
+    /// Asks as nobody should get a token: the status of what was answered, and whether a token was in it.
+    pub(crate) async fn ask_oddly(
+        &self,
+        odd: Odd,
+        resource: &str,
+        client_id: Option<&str>,
+    ) -> Result<(u16, bool), GetError> {
+        let request = self.request(resource, client_id, Some(odd))?;
+        let response = get(self.host(), self.port(), request).await?;
+        let token = matches!(read(&self.at(), &response), Ok(Answer::Token(_)));
+        Ok((response.status().as_u16(), token))
+    }
+
+    fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(80)
+    }
+
+    fn at(&self) -> String {
+        format!("{}:{}", self.host(), self.port())
     }
 
     fn request(
         &self,
         resource: &str,
         client_id: Option<&str>,
+        odd: Option<Odd>,
     ) -> Result<Request<Empty<Bytes>>, GetError> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("api-version", self.version).append_pair("resource", resource);
         if let Some(client_id) = client_id {
             query.append_pair(self.client, client_id);
         }
-        let target = format!("{}?{}", self.uri.path(), query.finish());
-        let host = self.uri.authority().map_or("", http::uri::Authority::as_str);
+        let path = if odd == Some(Odd::Path) { "/nothing/is/here" } else { self.uri.path() };
+        let own = self.uri.authority().map_or("", http::uri::Authority::as_str);
+        let host = if odd == Some(Odd::Host) { "cambist-doctor.example" } else { own };
+        let mut request = Request::get(format!("{path}?{}", query.finish())).header(HOST, host);
         let (name, value) = &self.header;
-        let request = Request::get(target).header(HOST, host).header(*name, value);
+        request = match odd {
+            Some(Odd::NoHeader) => request,
+            Some(Odd::WrongHeader) => request.header(*name, "cambist-doctor-guesses-a-secret"),
+            _ => request.header(*name, value),
+        };
+        request = match odd {
+            Some(Odd::Forwarded) => request.header("x-forwarded-for", "192.0.2.1"),
+            Some(Odd::Origin) => request.header("origin", "https://cambist-doctor.example"),
+            _ => request,
+        };
         request.body(Empty::new()).map_err(|error| GetError::Request(error.to_string()))
     }
+}
+
+/// A request that must not be answered with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Odd {
+    /// Without the header that proves who asks.
+    NoHeader,
+    /// With another one.
+    WrongHeader,
+    /// For another host, as a page in a browser asks whose name leads to loopback.
+    Host,
+    /// Through a proxy that can be talked into it.
+    Forwarded,
+    /// By a page in a browser.
+    Origin,
+    /// For a path that is none.
+    Path,
+}
+
+/// Sends one request to a server of this pod.
+pub(crate) async fn get(
+    host: &str,
+    port: u16,
+    request: Request<Empty<Bytes>>,
+) -> Result<Response<Bytes>, GetError> {
+    let at = || format!("{host}:{port}");
+    straight::send((host, port), request, PATIENCE).await.map_err(|why| match why {
+        NoAnswer::Connect(why) => GetError::Connect(at(), why),
+        NoAnswer::NotHttp(why) => GetError::NotHttp(at(), why),
+        NoAnswer::Late => GetError::Late(at()),
+    })
 }
 
 /// Whether a URL, or what should be one, has a user or a password before its host.
@@ -309,7 +370,7 @@ mod tests {
             ("IDENTITY_HEADER", "s3cret"),
             ("MSI_ENDPOINT", "http://elsewhere/"),
         ]);
-        let request = newer.unwrap().request("https://a b/", Some("c")).unwrap();
+        let request = newer.unwrap().request("https://a b/", Some("c"), None).unwrap();
         let query = "api-version=2019-08-01&resource=https%3A%2F%2Fa+b%2F&client_id=c";
         assert_eq!(request.uri(), format!("/msi/token?{query}").as_str());
         assert_eq!(request.headers()["host"], "127.0.0.1:8421");
@@ -318,7 +379,7 @@ mod tests {
         let older = of(&[("MSI_ENDPOINT", "http://[::1]:9/msi/token"), ("MSI_SECRET", "s3cret")]);
         let older = older.unwrap();
         assert_eq!(older.host(), "::1");
-        let request = older.request("r", None).unwrap();
+        let request = older.request("r", None, None).unwrap();
         assert_eq!(request.uri(), "/msi/token?api-version=2017-09-01&resource=r");
         assert_eq!(request.headers()["secret"], "s3cret");
     }
@@ -327,7 +388,7 @@ mod tests {
     fn it_asks_as_a_virtual_machine_where_only_that_variable_is_set() {
         for base in ["http://127.0.0.1:8421", "http://127.0.0.1:8421/"] {
             let imds = of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", base)]).unwrap();
-            let request = imds.request("r", Some("c")).unwrap();
+            let request = imds.request("r", Some("c"), None).unwrap();
             let target =
                 "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r&client_id=c";
             assert_eq!(request.uri(), target);
