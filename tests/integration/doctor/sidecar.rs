@@ -1,0 +1,113 @@
+//! Against a running sidecar, by its admin listener.
+
+use std::fs;
+
+use cambist_sim::fault::{Fault as Failure, Target};
+use http::StatusCode;
+use kit::eventually;
+use serde_json::Value;
+
+use super::scene::{Scene, run};
+use super::{ailing, check, healthy};
+use crate::{sidecar, sidecar_with};
+
+/// As somebody on a laptop asks who has the admin listener alone.
+fn from_outside(mut scene: Scene, admin: impl std::fmt::Display) -> Scene {
+    scene.env.clear();
+    scene.args = ["--admin".to_owned(), format!("http://{admin}")].to_vec();
+    scene
+}
+
+fn words(report: &Value, id: &str) -> String {
+    let check = check(report, id);
+    format!("{} {}", check["evidence"], check["fix"]["words"])
+}
+
+#[tokio::test]
+async fn a_sidecar_s_own_word() {
+    let scene = Scene::workload().await;
+    let sidecar = sidecar(&scene.world).await;
+    let mut scene = from_outside(scene, "127.0.0.1:1");
+    // Nobody is there.
+    let report = run(&scene).await;
+    assert_eq!(ailing(&report), ["D901"], "{report:#}");
+    assert!(words(&report, "D901").contains("kubectl port-forward POD 8422"), "{report:#}");
+    scene.args[1] = format!("http://{}", sidecar.admin());
+    healthy(&scene, "where it listens").await;
+
+    // A token that it could not have.
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    scene.sim().faults().inject(Target::Entra, Failure::Status { status, retry_after: None });
+    sidecar.token("https://vault.azure.net").await;
+    let report = run(&scene).await;
+    assert_eq!(ailing(&report), ["D902"], "{report:#}");
+    assert!(words(&report, "D902").contains("vault.azure.net"), "{report:#}");
+    scene.sim().faults().clear();
+    eventually("a token", async || {
+        (sidecar.token("https://vault.azure.net").await.status == 200).then_some(())
+    })
+    .await;
+    healthy(&scene, "with Entra back").await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_a_sidecar_cannot_read() {
+    let scene = Scene::workload().await;
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    scene.sim().faults().inject(Target::Jwks, Failure::Status { status, retry_after: None });
+    let sidecar = sidecar(&scene.world).await;
+    sidecar.token("https://vault.azure.net").await;
+    let scene = from_outside(scene, sidecar.admin());
+    let report = run(&scene).await;
+    assert_eq!(ailing(&report), ["D904"], "{report:#}");
+    assert!(words(&report, "D904").contains("CAMBIST_KEYS=public,api"), "{report:#}");
+    assert_eq!(report["exitCode"], 0);
+    scene.sim().faults().clear();
+    // Each new resource has the keys looked for again.
+    let mut number = 0;
+    eventually("keys", async || {
+        number += 1;
+        sidecar.token(&format!("api://number-{number}")).await;
+        (ailing(&run(&scene).await).is_empty()).then_some(())
+    })
+    .await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_is_not_in_force() {
+    let scene = Scene::workload().await;
+    let file = scene.file("policy.yaml");
+    let good = format!(
+        "version: 1\nidentities:\n  - name: payments\n    client_id: {}\ncallers:\n  - name: checkout\n    \
+         secret_variable: IDENTITY_HEADER\n    may:\n      - {{ identity: payments, resources: [\"*\"] }}\n",
+        scene.env["AZURE_CLIENT_ID"]
+    );
+    fs::write(&file, &good).unwrap();
+    let path = file.display().to_string();
+    let sidecar = sidecar_with(&scene.world, |program| {
+        program.set("CAMBIST_CONFIG", path).unset("AZURE_CLIENT_ID")
+    })
+    .await;
+    let scene = from_outside(scene, sidecar.admin());
+    healthy(&scene, "at first").await;
+    fs::write(&file, good.replace("callers", "caller")).unwrap();
+    eventually("a change that is refused", async || {
+        (!sidecar.status().await["policy"]["refused"].is_null()).then_some(())
+    })
+    .await;
+    let report = run(&scene).await;
+    assert_eq!(ailing(&report), ["D903"], "{report:#}");
+    assert!(
+        words(&report, "D903").contains("correct the file that CAMBIST_CONFIG names"),
+        "{report:#}"
+    );
+    fs::write(&file, good).unwrap();
+    eventually("the good policy", async || {
+        sidecar.status().await["policy"]["refused"].is_null().then_some(())
+    })
+    .await;
+    healthy(&scene, "with the file corrected").await;
+    sidecar.stop().await;
+}
