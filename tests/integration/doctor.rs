@@ -5,6 +5,8 @@ mod scene;
 mod sidecar;
 mod workload;
 
+use std::collections::BTreeSet;
+
 use kit::program::{Ended, Program};
 use scene::{Scene, run};
 use serde_json::Value;
@@ -148,4 +150,20 @@ async fn forms_and_exit_codes() {
     let nowhere = nowhere.run().await;
     assert_eq!(nowhere.code(), Some(64), "{nowhere:?}");
     assert!(nowhere.stderr.contains("there is nothing to look at"), "{nowhere:?}");
+}
+
+/// No check is there that no fault has fail, and there are more faults than the thirty that were asked for.
+#[test]
+fn each_check_has_a_fault() {
+    let tables = workload::TABLES.into_iter().chain([app::FAULTS]);
+    let faults: Vec<_> = tables.flatten().collect();
+    assert!(faults.len() > 70, "{}", faults.len());
+    let mut found: BTreeSet<&str> = faults.iter().flat_map(|fault| fault.found).copied().collect();
+    found.extend(app::OPEN);
+    found.extend(sidecar::FOUND);
+    // That forgeries are refused fails where the verifier does, which is tried beside the check.
+    found.insert("D210");
+    let page = include_str!("../../docs/doctor.md");
+    let checks: BTreeSet<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert_eq!(found, checks);
 }

@@ -18,6 +18,9 @@ fn from_outside(mut scene: Scene, admin: impl std::fmt::Display) -> Scene {
     scene
 }
 
+/// What fails here, one after the other.
+pub(super) const FOUND: [&str; 4] = ["D901", "D902", "D903", "D904"];
+
 fn words(report: &Value, id: &str) -> String {
     let check = check(report, id);
     format!("{} {}", check["evidence"], check["fix"]["words"])

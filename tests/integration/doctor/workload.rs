@@ -12,6 +12,8 @@ use cambist_sim::token::Form;
 use http::StatusCode;
 use kit::World;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::scene::Scene;
 use super::{Fault, Mend, each};
@@ -797,10 +799,73 @@ async fn the_policy() {
     each(scene, POLICY).await;
 }
 
-/// How many faults there are; the issue asks for thirty.
-#[test]
-fn there_are_enough_faults() {
-    let tables = [VARIABLES, TOKEN, ISSUER, CLOCK, ENTRA, WAY, POLICY];
-    let faults: usize = tables.iter().map(|table| table.len()).sum();
-    assert!(faults >= 50, "{faults}");
+/// Answers each request for a tunnel with a refusal.
+async fn refuse(listener: TcpListener) -> std::io::Result<()> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await?;
+    }
 }
+
+#[tokio::test]
+async fn a_proxy_that_refuses() {
+    let mut scene = Scene::workload().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    scene.set("REFUSING", format!("http://{}", listener.local_addr().unwrap()));
+    let refusing = tokio::spawn(refuse(listener));
+    each(
+        scene,
+        &[Fault {
+            name: "a proxy that refuses the tunnel",
+            seed: |scene| scene.set("HTTPS_PROXY", scene.env["REFUSING"].clone()),
+            found: &["D601"],
+            words: &["allow CONNECT to 127.0.0.1", "set NO_PROXY=127.0.0.1"],
+            mend: Mend::Settings,
+        }],
+    )
+    .await;
+    refusing.abort();
+}
+
+#[tokio::test]
+async fn a_cluster_with_a_token_proxy() {
+    let world = World::with(|options| options.token_proxy = true).await;
+    each(
+        Scene::of(world),
+        &[
+            Fault {
+                name: "another name",
+                seed: |scene| scene.set("AZURE_KUBERNETES_SNI_NAME", "another.ests.aks"),
+                found: &["D603"],
+                words: &["the token proxy", "AZURE_KUBERNETES_SNI_NAME"],
+                mend: Mend::By(|scene, _| scene.restore("AZURE_KUBERNETES_SNI_NAME")),
+            },
+            Fault {
+                name: "another cluster's CA",
+                seed: |scene| {
+                    let other = scene.env["CAMBIST_CA_FILE"].clone();
+                    scene.set("AZURE_KUBERNETES_CA_FILE", other);
+                },
+                found: &["D603"],
+                words: &["the token proxy", "AZURE_KUBERNETES_CA_FILE"],
+                mend: Mend::By(|scene, _| scene.restore("AZURE_KUBERNETES_CA_FILE")),
+            },
+            Fault {
+                name: "a name without a proxy",
+                seed: |scene| scene.unset("AZURE_KUBERNETES_TOKEN_PROXY"),
+                found: &["D105"],
+                words: &[
+                    "AZURE_KUBERNETES_SNI_NAME is set, but AZURE_KUBERNETES_TOKEN_PROXY is not",
+                ],
+                mend: Mend::By(|scene, _| scene.restore("AZURE_KUBERNETES_TOKEN_PROXY")),
+            },
+        ],
+    )
+    .await;
+}
+
+pub(super) const TABLES: [&[Fault]; 7] = [VARIABLES, TOKEN, ISSUER, CLOCK, ENTRA, WAY, POLICY];

@@ -46,8 +46,11 @@ pub(super) const EXPLAIN_ANSWER: &str = r"Examples:
   cambist explain --resource https://vault.azure.net";
 
 pub(super) const DOCTOR: &str = r"Examples:
-  # in the pod: beside the app, or in the sidecar's container
+  # in the app's container, if the command is there
   cambist doctor
+
+  # in the sidecar's container: its image has the command
+  kubectl exec POD -c cambist -- cambist doctor
 
   # on a laptop, with a token of the workload's account
   kubectl create token checkout --namespace shop \

@@ -199,8 +199,9 @@ mod tests {
         for (command, help) in helps(200) {
             let examples = help.split("Example").nth(1).unwrap_or_default();
             for line in examples.replace(" \\\n", " ").lines() {
-                let Some(at) = line.find("cambist ").filter(|_| !line.trim().starts_with('#'))
-                else {
+                let inside = line.find("-- cambist ").map(|at| at + "-- ".len());
+                let at = inside.or_else(|| line.find("cambist "));
+                let Some(at) = at.filter(|_| !line.trim().starts_with('#')) else {
                     continue;
                 };
                 let end =

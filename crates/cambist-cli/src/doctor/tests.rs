@@ -87,6 +87,7 @@ fn workload() -> Workload {
         policy: None,
         client_id: None,
         tenant_id: None,
+        agent: false,
         resource_id: None,
         audience: "api://AzureADTokenExchange".to_owned(),
         leeway: Duration::from_secs(300),
@@ -129,6 +130,17 @@ fn a_verifier_that_takes_a_forgery_is_a_failure() {
     assert!(words.contains("SECURITY.md"), "{words}");
     forged.token.as_mut().unwrap().forgeries.clear();
     assert_eq!(judged(forged, "D210").0, Verdict::Skipped);
+}
+
+#[test]
+fn of_an_agent_the_blueprint_has_the_credentials() {
+    let mut refused = workload();
+    let (reason, words) = (cambist::Reason::EntraNoMatchingCredential, "no".to_owned());
+    let fix = Some("Microsoft Graph".to_owned());
+    refused.entra.exchange = Exchange::Refused(facts::Refused { reason, words, fix });
+    assert!(judged(refused.clone(), "D501").1.contains("az identity"));
+    refused.agent = true;
+    assert_eq!(judged(refused, "D501"), (Verdict::Failed, "Microsoft Graph".to_owned()));
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn refusal(app: &App, message: &str) -> Fix {
             app.resource
         )),
         _ => Fix::new(
-            "the sidecar itself has no token: the message says why, and `cambist doctor` in the sidecar's container what to do",
+            "the sidecar itself has no token: the message says why, and `kubectl exec POD -c cambist -- cambist doctor` what to do",
         ),
     }
 }

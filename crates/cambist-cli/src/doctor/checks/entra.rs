@@ -144,7 +144,8 @@ fn advice(refused: &Refused) -> Fix {
 
 fn credential(workload: &Workload) -> Judged {
     of("D501", workload, "one does", |refused| {
-        let lines = workload.token.as_ref().ok().and_then(|token| az::create(workload, token));
+        let token = workload.token.as_ref().ok().filter(|_| !workload.agent);
+        let lines = token.and_then(|token| az::create(workload, token));
         let Some([identity, application]) = lines else { return advice(refused) };
         let words = format!(
             "add it: `{identity}`{}; if {} is an application: `{application}`; it takes some minutes to spread. {}",

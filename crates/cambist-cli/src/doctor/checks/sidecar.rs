@@ -18,7 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "the sidecar has the tokens it was asked for",
         looks_at: "The failures in /status.json.",
         fails: "A token could not be had when it was asked for last.",
-        remedy: "As the message says; `cambist doctor` in the sidecar's container looks at each step.",
+        remedy: "As the message says; `kubectl exec POD -c cambist -- cambist doctor` looks at each step.",
         after: &["D901"],
         judge: Judge::Sidecar(tokens),
     },
@@ -72,7 +72,7 @@ fn tokens(sidecar: &Sidecar) -> Judged {
             let told = failures
                 .iter()
                 .map(|(resource, reason, message)| format!("for {resource}: {reason}: {message}"));
-            let fix = "mend what the message says; `cambist doctor` in the sidecar's container (kubectl debug, or the pod's environment on a laptop) has each step with its fix";
+            let fix = "mend what the message says; `kubectl exec POD -c cambist -- cambist doctor` looks at each step, and has its fix";
             Judged::Failed(told.collect::<Vec<_>>().join("; "), Fix::new(fix))
         }
     })

@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
         looks_at: "The token's aud, held against the audience of the authority's cloud, or CAMBIST_AUDIENCE.",
         fails: "The audience that is expected is not among those of the token.",
         remedy: "Set audience of the projected volume to it.",
-        after: AFTER,
+        after: &["D103", "D105", "D107", "D201"],
         judge: Judge::Workload(audience),
     },
     Check {
@@ -220,7 +220,15 @@ fn audience(workload: &Workload) -> Judged {
                 "set audience: {} in the projected volume's serviceAccountToken (outside of a pod: `kubectl create token --audience {0}`); where the federated credential has an audience of your own, set CAMBIST_AUDIENCE to that",
                 workload.audience
             );
-            Judged::Failed(error.to_string(), Fix::new(fix))
+            // What is expected is what these variables say.
+            let says = |name: &str| {
+                name.starts_with("AZURE_KUBERNETES_")
+                    || ["CAMBIST_AUDIENCE", "AZURE_AUTHORITY_HOST"].contains(&name)
+            };
+            match workload.faults.iter().any(|fault| says(&fault.name)) {
+                true => Judged::Because("D105", error.to_string(), Fix::new(fix)),
+                false => Judged::Failed(error.to_string(), Fix::new(fix)),
+            }
         }
     })
 }

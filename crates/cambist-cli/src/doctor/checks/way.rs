@@ -174,6 +174,11 @@ fn tls(workload: &Workload) -> Judged {
         ),
         None => words(&found),
     };
+    let token_proxy = |it: &TransportFault| matches!(it, TokenProxyTls | TokenProxyUntrusted);
+    if found.iter().any(|(_, it)| it.fault.as_ref().is_some_and(token_proxy)) {
+        let fix = "set AZURE_KUBERNETES_CA_FILE and AZURE_KUBERNETES_SNI_NAME to those of this cluster, as the webhook has them";
+        return Judged::Failed(evidence, Fix::new(fix));
+    }
     let untrusted = found.iter().any(|(_, it)| it.fault == Some(TlsUntrusted));
     let fix = match (untrusted, shown) {
         (true, Some((_, shown))) => format!(

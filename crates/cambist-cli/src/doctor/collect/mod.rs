@@ -28,7 +28,9 @@ use progress::Progress;
 
 /// Looks at everything that there is here.
 pub(super) async fn collect(args: &Doctor, world: &mut World<'_>) -> Result<Facts, NothingToDo> {
-    let progress = Progress::new(world.progress.take());
+    // What writes over its line needs a terminal that can.
+    let dumb = world.env.get("TERM").is_some_and(|term| term == "dumb");
+    let progress = Progress::new(world.progress.take().filter(|_| !dumb));
     let world = &*world;
     let resource = Resource::parse(args.resource.as_str());
     let resource = resource.map_err(|error| NothingToDo::Resource(error.to_string()))?;

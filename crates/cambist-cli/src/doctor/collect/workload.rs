@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cambist::Env;
-use cambist::config::{KeyPlace, TrustConfig};
+use cambist::config::{IdentityKind, KeyPlace, TrustConfig};
 use cambist::transport::{CaBundle, Transport};
 use cambist_core::issuer::IssuerUrl;
 use cambist_core::scope::{Audience, Resource};
@@ -117,6 +117,7 @@ pub(super) async fn collect(
             .map(|it| it.client_id.clone())
             .or_else(|| env.get("AZURE_CLIENT_ID")),
         tenant_id: setup.identity.as_ref().map(|it| it.tenant_id.to_string()),
+        agent: setup.identity.as_ref().is_some_and(|it| it.kind != IdentityKind::Workload),
         resource_id: env.get("CAMBIST_RESOURCE_ID"),
         audience: audience.to_string(),
         leeway: trust.leeway,
