@@ -38,6 +38,13 @@ pub(super) const FAULTS: &[Fault] = &[
         mend: HEADER,
     },
     Fault {
+        name: "a secret alone",
+        seed: |scene| scene.unset("IDENTITY_ENDPOINT"),
+        found: &["D801"],
+        words: &["set IDENTITY_ENDPOINT=http://127.0.0.1:8421/msi/token"],
+        mend: ENDPOINT,
+    },
+    Fault {
         name: "https",
         seed: |scene| {
             let wrong = scene.env["IDENTITY_ENDPOINT"].replace("http:", "https:");
@@ -160,6 +167,24 @@ async fn an_app() {
     let scene = Scene::workload().await;
     let sidecar = sidecar(&scene.world).await;
     each(beside(scene, &sidecar), FAULTS).await;
+    sidecar.stop().await;
+}
+
+/// A container that was given nothing, where a sidecar answers.
+#[tokio::test]
+async fn an_app_without_variables() {
+    let scene = Scene::workload().await;
+    let sidecar = sidecar(&scene.world).await;
+    let mut scene = beside(scene, &sidecar);
+    let both = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"].map(|name| (name, scene.env[name].clone()));
+    both.iter().for_each(|(name, _)| scene.unset(name));
+    scene.args = ["--admin".to_owned(), format!("http://{}", sidecar.admin())].to_vec();
+    let report = run(&scene).await;
+    assert_eq!(ailing(&report), ["D801"], "{report:#}");
+    let place = report["place"]["words"].as_str().unwrap();
+    assert!(place.contains("beside an app that has no variable"), "{place}");
+    both.into_iter().for_each(|(name, value)| scene.set(name, value));
+    super::healthy(&scene, "with both").await;
     sidecar.stop().await;
 }
 

@@ -20,7 +20,7 @@ use crate::world::World;
 
 fn place() -> Place {
     let words = "a test".to_owned();
-    Place { words, in_pod: true, workload: true, app: false, left_out: Vec::new() }
+    Place { words, in_pod: true, workload: true, app: false, is_bare: false, left_out: Vec::new() }
 }
 
 fn nothing() -> Facts {

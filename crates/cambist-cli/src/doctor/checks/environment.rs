@@ -75,13 +75,20 @@ fn fault<'w>(workload: &'w Workload, names: &[&str]) -> Option<&'w ConfigFault> 
     workload.faults.iter().find(|fault| names.contains(&&*fault.name))
 }
 
+/// A fault with the name of its variable.
+pub(super) fn told(fault: &ConfigFault) -> String {
+    // Some problems go on with the name's sentence.
+    let goes_on = ["is ", "must "].iter().any(|verb| fault.problem.starts_with(verb));
+    format!("{}{} {}", fault.name, if goes_on { "" } else { ":" }, fault.problem)
+}
+
 /// What is wrong with one of these variables, or what is so.
 fn variable(workload: &Workload, names: &[&str], so: String, fix: Fix) -> Judged {
     const UNPREPARED: Id = "D107";
     match fault(workload, names) {
         None => Judged::Ok(so),
         Some(fault) => {
-            let evidence = format!("{} {}", fault.name, fault.problem);
+            let evidence = told(fault);
             if workload.unprepared && workload.in_pod {
                 return Judged::Because(UNPREPARED, evidence, fix);
             }
@@ -162,7 +169,7 @@ fn values(workload: &Workload) -> Judged {
     if own.is_empty() {
         return Judged::Ok("all of them can be".to_owned());
     }
-    let evidence: Vec<_> = own.iter().map(|it| format!("{} {}", it.name, it.problem)).collect();
+    let evidence: Vec<_> = own.iter().map(|it| told(it)).collect();
     let names: Vec<&str> = own.iter().map(|it| &*it.name).collect();
     let fix = Fix::new("correct it as said, or ").then(Fix::unset(&names));
     Judged::Failed(evidence.join("; "), Fix { words: fix.words.replacen("; ", "", 1), ..fix })

@@ -239,7 +239,7 @@ fn issuer(workload: &Workload) -> Judged {
             Ok(token) => Fix::set("CAMBIST_ISSUER", &token.claims.issuer),
             Err(_) => Fix::unset(&["CAMBIST_ISSUER"]),
         };
-        return Judged::Failed(format!("CAMBIST_ISSUER {}", fault.problem), fix);
+        return Judged::Failed(super::environment::told(fault), fix);
     }
     let is =
         |it: &VerifyError| matches!(it, VerifyError::Issuer { .. } | VerifyError::IssuerUrl(_));

@@ -14,6 +14,9 @@ use crate::token::surroundings;
 const ODD: [Odd; 6] =
     [Odd::NoHeader, Odd::WrongHeader, Odd::Host, Odd::Forwarded, Odd::Origin, Odd::Path];
 
+/// Where the sidecar serves tokens by default.
+const USUAL: &str = "http://127.0.0.1:8421/msi/token";
+
 pub(super) async fn collect(args: &Doctor, env: &dyn Env, progress: &Progress<'_>) -> App {
     let endpoint = Endpoint::of(env);
     let host = endpoint.as_ref().map_or("127.0.0.1", Endpoint::host);
@@ -94,6 +97,7 @@ fn nowhere(error: &GetError, env: &dyn Env) -> NoEndpoint {
         GetError::Endpoint { name, .. } | GetError::UserInfo(name) => {
             Some((*name, corrected(name, &env.get(name).unwrap_or_default())))
         }
+        GetError::NoEndpoint => Some(("IDENTITY_ENDPOINT", USUAL.to_owned())),
         _ => None,
     };
     NoEndpoint { words: error.to_string(), set }

@@ -59,6 +59,12 @@ pub(super) async fn collect(args: &Doctor, world: &mut World<'_>) -> Result<Fact
             None
         }
     };
+    let (mut workload, mut app) = (workload, app);
+    let bare = workload.as_ref().is_some_and(|it| it.unprepared && it.in_pod) && place.is_bare;
+    if bare && sidecar.is_some() {
+        place.turns_out_beside_an_app();
+        (workload, app) = (None, Some(app::collect(args, &settings, &progress).await));
+    }
     if workload.is_none() && app.is_none() && sidecar.is_none() {
         return Err(NothingToDo::Nowhere);
     }
