@@ -100,7 +100,7 @@ fn variable(workload: &Workload, names: &[&str], so: String, fix: Fix) -> Judged
 fn client_id(workload: &Workload) -> Judged {
     let so = format!("it is {}", workload.client_id.as_deref().unwrap_or("of the policy's file"));
     let fix = Fix::command("az identity show --name IDENTITY_NAME --resource-group RESOURCE_GROUP --query clientId -o tsv")
-        .and(" prints it (of an application: `az ad app list --display-name NAME --query [].appId -o tsv`): set AZURE_CLIENT_ID to that, by the annotation azure.workload.identity/client-id of the pod's service account where the webhook sets it");
+        .and(" prints it (of an application: `az ad app list --display-name NAME --query \"[].appId\" -o tsv`): set AZURE_CLIENT_ID to that, by the annotation azure.workload.identity/client-id of the pod's service account where the webhook sets it");
     variable(workload, &["AZURE_CLIENT_ID"], so, fix)
 }
 
