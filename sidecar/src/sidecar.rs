@@ -147,6 +147,8 @@ where
     let endpoint =
         Endpoint::new(current.clone(), waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
+    // Before anybody is answered.
+    telemetry.begin(config, &addresses, admin_address);
     let tokens = Server::start(
         listeners,
         config.host_ip,
@@ -184,7 +186,6 @@ where
         (admin, server)
     });
 
-    telemetry.begin(config, &addresses, admin_address);
     let told = telemetry.clone();
     let upkeep = tokio::spawn(async move {
         let watch = reload.beside(watched).watch(look_every, &telemetry);
