@@ -44,8 +44,12 @@ pub fn read_in_time(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Fil
     in_time(move || read(&path, limit)).flatten()
 }
 
-/// Does on a thread of its own what may hang, and waits for it for so long at most.
-pub(crate) fn in_time<T: Send + 'static>(
+/// Does on a thread of its own what may hang on a file, and waits for it for 2 seconds at most. For a program's start:
+/// it blocks its caller.
+///
+/// # Errors
+/// [`FileFault`], if it takes longer or there is no thread for it.
+pub fn in_time<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, FileFault> {
     let (done, told) = sync_channel(1);

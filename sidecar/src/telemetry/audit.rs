@@ -1,7 +1,7 @@
 //! The audit trail: who got whose token and who did not, and what changed about that. Each thing once in full; what
 //! comes again, once a minute by its number, so that nothing is lost in silence.
 //!
-//! Of an event a typed [`Record`] is made. Whoever takes records takes them in [`Audit::tell`].
+//! Of an event a typed [`Record`] is made, and told to all who take records.
 
 use std::borrow::Cow;
 

@@ -86,7 +86,7 @@ record! {
     tenant_id: Text<'a>,
     /// The client id of the agent identity's blueprint, if its exchange failed
     blueprint: Text<'a>,
-    /// What the token was for, as the app wrote it; left out of `repeated` where it stands for several
+    /// What the token was for, as the app wrote it (of a token that is handed out again, as it did at first); left out of `repeated` where it stands for several
     resource: Text<'a>,
     /// Where the token was from: `hit` and `held` are from memory, for `fetched` the app waited
     how: Text<'a>,

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use cambist::files::in_time;
 use cambist_core::foreign::Foreign;
 use rustix::fs::OFlags;
 
@@ -45,7 +46,9 @@ impl To {
             }
             Self::File(path) => {
                 let told = |problem: String| format!("{} {problem}", path.display());
-                open(path).map(|file| Some((file, false))).map_err(told)
+                let to_open = path.clone();
+                let opened = in_time(move || open(&to_open)).map_err(|fault| fault.to_string());
+                opened.flatten().map(|file| Some((file, false))).map_err(told)
             }
         }
     }
