@@ -144,6 +144,27 @@ async fn forms_and_exit_codes() {
     }
     let explained = run(&["--explain", "d304"]).await;
     assert!(explained.stdout.contains("docs/doctor.md#d304"), "{explained:?}");
+    let quiet = run(&["--no-exchange", "-o", "json"]).await;
+    assert!(quiet.stdout.contains("left out (--no-exchange)"), "{quiet:?}");
+    // On a laptop, by flags: the simulated Entra's address alone has no flag.
+    let env = &scene.env;
+    let mut laptop = Program::new(env!("CARGO_BIN_EXE_shim-cambist")).arg("doctor");
+    for (flag, name) in [
+        ("--token-file", "AZURE_FEDERATED_TOKEN_FILE"),
+        ("--issuer", "CAMBIST_ISSUER"),
+        ("--tenant-id", "AZURE_TENANT_ID"),
+        ("--client-id", "AZURE_CLIENT_ID"),
+        ("--ca-file", "CAMBIST_CA_FILE"),
+    ] {
+        laptop = laptop.args(&[flag, &env[name]]);
+    }
+    for name in ["AZURE_AUTHORITY_HOST", "CAMBIST_ALLOW_AUTHORITY", "CAMBIST_ADMIN_LISTEN"] {
+        laptop = laptop.set(name, &env[name]);
+    }
+    let laptop = laptop.run().await;
+    assert_eq!(laptop.code(), Some(0), "{laptop:?}");
+    assert!(laptop.stdout.contains("outside of a cluster"), "{laptop:?}");
+    assert!(laptop.stdout.contains("Nothing is wrong"), "{laptop:?}");
     let nowhere = Program::new(env!("CARGO_BIN_EXE_shim-cambist"))
         .arg("doctor")
         .set("CAMBIST_ADMIN_LISTEN", "off");

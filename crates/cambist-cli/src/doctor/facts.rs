@@ -48,8 +48,8 @@ pub(crate) struct Workload {
     pub(super) policy: Option<PolicyFile>,
     pub(super) client_id: Option<String>,
     pub(super) tenant_id: Option<String>,
-    /// It is an agent identity, of which the blueprint has the credentials.
-    pub(super) agent: bool,
+    /// Its federated credential is not one of its own: an agent's blueprint has it, or an AKS cluster's binding.
+    pub(super) federated_elsewhere: bool,
     /// The Azure resource id of the managed identity, if it is told.
     pub(super) resource_id: Option<String>,
     /// The audience that is expected.

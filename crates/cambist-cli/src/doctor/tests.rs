@@ -87,7 +87,7 @@ fn workload() -> Workload {
         policy: None,
         client_id: None,
         tenant_id: None,
-        agent: false,
+        federated_elsewhere: false,
         resource_id: None,
         audience: "api://AzureADTokenExchange".to_owned(),
         leeway: Duration::from_secs(300),
@@ -133,13 +133,13 @@ fn a_verifier_that_takes_a_forgery_is_a_failure() {
 }
 
 #[test]
-fn of_an_agent_the_blueprint_has_the_credentials() {
+fn who_is_federated_elsewhere_is_told_no_line() {
     let mut refused = workload();
     let (reason, words) = (cambist::Reason::EntraNoMatchingCredential, "no".to_owned());
     let fix = Some("Microsoft Graph".to_owned());
     refused.entra.exchange = Exchange::Refused(facts::Refused { reason, words, fix });
     assert!(judged(refused.clone(), "D501").1.contains("az identity"));
-    refused.agent = true;
+    refused.federated_elsewhere = true;
     assert_eq!(judged(refused, "D501"), (Verdict::Failed, "Microsoft Graph".to_owned()));
 }
 

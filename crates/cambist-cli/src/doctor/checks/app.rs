@@ -94,7 +94,7 @@ fn proxied(app: &App) -> Judged {
 
 fn token(app: &App) -> Judged {
     match &app.usual {
-        None => Judged::Unknown("left out (--no-exchange), or there is no endpoint".to_owned()),
+        None => Judged::Unknown("left out (--no-exchange)".to_owned()),
         Some(Asked::Token) => Judged::Ok(format!("for {}", app.resource)),
         Some(Asked::Nobody(words) | Asked::Strange(words)) => {
             let fix = "see that the sidecar runs in this pod (kubectl get pod NAME -o jsonpath='{.status.initContainerStatuses}'), and set IDENTITY_ENDPOINT to the port that it listens on (CAMBIST_LISTEN, 8421 by default)";

@@ -78,6 +78,9 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn odd(app: &App, odd: Odd, what: &str) -> Judged {
     // Where nothing yields a token, neither does this, and it shows nothing.
+    if app.usual.is_none() {
+        return Judged::Unknown("left out (--no-exchange)".to_owned());
+    }
     let usual = app.usual == Some(Asked::Token);
     let found = app.odd.iter().find(|(kind, _)| *kind == odd).map(|(_, asked)| asked);
     let url = app.endpoint.as_deref().unwrap_or_default();

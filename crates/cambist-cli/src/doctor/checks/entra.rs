@@ -144,7 +144,7 @@ fn advice(refused: &Refused) -> Fix {
 
 fn credential(workload: &Workload) -> Judged {
     of("D501", workload, "one does", |refused| {
-        let token = workload.token.as_ref().ok().filter(|_| !workload.agent);
+        let token = workload.token.as_ref().ok().filter(|_| !workload.federated_elsewhere);
         let lines = token.and_then(|token| az::create(workload, token));
         let Some([identity, application]) = lines else { return advice(refused) };
         let words = format!(

@@ -131,7 +131,7 @@ fn status(body: &Value) -> Status {
     });
     let refused = &body["policy"]["refused"];
     let sources = body["key_sources"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ailing = sources.iter().filter(|source| source["detail"] != "");
+    let ailing = sources.iter().filter(|it| it["detail"].as_str().is_some_and(|it| !it.is_empty()));
     Status {
         failures: failures.collect(),
         held: tokens.iter().filter(|token| !token["expires_on"].is_null()).count(),

@@ -108,6 +108,7 @@ pub(super) async fn collect(
     };
     let ((), exchange) = tokio::join!(rest, exchange);
     let set = |name: &&str| env.get(name).is_some();
+    let agent = setup.identity.as_ref().is_some_and(|it| it.kind != IdentityKind::Workload);
     Workload {
         in_pod: set(&"KUBERNETES_SERVICE_HOST"),
         unprepared: !WEBHOOK.iter().any(set) && setup.policy.is_none(),
@@ -117,7 +118,7 @@ pub(super) async fn collect(
             .map(|it| it.client_id.clone())
             .or_else(|| env.get("AZURE_CLIENT_ID")),
         tenant_id: setup.identity.as_ref().map(|it| it.tenant_id.to_string()),
-        agent: setup.identity.as_ref().is_some_and(|it| it.kind != IdentityKind::Workload),
+        federated_elsewhere: agent || trust.token_proxy.is_some(),
         resource_id: env.get("CAMBIST_RESOURCE_ID"),
         audience: audience.to_string(),
         leeway: trust.leeway,
