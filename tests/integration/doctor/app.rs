@@ -170,6 +170,19 @@ async fn an_app() {
     sidecar.stop().await;
 }
 
+/// An app that asks as on a virtual machine, where no secret is shown, is well as it is.
+#[tokio::test]
+async fn an_app_of_the_metadata_service() {
+    let scene = Scene::workload().await;
+    let sidecar = sidecar(&scene.world).await;
+    let mut scene = beside(scene, &sidecar);
+    scene.unset("IDENTITY_ENDPOINT");
+    scene.unset("IDENTITY_HEADER");
+    scene.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", format!("http://{}", sidecar.tokens()));
+    super::healthy(&scene, "by the metadata service's protocol").await;
+    sidecar.stop().await;
+}
+
 /// A container that was given nothing, where a sidecar answers.
 #[tokio::test]
 async fn an_app_without_variables() {

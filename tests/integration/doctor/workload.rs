@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::scene::Scene;
-use super::{Fault, Mend, each};
+use super::{Fault, Mend, each, healthy};
 
 const OTHER: &str = "0dd0dd00-0000-4000-8000-00000000000d";
 
@@ -783,6 +783,28 @@ async fn the_way_out() {
         }],
     )
     .await;
+}
+
+/// Set up otherwise than by default, and well.
+#[tokio::test]
+async fn other_ways_to_be_well() {
+    let world = World::with(|options| {
+        options.managed_identity = Some("/subscriptions/s/resourceGroups/g".to_owned());
+    });
+    let mut scene = Scene::of(world.await);
+    healthy(&scene, "as a managed identity").await;
+    scene.set("CAMBIST_KEY_AGE", "enforce");
+    scene.set("CAMBIST_KEYS", "public,api");
+    scene.set("CAMBIST_ROTATE_AFTER", "30d");
+    healthy(&scene, "where the keys' age is enforced").await;
+    scene.unset("CAMBIST_ISSUER");
+    scene.set("CAMBIST_KEY_AGE", "off");
+    scene.set("CAMBIST_HISTORY", scene.file("history.json").display().to_string());
+    healthy(&scene, "with the token's own word for its issuer").await;
+    scene.set("CAMBIST_PORT_8422_TCP_ADDR", "10.0.0.1");
+    scene.set("NO_PROXY", "127.0.0.1");
+    scene.set("HTTPS_PROXY", "http://127.0.0.1:1");
+    healthy(&scene, "beside a proxy that is not for these hosts").await;
 }
 
 #[tokio::test]

@@ -53,8 +53,8 @@ pub(super) const DOCTOR: &str = r"Examples:
   kubectl exec POD -c cambist -- cambist doctor
 
   # on a laptop, with a token of the workload's account
-  kubectl create token checkout --namespace shop \
-    --audience api://AzureADTokenExchange > token
+  (umask 077; kubectl create token checkout -n shop \
+    --audience api://AzureADTokenExchange >token)
   cambist doctor --token-file token --tenant-id TENANT \
     --client-id ID --issuer URL
 
