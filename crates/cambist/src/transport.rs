@@ -70,6 +70,15 @@ impl Transport {
         Ok(Self { service: BoxCloneSyncService::new(https::Https::new(options)?) })
     }
 
+    /// A transport for what is nobody's secret, such as telemetry: what goes to an `http` URL goes there as it is,
+    /// to a collector beside this process as a rule; all else is as in [`https`](Self::https).
+    ///
+    /// # Errors
+    /// As [`https`](Self::https).
+    pub fn telemetry(options: HttpsOptions) -> Result<Self, TransportBuildError> {
+        Ok(Self { service: BoxCloneSyncService::new(https::Https::or_plain(options)?) })
+    }
+
     /// A transport to a cluster's token proxy, with its own connections and its own trust. Requests
     /// are for [`TokenProxyOptions::url`]; whatever host they name, it is the proxy that gets them.
     ///

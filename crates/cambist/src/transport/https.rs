@@ -72,11 +72,18 @@ pub enum TransportBuildError {
 #[derive(Clone)]
 pub(super) struct Https {
     client: reqwest::Client,
+    plain: bool,
 }
 
 impl Https {
     pub(super) fn new(options: HttpsOptions) -> Result<Self, TransportBuildError> {
         Self::build(options, |builder| builder)
+    }
+
+    /// The same for URLs without TLS, too.
+    pub(super) fn or_plain(options: HttpsOptions) -> Result<Self, TransportBuildError> {
+        let it = Self::build(options, |builder| builder.https_only(false))?;
+        Ok(Self { plain: true, ..it })
     }
 
     /// Each switch that another crate's features could turn is set here, because cargo unifies
@@ -118,7 +125,7 @@ impl Https {
             Some(proxy) => builder.proxy(proxy),
             None => builder,
         };
-        Ok(Self { client: adjust(builder).build().map_err(refused)? })
+        Ok(Self { client: adjust(builder).build().map_err(refused)?, plain: false })
     }
 }
 
@@ -194,10 +201,10 @@ impl Service<Request<Bytes>> for Https {
     }
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let client = self.client.clone();
+        let (client, plain) = (self.client.clone(), self.plain);
         Box::pin(async move {
             let cap = request.extensions().get().map_or(usize::MAX, |l: &AnswerLimits| l.max_body);
-            if !is_https(request.uri()) {
+            if !plain && !is_https(request.uri()) {
                 return Err(TransportFault::NotHttps.into());
             }
             let request =
