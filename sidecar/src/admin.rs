@@ -90,7 +90,7 @@ pub struct Admin {
     current: Current,
     keys: Option<IssuerKeys>,
     telemetry: Arc<Telemetry>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     token_port: u16,
     draining: AtomicBool,
@@ -103,7 +103,7 @@ impl Admin {
         current: Current,
         keys: Option<IssuerKeys>,
         telemetry: Arc<Telemetry>,
-        metrics: Metrics,
+        metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
         token_port: u16,
     ) -> Self {

@@ -17,6 +17,7 @@ use crate::in_force::Origin;
 use crate::key_age::Rules;
 use crate::listener::{CERT_FILE, CertificateFiles, KEY_FILE};
 use crate::log::{Filter, Format};
+use crate::otlp::Otlp;
 use crate::request::Protocol;
 use crate::settings::{Settings, unknown};
 use crate::telemetry::audit::To;
@@ -81,6 +82,8 @@ pub struct Config {
     pub key_age: Option<Rules>,
     /// The pod's share of the spread of refreshes.
     pub jitter: Jitter,
+    /// Where telemetry is sent, if anywhere.
+    pub(crate) otlp: Option<Otlp>,
     /// What is allowed and still worth a warning.
     pub warnings: Vec<String>,
 }
@@ -160,6 +163,7 @@ impl Config {
         let audit = read.parsed("CAMBIST_AUDIT", To::default(), To::from_str);
         let log = read.parsed("CAMBIST_LOG", Filter::default(), Filter::from_str);
         let log_format = read.parsed("CAMBIST_LOG_FORMAT", Format::default(), Format::from_str);
+        let otlp = Otlp::read(settings, &mut read.faults, &mut read.warnings);
         let (Some(source), Some(policy), Some(policied), true) =
             (source, policy, policied, read.faults.is_empty())
         else {
@@ -188,6 +192,7 @@ impl Config {
             colours: settings.get("NO_COLOR").is_none_or(|text| text.is_empty()),
             // The pod's name is what differs between the pods of a fleet.
             jitter: Jitter::of(settings.get("HOSTNAME").unwrap_or_default().as_bytes()),
+            otlp,
             warnings: read.warnings,
         })
     }

@@ -21,6 +21,8 @@ pub mod key_age;
 pub mod listener;
 pub mod log;
 pub mod metrics;
+#[cfg_attr(not(feature = "otlp"), path = "otlp/none.rs")]
+mod otlp;
 mod process;
 mod program;
 mod reload;

@@ -19,7 +19,9 @@ use crate::endpoint::{Answer, Endpoint};
 use crate::in_force::{Kept, Origin};
 use crate::listener::{self, Capacity, ListenerGauges, Server, Waiting};
 use crate::log;
-use crate::metrics::Metrics;
+use crate::metrics::Format;
+use crate::metrics::{Counted, Metrics};
+use crate::otlp::{Exporter, Sending};
 use crate::reload::{LOOK_EVERY, Reload};
 use crate::telemetry::Telemetry;
 use crate::telemetry::audit::Trail;
@@ -82,6 +84,7 @@ pub struct Running {
     admin: Option<(Arc<Admin>, Server)>,
     upkeep: JoinHandle<()>,
     telemetry: Arc<Telemetry>,
+    sending: Option<Sending>,
 }
 
 /// Starts a sidecar; it serves when this returns. Must be called within a tokio runtime.
@@ -116,6 +119,8 @@ where
     } = around;
     let telemetry = Telemetry::new(clock.clone(), config.key_age.clone());
     let audit_dropped = audit.dropped();
+    let exporter = Exporter::of(config, clock.clone())?;
+    let audit = audit.also_to(exporter.as_ref().and_then(Exporter::records));
     let telemetry = Arc::new(telemetry.confined(confinement).audited(audit));
     if let Some(rules) = &config.key_age {
         rules.announce(clock.wall());
@@ -143,7 +148,12 @@ where
     let (reload, current) = Reload::first(policy, policied, token_port, Kept::new(origin));
     let waiting = Waiting::new(token_capacity.waiting());
     let gauges = ListenerGauges::default();
-    let metrics = Metrics::of(&[&*telemetry, &*waiting, &gauges, &log_dropped, &audit_dropped]);
+    let counted: [&dyn Counted; _] =
+        [&*telemetry, &*waiting, &gauges, &log_dropped, &audit_dropped];
+    let exported = exporter.as_ref().map(Exporter::exported);
+    let exported = exported.iter().map(|it| &**it as &dyn Counted);
+    let counted: Vec<_> = counted.into_iter().chain(exported).collect();
+    let metrics = Arc::new(Metrics::of(&counted));
     let endpoint =
         Endpoint::new(current.clone(), waiting.clone(), clock.clone(), telemetry.clone());
     let endpoint = Arc::new(endpoint);
@@ -166,6 +176,11 @@ where
             }
         },
     );
+    let sending = exporter.map(|exporter| {
+        let (metrics, current, now) = (metrics.clone(), current.clone(), clock.clone());
+        let text = move || metrics.encode(current.load().held(now.boot()), Format::OpenMetrics);
+        Sending::begin(exporter, text, telemetry.started())
+    });
     let admin = admin_listener.map(|listener| {
         let port = admin_address.map_or(0, |at| at.port());
         let door = admin::door(port, config.admin_hosts.clone(), config.admin_status);
@@ -191,7 +206,16 @@ where
         let watch = reload.beside(watched).watch(look_every, &telemetry);
         tokio::join!(watch, judge(keys.as_ref()), telemetry.sum_up());
     });
-    Ok(Running { addresses, admin_address, tokens, waiting, admin, upkeep, telemetry: told })
+    Ok(Running {
+        addresses,
+        admin_address,
+        tokens,
+        waiting,
+        admin,
+        upkeep,
+        telemetry: told,
+        sending,
+    })
 }
 
 /// Judges the issuer's keys now and then, so that a verdict is told when it changes and not when
@@ -238,6 +262,9 @@ impl Running {
             server.drain(|| {}).await;
         }
         self.telemetry.end(Some(cut));
+        if let Some(sending) = self.sending {
+            sending.end().await;
+        }
         cut
     }
 }

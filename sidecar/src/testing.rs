@@ -180,8 +180,10 @@ impl World {
     /// The admin endpoint alone, that tells what this telemetry heard.
     pub(crate) fn admin(&self, credential: &Credential, telemetry: Arc<Telemetry>) -> Admin {
         let clock: Arc<dyn Clock> = Arc::new(self.sim.clock_of(Machine::Pod).clone());
-        let (door, metrics) =
-            (admin::door(8422, Vec::new(), StatusFor::default()), Metrics::of(&[&*telemetry]));
+        let (door, metrics) = (
+            admin::door(8422, Vec::new(), StatusFor::default()),
+            Arc::new(Metrics::of(&[&*telemetry])),
+        );
         let identity = Identity::new("identity", credential.client_id());
         let access = of_one(&Protocol::ALL, Some(SECRET), identity);
         let current = InForce::new(access, vec![credential.clone()]).into_current();

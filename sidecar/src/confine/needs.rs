@@ -13,6 +13,7 @@ use http::Uri;
 
 use super::Found;
 use crate::config::{Config, Listen, SignIn};
+use crate::otlp::Otlp;
 
 /// What names are resolved by, without which nobody is found.
 const RESOLVER: [&str; 5] =
@@ -95,6 +96,9 @@ impl Needs {
             of_trust(trust, found, &mut reads);
             connects = ports_of(config, trust, found);
         }
+        if let Some(otlp) = &config.otlp {
+            of_otlp(otlp, found, &mut reads, &mut connects);
+        }
         let writes = config.audit.file().map(Path::to_owned);
         Self { reads, writes, listens: listens(config), connects: Ports::These(connects) }
     }
@@ -142,11 +146,37 @@ fn of_trust(trust: &TrustConfig, found: &Found, reads: &mut Vec<Read>) {
     let history = trust.key_age.history.iter();
     reads.extend(history.map(|file| Read::named(file.path(), "the key history")));
     if platform {
-        reads.extend(found.certificates.iter().map(|path| Read::usual(path, "the platform's CAs")));
-        let trees = found.certificate_dirs.iter().map(PathBuf::as_path);
-        let trees = trees.chain(CERTIFICATES.iter().map(Path::new));
-        reads.extend(trees.map(|path| Read::cas(path, "the platform's CAs")));
+        of_platform(found, reads);
     }
+}
+
+fn of_otlp(
+    otlp: &Otlp,
+    found: &Found,
+    reads: &mut Vec<Read>,
+    connects: &mut BTreeMap<u16, Vec<&'static str>>,
+) {
+    reads.extend(otlp.ca_file().map(|path| Read::named(path, "the collector's CAs")));
+    for url in otlp.urls() {
+        let whys = connects.entry(port(url)).or_default();
+        if !whys.contains(&"OTLP") {
+            whys.push("OTLP");
+        }
+        if url.scheme_str() == Some("https") {
+            of_platform(found, reads);
+        }
+    }
+}
+
+/// The platform's certificate authorities.
+fn of_platform(found: &Found, reads: &mut Vec<Read>) {
+    if reads.iter().any(|read| read.kind == Kind::Cas) {
+        return;
+    }
+    reads.extend(found.certificates.iter().map(|path| Read::usual(path, "the platform's CAs")));
+    let trees = found.certificate_dirs.iter().map(PathBuf::as_path);
+    let trees = trees.chain(CERTIFICATES.iter().map(Path::new));
+    reads.extend(trees.map(|path| Read::cas(path, "the platform's CAs")));
 }
 
 fn listens(config: &Config) -> Ports {

@@ -64,9 +64,14 @@ where
 
     /// One more of this pair; what is not of the set is not counted.
     pub(crate) fn inc(&self, a: A, b: B) {
+        self.inc_by(a, b, 1);
+    }
+
+    /// So many more of this pair.
+    pub(crate) fn inc_by(&self, a: A, b: B, times: u64) {
         let at = find(&self.rows, a).zip(find(&self.columns, b));
         if let Some(counter) = at.and_then(|(row, column)| self.counters.get(row)?.get(column)) {
-            counter.inc();
+            counter.inc_by(times);
         }
     }
 

@@ -15,6 +15,14 @@ pub const SCHEMA: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub(super) i64);
 
+impl Time {
+    /// In nanoseconds since 1970; of what was before, zero.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn nanos(self) -> u64 {
+        u64::try_from(self.0).unwrap_or_default().saturating_mul(1_000_000)
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {

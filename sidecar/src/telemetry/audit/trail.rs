@@ -13,10 +13,15 @@ use super::AUDIT;
 use super::record::{FIELDS, Record, Time};
 use super::words::{Kind, Outcome};
 use crate::log::{self, Look};
+use crate::otlp::Records;
 
 /// Where the audit trail goes. Clones go the same way.
 #[derive(Clone, Debug, Default)]
-pub struct Trail(Way);
+pub struct Trail {
+    way: Way,
+    /// A collector that has it, too.
+    also: Option<Records>,
+}
 
 #[derive(Clone, Debug, Default)]
 enum Way {
@@ -43,12 +48,18 @@ impl Trail {
             writer.line(&line(&record, look))
         };
         let writer = log::Writer::start(log::Stream::Audit, out, tell)?;
-        Ok(Self(Way::Lines { writer, look }))
+        Ok(Self { way: Way::Lines { writer, look }, also: None })
+    }
+
+    /// The same, which goes to a collector, too, if there is one.
+    #[must_use]
+    pub(crate) fn also_to(self, also: Option<Records>) -> Self {
+        Self { also, ..self }
     }
 
     /// How many lines of it were dropped.
     pub fn dropped(&self) -> log::Dropped {
-        match &self.0 {
+        match &self.way {
             Way::Lines { writer, .. } => writer.dropped(),
             Way::Log => log::Dropped::of(log::Stream::Audit),
         }
@@ -56,7 +67,7 @@ impl Trail {
 
     /// Waits until all is written, for so long at most. Whether it is.
     pub fn flush(&self, at_most: Duration) -> bool {
-        match &self.0 {
+        match &self.way {
             Way::Lines { writer, .. } => writer.flush(at_most),
             Way::Log => true,
         }
@@ -64,7 +75,10 @@ impl Trail {
 
     /// Takes a record, and waits for nobody.
     pub(super) fn take(&self, record: &Record<'_>) {
-        match &self.0 {
+        if let Some(also) = &self.also {
+            also.take(record);
+        }
+        match &self.way {
             Way::Lines { writer, look } => _ = writer.line(&line(record, *look)),
             Way::Log => log_record(record),
         }
