@@ -91,6 +91,13 @@ impl Program {
         self
     }
 
+    /// With what it reads from its descriptor 3, and what it writes to 4.
+    #[must_use]
+    pub fn pipes(mut self, reads: &Path, writes: &Path) -> Self {
+        self.before.push(format!("exec 3<'{}' 4>'{}'", reads.display(), writes.display()));
+        self
+    }
+
     /// As another user of the machine, which only root may ask for.
     #[must_use]
     pub fn user(mut self, id: u32) -> Self {

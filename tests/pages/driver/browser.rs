@@ -57,7 +57,8 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    fn program(&self) -> Program {
+    /// The program with all that is the same however it is used.
+    pub(crate) fn program(&self) -> Program {
         let home = self.home.display();
         Program::new(&self.exe)
             .set("PATH", &self.path)

@@ -5,7 +5,9 @@
 
 mod attempt;
 mod browser;
+mod devtools;
 mod judge;
+mod looks;
 mod place;
 mod relay;
 mod server;
@@ -24,6 +26,7 @@ use kit::{Sidecar, World};
 
 use crate::browser::{Names, Setup};
 use crate::judge::{Counts, Evidence};
+use crate::looks::Programs;
 use crate::place::{Place, Ports, homes};
 use crate::relay::{Log, Port, Relay};
 use crate::server::{Bound, Server};
@@ -31,8 +34,8 @@ use crate::server::{Bound, Server};
 /// All pages together take a quarter of this.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Asks for tokens from pages in a browser, by every means that it has, and prints what came of it;
-/// ends with 1 if one got or read anything.
+/// Looks at cambist's own pages in a browser; then asks for tokens from pages there, by every means that it has,
+/// and prints what came of it. Ends with 1 if a page is not as it should be, or one got or read anything.
 #[derive(Debug, Parser)]
 struct Options {
     /// The browser's program: a Chromium.
@@ -41,6 +44,12 @@ struct Options {
     /// The sidecar's program.
     #[arg(long)]
     sidecar: String,
+    /// The command's.
+    #[arg(long)]
+    command: PathBuf,
+    /// A directory for pictures of the pages.
+    #[arg(long)]
+    shots: PathBuf,
     /// A directory for the list of attempts and what the browser writes.
     #[arg(long)]
     work: PathBuf,
@@ -53,12 +62,24 @@ fn main() -> ExitCode {
     let options = Options::parse();
     kit::program::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let faults = runtime.expect("a runtime can be made").block_on(play(&options));
+    let faults = runtime.expect("a runtime can be made").block_on(async {
+        let mut faults = look(&options).await;
+        faults.extend(play(&options).await);
+        faults
+    });
     for fault in faults.iter().take(20) {
         println!("FAILED: {}", fault.chars().take(2000).collect::<String>());
     }
     println!("pages: {} faults", faults.len());
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Looks at cambist's own pages.
+async fn look(options: &Options) -> Vec<String> {
+    let (sidecar, command) = (options.sidecar.clone(), options.command.clone());
+    let programs = Programs { sidecar, command };
+    let Options { chromium, path, work, shots, .. } = options;
+    looks::faults(&programs, chromium, path, work, shots).await
 }
 
 async fn play(options: &Options) -> Vec<String> {
