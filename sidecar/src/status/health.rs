@@ -37,7 +37,11 @@ impl Health {
             (None, Some(verdict @ (Verdict::Overdue | Verdict::Suspect))) => {
                 let line =
                     format!("all that is asked for is held, but the issuer's keys are {verdict}");
-                it(Tone::Bad, "SERVING", line)
+                let word = match verdict {
+                    Verdict::Suspect => "SERVING, KEYS SUSPECT",
+                    _ => "SERVING, KEYS OVERDUE",
+                };
+                it(Tone::Bad, word, line)
             }
             (None, _) if failing > 0 => {
                 let line = format!(

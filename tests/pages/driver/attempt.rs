@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::browser::Setup;
 use crate::place::{Place, Ports};
 
+/// What is there for people: the one thing that a browser gets, where its address is typed.
+pub(crate) const PAGE: &str = "/status";
+
 /// What of an attempt must come before the sidecar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrives {
@@ -74,6 +77,8 @@ pub(crate) async fn typed(setup: &Setup, ports: Ports) -> Vec<Attempt> {
         ("localhost", ports.tokens, "app-service", app_service),
         ("rebind.test", ports.tokens, "imds", imds),
         ("127.0.0.1", ports.admin, "/status.json", "/status.json?"),
+        ("localhost", ports.admin, PAGE, "/status?"),
+        ("rebind.test", ports.admin, PAGE, "/status?"),
     ];
     let mut attempts = Vec::new();
     for (host, port, route, target) in all {

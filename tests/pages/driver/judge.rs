@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kit::Secrets;
 
-use crate::attempt::{Arrives, Attempt};
+use crate::attempt::{Arrives, Attempt, PAGE};
 use crate::place::{Place, Ports};
 use crate::relay::{Exchange, Log, Port};
 use crate::wire::Message;
@@ -31,6 +31,23 @@ pub(crate) struct Evidence<'a> {
 /// The reason that the sidecar gives for a refusal; "" for anything else.
 pub(crate) fn reason(answer: &Message) -> &str {
     answer.header("x-cambist-reason").unwrap_or_default()
+}
+
+/// Whether a request is for the page, and of somebody who typed its address.
+fn is_typed_page(request: &Message) -> bool {
+    let marks = [
+        ("sec-fetch-site", "none"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ];
+    request.word(1).split('?').next() == Some(PAGE)
+        && marks.iter().all(|(name, value)| request.header(name) == Some(value))
+        && request.header("origin").is_none()
+}
+
+/// Whether what was read is the page.
+fn is_page(attempt: &Attempt) -> bool {
+    attempt.route == PAGE && attempt.read.contains("<h1>cambist sidecar</h1>")
 }
 
 impl Evidence<'_> {
@@ -80,6 +97,8 @@ impl Evidence<'_> {
             ("400", "body")
         } else if !names.iter().any(|name| Some(&**name) == request.header("host")) {
             ("403", "host_not_allowed")
+        } else if port == Port::Admin && is_typed_page(request) {
+            ("200", "")
         } else {
             ("403", "browser")
         }
@@ -109,8 +128,9 @@ impl Evidence<'_> {
         let nothing = read.trim().is_empty();
         let refused = ["x-cambist-reason", "access_denied", "invalid_request"];
         let refusal = place.may_read() && refused.iter().any(|word| read.contains(word));
+        let page = *place == Place::AddressBar && is_page(attempt);
         let harmless = !read.contains("access_token") && !self.secrets.are_in(read);
-        if harmless && (nothing || refusal) {
+        if harmless && (nothing || refusal || page) {
             return Ok(());
         }
         Err(format!("{}: saw {}, and could read: {read}", attempt.words(), attempt.saw))
@@ -127,6 +147,10 @@ impl Evidence<'_> {
                 let count = ours().count();
                 return Err(format!("{place:?}: {count} attempts; a refusal was read: {reads}"));
             }
+        }
+        // What a person may see is seen, and was there for all others to be refused.
+        if !self.attempts.iter().any(is_page) {
+            return Err("nobody was shown the status whose address is typed".to_owned());
         }
         for port in [Port::Tokens, Port::Admin] {
             let exchanges = self.log.exchanges();

@@ -11,13 +11,16 @@ use super::table;
 use crate::about::needs;
 use crate::output::outlook::Outlook;
 use crate::report::{Expected, Report};
-use crate::text::{message, plain};
+use crate::text::{message, plain, shorten};
 use crate::time::{day, relative};
 
 mod evidence;
 mod findings;
 mod keys;
 mod timeline;
+
+/// Most characters of a key's name: a thumbprint has half of them.
+const NAME: usize = 96;
 
 /// Renders the report as a page.
 pub(super) fn render(report: &Report) -> String {
@@ -97,7 +100,7 @@ fn next(outlook: &Outlook) -> Markup {
 }
 
 fn expected(report: &Report) -> Markup {
-    let name = |said: &Expected| said.kid.clone().unwrap_or_else(|| said.key.to_string());
+    let kid = |said: &Expected| said.kid.clone().unwrap_or_else(|| said.key.to_string());
     html! {
         @if !report.expected.is_empty() {
             h2 { "Announced keys" }
@@ -106,7 +109,7 @@ fn expected(report: &Report) -> Markup {
                 tbody {
                     @for said in &report.expected {
                         tr {
-                            th scope="row" { (text(&name(said))) }
+                            th scope="row" { (name(&kid(said))) }
                             td data-name="Announced" { (date(said.announced_at, report.now)) }
                             td data-name="Until" { (date(said.until, report.now)) }
                             td data-name="Published" { @if said.published { "yes" } @else { "not yet" } }
@@ -136,6 +139,22 @@ fn unseen(report: &Report) -> Markup {
 /// Foreign text, its control characters made visible, and cut where it is overlong.
 fn text(text: &str) -> Markup {
     foreign(&plain(text))
+}
+
+/// As much of a key's name as anybody compares; `-o json` has all of it.
+fn name(kid: &str) -> Markup {
+    let plain = plain(kid);
+    let mut letters = plain.chars();
+    let mut name: String = letters.by_ref().take(NAME).collect();
+    if letters.next().is_some() {
+        name.push('…');
+    }
+    html! { span.code { (foreign(&name)) } }
+}
+
+/// A key's name where another says it whole.
+fn short(kid: &str) -> Markup {
+    html! { span.code.short { (foreign(&shorten(&plain(kid)))) } }
 }
 
 /// A text of ours as a sentence's beginning.

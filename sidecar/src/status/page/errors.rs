@@ -31,7 +31,9 @@ pub(super) fn section(status: &Status) -> Markup {
             p { (prose(message)) }
             p { strong { "Fix: " } (fix(of.last)) }
             p.soft {
-                @if let Some(wait) = of.last.retry_after_seconds { "It is tried again in " (time(wait)) ". " }
+                @if let Some(wait) = of.last.retry_after_seconds {
+                    @if wait == 0 { "It is tried again when somebody asks. " } @else { "It is tried again in " (time(wait)) ". " }
+                }
                 @if let Some(id) = &of.last.correlation_id {
                     "The tenant's sign-in log has it under the correlation id " span.code { (foreign(id)) } "."
                 }

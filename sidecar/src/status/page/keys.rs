@@ -18,13 +18,13 @@ pub(super) fn section(status: &Status) -> Markup {
                         dt { "Issuer" } dd { (foreign(keys.issuer.as_str())) }
                         dt { "Key set" }
                         dd {
-                            (keys.published) " keys, read " (time(keys.age_seconds)) " ago"
+                            (keys.published) @if keys.published == 1 { " key" } @else { " keys" } ", read " (time(keys.age_seconds)) " ago"
                             @if keys.unusable > 0 { "; " (keys.unusable) " more are of no use here" }
                         }
                     }
                     @if let Some(judged) = judged { (told(judged, status)) }
                 }
-                @if let Some(judged) = judged { (table(judged, status)) (findings(judged)) }
+                @if let Some(judged) = judged { (table(judged, status)) (objections(judged)) (findings(judged, status)) }
             }
         }
     }
@@ -62,17 +62,21 @@ fn table(judged: &Judged, status: &Status) -> Markup {
     }
 }
 
-fn row(key: &KeyStatus, status: &Status) -> Markup {
+/// What a key is called, as far as that is known and short enough.
+fn name<'s>(key: &'s str, status: &'s Status) -> Markup {
     let mut names = status.issuer_keys.iter().flat_map(|set| &set.keys);
-    let kid = names.find(|it| it.thumbprint == key.key).and_then(|it| it.kid.as_ref());
+    let kid = names.find(|it| it.thumbprint == key).and_then(|it| it.kid.as_ref());
+    html! { span.code { (foreign(kid.map_or(key, |kid| kid.as_str()))) } }
+}
+
+fn row(key: &KeyStatus, status: &Status) -> Markup {
     let when = |at| html! { @if let Some(at) = at { (date(at, status.now.0)) } @else { "–" } };
     html! {
         tr {
-            th scope="row" { span.code { (foreign(kid.map_or(&*key.key, |kid| kid.as_str()))) } }
+            th scope="row" { (name(&key.key, status)) }
             td data-name="Verdict" {
                 (tone(key.verdict).tag(key.verdict.as_str()))
                 @if key.exempt { " " small { "exempt" } }
-                @if let Some(objection) = &key.objection { br; (foreign(&objection.message)) }
             }
             td data-name="Role" { (key.role) }
             td data-name="Age" {
@@ -89,20 +93,41 @@ fn row(key: &KeyStatus, status: &Status) -> Markup {
     }
 }
 
-fn findings(judged: &Judged) -> Markup {
-    html! { @for found in &judged.findings { (finding(found)) } }
+/// Why something is not exchanged, or would not be where that is enforced.
+fn objections(judged: &Judged) -> Markup {
+    html! {
+        @for objection in judged.keys.iter().filter_map(|key| key.objection.as_ref()) {
+            p { strong { (objection.reason) } ": " (prose(&objection.message)) }
+        }
+    }
 }
 
-fn finding(found: &FindingStatus) -> Markup {
-    let tone = match found.severity {
+fn findings(judged: &Judged, status: &Status) -> Markup {
+    let same = |a: &FindingStatus, b: &FindingStatus| (a.id, a.severity) == (b.id, b.severity);
+    html! {
+        @for group in judged.findings.chunk_by(same) {
+            @if let Some(first) = group.first() { (of_check(first, group, status)) }
+        }
+    }
+}
+
+/// What one check found: each evidence by itself, the remedy once.
+fn of_check(first: &FindingStatus, group: &[FindingStatus], status: &Status) -> Markup {
+    let tone = match first.severity {
         Severity::Critical | Severity::High => Tone::Bad,
         Severity::Medium => Tone::Soon,
         Severity::Low | Severity::Info => Tone::Open,
     };
     html! {
-        h3 { (tone.tag(found.severity.as_str())) " " (link(&address(found.id), found.id)) " " (found.title) }
-        ul { @for evidence in &found.evidence { li { (foreign(evidence)) } } }
-        @if found.severity > Severity::Info { p { strong { "Fix: " } (prose(&found.remedy)) } }
+        h3 { (tone.tag(first.severity.as_str())) " " (link(&address(first.id), first.id)) " " (first.title) }
+        ul {
+            @for found in group {
+                @for evidence in &found.evidence {
+                    li { @if let Some(key) = &found.key { (name(key, status)) ": " } (foreign(evidence)) }
+                }
+            }
+        }
+        @if first.severity > Severity::Info { p { strong { "Fix: " } (prose(&first.remedy)) } }
     }
 }
 

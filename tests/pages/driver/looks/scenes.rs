@@ -68,14 +68,14 @@ impl Scenes {
         let sidecar =
             serving(programs, &overdue, |program| program.set("CAMBIST_HISTORY", kept)).await;
         sidecar.logs("the verdict on the issuer's keys changed").await;
-        scenes.status("status-overdue", "SERVING", overdue, sidecar);
+        scenes.status("status-overdue", "SERVING, KEYS OVERDUE", overdue, sidecar);
 
         let suspect = World::start().await;
         let issuer = suspect.running().sim().issuer();
         issuer.leak_in(Place::Both, &issuer.signer()).expect("a key can be published whole");
         hostile(&suspect);
         let sidecar = serving(programs, &suspect, |program| program).await;
-        scenes.status("status-suspect", "SERVING", suspect, sidecar);
+        scenes.status("status-suspect", "SERVING, KEYS SUSPECT", suspect, sidecar);
         scenes
     }
 

@@ -3,9 +3,8 @@
 use cambist_key_age::Fact;
 use maud::{Markup, html};
 
-use super::{moment, text};
+use super::{moment, short, text};
 use crate::report::Report;
-use crate::text::shorten;
 
 pub(super) fn section(report: &Report) -> Markup {
     let verdict = |fact: &Fact| {
@@ -35,7 +34,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 tbody {
                     @for fact in &report.facts {
                         tr {
-                            th scope="row" { span.code { (text(&shorten(&report.name(fact.key)))) } }
+                            th scope="row" { (short(&report.name(fact.key))) }
                             td data-name="Evidence" { (format!("{:?}", fact.source)) }
                             td data-name="Known" {
                                 (fact.grade)

@@ -4,7 +4,7 @@ use cambist_key_age::Severity;
 use cambist_page::{link, prose};
 use maud::{Markup, html};
 
-use super::{severity, text};
+use super::{severity, short, text};
 use crate::about::address;
 use crate::report::{Report, ReportedFinding};
 use crate::text::message;
@@ -45,5 +45,5 @@ fn of_check(first: &ReportedFinding, group: &[ReportedFinding]) -> Markup {
 }
 
 fn key(found: &ReportedFinding) -> Markup {
-    html! { @if let Some(kid) = &found.kid { span.code { (text(kid)) } ": " } }
+    html! { @if let Some(kid) = &found.kid { (short(kid)) ": " } }
 }

@@ -4,7 +4,7 @@ use cambist_core::clock::UnixTime;
 use cambist_core::duration::rough;
 use maud::{Markup, html};
 
-use super::{date, text, tone};
+use super::{date, name, text, tone};
 use crate::output::table::exact;
 use crate::report::{Report, ReportedKey};
 
@@ -43,7 +43,7 @@ fn row(key: &ReportedKey, now: UnixTime) -> Markup {
     html! {
         tr {
             th scope="row" {
-                span.code { (text(&key.name())) }
+                (name(&key.name()))
                 br; small { (kind(key)) }
             }
             td data-name="Verdict" {
