@@ -19,7 +19,7 @@ pub(super) fn section(status: &Status) -> Markup {
                         dt { "Key set" }
                         dd {
                             (keys.published) @if keys.published == 1 { " key" } @else { " keys" } ", read " (time(keys.age_seconds)) " ago"
-                            @if keys.unusable > 0 { "; " (keys.unusable) " more are of no use here" }
+                            @if keys.unusable > 0 { "; " (keys.unusable) @if keys.unusable == 1 { " more is" } @else { " more are" } " of no use here" }
                         }
                     }
                     @if let Some(judged) = judged { (told(judged, status)) }
