@@ -1,7 +1,7 @@
 //! The look that cambist's pages share: the report on an issuer's keys, and a sidecar's status.
 //!
 //! A [`Page`] is one document. It has no script, loads nothing, and its policy lets a browser do neither; its
-//! only style is the one of this crate. Whatever is spliced into [`html`](maud::html) is escaped by the macro,
+//! only style is the one of this crate. Whatever is spliced into [`html`] is escaped by the macro,
 //! inside quotes too; what strangers wrote is set apart by [`foreign`], so that it turns no text beside it.
 #![forbid(unsafe_code)]
 
