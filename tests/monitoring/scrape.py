@@ -116,7 +116,7 @@ def main(work, sim, sidecar, prometheus, promtool, rules):
             alive(ours, "sidecar")
             lines = (work / "sidecar.log").read_text(encoding="utf-8").splitlines()
             lines = [json.loads(line) for line in lines if line.startswith("{")]
-            return next((line for line in lines if line["message"] == "serving"), None)
+            return next((line for line in lines if line.get("message") == "serving"), None)
 
         said = until("the sidecar", serving)
         tokens, admin = said["tokens"].split(",")[0], said["admin"]
