@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -37,8 +36,6 @@ pub fn policy() -> &'static str {
 pub struct Page<'a> {
     /// The name of its tab.
     pub title: &'a str,
-    /// After how long it is asked for again, if it is.
-    pub again: Option<Duration>,
     /// What is in it.
     pub body: Markup,
 }
@@ -56,9 +53,6 @@ impl Page<'_> {
                     meta name="color-scheme" content="light dark";
                     meta name="referrer" content="no-referrer";
                     meta name="robots" content="noindex";
-                    @if let Some(again) = self.again {
-                        meta http-equiv="refresh" content=(again.as_secs());
-                    }
                     title { (self.title) }
                     // Ours, and text to a browser up to its end tag.
                     style { (PreEscaped(LOOK)) }
@@ -78,7 +72,7 @@ mod tests {
     fn a_page_loads_nothing_and_its_policy_names_its_only_style() {
         let hostile = "\"><script>alert(1)</script>";
         let body = html! { p title=(hostile) { (foreign(hostile)) } };
-        let page = Page { title: hostile, again: None, body }.render();
+        let page = Page { title: hostile, body }.render();
         assert!(!page.contains("<script") && !page.contains("http-equiv=\"refresh\""), "{page}");
         let (_, rest) = page.split_once("<style>").unwrap();
         let (style, rest) = rest.split_once("</style>").unwrap();
@@ -86,7 +80,5 @@ mod tests {
         assert!(page.contains(&format!("style-src 'sha256-{hash}'")), "{page}");
         assert!(!rest.contains("<style") && !rest.contains("style="), "{rest}");
         assert!(!style.contains("url(") && !style.contains("@import") && !style.contains('<'));
-        let again = Page { title: "", again: Some(Duration::from_secs(10)), body: html! {} };
-        assert!(again.render().contains("<meta http-equiv=\"refresh\" content=\"10\">"));
     }
 }

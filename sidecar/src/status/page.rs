@@ -43,7 +43,7 @@ pub(crate) fn render(status: &Status) -> String {
             }
         }
     };
-    Page { title: &format!("{} - cambist", health.word), again: None, body }.render()
+    Page { title: &format!("{} - cambist", health.word), body }.render()
 }
 
 fn runway(status: &Status) -> Markup {

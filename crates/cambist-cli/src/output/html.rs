@@ -48,7 +48,7 @@ pub(super) fn render(report: &Report) -> String {
         }
     };
     let title = format!("{}: {}", report.verdict, plain(&report.issuer));
-    Page { title: &title, again: None, body }.render()
+    Page { title: &title, body }.render()
 }
 
 fn verdict(report: &Report) -> Markup {
