@@ -6,7 +6,6 @@ use std::time::Duration;
 use cambist::config::{ConfigErrors, ConfigFault};
 use cambist::transport::{CaBundle, HttpsOptions, ProxyOptions, Transport};
 use cambist_core::clock::{Clock, UnixTime};
-use cambist_core::foreign::brief;
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
@@ -17,7 +16,7 @@ use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::post::post;
+use super::post::{Told, post};
 use super::settings::{Otlp, Signal, Target};
 use super::{logs, metrics, resource, scope};
 use crate::config::{Config, SignIn};
@@ -36,8 +35,8 @@ const GATHERING: Duration = Duration::from_secs(1);
 /// The longest that sending what is left may take at the end.
 const LAST: Duration = Duration::from_secs(2);
 
-/// Most bytes of a trouble that is logged.
-const MESSAGE: usize = 400;
+/// How long a record is tried to be sent; those behind it wait as long.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What became of what was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,17 +215,18 @@ impl Exporter {
         mut ends: watch::Receiver<()>,
     ) {
         let Some(way) = &self.metrics else { return };
-        let mut told = Told::default();
+        let mut told = Told::nothing(Signal::Metrics);
         let span = || metrics::Span { start: nanos(started), now: nanos(self.clock.wall()) };
         let send = async |told: &mut Told| {
             let message =
                 metrics::request(&text(), span(), resource(&self.settings.resource), scope());
-            let answer = post(way, &message).await;
+            // The next message tells all of it, too.
+            let answer = post(way, &message, self.settings.every, told).await;
             let rejected = answer.as_deref().ok().and_then(|body| {
                 let answer = ExportMetricsServiceResponse::decode(body).ok()?.partial_success?;
                 Some((answer.rejected_data_points, answer.error_message))
             });
-            self.ended(Signal::Metrics, 1, answer.err(), rejected, told);
+            self.ended(Signal::Metrics, 1, answer.is_err(), rejected, told);
         };
         loop {
             tokio::select! {
@@ -244,7 +244,7 @@ impl Exporter {
         mut ends: watch::Receiver<()>,
     ) {
         let (Some(way), Some(mut records)) = (&self.logs, records) else { return };
-        let (mut told, mut together) = (Told::default(), Vec::with_capacity(TOGETHER));
+        let (mut told, mut together) = (Told::nothing(Signal::Logs), Vec::with_capacity(TOGETHER));
         let mut ended = false;
         while !ended {
             tokio::select! {
@@ -281,20 +281,23 @@ impl Exporter {
                 schema_url: String::new(),
             }],
         };
-        let answer = post(way, &message).await;
+        let answer = post(way, &message, PATIENCE, told).await;
         let rejected = answer.as_deref().ok().and_then(|body| {
             let answer = ExportLogsServiceResponse::decode(body).ok()?.partial_success?;
             Some((answer.rejected_log_records, answer.error_message))
         });
-        self.ended(Signal::Logs, number, answer.err(), rejected, told);
+        if answer.is_err() {
+            told.lost(number);
+        }
+        self.ended(Signal::Logs, number, answer.is_err(), rejected, told);
     }
 
-    /// Counts what became of so many, and tells when it begins to go wrong and when it is well again.
+    /// Counts what became of so many.
     fn ended(
         &self,
         signal: Signal,
         number: u64,
-        failed: Option<String>,
+        failed: bool,
         rejected: Option<(i64, String)>,
         told: &mut Told,
     ) {
@@ -302,38 +305,16 @@ impl Exporter {
         let unwanted = rejected.as_ref().map_or(0, |(number, _)| number.unsigned_abs());
         let unwanted =
             if signal == Signal::Metrics { unwanted.min(1) } else { unwanted.min(number) };
-        let (sent, dropped) = if failed.is_some() { (0, number) } else { (number - unwanted, 0) };
+        let (sent, dropped) = if failed { (0, number) } else { (number - unwanted, 0) };
         for (fate, times) in
             [(Fate::Sent, sent), (Fate::Rejected, unwanted), (Fate::Dropped, dropped)]
         {
             self.exported.add(signal, fate, times);
         }
-        let problem = failed
-            .or_else(|| rejected.map(|(number, why)| format!("{number} are not wanted: {why}")));
-        let signal = signal.as_str();
-        match problem {
-            Some(problem) if !told.failing => {
-                let problem = brief(&problem, MESSAGE);
-                tracing::warn!(
-                    signal,
-                    problem,
-                    "the collector does not take what is sent by OTLP; it is told once more when it does"
-                );
-                told.failing = true;
-            }
-            None if told.failing => {
-                tracing::info!(signal, "the collector takes what is sent by OTLP again");
-                told.failing = false;
-            }
-            _ => {}
+        if let Some((number, why)) = rejected {
+            told.fails(&format!("{number} are not wanted: {why}"));
         }
     }
-}
-
-/// What was told last.
-#[derive(Debug, Default)]
-struct Told {
-    failing: bool,
 }
 
 /// A moment as OTLP has it.

@@ -5,41 +5,89 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist::transport::{AnswerLimits, Transport};
+use cambist_core::foreign::brief;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Request, StatusCode};
 use prost::Message;
+use tokio::time::Instant;
 
-use super::settings::Target;
+use super::settings::{Signal, Target};
 
 /// A collector answers with next to nothing.
 const MOST: usize = 64 * 1024;
 
-/// So often a message is tried; what is newer waits meanwhile.
-const TRIES: u32 = 4;
-
 /// The longest that is waited between two tries.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Posts a message, again if that may help; the answer's body.
+/// Most bytes of a trouble that is logged.
+const MESSAGE: usize = 400;
+
+/// What the log was told of a collector: when it begins to go wrong, and when it is well again.
+#[derive(Debug)]
+pub(super) struct Told {
+    signal: Signal,
+    failing: bool,
+}
+
+impl Told {
+    pub(super) fn nothing(signal: Signal) -> Self {
+        Self { signal, failing: false }
+    }
+
+    pub(super) fn fails(&mut self, problem: &str) {
+        if !self.failing {
+            let (signal, problem) = (self.signal.as_str(), brief(&problem, MESSAGE));
+            tracing::warn!(
+                signal,
+                problem,
+                "the collector does not take what is sent by OTLP; it is told once more when it does"
+            );
+        }
+        self.failing = true;
+    }
+
+    pub(super) fn works(&mut self) {
+        if self.failing {
+            let signal = self.signal.as_str();
+            tracing::info!(signal, "the collector takes what is sent by OTLP again");
+        }
+        self.failing = false;
+    }
+
+    /// So many records are lost.
+    pub(super) fn lost(&self, number: u64) {
+        let signal = self.signal.as_str();
+        tracing::warn!(signal, number, "what could not be sent by OTLP is dropped");
+    }
+}
+
+/// Posts a message, again for so long where that may help; the answer's body. What is newer waits meanwhile.
 ///
 /// # Errors
 /// In words, why it did not come to its end.
 pub(super) async fn post(
     (target, transport): &(Target, Transport),
     message: &impl Message,
+    patience: Duration,
+    told: &mut Told,
 ) -> Result<Bytes, String> {
     let body = Bytes::from(message.encode_to_vec());
-    let (mut pause, mut tries) = (Duration::from_secs(1), 1);
+    let (mut pause, begun) = (Duration::from_secs(1), Instant::now());
     loop {
-        match once(transport, target, body.clone()).await {
-            Ok(answer) => return Ok(answer),
-            Err(Trouble { again: Some(asked), .. }) if tries < TRIES => {
-                tokio::time::sleep(asked.max(pause).min(LONGEST)).await;
-                pause *= 2;
-                tries += 1;
+        let Trouble { problem, again } = match once(transport, target, body.clone()).await {
+            Ok(answer) => {
+                told.works();
+                return Ok(answer);
             }
-            Err(Trouble { problem, .. }) => return Err(problem),
+            Err(trouble) => trouble,
+        };
+        told.fails(&problem);
+        let wait = again.map(|asked| asked.max(pause).min(LONGEST));
+        match wait {
+            Some(wait) if begun.elapsed() + wait < patience => tokio::time::sleep(wait).await,
+            _ => return Err(problem),
         }
+        pause *= 2;
     }
 }
 

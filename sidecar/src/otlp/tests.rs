@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use cambist::transport::Transport;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -16,13 +18,15 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::post::{Told, post};
+use super::settings::{Signal, Target};
 use crate::testing::{SECRET, VAULT, World, request as ask};
 
 /// What was received, and how the next messages are answered.
@@ -221,4 +225,44 @@ async fn the_audit_trail_is_sent_to_its_last_record() {
     assert!(first.time_unix_nano > 1_700_000_000_000_000_000, "{first:?}");
     let text = format!("{records:?}");
     assert!(!text.contains(&token) && !text.contains(SECRET));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_is_away_for_a_minute_misses_no_record() {
+    let away = Arc::new(Mutex::new(5));
+    let (left, taken) = (away.clone(), Arc::new(Mutex::new(0)));
+    let counted = taken.clone();
+    let collector = tower::service_fn(move |request: Request<Bytes>| {
+        let mut left = left.lock().unwrap();
+        let is_away = *left > 0;
+        *left -= i32::from(is_away);
+        if !is_away {
+            let message = ExportLogsServiceRequest::decode(request.into_body()).unwrap();
+            *counted.lock().unwrap() += message.resource_logs[0].scope_logs[0].log_records.len();
+        }
+        let status = if is_away { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        std::future::ready(Ok::<_, Infallible>(
+            Response::builder().status(status).body(Bytes::new()).unwrap(),
+        ))
+    });
+    let target = Target {
+        url: "http://collector:4318/v1/logs".parse().unwrap(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(10),
+    };
+    let way = (target, Transport::from_service(collector));
+    let scope_logs =
+        ScopeLogs { log_records: vec![LogRecord::default(); 3], ..ScopeLogs::default() };
+    let resource_logs =
+        vec![ResourceLogs { scope_logs: vec![scope_logs], ..ResourceLogs::default() }];
+    let message = ExportLogsServiceRequest { resource_logs };
+    let mut told = Told::nothing(Signal::Logs);
+    let patience = Duration::from_secs(300);
+    post(&way, &message, patience, &mut told).await.unwrap();
+    assert_eq!((*away.lock().unwrap(), *taken.lock().unwrap()), (0, 3));
+    // Longer than that nobody waits for it.
+    *away.lock().unwrap() = i32::MAX;
+    let begun = tokio::time::Instant::now();
+    post(&way, &message, patience, &mut told).await.unwrap_err();
+    assert!(begun.elapsed() <= patience, "{:?}", begun.elapsed());
 }
