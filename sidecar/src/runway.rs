@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use cambist::Reason;
 use cambist::cache::Entry;
 use cambist_core::clock::BootTime;
 
-/// How long ago an app may have asked for something to be taken for one that will ask again.
+/// How long ago an app may have asked for what it once had to be taken for one that will ask again.
 pub const LATELY: Duration = Duration::from_secs(3600);
 
-/// The least that any token still lives which is prefetched or was asked for [lately](LATELY): zero where there
-/// is none for one of these, and nothing where none is asked for.
+/// The same of what it never had: an app that needs it keeps asking.
+pub const JUST_NOW: Duration = Duration::from_secs(300);
+
+/// The least that any token still lives which [counts](uncounted): zero where there is none for one of these, and
+/// nothing where nothing counts.
 pub fn runway<'e>(entries: impl IntoIterator<Item = &'e Entry>, now: BootTime) -> Option<Duration> {
     entries.into_iter().filter_map(|entry| left(entry, now)).min()
 }
@@ -17,17 +21,41 @@ pub fn runway<'e>(entries: impl IntoIterator<Item = &'e Entry>, now: BootTime) -
 /// How long this one's token still lives, if an app would miss it.
 pub(crate) fn left(entry: &Entry, now: BootTime) -> Option<Duration> {
     let lives = || entry.token.as_ref().map_or(Duration::ZERO, |it| it.remaining_at(now));
-    counts(entry, now).then(lives)
+    uncounted(entry, now).is_none().then(lives)
 }
 
-/// Whether an app would miss it. What somebody has prefetched is missed from the start. What an app alone asks for is
-/// missed if it was served with it, or would be but for an outage: with what was never given and is refused for good,
-/// such as a resource that is misspelt, nothing would end, and whoever can ask must not be able to page somebody.
-/// What was only just asked for is not yet known to be either.
-pub(crate) fn counts(entry: &Entry, now: BootTime) -> bool {
-    let lately = now.since(entry.last_asked) <= LATELY;
-    let in_trouble = entry.failure.as_ref().is_some_and(|it| it.reason().is_retryable());
-    entry.pinned || lately && (entry.was_held || in_trouble)
+/// Why no app would miss it, in words; nothing where one would. What somebody has prefetched is missed from the start,
+/// and what an app once had for as long as it may ask again. What it never had is missed while it keeps asking, unless
+/// the resource itself is refused: with one that is misspelt nothing would end, and whoever can ask must not be able
+/// to page somebody.
+pub(crate) fn uncounted(entry: &Entry, now: BootTime) -> Option<&'static str> {
+    let ago = now.since(entry.last_asked);
+    match &entry.failure {
+        _ if entry.pinned => None,
+        _ if entry.was_held => (ago > LATELY).then_some("not asked for within the last hour"),
+        None => Some("not had yet"),
+        Some(failure) if is_of_resource(failure.reason()) => {
+            Some("never had: it is the resource itself that is refused")
+        }
+        Some(_) => is_given_up(entry, now)
+            .then_some("never had, and not asked for within the last five minutes"),
+    }
+}
+
+/// Whether it was never had and nobody keeps asking for it, so that its failure is over for everybody.
+pub(crate) fn is_given_up(entry: &Entry, now: BootTime) -> bool {
+    !entry.pinned && !entry.was_held && now.since(entry.last_asked) > JUST_NOW
+}
+
+/// Whether it is the request's own fault, and another resource might be had by the same identity at the same time.
+fn is_of_resource(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::EntraResourceUnknown
+            | Reason::EntraScopeInvalid
+            | Reason::CacheFull
+            | Reason::TooManyScopes
+    )
 }
 
 #[cfg(test)]
@@ -72,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_refused_for_good_and_was_never_given_pages_nobody() {
+    async fn a_resource_that_is_refused_and_was_never_given_pages_nobody() {
         let world = World::new();
         let (endpoint, credential) = world.endpoint();
         let clock = world.sim.clock_of(Machine::Pod).clone();
@@ -98,6 +126,51 @@ mod tests {
         world.sim.faults().inject(Target::Entra, Fault::Reset);
         ask(&endpoint, msi("api://later")).await;
         assert_eq!(runway(), Some(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_identity_is_refused_counts_while_an_app_keeps_asking() {
+        let world = World::new();
+        let (endpoint, credential) = world.endpoint();
+        let clock = world.sim.clock_of(Machine::Pod).clone();
+        let runway = || runway(&credential.entries(), clock.boot());
+        let refused = Fault::Aadsts { code: 70_021, status: None, retry_after: None };
+        for fault in [
+            refused,
+            Fault::Status { status: http::StatusCode::SERVICE_UNAVAILABLE, retry_after: None },
+        ] {
+            world.sim.faults().clear();
+            world.sim.faults().inject(Target::Entra, fault);
+            ask(&endpoint, msi(VAULT)).await;
+            assert_eq!(runway(), Some(Duration::ZERO));
+            tokio::time::sleep(JUST_NOW).await;
+            assert_eq!(runway(), Some(Duration::ZERO));
+            // Nobody tries any more, so that nobody would see it mended.
+            tokio::time::sleep(secs(2)).await;
+            assert_eq!(runway(), None);
+        }
+        let entries = credential.entries();
+        let [entry] = &entries[..] else { panic!("{entries:?}") };
+        let why = "never had, and not asked for within the last five minutes";
+        assert_eq!(uncounted(entry, clock.boot()), Some(why));
+    }
+
+    #[test]
+    fn only_what_is_the_requests_own_fault_is_of_the_resource() {
+        let of_resource = Reason::ALL.iter().filter(|reason| is_of_resource(**reason));
+        let words: Vec<_> = of_resource.map(|reason| reason.as_str()).collect();
+        assert_eq!(
+            words,
+            ["entra_resource_unknown", "entra_scope_invalid", "cache_full", "too_many_scopes"]
+        );
+        // The alert leaves out the same; the others are of no entry.
+        let rules = include_str!("../deploy/monitoring/rules.yaml");
+        assert!(
+            rules.contains(&format!(
+                "cambist_token_failing{{reason!~\"{}\"}}",
+                words[..2].join("|")
+            ))
+        );
     }
 
     #[test]

@@ -104,9 +104,9 @@ pub(crate) struct TokenStatus {
     pub(crate) expires_on: Option<Moment>,
     pub(crate) remaining_seconds: Option<u64>,
     pub(crate) valid_for_seconds: Option<u64>,
-    /// Whether an app would miss it.
+    /// Why no app would miss it, if none would.
     #[serde(skip)]
-    pub(crate) counts: bool,
+    pub(crate) uncounted: Option<&'static str>,
     pub(crate) failure: Option<FailureStatus>,
 }
 
@@ -227,7 +227,7 @@ impl TokenStatus {
             expires_on: token.map(|token| Moment(token.expires_on())),
             remaining_seconds: token.map(|token| token.remaining_at(clock.boot()).as_secs()),
             valid_for_seconds: token.map(|token| token.valid_for().as_secs()),
-            counts: runway::counts(entry, clock.boot()),
+            uncounted: runway::uncounted(entry, clock.boot()),
             failure: entry.failure.as_ref().map(FailureStatus::of),
         }
     }

@@ -54,18 +54,19 @@ impl Held<'_> {
             entries.truncate(MOST);
         }
         let help = "How long apps would still be served if Entra vanished now: the least over what was asked for in the \
-            last hour and what is prefetched, zero where one of these has no token. What was never given, because it is \
-            refused for good, does not count; where nothing counts there is no runway";
+            last hour and what is prefetched, zero where one of these has no token. What was never given counts for \
+            five minutes after it was asked for, and not at all if the resource itself is refused; where nothing counts \
+            there is no runway";
         registry.register("runway_seconds", help, runway);
         let help = "When the projected token expires that was last seen in its file, in seconds since 1970";
         registry.register("projected_token_expiry_timestamp_seconds", help, expiry);
         let help = "Resources that are known, with a token or without, told one by one or not";
         registry.register("resources", help, known);
-        one_by_one(&entries, registry);
+        one_by_one(&entries, at, registry);
     }
 }
 
-fn one_by_one(entries: &[(&str, Entry)], registry: &mut Registry) {
+fn one_by_one(entries: &[(&str, Entry)], at: BootTime, registry: &mut Registry) {
     let (held, expiry, refresh) = (Of::<2>::default(), Of::<2>::default(), Of::<2>::default());
     let failing = Of::<3>::default();
     for (name, entry) in entries {
@@ -77,7 +78,7 @@ fn one_by_one(entries: &[(&str, Entry)], registry: &mut Registry) {
             expiry.get_or_create(&labels).set(token.expires_on().as_secs());
             refresh.get_or_create(&labels).set(token.not_before().as_secs());
         }
-        if let Some(failure) = &entry.failure {
+        if let Some(failure) = entry.failure.as_ref().filter(|_| !runway::is_given_up(entry, at)) {
             let reason = ("reason", failure.reason().as_str().to_owned());
             failing.get_or_create(&[identity, resource, reason]).set(1);
         }
@@ -87,7 +88,8 @@ fn one_by_one(entries: &[(&str, Entry)], registry: &mut Registry) {
     let help = "When the held token was asked for, in seconds since 1970";
     registry.register("token_last_refresh_timestamp_seconds", help, refresh);
     registry.register("token_held", "Whether a valid token is held", held);
-    let help = "1 for why the last work for a token failed, whether or not one is held still; gone once it succeeds";
+    let help = "1 for why the last try to get a token failed, whether or not one is held still; gone once one succeeds, and, of \
+        what was never had, five minutes after it was last asked for";
     registry.register("token_failing", help, failing);
 }
 

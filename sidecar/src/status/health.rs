@@ -19,7 +19,7 @@ pub(crate) struct Health {
 impl Health {
     /// The worst that is to be said; what is worst for the apps comes first.
     pub(crate) fn of(status: &Status) -> Self {
-        let asked = || status.tokens.iter().filter(|it| it.counts);
+        let asked = || status.tokens.iter().filter(|it| it.uncounted.is_none());
         let lacking: Vec<_> = asked().filter(|it| it.remaining_seconds.is_none()).collect();
         let failing = asked().filter(|it| it.failure.is_some()).count();
         let (all, runway) = (asked().count(), status.runway_seconds.map(Duration::from_secs));
@@ -30,8 +30,10 @@ impl Health {
             (Some(first), _) => {
                 let reason = first.failure.as_ref().map_or("not fetched yet", |it| it.reason);
                 let name = named(first);
-                let line =
-                    format!("{} of {all} resources have no token; {name}: {reason}", lacking.len());
+                let line = format!(
+                    "{} of {all} resources in use have no token; {name}: {reason}",
+                    lacking.len()
+                );
                 it(Tone::Bad, "NOT SERVING ALL", line)
             }
             (None, Some(verdict @ (Verdict::Overdue | Verdict::Suspect))) => {
@@ -56,6 +58,10 @@ impl Health {
             (None, Some(Verdict::Due)) => {
                 let line = "all that is asked for is held, and the issuer's signing key has to be replaced";
                 it(Tone::Soon, "SERVING", line.to_owned())
+            }
+            (None, _) if all == 0 && status.tokens.iter().any(|it| it.failure.is_some()) => {
+                let line = "no resource is in use; what was asked for and not had is told below";
+                it(Tone::Open, "READY", line.to_owned())
             }
             (None, _) if all == 0 => {
                 it(Tone::Open, "READY", "nobody has asked for a token lately".to_owned())

@@ -96,7 +96,7 @@ fn row(token: &TokenStatus) -> Markup {
             td data-name="State" {
                 (tone.tag(word))
                 @if token.prefetched { br; small { "prefetched" } }
-                @if !token.counts { br; small { "not asked for lately" } }
+                @if let Some(why) = token.uncounted { br; small { (why) } }
             }
             td data-name="Time left" {
                 @if let Some((left, of)) = token.remaining_seconds.zip(token.valid_for_seconds) {

@@ -58,10 +58,43 @@ async fn the_page_tells_how_long_it_would_go_on() {
     ask(&endpoint, msi("api://never")).await;
     let worse = page().await;
     assert_eq!(health(&worse).0, "NOT SERVING ALL");
-    assert!(health(&worse).1.contains("1 of 2 resources have no token; api://never of identity"));
+    assert!(
+        health(&worse).1.contains("1 of 2 resources in use have no token; api://never of identity")
+    );
     assert!(worse.contains("Runway: <strong>none</strong>"), "{worse}");
     for page in [healthy, down, worse] {
         assert!(!page.contains(token.secret().expose()) && !page.contains(&world.assertion()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_gets_nothing_is_not_ready() {
+    let world = World::new();
+    let (endpoint, admin, _) = world.endpoints(&[]);
+    let page = async || text(ask_admin(&admin, "/status")).await;
+    let refuse = |code| {
+        world.sim.faults().clear();
+        let refused = Fault::Aadsts { code, status: None, retry_after: None };
+        world.sim.faults().inject(Target::Entra, refused);
+    };
+    refuse(70_021);
+    ask(&endpoint, msi(VAULT)).await;
+    let told = page().await;
+    assert_eq!(health(&told).0, "NOT SERVING ALL");
+    assert!(health(&told).1.contains("1 of 1 resources in use have no token"), "{told}");
+    assert!(health(&told).1.ends_with("entra_no_matching_credential"), "{told}");
+    // Nobody asks again.
+    tokio::time::sleep(Duration::from_secs(302)).await;
+    refuse(500_011);
+    ask(&endpoint, msi("api://misspelt")).await;
+    let told = page().await;
+    let line = "No resource is in use; what was asked for and not had is told below";
+    assert_eq!(health(&told), ("READY", line), "{told}");
+    for why in [
+        "<small>never had, and not asked for within the last five minutes</small>",
+        "<small>never had: it is the resource itself that is refused</small>",
+    ] {
+        assert!(told.contains(why), "{why}: {told}");
     }
 }
 
