@@ -2,6 +2,7 @@
 //!
 //! Readers match on all of these: whoever adds one is shown by the compiler who is to hear of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cambist::event::ServedHow;
@@ -129,6 +130,8 @@ pub enum Reloaded<'a> {
         identities: usize,
         /// How many callers.
         callers: usize,
+        /// The files with their projected tokens.
+        token_files: &'a [&'a Path],
         /// What is allowed and still worth a warning.
         warnings: &'a [String],
     },

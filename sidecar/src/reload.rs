@@ -103,9 +103,12 @@ impl Reload {
         let access = access(&self.source, &policied, self.port);
         self.current.store(InForce::new(access, credentials).into());
         self.refused = None;
+        let identities = &policied.identities.identities;
+        let token_files: Vec<_> = identities.iter().map(|it| &*it.token_file).collect();
         let reloaded = Reloaded::Applied {
-            identities: policied.identities.identities.len(),
+            identities: identities.len(),
             callers: policied.proofs.len(),
+            token_files: &token_files,
             warnings: &policied.warnings,
         };
         telemetry.tell(&Event::Reloaded(reloaded));

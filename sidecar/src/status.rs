@@ -18,7 +18,7 @@ use crate::in_force::InForce;
 use crate::key_age::{self, Judged, KeyAgeStatus};
 use crate::request::Protocol;
 use crate::runway::{self, runway};
-use crate::telemetry::{KeyNews, Reloads, Telemetry};
+use crate::telemetry::{KeyNews, RefusedFile, Reloads, Telemetry};
 
 mod health;
 pub(crate) mod page;
@@ -43,6 +43,8 @@ pub(crate) struct Status {
     pub(crate) runway_seconds: Option<u64>,
     pub(crate) identities: Vec<IdentityStatus>,
     pub(crate) policy: PolicyStatus,
+    /// Changed files that cannot be used, but for those of the policy.
+    pub(crate) refused_files: Vec<FileStatus>,
     pub(crate) protocols: Vec<&'static str>,
     pub(crate) tokens: Vec<TokenStatus>,
     pub(crate) issuer_keys: Option<KeySetStatus>,
@@ -91,6 +93,16 @@ pub(crate) struct PolicyStatus {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RefusedStatus {
+    pub(crate) since: Moment,
+    pub(crate) problem: String,
+}
+
+/// A changed file that cannot be used; what was there before goes on.
+#[derive(Debug, Serialize)]
+pub(crate) struct FileStatus {
+    pub(crate) what: &'static str,
+    pub(crate) setting: &'static str,
+    pub(crate) path: Foreign,
     pub(crate) since: Moment,
     pub(crate) problem: String,
 }
@@ -170,6 +182,7 @@ impl Status {
             runway_seconds: runway.map(|left| left.as_secs()),
             identities: principals.map(IdentityStatus::of).collect(),
             policy: PolicyStatus::of(in_force.access.policy(), telemetry),
+            refused_files: telemetry.refused_files().into_iter().map(FileStatus::of).collect(),
             protocols: in_force.access.served().map(Protocol::as_str).collect(),
             tokens: entries.iter().map(|(name, it)| TokenStatus::of(name, it, clock)).collect(),
             issuer_keys: keys.and_then(|keys| KeySetStatus::of(keys, clock)),
@@ -214,6 +227,14 @@ impl PolicyStatus {
             since: Moment(applied.unwrap_or_else(|| telemetry.started())),
             refused: refused.map(|(at, problem)| RefusedStatus { since: Moment(at), problem }),
         }
+    }
+}
+
+impl FileStatus {
+    fn of(file: RefusedFile) -> Self {
+        let RefusedFile { kind, setting, path, since, problem } = file;
+        let path = Foreign::new(path.as_os_str().as_encoded_bytes());
+        Self { what: kind.as_str(), setting, path, since: Moment(since), problem }
     }
 }
 

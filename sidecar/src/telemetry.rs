@@ -17,6 +17,7 @@ use crate::metrics::Counted;
 
 pub mod audit;
 mod counters;
+mod files;
 mod log;
 mod pairs;
 mod recent;
@@ -24,6 +25,7 @@ mod repeats;
 mod run;
 mod status;
 
+pub(crate) use files::RefusedFile;
 pub(crate) use log::WORK;
 pub use pairs::Pair;
 pub(crate) use recent::{LastAdmitted, LastAnswer, LastRefusal};
@@ -32,6 +34,7 @@ pub(crate) use status::Reloads;
 
 use audit::{Audit, Trail};
 use counters::Counters;
+use files::Files;
 use log::Log;
 use pairs::Pairs;
 use recent::Recent;
@@ -53,6 +56,7 @@ pub struct Telemetry {
     run: Run,
     rules: Option<Rules>,
     counters: Counters,
+    files: Files,
     pairs: Pairs,
     key_age: Arc<Gauges>,
     log: Log,
@@ -68,6 +72,7 @@ impl Telemetry {
         let run = Run::beginning(clock);
         Self {
             counters: Counters::new(rules.as_ref(), &run),
+            files: Files::new(run.clone()),
             pairs: Pairs::default(),
             key_age: Arc::default(),
             log: Log::new(run.clone(), rules.clone()),
@@ -105,6 +110,7 @@ impl Telemetry {
             run: _,
             rules: _,
             counters,
+            files,
             pairs: _,
             key_age,
             log,
@@ -114,6 +120,7 @@ impl Telemetry {
             confinement: _,
         } = self;
         counters.read(event);
+        files.read(event);
         key_age.read(event);
         log.read(event);
         audit.read(event);
@@ -186,6 +193,11 @@ impl Telemetry {
         self.status.reloads()
     }
 
+    /// The changed files that cannot be used.
+    pub(crate) fn refused_files(&self) -> Vec<RefusedFile> {
+        self.files.refused()
+    }
+
     /// The last that was heard of each key source.
     pub fn key_news(&self) -> Vec<KeyNews> {
         self.status.key_news()
@@ -208,6 +220,7 @@ impl Counted for Telemetry {
         self.run.register(registry);
         self.confinement.register(registry);
         self.counters.register(registry);
+        self.files.register(registry);
         self.pairs.register(registry);
         self.key_age.register(registry);
     }

@@ -223,9 +223,12 @@ def main(work, sim, sidecar, prometheus, promtool, rules):
         raised = [it for it in api("alerts")["alerts"] if it["labels"]["alertname"] == "CambistTokenFailing" and it["state"] == "firing"]
         summary = raised[0]["annotations"]["summary"] if raised else ""
         told(f"the alert is firing: {summary}", firing and "entra_app_unknown" in summary, raised)
-        others = {it["labels"]["alertname"] for it in api("alerts")["alerts"] if it["state"] == "firing"} - {"CambistTokenFailing"}
+        # What the identity is refused, no other resource would be given either.
+        told("and so is that of the runway", until("the runway", lambda: "firing" in state("CambistRunwayLow")), state("CambistRunwayLow"))
+        others = {it["labels"]["alertname"] for it in api("alerts")["alerts"] if it["state"] == "firing"}
+        others -= {"CambistTokenFailing", "CambistRunwayLow"}
         # What the kernel lacks that this runs on is no matter here.
-        told("and it alone", not others - {"CambistUnconfined"}, others)
+        told("and these alone", not others - {"CambistUnconfined"}, others)
         fault("/sim/clear", {})
     finally:
         for process in reversed(running):

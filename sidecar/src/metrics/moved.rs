@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cambist::Credential;
+use cambist::files::Look;
 use cambist::history::HistoryFile;
 use cambist_core::clock::Clock as _;
 use cambist_core::policy::{Caller, Identity, Mode, Policy};
@@ -246,9 +247,18 @@ async fn reloads(played: &mut Played) {
     let refused = world.scrape(&credential);
     played.step("a new policy is no good", start, refused.clone());
     world.sim.clock().advance(Duration::from_secs(60));
-    let applied = Reloaded::Applied { identities: 1, callers: 1, warnings: &[] };
+    let applied = Reloaded::Applied { identities: 1, callers: 1, token_files: &[], warnings: &[] };
     world.telemetry.tell(&Event::Reloaded(applied));
-    played.step("it is mended a minute later", refused, world.scrape(&credential));
+    let mended = world.scrape(&credential);
+    played.step("it is mended a minute later", refused, mended.clone());
+    let config = world.config(&[]);
+    let trust = world.trust(&config, world.context());
+    let _used = trust.credential(&config.policied.identities.identities[0]);
+    let look = async || while trust.look_at_files().await == Look::Settling {};
+    look().await;
+    world.write_assertion(b"no token");
+    look().await;
+    played.step("a new projected token is no good", mended, world.scrape(&credential));
 }
 
 async fn keys(played: &mut Played) {

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use cambist_core::duration::rough;
+use cambist_core::foreign::brief;
 use cambist_key_age::Verdict;
 use cambist_page::Tone;
 
 use super::{Status, TokenStatus};
+
+/// Most bytes of the kinds of files in a line.
+const FILES: usize = 60;
 
 /// A word, its colours, and the line.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +58,14 @@ impl Health {
             (None, _) if status.policy.refused.is_some() => {
                 let line = "all that is asked for is held, but the changed policy is no good, so the one before is in force";
                 it(Tone::Soon, "SERVING", line.to_owned())
+            }
+            (None, _) if !status.refused_files.is_empty() => {
+                let files: Vec<_> = status.refused_files.iter().map(|it| it.what).collect();
+                let line = format!(
+                    "all that is asked for is held, but a changed file ({}) is no good, so what was there before is used",
+                    brief(&files.join(", "), FILES)
+                );
+                it(Tone::Soon, "SERVING", line)
             }
             (None, Some(Verdict::Due)) => {
                 let line = "all that is asked for is held, and the issuer's signing key has to be replaced";

@@ -85,7 +85,12 @@ async fn every_line_keeps_its_message_and_its_fields() {
     let would_deny = WouldDeny { request };
     for event in [
         Event::WouldDeny(would_deny),
-        Event::Reloaded(Reloaded::Applied { identities: 1, callers: 1, warnings: &warnings }),
+        Event::Reloaded(Reloaded::Applied {
+            identities: 1,
+            callers: 1,
+            token_files: &[],
+            warnings: &warnings,
+        }),
         Event::Reloaded(Reloaded::Refused { problem: "no good" }),
         Event::Reloaded(Reloaded::Unchanged),
     ] {

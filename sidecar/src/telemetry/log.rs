@@ -37,6 +37,15 @@ impl Log {
                     .iter()
                     .for_each(|it| tracing::warn!(target: WORK, "{}", brief(it, MESSAGE)));
             }
+            Event::Reloaded(Reloaded::Refused { problem }) => {
+                let detail = brief(problem, MESSAGE);
+                tracing::warn!(
+                    target: WORK,
+                    what = "policy",
+                    detail,
+                    "the changed policy cannot be used; what was in force before is so still"
+                );
+            }
             _ => {}
         }
     }

@@ -22,7 +22,12 @@ pub(super) fn section(status: &Status) -> Markup {
     let errors = of_tokens(status);
     let history = status.judged().and_then(|it| it.history.as_ref()?.problem.as_ref());
     let refused = status.policy.refused.as_ref();
-    let none = errors.is_empty() && failed.is_empty() && history.is_none() && refused.is_none();
+    let files = &status.refused_files;
+    let none = errors.is_empty()
+        && failed.is_empty()
+        && history.is_none()
+        && refused.is_none()
+        && files.is_empty();
     html! {
         h2 { "Errors" }
         @if none { p { "None: whatever failed has worked since." } }
@@ -45,6 +50,12 @@ pub(super) fn section(status: &Status) -> Markup {
             p { (prose(&refused.problem)) }
             p.soft { "Since " (moment(refused.since)) "; what was in force before is so still." }
         }
+        @for file in files.iter().take(MOST) {
+            h3 { (Tone::Soon.tag(file.what)) " " (foreign(file.path.as_str())) " (" (file.setting) ") has changed and cannot be used" }
+            p { (prose(&file.problem)) }
+            p.soft { "Since " (moment(file.since)) "; what was there before is used still." }
+        }
+        @if files.len() > MOST { p.soft { (files.len() - MOST) " more are in " code { "/status.json" } "." } }
         @for source in &failed {
             h3 { (Tone::Soon.tag("issuer's keys")) " Source " (source.source) }
             p { (prose(&brief(&source.detail.0, MESSAGE))) }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use cambist::files::Look;
 use cambist_core::clock::Clock as _;
 use cambist_core::scope::Scope;
 use cambist_sim::fault::{Fault, Target};
@@ -96,6 +97,39 @@ async fn an_identity_that_gets_nothing_is_not_ready() {
     ] {
         assert!(told.contains(why), "{why}: {told}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_file_that_is_no_good_is_told_until_it_is_mended() {
+    let world = World::new();
+    let (endpoint, credential) = world.endpoint();
+    let admin = world.admin(&credential, world.telemetry.clone());
+    let trust = world.trust(&world.config(&[]), world.context());
+    let _held = trust.credential(&world.config(&[]).policied.identities.identities[0]);
+    let look = async || while trust.look_at_files().await == Look::Settling {};
+    look().await;
+    ask(&endpoint, msi(VAULT)).await;
+    world.write_assertion(b"no token");
+    look().await;
+    let page = text(ask_admin(&admin, "/status")).await;
+    assert_eq!(health(&page).0, "SERVING");
+    let line = "a changed file (token) is no good, so what was there before is used";
+    assert!(health(&page).1.contains(line), "{page}");
+    assert!(page.contains("(AZURE_FEDERATED_TOKEN_FILE) has changed and cannot be used"), "{page}");
+    let status = json(ask_admin(&admin, "/status.json")).await;
+    let [file] = &status["refused_files"].as_array().unwrap()[..] else { panic!("{status}") };
+    assert_eq!(
+        (&file["what"], &file["setting"]),
+        (&"token".into(), &"AZURE_FEDERATED_TOKEN_FILE".into())
+    );
+    let path = file["path"].as_str().unwrap();
+    assert!(file["problem"].as_str().unwrap().contains(path), "{file}");
+
+    world.project();
+    look().await;
+    let page = text(ask_admin(&admin, "/status")).await;
+    assert!(health(&page).1.contains("1 of 1 resources"), "{page}");
+    assert!(!page.contains("cannot be used"), "{page}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -81,7 +81,12 @@ async fn everything(records: &Records, world: &World, settings: &[(&str, &str)])
     for event in [
         Event::WouldDeny(WouldDeny { request }),
         Event::WouldDeny(WouldDeny { request }),
-        Event::Reloaded(Reloaded::Applied { identities: 1, callers: 1, warnings: &[] }),
+        Event::Reloaded(Reloaded::Applied {
+            identities: 1,
+            callers: 1,
+            token_files: &[],
+            warnings: &[],
+        }),
         Event::Reloaded(Reloaded::Refused { problem: "no good" }),
         Event::Reloaded(Reloaded::Unchanged),
     ] {

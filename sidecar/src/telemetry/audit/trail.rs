@@ -150,6 +150,7 @@ fn log_record(record: &Record<'_>) {
     match (record.kind, record.level()) {
         // The log has words of its own for these.
         (Kind::Started | Kind::Ended, _) => {}
+        (Kind::Reloaded, _) if record.outcome == Some(Outcome::Refused) => {}
         (_, Level::ERROR) => told!(error),
         (_, Level::WARN) => told!(warn),
         _ => told!(info),

@@ -87,7 +87,7 @@ impl Audit {
     pub(super) fn reloaded(&self, it: &Reloaded<'_>) {
         let record = Record { what: text("policy"), ..self.record(Kind::Reloaded) };
         self.tell(&match it {
-            Reloaded::Applied { identities, callers, warnings: _ } => Record {
+            Reloaded::Applied { identities, callers, token_files: _, warnings: _ } => Record {
                 outcome: Some(Outcome::Applied),
                 identities: Some(*identities as u64),
                 callers: Some(*callers as u64),

@@ -61,9 +61,10 @@ impl Counted for Reloads {
     fn register(&self, registry: &mut Registry) {
         let help = "Changed files, by whether what they hold was taken up";
         self.all.register(registry, "reloads", help);
-        let help = "When the configuration that is in force was taken up, in seconds since 1970";
+        let help = "When the policy that is in force was taken up, with its secrets, in seconds since 1970";
         registry.register("config_loaded_timestamp_seconds", help, self.loaded.clone());
-        let help = "Whether the configuration is in force as it stands: 0 while what was last found is no good";
+        let help = "Whether the policy and its secrets are in force as they stand: 0 while what was last found is no good. Of other files \
+            file_usable tells";
         registry.register("config_last_reload_successful", help, self.successful.clone());
     }
 }
@@ -81,7 +82,12 @@ mod tests {
             reloads.all.inc(kind.as_str(), FileOutcome::Refused);
         }
         reloads.policy(&Reloaded::Refused { problem: "" });
-        reloads.policy(&Reloaded::Applied { identities: 1, callers: 1, warnings: &[] });
+        reloads.policy(&Reloaded::Applied {
+            identities: 1,
+            callers: 1,
+            token_files: &[],
+            warnings: &[],
+        });
         reloads.policy(&Reloaded::Unchanged);
         let found = counted(&reloads);
         let (counts, gauges): (Vec<_>, Vec<_>) =

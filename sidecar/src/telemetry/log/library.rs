@@ -112,13 +112,11 @@ fn admitted(it: &Admitted<'_>) {
     }
 }
 
-/// Projected tokens; authorities are told in the audit trail.
+/// Whatever cannot be used; of what is taken up, authorities are told in the audit trail.
 fn file_changed(it: &FileChanged<'_>) {
-    if it.kind != FileKind::Token {
-        return;
-    }
     let (what, name) = (it.kind.as_str(), it.name);
     match it.result {
+        Ok(()) if it.kind == FileKind::Ca => {}
         Ok(()) => {
             let path = it.path.display();
             tracing::info!(target: WORK, what, name, %path, "a changed file was taken up");
