@@ -45,6 +45,8 @@ pub(crate) struct Status {
     pub(crate) policy: PolicyStatus,
     /// Changed files that cannot be used, but for those of the policy.
     pub(crate) refused_files: Vec<FileStatus>,
+    /// Lines of the audit trail that were lost since the start.
+    pub(crate) audit_lines_dropped: u64,
     pub(crate) protocols: Vec<&'static str>,
     pub(crate) tokens: Vec<TokenStatus>,
     pub(crate) issuer_keys: Option<KeySetStatus>,
@@ -183,6 +185,7 @@ impl Status {
             identities: principals.map(IdentityStatus::of).collect(),
             policy: PolicyStatus::of(in_force.access.policy(), telemetry),
             refused_files: telemetry.refused_files().into_iter().map(FileStatus::of).collect(),
+            audit_lines_dropped: telemetry.audit_lines_dropped(),
             protocols: in_force.access.served().map(Protocol::as_str).collect(),
             tokens: entries.iter().map(|(name, it)| TokenStatus::of(name, it, clock)).collect(),
             issuer_keys: keys.and_then(|keys| KeySetStatus::of(keys, clock)),

@@ -134,6 +134,7 @@ impl Telemetry {
             tokio::time::sleep(SUM_UP_EVERY).await;
             self.log.sum_up();
             self.audit.sum_up(self.run.second());
+            self.log.lost(self.audit_lines_dropped());
         }
     }
 
@@ -151,6 +152,7 @@ impl Telemetry {
     /// known.
     pub(crate) fn end(&self, cut_off: Option<usize>) {
         self.audit.end(cut_off);
+        self.log.lost(self.audit_lines_dropped());
     }
 
     /// Where it is counted what a caller does with an identity, both as the policy calls them.
@@ -196,6 +198,11 @@ impl Telemetry {
     /// The changed files that cannot be used.
     pub(crate) fn refused_files(&self) -> Vec<RefusedFile> {
         self.files.refused()
+    }
+
+    /// How many lines of the audit trail were dropped.
+    pub(crate) fn audit_lines_dropped(&self) -> u64 {
+        self.audit.trail.dropped().get()
     }
 
     /// The last that was heard of each key source.

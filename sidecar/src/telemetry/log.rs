@@ -1,6 +1,8 @@
 //! The reader that writes the log of the sidecar's own work: exchanges, keys, files. Each trouble once a minute in full
 //! and then by its number. What callers got is told in the audit trail.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::repeats::{Again, Repeats};
 use super::run::Run;
 use crate::event::{Event, Reloaded};
@@ -21,12 +23,14 @@ pub(super) struct Log {
     fetches: Repeats,
     looks: Repeats,
     changes: Changes,
+    /// How many lines of the audit trail were told to be lost.
+    lost: AtomicU64,
 }
 
 impl Log {
     pub(super) fn new(run: Run, rules: Option<Rules>) -> Self {
         let (fetches, looks) = (Repeats::default(), Repeats::default());
-        Self { run, rules, fetches, looks, changes: Changes::default() }
+        Self { run, rules, fetches, looks, changes: Changes::default(), lost: AtomicU64::new(0) }
     }
 
     pub(super) fn read(&self, event: &Event<'_>) {
@@ -47,6 +51,19 @@ impl Log {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// Tells that lines of the audit trail were lost, so many by now: that stream itself may be what is broken. Whoever
+    /// calls it does so once a minute.
+    pub(super) fn lost(&self, by_now: u64) {
+        let lines = by_now.saturating_sub(self.lost.swap(by_now, Ordering::Relaxed));
+        if lines > 0 {
+            tracing::warn!(
+                target: WORK,
+                lines,
+                "lines of the audit trail were lost: nobody took them in time, or they could not be written"
+            );
         }
     }
 

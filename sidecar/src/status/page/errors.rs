@@ -27,7 +27,8 @@ pub(super) fn section(status: &Status) -> Markup {
         && failed.is_empty()
         && history.is_none()
         && refused.is_none()
-        && files.is_empty();
+        && files.is_empty()
+        && status.audit_lines_dropped == 0;
     html! {
         h2 { "Errors" }
         @if none { p { "None: whatever failed has worked since." } }
@@ -56,6 +57,13 @@ pub(super) fn section(status: &Status) -> Markup {
             p.soft { "Since " (moment(file.since)) "; what was there before is used still." }
         }
         @if files.len() > MOST { p.soft { (files.len() - MOST) " more are in " code { "/status.json" } "." } }
+        @if status.audit_lines_dropped > 0 {
+            h3 { (Tone::Soon.tag("audit")) " Lines of the audit trail were lost" }
+            p {
+                (status.audit_lines_dropped) " since the start: nobody took them in time, or they could not be written. "
+                "Look at what " code { "CAMBIST_AUDIT" } " names, and at the disk behind it."
+            }
+        }
         @for source in &failed {
             h3 { (Tone::Soon.tag("issuer's keys")) " Source " (source.source) }
             p { (prose(&brief(&source.detail.0, MESSAGE))) }

@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::*;
 use crate::event::{Granted, Reloaded, TokenRequest, WouldDeny};
 use crate::request::Protocol;
-use crate::testing::{LOOPBACK, Records, SECRET, VAULT, World, ask, asking, history, json, msi};
+use crate::testing::{
+    LOOPBACK, Lines, Records, SECRET, VAULT, World, ask, ask_admin, asking, history, json, msi,
+    text,
+};
 
 fn imds(resource: &str) -> http::request::Builder {
     let target =
@@ -106,6 +109,44 @@ async fn everything(records: &Records, world: &World, settings: &[(&str, &str)])
     records.broken.store(false, std::sync::atomic::Ordering::SeqCst);
     world.telemetry.end(Some(0));
     secrets.trim_matches('"').to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_lines_are_told_by_the_log_once_a_minute_and_by_the_status() {
+    let (lines, _guard) = Lines::listen("warn");
+    let (world, records) = World::audited(&[]);
+    let (endpoint, credential) = world.endpoint();
+    let admin = world.admin(&credential, world.telemetry.clone());
+    let telemetry = world.telemetry.clone();
+    let summing = tokio::spawn(async move { telemetry.sum_up().await });
+    let told = || {
+        let events = lines.events().into_iter();
+        let of_trail = |it: &serde_json::Value| {
+            it["message"].as_str().is_some_and(|it| it.starts_with("lines of the audit trail"))
+        };
+        events.filter(of_trail).map(|it| it["lines"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    ask(&endpoint, msi(VAULT)).await;
+    records.flush();
+    records.broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    for resource in ["api://one", "api://two"] {
+        ask(&endpoint, msi(resource)).await;
+    }
+    records.flush();
+    let minute = Duration::from_secs(61);
+    tokio::time::sleep(minute).await;
+    assert_eq!(told(), [2]);
+    records.broken.store(false, std::sync::atomic::Ordering::SeqCst);
+    tokio::time::sleep(3 * minute).await;
+    assert_eq!(told(), [2], "no others were lost");
+    let status = json(ask_admin(&admin, "/status.json")).await;
+    assert_eq!(status["audit_lines_dropped"], 2);
+    let page = crate::testing::text(ask_admin(&admin, "/status")).await;
+    assert!(
+        page.contains("Lines of the audit trail were lost") && page.contains("2 since the start"),
+        "{page}"
+    );
+    summing.abort();
 }
 
 #[tokio::test(start_paused = true)]
