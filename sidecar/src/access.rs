@@ -5,7 +5,7 @@ use cambist_core::secret::Secret;
 use http::header::{HeaderMap, HeaderName};
 
 use crate::front_door::Door;
-use crate::request::{Asked, Protocol, Reason, Rejection, not_found, selected};
+use crate::request::{Asked, Protocol, Reason, Rejection, misplaced, not_found, selected};
 
 const IDENTITY_HEADER: HeaderName = HeaderName::from_static("x-identity-header");
 /// App Service 2017-09-01 has it so.
@@ -80,6 +80,19 @@ impl Access {
     /// The protocols that are both open and possible.
     pub fn served(&self) -> impl Iterator<Item = Protocol> {
         Protocol::possible(&self.protocols, self.has_secrets())
+    }
+
+    /// The secrets that anybody is known by.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.proofs.iter().flat_map(Proof::secrets)
+    }
+
+    /// Refuses what is a token or a secret and not a resource, before anything keeps it or is told of it.
+    pub(crate) fn check_resource(&self, resource: &str) -> Result<(), Rejection> {
+        let Some(_) = misplaced::without(resource, self.secrets()) else { return Ok(()) };
+        let detail =
+            "that is a token or a header secret, not a resource: look at what the app asks for";
+        Err(Rejection::new(Reason::Resource, detail))
     }
 
     /// Who asks, by what the request proves: a place in the policy's callers.

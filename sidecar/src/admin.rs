@@ -122,6 +122,7 @@ impl Admin {
     /// outage of theirs must not restart an app or take it out of its Service.
     pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
         if let Err(rejection) = self.door.check(ends, request) {
+            let rejection = rejection.without(self.current.load().access.secrets());
             let turned_away = TurnedAway { rejection: &rejection };
             self.telemetry.tell(&Event::TurnedAway(turned_away));
             return reply::rejection(&rejection, self.clock.wall());

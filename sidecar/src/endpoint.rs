@@ -87,9 +87,8 @@ impl Endpoint {
             Ok(decision) => decision,
             Err(rejection) => {
                 let protocol = request::protocol_of(request.uri().path());
-                let refused = Refused { protocol, rejection: &rejection };
-                self.telemetry.tell(&Event::Refused(refused));
-                return Answer::Now(reply::rejection(&rejection, self.clock.wall()));
+                let rejection = rejection.without(in_force.access.secrets());
+                return Answer::Now(self.refuse(protocol, &rejection));
             }
         };
         let Decision { protocol, caller, allowed, identity, resource, min_ttl } = decision;
@@ -98,25 +97,44 @@ impl Endpoint {
         let (principal, asked) = (credential.principal(), resource.as_str());
         let pair = in_force.pair(caller, identity, &self.telemetry);
         let wanted = TokenRequest { protocol, pair, principal, resource: asked };
+        let checked = || {
+            let checked = in_force.access.check_resource(asked);
+            let by_caller = checked.map_err(|it| it.by(pair.caller()));
+            by_caller.map_err(|rejection| Answer::Now(self.refuse(Some(protocol), &rejection)))
+        };
         if !allowed {
+            if let Err(refused) = checked() {
+                return refused;
+            }
             self.telemetry.tell(&Event::WouldDeny(WouldDeny { request: wanted }));
         }
         // One reading tells both whether the token is good and for how long.
         let now = self.clock.boot();
         match credential.at_once(resource.key(), min_ttl, now) {
             Some(answered) => Answer::Now(self.answered(wanted, &answered, now)),
-            None => Answer::Later(Box::new(Pending {
-                protocol,
-                pair: pair.clone(),
-                shown: access::shown_secret(protocol, request.headers()),
-                decided_by: Arc::clone(&in_force),
-                credential: credential.clone(),
-                resource: asked.to_owned(),
-                scope: resource.scope(),
-                min_ttl,
-                link: link.clone(),
-            })),
+            None => {
+                // What is cached was checked before.
+                if let Err(refused) = checked() {
+                    return refused;
+                }
+                Answer::Later(Box::new(Pending {
+                    protocol,
+                    pair: pair.clone(),
+                    shown: access::shown_secret(protocol, request.headers()),
+                    decided_by: Arc::clone(&in_force),
+                    credential: credential.clone(),
+                    resource: asked.to_owned(),
+                    scope: resource.scope(),
+                    min_ttl,
+                    link: link.clone(),
+                }))
+            }
         }
+    }
+
+    fn refuse(&self, protocol: Option<Protocol>, rejection: &Rejection) -> Response<Body> {
+        self.telemetry.tell(&Event::Refused(Refused { protocol, rejection }));
+        reply::rejection(rejection, self.clock.wall())
     }
 
     /// Waits for the token, as long as there is a place to wait in. If the caller leaves, the work for
@@ -136,9 +154,7 @@ impl Endpoint {
             Err(recalled) => Err(recalled),
         };
         if let Err(rejection) = self.is_still_given(&pending) {
-            let refused = Refused { protocol: Some(request.protocol), rejection: &rejection };
-            self.telemetry.tell(&Event::Refused(refused));
-            return reply::rejection(&rejection, self.clock.wall());
+            return self.refuse(Some(request.protocol), &rejection);
         }
         let now = self.clock.boot();
         let recalled = match ended {

@@ -9,6 +9,7 @@ use cambist_core::foreign::Foreign;
 use cambist_core::scope::{Resource, Scope};
 
 mod identity;
+pub(crate) mod misplaced;
 mod query;
 mod rejection;
 

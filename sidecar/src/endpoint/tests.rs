@@ -317,3 +317,50 @@ async fn a_policy_that_looks_on_answers_and_tells_and_one_that_is_enforced_refus
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_app_misplaces_is_told_nowhere() {
+    let (lines, guard) = Lines::listen("trace");
+    let (world, records) = World::audited(&[]);
+    let (endpoint, credential) = world.endpoint();
+    let admin = world.admin(&credential, world.telemetry.clone());
+    let token = json(ask(&endpoint, msi(VAULT)).await).await["access_token"].clone();
+    let (token, assertion) = (token.as_str().unwrap().to_owned(), world.assertion());
+    let cut = |text: &str| text.chars().take(400).collect::<String>();
+    let msi_token = "/msi/token?api-version=2019-08-01";
+    for misplaced in [SECRET.to_owned(), cut(&token), cut(&assertion)] {
+        let host = |target: &str| http::Request::get(target).header("Host", &misplaced);
+        for (request, status) in [
+            (asking(&format!("/msi/token/{misplaced}")), 403),
+            (msi(&misplaced), 403),
+            (msi(&format!("api://{misplaced}")), 403),
+            (asking(&format!("/v1/token?scope={misplaced}/.default")), 403),
+            (asking(&format!("{msi_token}&resource={VAULT}&client_id={misplaced}")), 403),
+            (asking(&format!("{misplaced}&{misplaced}").replacen("", "/v1/token?", 1)), 400),
+            (asking(&format!("/msi/token?api-version={misplaced}")), 400),
+            (host("/msi/token"), 403),
+        ] {
+            let answer = ask(&endpoint, request).await;
+            assert_eq!(answer.status(), status);
+            let answer = crate::testing::text(answer).await;
+            assert!(!answer.contains(&misplaced[..30.min(misplaced.len())]), "{answer}");
+        }
+        let turned_away = host("/live").body(()).unwrap();
+        admin.answer(link().ends(), &turned_away);
+        // What comes again within the minute is only counted.
+        tokio::time::sleep(secs(61)).await;
+    }
+    drop(guard);
+    let mut told: Vec<_> = records.all().iter().map(ToString::to_string).collect();
+    told.push(lines.text());
+    for place in ["/status", "/status.json", "/metrics"] {
+        told.push(crate::testing::text(crate::testing::ask_admin(&admin, place)).await);
+    }
+    let told = told.join("\n");
+    for it in [SECRET, &token[..30], &assertion[..30]] {
+        assert!(!told.contains(it), "{it} is in {told}");
+    }
+    assert!(told.contains("[secret]") && told.contains("[token]"), "{told}");
+    // What it should have asked for is still had.
+    assert_eq!(ask(&endpoint, msi(VAULT)).await.status(), 200);
+}

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use cambist_core::policy::Denied;
+use cambist_core::secret::Secret;
 use http::StatusCode;
+
+use super::misplaced;
 
 /// A request that yields no token, and what it should have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,16 @@ impl Rejection {
     /// The same, of this caller of the policy.
     pub(crate) fn by(self, caller: &str) -> Self {
         Self { caller: Some(caller.into()), ..self }
+    }
+
+    /// The same without secrets that the request had where they do not belong.
+    pub(crate) fn without<'s>(self, secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+        // What is borrowed is our own words.
+        let Cow::Owned(detail) = &self.detail else { return self };
+        match misplaced::without(detail, secrets) {
+            Some(detail) => Self { detail: detail.into(), ..self },
+            None => self,
+        }
     }
 
     /// Who asked, as the policy calls it, if it got so far.

@@ -13,7 +13,6 @@ use crate::event::{Granted, Reloaded, TokenRequest, WouldDeny};
 use crate::request::Protocol;
 use crate::testing::{
     LOOPBACK, Lines, Records, SECRET, VAULT, World, ask, ask_admin, asking, history, json, msi,
-    text,
 };
 
 fn imds(resource: &str) -> http::request::Builder {
