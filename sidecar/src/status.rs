@@ -118,6 +118,8 @@ pub(crate) struct TokenStatus {
     pub(crate) expires_on: Option<Moment>,
     pub(crate) remaining_seconds: Option<u64>,
     pub(crate) valid_for_seconds: Option<u64>,
+    /// Whether a new one is asked for now.
+    pub(crate) under_way: bool,
     /// Why no app would miss it, if none would.
     #[serde(skip)]
     pub(crate) uncounted: Option<&'static str>,
@@ -242,6 +244,13 @@ impl FileStatus {
 }
 
 impl TokenStatus {
+    /// Whether a new one is asked for and less than a tenth of this one's life is left: a refresh is not over yet that
+    /// began late, or takes long.
+    fn is_late(&self) -> bool {
+        let left = self.remaining_seconds.zip(self.valid_for_seconds);
+        self.under_way && left.is_some_and(|(left, of)| left < of / 10)
+    }
+
     fn of(identity: &str, entry: &Entry, clock: &dyn Clock) -> Self {
         let token = entry.token.as_ref();
         Self {
@@ -251,6 +260,7 @@ impl TokenStatus {
             expires_on: token.map(|token| Moment(token.expires_on())),
             remaining_seconds: token.map(|token| token.remaining_at(clock.boot()).as_secs()),
             valid_for_seconds: token.map(|token| token.valid_for().as_secs()),
+            under_way: entry.under_way,
             uncounted: runway::uncounted(entry, clock.boot()),
             failure: entry.failure.as_ref().map(FailureStatus::of),
         }

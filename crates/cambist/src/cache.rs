@@ -276,6 +276,7 @@ impl Cache {
             was_held: slot.was_held(),
             failure: slot.failure(now),
             pinned: slot.pinned(),
+            under_way: slot.in_flight(),
             last_asked: slot.last_used(),
         };
         self.shelf.slots.load().values().map(entry).collect()
@@ -388,6 +389,8 @@ pub struct Entry {
     pub failure: Option<Error>,
     /// Whether it is prefetched.
     pub pinned: bool,
+    /// Whether work for a new token is under way.
+    pub under_way: bool,
     /// When somebody last asked for it, in whole seconds; if nobody has, when it was taken in.
     pub last_asked: BootTime,
 }
@@ -401,6 +404,7 @@ impl Entry {
             was_held: false,
             failure: None,
             pinned: true,
+            under_way: false,
             last_asked: BootTime::default(),
         }
     }

@@ -26,6 +26,7 @@ impl Health {
         let asked = || status.tokens.iter().filter(|it| it.uncounted.is_none());
         let lacking: Vec<_> = asked().filter(|it| it.remaining_seconds.is_none()).collect();
         let failing = asked().filter(|it| it.failure.is_some()).count();
+        let late = asked().filter(|it| it.is_late()).count();
         let (all, runway) = (asked().count(), status.runway_seconds.map(Duration::from_secs));
         let left = runway.map(rough).unwrap_or_default();
         let verdict = status.verdict();
@@ -52,6 +53,12 @@ impl Health {
             (None, _) if failing > 0 => {
                 let line = format!(
                     "{failing} of {all} tokens cannot be refreshed now; what is held lasts {left} longer"
+                );
+                it(Tone::Soon, "SERVING FROM WHAT IS HELD", line)
+            }
+            (None, _) if late > 0 => {
+                let line = format!(
+                    "the refresh of {late} of {all} tokens is under way and late; what is held lasts {left} longer"
                 );
                 it(Tone::Soon, "SERVING FROM WHAT IS HELD", line)
             }

@@ -84,9 +84,12 @@ fn tokens(status: &Status) -> Markup {
 
 fn row(token: &TokenStatus) -> Markup {
     let (tone, word) = match (token.remaining_seconds, &token.failure) {
+        (Some(_), None) if token.is_late() => (Tone::Soon, "held, refresh is late"),
+        (Some(_), None) if token.under_way => (Tone::Good, "held, refresh under way"),
         (Some(_), None) => (Tone::Good, "held"),
         (Some(_), Some(_)) => (Tone::Soon, "held, refresh fails"),
         (None, Some(_)) => (Tone::Bad, "not held"),
+        (None, None) if token.under_way => (Tone::Open, "being fetched"),
         (None, None) => (Tone::Open, "not held"),
     };
     html! {

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use cambist::files::Look;
@@ -6,7 +7,7 @@ use cambist_core::scope::Scope;
 use cambist_sim::fault::{Fault, Target};
 use cambist_sim::keys::SigningKey;
 
-use crate::testing::{VAULT, World, ask, ask_admin, json, msi, text};
+use crate::testing::{VAULT, World, ask, ask_admin, json, msi, start_asking, text};
 
 /// The word and the line that stand above all else.
 fn health(page: &str) -> (&str, &str) {
@@ -130,6 +131,23 @@ async fn a_changed_file_that_is_no_good_is_told_until_it_is_mended() {
     let page = text(ask_admin(&admin, "/status")).await;
     assert!(health(&page).1.contains("1 of 1 resources"), "{page}");
     assert!(!page.contains("cannot be used"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_hangs_is_told_before_it_has_failed() {
+    let world = World::new();
+    let (endpoint, admin, _) = world.endpoints(&[]);
+    let endpoint = Arc::new(endpoint);
+    ask(&endpoint, msi(VAULT)).await;
+    world.sim.faults().inject(Target::Entra, Fault::Hang);
+    tokio::time::sleep(Duration::from_secs(3580)).await;
+    let asking = start_asking(&endpoint, VAULT).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let page = text(ask_admin(&admin, "/status")).await;
+    assert_eq!(health(&page).0, "SERVING FROM WHAT IS HELD", "{page}");
+    let line = "The refresh of 1 of 1 tokens is under way and late; what is held lasts";
+    assert!(health(&page).1.starts_with(line) && page.contains("held, refresh is late"), "{page}");
+    assert_eq!(asking.await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
