@@ -9,10 +9,14 @@ use super::facts::Environment;
 use crate::cli::doctor::Doctor;
 
 /// What `cambist-sidecar` reads besides the library; the README's table has each of them.
-pub(super) const SIDECAR: [&str; 16] = [
+pub(super) const SIDECAR: [&str; 21] = [
     "CAMBIST_LISTEN",
     "CAMBIST_ADMIN_LISTEN",
     "CAMBIST_ADMIN_HOSTS",
+    "CAMBIST_ADMIN_CERT_FILE",
+    "CAMBIST_ADMIN_KEY_FILE",
+    "CAMBIST_ADMIN_STATUS",
+    "CAMBIST_AUDIT",
     "CAMBIST_PROTOCOLS",
     "CAMBIST_IDENTITY_HEADER_FILE",
     "CAMBIST_MAKE_HEADER_FILE",
@@ -23,6 +27,7 @@ pub(super) const SIDECAR: [&str; 16] = [
     "CAMBIST_SOURCE",
     "CAMBIST_CONFINE",
     "CAMBIST_LOG",
+    "CAMBIST_LOG_FORMAT",
     "CAMBIST_POD_IP",
     "CAMBIST_HOST_IP",
     "CAMBIST_ALLOW_HOST_NETWORK",
