@@ -39,7 +39,11 @@ pub(super) async fn collect(args: &Doctor, world: &mut World<'_>) -> Result<Fact
     let (workload, app, sidecar) = tokio::join!(
         async {
             match place.workload {
-                true => Some(workload::collect(args, &settings, world, &resource, &progress).await),
+                // So large that it would not fit a thread's stack beside the others.
+                true => {
+                    let work = workload::collect(args, &settings, world, &resource, &progress);
+                    Some(Box::pin(work).await)
+                }
                 false => None,
             }
         },

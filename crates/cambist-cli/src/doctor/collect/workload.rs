@@ -101,7 +101,7 @@ pub(super) async fn collect(
             Some((identity, entra)) if read.is_some() => {
                 let keys = issuer_transport.as_ref().filter(|_| document.is_some());
                 let work = exchange(trust, identity, entra, keys, resource, args.timeout, world);
-                progress.during("an exchange", work).await
+                progress.during("an exchange", Box::pin(work)).await
             }
             _ => Exchange::Impossible,
         }
