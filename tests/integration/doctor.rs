@@ -1,6 +1,7 @@
 //! `cambist doctor`: faults seeded one by one, each found and named alone, and gone once its fix is applied.
 
 mod app;
+mod once;
 mod scene;
 mod sidecar;
 mod workload;

@@ -44,6 +44,8 @@ pub(super) enum Judged {
     /// It fails, and would not if that check did not, or one of those that it comes `after`. If none of them
     /// fails, this one does.
     Because(Id, String, Fix),
+    /// The same of something that is worth knowing: a warning if none of these checks fails.
+    WarningBecause(Id, String, Fix),
     /// Nobody can tell, for this reason or because of one of the checks that it comes `after`.
     Unknown(String),
 }
@@ -146,7 +148,9 @@ pub(super) fn resolve<'c>(
     };
     let resolved = judged.iter().map(|(check, judged)| {
         let cause = match judged {
-            Judged::Because(cause, ..) => causes(check, Some(*cause)).find(|cause| failed(cause)),
+            Judged::Because(cause, ..) | Judged::WarningBecause(cause, ..) => {
+                causes(check, Some(*cause)).find(|cause| failed(cause))
+            }
             Judged::Unknown(_) => causes(check, None).find(|cause| fails(cause)),
             _ => None,
         };
@@ -154,6 +158,9 @@ pub(super) fn resolve<'c>(
             (Some(cause), _) => Resolved::Silenced(cause),
             (None, Judged::Because(_, evidence, fix)) => {
                 Resolved::Judged(Judged::Failed(evidence, fix))
+            }
+            (None, Judged::WarningBecause(_, evidence, fix)) => {
+                Resolved::Judged(Judged::Warning(evidence, fix))
             }
             (None, judged) => Resolved::Judged(judged),
         };

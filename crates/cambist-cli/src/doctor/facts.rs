@@ -269,11 +269,19 @@ pub(crate) struct Ready {
 /// What is read of `/status.json`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
-    /// Tokens that could not be had: the resource, the reason and the message.
-    pub(super) failures: Vec<(String, String, String)>,
+    /// Tokens that could not be had.
+    pub(super) failures: Vec<Failure>,
     pub(super) held: usize,
     /// Why the policy that is there is not in force.
     pub(super) refused_policy: Option<String>,
     /// Places where the issuer's keys could not be read.
     pub(super) key_sources: Vec<(String, String)>,
+}
+
+/// A token that a sidecar could not have.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(super) resource: String,
+    pub(super) reason: String,
+    pub(super) message: String,
 }

@@ -81,9 +81,9 @@ impl Report {
                         (Verdict::Skipped, format!("because {cause}"), Some(cause), None)
                     }
                     Resolved::Judged(Judged::Ok(so)) => (Verdict::Ok, so, None, None),
-                    Resolved::Judged(Judged::Warning(evidence, fix)) => {
-                        (Verdict::Warning, evidence, None, Some(fix))
-                    }
+                    Resolved::Judged(
+                        Judged::Warning(evidence, fix) | Judged::WarningBecause(_, evidence, fix),
+                    ) => (Verdict::Warning, evidence, None, Some(fix)),
                     Resolved::Judged(
                         Judged::Failed(evidence, fix) | Judged::Because(_, evidence, fix),
                     ) => (Verdict::Failed, evidence, None, Some(fix)),

@@ -39,6 +39,8 @@ fn fix() -> Fix {
 const OK: Judge = Judge::Environment(|_| Judged::Ok("so".to_owned()));
 const FAILS: Judge = Judge::Environment(|_| Judged::Failed("not so".to_owned(), fix()));
 const UNKNOWN: Judge = Judge::Environment(|_| Judged::Unknown("who knows".to_owned()));
+const WARNS_OF_A: Judge =
+    Judge::Environment(|_| Judged::WarningBecause("A", "would not".to_owned(), fix()));
 const OF_A: Judge = Judge::Environment(|_| Judged::Because("A", "would not".to_owned(), fix()));
 
 /// `!` for a failure, `?` for what nobody can tell, or the cause.
@@ -64,6 +66,9 @@ fn a_consequence_is_not_told_and_no_failure_is_lost() {
     // Of something that does not fail nothing follows.
     assert_eq!(ab(OK, OF_A), "A B!");
     assert_eq!(ab(UNKNOWN, OF_A), "A? B!");
+    // Of a warning the same is so, and it stays one.
+    assert_eq!(ab(FAILS, WARNS_OF_A), "A! B<A");
+    assert_eq!(ab(OK, WARNS_OF_A), "A B?");
     // What is not told is no cause; what stands in for it is one.
     let abc =
         |a| told(&[check("A", &[], a), check("B", &["A"], OF_A), check("C", &["B", "A"], UNKNOWN)]);

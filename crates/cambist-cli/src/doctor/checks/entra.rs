@@ -11,7 +11,7 @@ use crate::doctor::check::{Check, Fix, Id, Judge, Judged};
 use crate::doctor::facts::{Exchange, Refused, Workload};
 
 /// Without these nothing can be exchanged, or it is not sent.
-const BEFORE: &[Id] = &[
+pub(super) const BEFORE: &[Id] = &[
     "D101", "D102", "D103", "D104", "D105", "D107", "D201", "D203", "D204", "D205", "D206", "D207",
     "D208", "D209", "D301", "D302", "D303", "D304", "D306", "D401", "D601", "D602", "D603", "D604",
     "D605", "D701", "D501", "D502", "D503", "D504", "D505", "D506",
@@ -75,7 +75,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// The check that tells of a reason.
-fn owner(reason: Reason) -> Id {
+pub(super) fn owner(reason: Reason) -> Id {
     use Reason as R;
     match reason {
         R::EntraNoMatchingCredential | R::EntraWrongCredential => "D501",

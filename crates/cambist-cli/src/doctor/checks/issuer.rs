@@ -106,16 +106,18 @@ fn discovery(workload: &Workload) -> Judged {
             let fix = Fix::command("kubectl get --raw /.well-known/openid-configuration").and(
                 " prints what the API server says: publish that anew, or correct CAMBIST_ISSUER to the issuer in it; a key set that is meant to be on another host is accepted with CAMBIST_JWKS_ANY_HOST=true",
             );
-            // What is held against the wrong issuer differs from it.
-            let is = |it: &VerifyError| matches!(it, VerifyError::Issuer { .. });
-            match &workload.token {
-                Ok(token) if token.broken.iter().any(is) => {
-                    Judged::Because("D205", words.clone(), fix)
-                }
-                _ => Judged::Failed(words.clone(), fix),
+            match is_of_another(workload) {
+                true => Judged::Because("D205", words.clone(), fix),
+                false => Judged::Failed(words.clone(), fix),
             }
         }
     }
+}
+
+/// Whether the token is another issuer's than the one that was looked at: nothing of the two fits together.
+fn is_of_another(workload: &Workload) -> bool {
+    let is = |it: &VerifyError| matches!(it, VerifyError::Issuer { .. });
+    workload.token.as_ref().is_ok_and(|token| token.broken.iter().any(is))
 }
 
 fn keys(workload: &Workload) -> Judged {
@@ -144,7 +146,10 @@ fn signer(workload: &Workload) -> Judged {
             let fix = Fix::command("kubectl get --raw /openid/v1/jwks").and(
                 " prints the keys that sign: publish all of them where the issuer's jwks_uri says; Entra takes them up within 20 to 45 minutes or more (after a rotation that was not published, docs/rotate.md has the way back)",
             );
-            Judged::Failed(error.to_string(), fix)
+            match is_of_another(workload) {
+                true => Judged::Because("D205", error.to_string(), fix),
+                false => Judged::Failed(error.to_string(), fix),
+            }
         }
     }
 }

@@ -17,14 +17,19 @@ fn file(workload: &Workload) -> Judged {
     let Some(policy) = &workload.policy else {
         return Judged::Unknown("CAMBIST_CONFIG is not set".to_owned());
     };
-    let check = || Fix::new(format!("correct {} there: ", policy.path));
+    // A fault that is of the file itself names it already.
+    let told = |what: &[String]| match what.join("; ") {
+        what if what.contains(&policy.path) => what,
+        what => format!("{}: {what}", policy.path),
+    };
+    let fix = Fix::new(
+        "correct the file there; `cambist-sidecar --check-config` shows who may have what by it",
+    );
     if !policy.faults.is_empty() {
-        let faults = policy.faults.join("; ");
-        return Judged::Failed(format!("{}: {faults}", policy.path), check().and(&faults));
+        return Judged::Failed(told(&policy.faults), fix);
     }
     if !policy.warnings.is_empty() {
-        let warnings = policy.warnings.join("; ");
-        return Judged::Warning(format!("{}: {warnings}", policy.path), check().and(&warnings));
+        return Judged::Warning(told(&policy.warnings), fix);
     }
     Judged::Ok(format!("{} has {} identities", policy.path, policy.identities))
 }

@@ -1,7 +1,22 @@
 //! What a running sidecar says of itself.
 
-use crate::doctor::check::{Check, Fix, Judge, Judged};
-use crate::doctor::facts::{Sidecar, Status};
+use cambist::Reason;
+
+use super::entra::{BEFORE, owner};
+use crate::doctor::check::{Check, Fix, Id, Judge, Judged};
+use crate::doctor::facts::{Failure, Sidecar, Status};
+use crate::output::shell::quoted;
+
+/// Whatever keeps this program from a token as well, and has been seen from nearer by.
+const AFTER: [Id; BEFORE.len() + 1] = {
+    let mut all = ["D901"; BEFORE.len() + 1];
+    let mut at = 0;
+    while at < BEFORE.len() {
+        all[at] = BEFORE[at];
+        at += 1;
+    }
+    all
+};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -17,9 +32,9 @@ pub(super) const CHECKS: &[Check] = &[
         id: "D902",
         title: "the sidecar has the tokens it was asked for",
         looks_at: "The failures in /status.json.",
-        fails: "A token could not be had when it was asked for last.",
-        remedy: "As the message says; `kubectl exec POD -c cambist -- cambist doctor` looks at each step.",
-        after: &["D901"],
+        fails: "A token could not be had when it was asked for last, and no other check sees why. It warns if an app asked for a resource that Entra does not know.",
+        remedy: "As the message says; `cambist explain --resource R --admin URL` tells each step.",
+        after: &AFTER,
         judge: Judge::Sidecar(tokens),
     },
     Check {
@@ -28,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
         looks_at: "The policy in /status.json.",
         fails: "A change of the policy's file was refused, and the one before it is still in force.",
         remedy: "Correct the file as the message says; it is taken up within seconds.",
-        after: &["D901"],
+        after: &["D701", "D901"],
         judge: Judge::Sidecar(policy),
     },
     Check {
@@ -37,7 +52,9 @@ pub(super) const CHECKS: &[Check] = &[
         looks_at: "The key sources in /status.json.",
         fails: "It warns if the issuer's keys could not be read the last time: tokens are then sent unchecked, or held with CAMBIST_KEY_AGE=enforce.",
         remedy: "Open the way to the issuer, or add another source to CAMBIST_KEYS.",
-        after: &["D901"],
+        after: &[
+            "D205", "D301", "D302", "D303", "D601", "D602", "D603", "D604", "D605", "D901",
+        ],
         judge: Judge::Sidecar(keys),
     },
 ];
@@ -66,24 +83,58 @@ fn of(sidecar: &Sidecar, judge: impl FnOnce(&Status) -> Judged) -> Judged {
 }
 
 fn tokens(sidecar: &Sidecar) -> Judged {
-    of(sidecar, |status| match &status.failures[..] {
-        [] => Judged::Ok(format!("it holds {}", status.held)),
-        failures => {
-            let told = failures
-                .iter()
-                .map(|(resource, reason, message)| format!("for {resource}: {reason}: {message}"));
-            let fix = "mend what the message says; `kubectl exec POD -c cambist -- cambist doctor` looks at each step, and has its fix";
-            Judged::Failed(told.collect::<Vec<_>>().join("; "), Fix::new(fix))
+    of(sidecar, |status| {
+        let (theirs, ours): (Vec<_>, Vec<_>) =
+            status.failures.iter().partition(|failure| is_an_app_s(failure));
+        let told = if ours.is_empty() { theirs } else { ours };
+        let Some(first) = told.first() else {
+            return Judged::Ok(format!("it holds {}", status.held));
+        };
+        let cause = first.reason.parse().map_or("D506", owner);
+        let explain = format!(
+            "`cambist explain --resource {} --admin {}` tells each step",
+            quoted(&first.resource),
+            sidecar.admin
+        );
+        let evidence = once_for_each_reason(&told);
+        if is_an_app_s(first) {
+            let fix = "correct the resource in the app that asks for it, as its service documents it";
+            return Judged::WarningBecause(cause, evidence, Fix::new(format!("{fix}; {explain}")));
         }
+        let fix = format!("do what the message says; {explain}");
+        Judged::Because(cause, evidence, Fix::new(fix))
     })
+}
+
+/// Whether it is of the resource: then nothing is wrong with the sidecar, nor with what it stands on.
+fn is_an_app_s(failure: &Failure) -> bool {
+    matches!(
+        failure.reason.parse(),
+        Ok(Reason::EntraResourceUnknown | Reason::EntraScopeInvalid)
+    )
+}
+
+/// What failed for one reason is told in the words of the first, which differ in ids alone.
+fn once_for_each_reason(failures: &[&Failure]) -> String {
+    let mut told: Vec<(&Failure, Vec<&str>)> = Vec::new();
+    for failure in failures {
+        match told.iter_mut().find(|(first, _)| first.reason == failure.reason) {
+            Some((_, resources)) => resources.push(&failure.resource),
+            None => told.push((failure, vec![&failure.resource])),
+        }
+    }
+    let told = told.iter().map(|(first, resources)| {
+        format!("for {}: {}: {}", resources.join(", "), first.reason, first.message)
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn policy(sidecar: &Sidecar) -> Judged {
     of(sidecar, |status| match &status.refused_policy {
         None => Judged::Ok("no change was refused".to_owned()),
         Some(problem) => {
-            let fix = format!("correct the file that CAMBIST_CONFIG names: {problem}");
-            Judged::Failed(problem.clone(), Fix::new(fix))
+            let fix = "correct the file that CAMBIST_CONFIG names; it is taken up within seconds";
+            Judged::Because("D701", problem.clone(), Fix::new(fix))
         }
     })
 }
@@ -99,6 +150,6 @@ fn keys(sidecar: &Sidecar) -> Judged {
             .map(|(source, detail)| format!("{source}: {detail}"))
             .collect();
         let fix = "open the way from the pod to the issuer, or have the keys from elsewhere too: CAMBIST_KEYS=public,api, or file:PATH";
-        Judged::Warning(told.join("; "), Fix::new(fix))
+        Judged::WarningBecause("D303", told.join("; "), Fix::new(fix))
     })
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::progress::Progress;
 use super::within;
 use crate::cli::doctor::Doctor;
-use crate::doctor::facts::{Ready, Sidecar, Status};
+use crate::doctor::facts::{Failure, Ready, Sidecar, Status};
 use crate::doctor::place::NothingToDo;
 use crate::text;
 use crate::token::endpoint::{GetError, get};
@@ -127,7 +127,11 @@ fn status(body: &Value) -> Status {
     let tokens = body["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     let failures = tokens.iter().filter(|token| !token["failure"].is_null()).map(|token| {
         let failure = &token["failure"];
-        (text(&token["resource"]), text(&failure["reason"]), text(&failure["message"]))
+        Failure {
+            resource: text(&token["resource"]),
+            reason: text(&failure["reason"]),
+            message: text(&failure["message"]),
+        }
     });
     let refused = &body["policy"]["refused"];
     let sources = body["key_sources"].as_array().map(Vec::as_slice).unwrap_or_default();
