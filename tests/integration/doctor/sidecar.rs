@@ -6,6 +6,7 @@ use cambist_sim::fault::{Fault as Failure, Target};
 use http::StatusCode;
 use kit::eventually;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::scene::{Scene, run};
 use super::{ailing, check, healthy};
@@ -51,6 +52,41 @@ async fn a_sidecar_s_own_word() {
     })
     .await;
     healthy(&scene, "with Entra back").await;
+    sidecar.stop().await;
+}
+
+/// Whoever answers and is no sidecar's admin listener is told from one, and nothing is read into what it says.
+#[tokio::test]
+async fn a_listener_that_is_another() {
+    let scene = Scene::workload().await;
+    let sidecar = sidecar(&scene.world).await;
+    let stranger = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other = stranger.local_addr().unwrap();
+    let answers = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = stranger.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    let mut scene = from_outside(scene, sidecar.tokens());
+    for (at, told) in [
+        (sidecar.tokens(), ["port for tokens", "ask port 8422 instead"]),
+        (other, ["is no cambist sidecar", "kubectl port-forward POD 8422"]),
+    ] {
+        scene.args[1] = format!("http://{at}");
+        let report = run(&scene).await;
+        assert_eq!(ailing(&report), ["D901"], "{report:#}");
+        let words = words(&report, "D901");
+        assert!(told.iter().all(|it| words.contains(it)) && !words.contains("new pod"), "{words}");
+        for id in ["D902", "D903", "D904"] {
+            assert_eq!(check(&report, id)["because"], "D901", "{report:#}");
+        }
+    }
+    answers.abort();
     sidecar.stop().await;
 }
 

@@ -94,6 +94,12 @@ impl Fix {
         self
     }
 
+    /// One that goes on with the words of this one.
+    #[must_use]
+    pub(super) fn joined(self, other: Self) -> Self {
+        Self { words: self.words + &other.words, ..other }
+    }
+
     /// One after the other.
     #[must_use]
     pub(super) fn then(mut self, other: Self) -> Self {

@@ -255,8 +255,21 @@ pub(crate) enum Asked {
 #[derive(Clone, Debug)]
 pub(crate) struct Sidecar {
     pub(super) admin: String,
-    pub(super) ready: Result<Ready, String>,
+    pub(super) ready: Result<Ready, NoSidecar>,
     pub(super) status: Option<Status>,
+}
+
+/// What is where a sidecar's admin listener was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoSidecar {
+    /// Nobody, in these words.
+    Nobody(String),
+    /// The sidecar's other listener, which has the tokens.
+    TokenPort,
+    /// The admin listener, which refuses whoever asks so, in these words.
+    Refuses(String),
+    /// Something else, which answers with this status.
+    Stranger(u16),
 }
 
 /// `/ready`.

@@ -4,7 +4,7 @@ use cambist::Reason;
 
 use super::entra::{BEFORE, owner};
 use crate::doctor::check::{Check, Fix, Id, Judge, Judged};
-use crate::doctor::facts::{Failure, Sidecar, Status};
+use crate::doctor::facts::{Failure, NoSidecar, Sidecar, Status};
 use crate::output::shell::quoted;
 
 /// Whatever keeps this program from a token as well, and has been seen from nearer by.
@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "D901",
         title: "the sidecar is ready",
         looks_at: "/ready of the admin listener.",
-        fails: "It does not answer, or says that it is about to end.",
+        fails: "It does not answer, says that it is about to end, or what answers is no sidecar's admin listener.",
         remedy: "Name its admin listener by --admin (kubectl port-forward leads there), and see its log for why it does not run.",
         after: &[],
         judge: Judge::Sidecar(ready),
@@ -52,9 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
         looks_at: "The key sources in /status.json.",
         fails: "It warns if the issuer's keys could not be read the last time: tokens are then sent unchecked, or held with CAMBIST_KEY_AGE=enforce.",
         remedy: "Open the way to the issuer, or add another source to CAMBIST_KEYS.",
-        after: &[
-            "D205", "D301", "D302", "D303", "D601", "D602", "D603", "D604", "D605", "D901",
-        ],
+        after: &["D205", "D301", "D302", "D303", "D601", "D602", "D603", "D604", "D605", "D901"],
         judge: Judge::Sidecar(keys),
     },
 ];
@@ -66,13 +64,32 @@ fn ready(sidecar: &Sidecar) -> Judged {
             format!("{} is not ready: {}", sidecar.admin, ready.words),
             Fix::new("wait for the new pod if this one is about to end; otherwise see the sidecar's log (kubectl logs POD -c cambist)"),
         ),
-        Err(words) => Judged::Failed(
+        Err(NoSidecar::Nobody(words)) => Judged::Failed(
             words.clone(),
-            Fix::command("kubectl port-forward POD 8422").and(
-                " leads to the admin listener: give --admin http://127.0.0.1:8422 then; if the sidecar does not run, its log says why (kubectl logs POD -c cambist)",
+            forward().and("; if the sidecar does not run, its log says why (kubectl logs POD -c cambist)"),
+        ),
+        Err(NoSidecar::TokenPort) => Judged::Failed(
+            format!("{} is the sidecar's port for tokens, not its admin listener", sidecar.admin),
+            Fix::new("ask port 8422 instead, or the one that CAMBIST_ADMIN_LISTEN names; from outside of the pod ").joined(forward()),
+        ),
+        Err(NoSidecar::Refuses(words)) => Judged::Failed(
+            format!("{} refuses: {words}", sidecar.admin),
+            Fix::new("ask it by 127.0.0.1, or by a name that CAMBIST_ADMIN_HOSTS has; from outside of the pod ").joined(forward()),
+        ),
+        Err(NoSidecar::Stranger(status)) => Judged::Failed(
+            format!(
+                "what answers at {} is no cambist sidecar: to /ready it says {status}, and not whether it is ready",
+                sidecar.admin
             ),
+            forward(),
         ),
     }
+}
+
+/// The way to the admin listener.
+fn forward() -> Fix {
+    Fix::command("kubectl port-forward POD 8422")
+        .and(" leads to the admin listener: give --admin http://127.0.0.1:8422 then")
 }
 
 fn of(sidecar: &Sidecar, judge: impl FnOnce(&Status) -> Judged) -> Judged {
@@ -98,7 +115,8 @@ fn tokens(sidecar: &Sidecar) -> Judged {
         );
         let evidence = once_for_each_reason(&told);
         if is_an_app_s(first) {
-            let fix = "correct the resource in the app that asks for it, as its service documents it";
+            let fix =
+                "correct the resource in the app that asks for it, as its service documents it";
             return Judged::WarningBecause(cause, evidence, Fix::new(format!("{fix}; {explain}")));
         }
         let fix = format!("do what the message says; {explain}");
@@ -108,10 +126,7 @@ fn tokens(sidecar: &Sidecar) -> Judged {
 
 /// Whether it is of the resource: then nothing is wrong with the sidecar, nor with what it stands on.
 fn is_an_app_s(failure: &Failure) -> bool {
-    matches!(
-        failure.reason.parse(),
-        Ok(Reason::EntraResourceUnknown | Reason::EntraScopeInvalid)
-    )
+    matches!(failure.reason.parse(), Ok(Reason::EntraResourceUnknown | Reason::EntraScopeInvalid))
 }
 
 /// What failed for one reason is told in the words of the first, which differ in ids alone.

@@ -65,7 +65,7 @@ pub(super) async fn collect(args: &Doctor, world: &mut World<'_>) -> Result<Fact
     };
     let (mut workload, mut app) = (workload, app);
     let bare = workload.as_ref().is_some_and(|it| it.unprepared && it.in_pod) && place.is_bare;
-    if bare && sidecar.is_some() {
+    if bare && sidecar.as_ref().is_some_and(|sidecar| sidecar.ready.is_ok()) {
         place.turns_out_beside_an_app();
         (workload, app) = (None, Some(app::collect(args, &settings, &progress).await));
     }

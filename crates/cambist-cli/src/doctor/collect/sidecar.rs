@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::progress::Progress;
 use super::within;
 use crate::cli::doctor::Doctor;
-use crate::doctor::facts::{Failure, Ready, Sidecar, Status};
+use crate::doctor::facts::{Failure, NoSidecar, Ready, Sidecar, Status};
 use crate::doctor::place::NothingToDo;
 use crate::text;
 use crate::token::endpoint::{GetError, get};
@@ -43,19 +43,30 @@ pub(super) async fn collect(
         },
     };
     let admin = Admin { address: &address, args };
-    let ready = progress.during("the sidecar", admin.ask("/ready")).await;
-    if ready.is_err() && args.admin.is_none() {
-        return Ok(Found::Nobody(no_sidecar(&format!("nobody answers at {address}"))));
+    let asked = progress.during("the sidecar", admin.ask("/ready")).await;
+    let ready = asked.map_err(NoSidecar::Nobody).and_then(|response| self::ready(&response));
+    if args.admin.is_none() {
+        match &ready {
+            Err(NoSidecar::Nobody(_)) => {
+                return Ok(Found::Nobody(no_sidecar(&format!("nobody answers at {address}"))));
+            }
+            Err(NoSidecar::Stranger(_)) => {
+                let why = format!("what answers at {address} is none");
+                return Ok(Found::Nobody(no_sidecar(&why)));
+            }
+            _ => {}
+        }
     }
     let status = match &ready {
         Ok(_) => progress.during("the sidecar", admin.ask("/status.json")).await.ok(),
         Err(_) => None,
     };
     let status = status.and_then(|response| serde_json::from_slice(response.body()).ok());
+    let status = status.filter(|status: &Value| status["tokens"].is_array());
     Ok(Found::There(Sidecar {
         admin: format!("http://{address}"),
-        ready: ready.map(|response| self::ready(&response)),
-        status: status.map(|status: Value| self::status(&status)),
+        ready,
+        status: status.map(|status| self::status(&status)),
     }))
 }
 
@@ -112,13 +123,23 @@ fn told(text: &str) -> Option<String> {
     Some(format!("{ip}:{}", at.port()))
 }
 
-fn ready(response: &Response<Bytes>) -> Ready {
+/// Whatever does not say whether it is ready is no sidecar's admin listener.
+fn ready(response: &Response<Bytes>) -> Result<Ready, NoSidecar> {
     let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-    let words = match body["reason"].as_str().or(body["message"].as_str()) {
-        Some(reason) => text::plain(reason),
-        None => format!("it answered with status {}", response.status().as_u16()),
+    let said = |name: &str| body[name].as_str().map(text::message);
+    let status = response.status().as_u16();
+    let Some(ready) = body["ready"].as_bool() else {
+        // A sidecar's listeners alone give reasons; that for tokens has nothing at this path.
+        let reason = response.headers().get("x-cambist-reason");
+        return Err(match reason.map(|reason| reason.as_bytes()) {
+            Some(b"path") => NoSidecar::TokenPort,
+            Some(_) => NoSidecar::Refuses(said("message").unwrap_or_default()),
+            None => NoSidecar::Stranger(status),
+        });
     };
-    Ready { ready: body["ready"] == true, words }
+    let words = said("reason").or_else(|| said("message"));
+    let words = words.unwrap_or_else(|| format!("it answered with status {status}"));
+    Ok(Ready { ready, words })
 }
 
 /// What of it is judged. Its messages were cut and quoted by whoever wrote them.
