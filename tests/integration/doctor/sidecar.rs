@@ -90,6 +90,21 @@ async fn a_listener_that_is_another() {
     sidecar.stop().await;
 }
 
+/// In its own container, one that does not run is missed.
+#[tokio::test]
+async fn a_sidecar_that_does_not_run() {
+    let mut scene = Scene::workload().await;
+    scene.set("CAMBIST_ADMIN_LISTEN", "127.0.0.1:1");
+    let report = run(&scene).await;
+    assert_eq!((ailing(&report), &report["exitCode"]), (vec!["D901"], &0.into()), "{report:#}");
+    let told = words(&report, "D901");
+    assert!(told.contains("CAMBIST_ADMIN_LISTEN names") && told.contains("kubectl logs"), "{told}");
+    assert_eq!(check(&report, "D902")["result"], "skipped", "{report:#}");
+    // And `off` says that there is none.
+    scene.set("CAMBIST_ADMIN_LISTEN", "off");
+    healthy(&scene, "without a sidecar").await;
+}
+
 #[tokio::test]
 async fn keys_that_a_sidecar_cannot_read() {
     let scene = Scene::workload().await;

@@ -255,6 +255,8 @@ pub(crate) enum Asked {
 #[derive(Clone, Debug)]
 pub(crate) struct Sidecar {
     pub(super) admin: String,
+    /// Whether somebody asked for it to be looked at, and it is not only said to be there.
+    pub(super) asked_for: bool,
     pub(super) ready: Result<Ready, NoSidecar>,
     pub(super) status: Option<Status>,
 }

@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "D901",
         title: "the sidecar is ready",
         looks_at: "/ready of the admin listener.",
-        fails: "It does not answer, says that it is about to end, or what answers is no sidecar's admin listener.",
+        fails: "It does not answer, which is a warning if CAMBIST_ADMIN_LISTEN alone says that it should; it says that it is about to end, or what answers is no sidecar's admin listener.",
         remedy: "Name its admin listener by --admin (kubectl port-forward leads there), and see its log for why it does not run.",
         after: &[],
         judge: Judge::Sidecar(ready),
@@ -63,6 +63,10 @@ fn ready(sidecar: &Sidecar) -> Judged {
         Ok(ready) => Judged::Failed(
             format!("{} is not ready: {}", sidecar.admin, ready.words),
             Fix::new("wait for the new pod if this one is about to end; otherwise see the sidecar's log (kubectl logs POD -c cambist)"),
+        ),
+        Err(NoSidecar::Nobody(words)) if !sidecar.asked_for => Judged::Warning(
+            format!("{words}, which CAMBIST_ADMIN_LISTEN names"),
+            Fix::new("see the sidecar's log for why it does not run (kubectl logs POD -c cambist), or correct CAMBIST_ADMIN_LISTEN; off if there is to be none"),
         ),
         Err(NoSidecar::Nobody(words)) => Judged::Failed(
             words.clone(),

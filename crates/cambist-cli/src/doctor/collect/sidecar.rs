@@ -32,10 +32,11 @@ pub(super) async fn collect(
     env: &dyn Env,
     progress: &Progress<'_>,
 ) -> Result<Found, NothingToDo> {
+    let listen = env.get("CAMBIST_ADMIN_LISTEN");
     let address = match &args.admin {
         Some(url) => authority(url)?,
-        None => match env.get("CAMBIST_ADMIN_LISTEN") {
-            Some(text) => match told(&text) {
+        None => match &listen {
+            Some(text) => match told(text) {
                 Some(address) => address,
                 None => return Ok(Found::Nobody(no_sidecar("CAMBIST_ADMIN_LISTEN names none"))),
             },
@@ -45,7 +46,8 @@ pub(super) async fn collect(
     let admin = Admin { address: &address, args };
     let asked = progress.during("the sidecar", admin.ask("/ready")).await;
     let ready = asked.map_err(NoSidecar::Nobody).and_then(|response| self::ready(&response));
-    if args.admin.is_none() {
+    // Where a sidecar is said to be, it is missed.
+    if args.admin.is_none() && listen.is_none() {
         match &ready {
             Err(NoSidecar::Nobody(_)) => {
                 return Ok(Found::Nobody(no_sidecar(&format!("nobody answers at {address}"))));
@@ -65,6 +67,7 @@ pub(super) async fn collect(
     let status = status.filter(|status: &Value| status["tokens"].is_array());
     Ok(Found::There(Sidecar {
         admin: format!("http://{address}"),
+        asked_for: args.admin.is_some(),
         ready,
         status: status.map(|status| self::status(&status)),
     }))
