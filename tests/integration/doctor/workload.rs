@@ -637,14 +637,68 @@ const ENTRA: &[Fault] = &[
             fail(scene, Target::Entra, Failure::Status { status, retry_after: None });
         },
         found: &["D506"],
-        words: &["503"],
+        words: &["503", "wait some minutes", "https://azure.status.microsoft"],
         mend: CLEARED,
     },
     Fault {
         name: "a page in Entra's place",
         seed: |scene| fail(scene, Target::Entra, Failure::Html(StatusCode::OK)),
         found: &["D506"],
-        words: &["HTML page"],
+        words: &["HTML page", "a captive portal"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "an Entra that asks for fewer requests",
+        seed: |scene| {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            fail(scene, Target::Entra, Failure::Status { status, retry_after: None });
+        },
+        found: &["D506"],
+        words: &["429", "ask less often"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "a proxy in Entra's place that asks for a password",
+        seed: |scene| {
+            let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+            fail(scene, Target::Entra, Failure::Status { status, retry_after: None });
+        },
+        found: &["D506"],
+        words: &["407", "user and password in HTTPS_PROXY"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "a redirect to a captive portal",
+        seed: |scene| {
+            let location = "https://portal.example/".to_owned();
+            fail(scene, Target::Entra, Failure::Redirect { location });
+        },
+        found: &["D506"],
+        words: &["portal.example", "find out who answers in Entra's place"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "an answer without a token's type",
+        seed: |scene| {
+            let answer = json!({"access_token": "x", "expires_in": 3600});
+            fail(scene, Target::Entra, body(&answer));
+        },
+        found: &["D506"],
+        words: &["token_type", "find out who answers in Entra's place"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "an answer with nothing in it",
+        seed: |scene| fail(scene, Target::Entra, Failure::Empty(StatusCode::OK)),
+        found: &["D506"],
+        words: &["the body is empty", "find out who answers in Entra's place"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "a connection that is reset",
+        seed: |scene| fail(scene, Target::Entra, Failure::Reset),
+        found: &["D506"],
+        words: &["find what ends connections"],
         mend: CLEARED,
     },
 ];

@@ -149,6 +149,28 @@ fn who_is_federated_elsewhere_is_told_no_line() {
 }
 
 #[test]
+fn whoever_gives_no_token_and_does_not_say_what_to_do_is_told_of_with_a_fix() {
+    for reason in cambist::Reason::ALL.iter().filter(|it| it.is_retryable()) {
+        // Entra's own words come with the library's advice, and these never come out of an exchange.
+        let others = ["entra_issuer_unreachable", "entra_loop_detected", "cache_full"];
+        let others =
+            others.into_iter().chain(["too_many_scopes", "developer_sign_in", "not_https"]);
+        if others.into_iter().any(|it| it == reason.as_str()) {
+            continue;
+        }
+        let mut refused = workload();
+        let words = "no".to_owned();
+        let reason = *reason;
+        refused.entra.exchange = Exchange::Refused(facts::Refused { reason, words, fix: None });
+        let facts = Facts { workload: Some(refused), ..nothing() };
+        let told = Report::of(&facts).checks.into_iter().find(|it| it.result == Verdict::Failed);
+        let told = told.unwrap_or_else(|| panic!("{reason}"));
+        let fix = told.fix.unwrap().words;
+        assert!(!fix.contains("the message says"), "{reason}: {}: {fix}", told.id);
+    }
+}
+
+#[test]
 fn a_key_s_age_is_told_as_it_is_judged() {
     for (verdict, result) in [
         (Age::Ok, Verdict::Ok),

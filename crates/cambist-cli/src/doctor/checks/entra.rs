@@ -137,9 +137,10 @@ fn of(id: Id, workload: &Workload, so: &str, fix: impl FnOnce(&Refused) -> Fix) 
     }
 }
 
-/// The library's own advice.
+/// The library's own advice, if Entra refused.
 fn advice(refused: &Refused) -> Fix {
-    Fix::new(refused.fix.clone().unwrap_or_else(|| "as the message says".to_owned()))
+    let ours = || super::advice::advice(refused.reason).to_owned();
+    Fix::new(refused.fix.clone().unwrap_or_else(ours))
 }
 
 fn credential(workload: &Workload) -> Judged {

@@ -2,6 +2,7 @@
 
 use super::check::Check;
 
+mod advice;
 mod app;
 mod clock;
 mod endpoint;

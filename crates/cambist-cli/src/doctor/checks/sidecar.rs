@@ -2,6 +2,7 @@
 
 use cambist::Reason;
 
+use super::advice::advice;
 use super::entra::{BEFORE, owner};
 use crate::doctor::check::{Check, Fix, Id, Judge, Judged};
 use crate::doctor::facts::{Failure, NoSidecar, Sidecar, Status};
@@ -123,7 +124,9 @@ fn tokens(sidecar: &Sidecar) -> Judged {
                 "correct the resource in the app that asks for it, as its service documents it";
             return Judged::WarningBecause(cause, evidence, Fix::new(format!("{fix}; {explain}")));
         }
-        let fix = format!("do what the message says; {explain}");
+        // Entra's words have their fix behind them.
+        let fix = first.reason.parse().map_or("do what the message says", advice);
+        let fix = format!("{fix}; {explain}");
         Judged::Because(cause, evidence, Fix::new(fix))
     })
 }
