@@ -18,7 +18,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::event::{Event, TurnedAway};
-use crate::explain::{Facts, Question, explain};
+use crate::explain::{self, Facts, Question, explain};
 use crate::front_door::{Door, HostName};
 use crate::in_force::Current;
 use crate::key_age;
@@ -205,13 +205,6 @@ impl Admin {
 
     /// Why a request for a resource is answered as it is.
     fn explain(&self, query: Option<&str>) -> Response<Body> {
-        let question = match Question::parse(query) {
-            Ok(question) => question,
-            Err(message) => {
-                let problem = json!({"error": "invalid_request", "message": message});
-                return json_reply(StatusCode::BAD_REQUEST, &problem);
-            }
-        };
         let (in_force, report) = (self.current.load(), self.report());
         let facts = Facts {
             in_force: &in_force,
@@ -220,7 +213,18 @@ impl Admin {
             now: self.clock.wall(),
             boot: self.clock.boot(),
         };
-        json_reply(StatusCode::OK, &json!(explain(&question, &facts)))
+        match Question::parse(query).and_then(|question| explain(&question, &facts)) {
+            Ok(explained) => json_reply(StatusCode::OK, &json!(explained)),
+            Err(message) => {
+                // By the schema's version, who asks tells this answer from another server's.
+                let problem = json!({
+                    "schemaVersion": explain::SCHEMA,
+                    "error": "invalid_request",
+                    "message": message,
+                });
+                json_reply(StatusCode::BAD_REQUEST, &problem)
+            }
+        }
     }
 
     fn status(&self) -> Status {

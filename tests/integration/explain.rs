@@ -4,7 +4,7 @@ use kit::World;
 use kit::program::{Ended, Program};
 use kit::sidecar::{Sidecar, VAULT};
 
-use crate::sidecar;
+use crate::{sidecar, sidecar_with};
 
 async fn explain(sidecar: &Sidecar, resource: &str, more: &[&str]) -> Ended {
     let admin = format!("http://{}", sidecar.admin());
@@ -51,12 +51,28 @@ async fn the_command_tells_each_decision_behind_an_answer() {
 
     for (ended, code, words) in [
         (explain(&sidecar, "", &[]).await, 64, "resource"),
-        (explain(&sidecar, VAULT, &["--caller", "nobody"]).await, 1, ""),
+        (
+            explain(&sidecar, VAULT, &["--caller", "nobody"]).await,
+            64,
+            r#"the policy knows no caller "nobody"; it knows "app""#,
+        ),
+        (
+            explain(&sidecar, VAULT, &["--identity", "none"]).await,
+            64,
+            r#"the policy knows no identity "none"; it knows "#,
+        ),
         (explain(&sidecar, VAULT, &["--ca-file", "/none"]).await, 64, "--ca-file is for an https"),
     ] {
         assert_eq!(ended.code(), Some(code), "{ended:?}");
         assert!(ended.stderr.contains(words), "{words}: {ended:?}");
     }
+    let at = format!("http://{}", sidecar.tokens());
+    let other = Program::new(env!("CARGO_BIN_EXE_shim-cambist"))
+        .args(&["explain", "--resource", VAULT, "--admin", &at])
+        .run()
+        .await;
+    assert_eq!(other.code(), Some(3), "{other:?}");
+    assert!(other.stderr.contains("give --admin the address of its admin listener"), "{other:?}");
     let admin = sidecar.admin().to_string();
     sidecar.stop().await;
     let gone = Program::new(env!("CARGO_BIN_EXE_shim-cambist"))
@@ -65,4 +81,48 @@ async fn the_command_tells_each_decision_behind_an_answer() {
         .await;
     assert_eq!(gone.code(), Some(3), "{gone:?}");
     assert!(gone.stderr.contains("does the sidecar run in this pod"), "{gone:?}");
+}
+
+/// What the policy says is the answer, whoever has asked for what; and a request that was refused is no good answer.
+#[tokio::test]
+async fn the_policy_itself_is_the_answer() {
+    let world = World::start().await;
+    let file = world.dir().join("policy.yaml");
+    let policy = format!(
+        "version: 1\nidentities:\n  - name: payments\n    client_id: {}\n  - name: storage\n    \
+         client_id: 57000000-0000-4000-8000-000000000057\ncallers:\n  - name: reports\n    \
+         secret_variable: IDENTITY_HEADER\n    may:\n      - {{ identity: payments, resources: [\"{VAULT}\"] }}\n      \
+         - {{ identity: storage, resources: [\"https://storage.azure.com\"] }}\n",
+        world.env()["AZURE_CLIENT_ID"]
+    );
+    std::fs::write(&file, policy).unwrap();
+    let path = file.display().to_string();
+    let sidecar = sidecar_with(&world, |program| {
+        program.set("CAMBIST_CONFIG", path).unset("AZURE_CLIENT_ID")
+    })
+    .await;
+    let unwrapped = |ended: &Ended| ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+
+    let graph = "https://graph.microsoft.com";
+    let denied = explain(&sidecar, graph, &[]).await;
+    assert_eq!(denied.code(), Some(1), "{denied:?}");
+    let words = format!(
+        "No token for reports: the policy gives reports no token for \"{graph}\": it may have tokens of payments for \
+         {VAULT}, tokens of storage for https://storage.azure.com"
+    );
+    assert!(unwrapped(&denied).contains(&words), "{denied:?}");
+
+    // Nobody has asked, and nothing is wrong; then a request names no identity.
+    let before = explain(&sidecar, VAULT, &[]).await;
+    assert_eq!(before.code(), Some(0), "{before:?}");
+    assert!(before.stdout.contains("as payments ("), "{before:?}");
+    assert_eq!(sidecar.token(VAULT).await.status, 403);
+    let refused = explain(&sidecar, VAULT, &["--caller", "reports"]).await;
+    assert_eq!(refused.code(), Some(1), "{refused:?}");
+    let words = "FAILED last answer: reports at ";
+    assert!(
+        refused.stdout.contains(words) && refused.stdout.contains("(identity_ambiguous)"),
+        "{refused:?}"
+    );
+    sidecar.stop().await;
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cambist_core::foreign::Foreign;
+use cambist::identities::{Caller, Policy};
+use cambist_core::foreign::{Foreign, ForeignList};
 use cambist_core::scope::Resource;
 
 /// What is asked to be explained.
@@ -38,6 +39,27 @@ impl Question {
             .ok_or("say of which resource: /explain?resource=https://vault.azure.net")?;
         let resource = Resource::parse(resource).map_err(|error| error.to_string())?;
         Ok(Self { resource, caller: given.remove("caller"), identity: given.remove("identity") })
+    }
+
+    /// Whether the policy knows whom it names.
+    ///
+    /// # Errors
+    /// Which name it does not know, and those that it does.
+    pub(super) fn names_somebody(&self, policy: &Policy) -> Result<(), String> {
+        let callers: Vec<_> = policy.callers().iter().map(Caller::name).collect();
+        let identities: Vec<_> = policy.identities().iter().map(|it| &*it.name).collect();
+        for (kind, asked, known) in
+            [("caller", &self.caller, callers), ("identity", &self.identity, identities)]
+        {
+            if let Some(asked) = asked.as_deref().filter(|asked| !known.contains(asked)) {
+                let known = ForeignList::of(known);
+                return Err(format!(
+                    "the policy knows no {kind} {}; it knows {known}",
+                    Foreign::new(asked)
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

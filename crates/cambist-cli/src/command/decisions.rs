@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cambist::transport::{AnswerLimits, CaBundle, HttpsOptions};
 use cambist_core::foreign::Foreign;
 use http::header::HOST;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use serde_json::Value;
 use std::time::Duration;
@@ -35,32 +35,39 @@ pub(super) async fn run(args: &Explain, world: &World<'_>) -> Outcome {
         Ok(response) => response,
         Err(outcome) => return outcome,
     };
-    let at = uri.authority().map_or("", http::uri::Authority::as_str);
-    let strange = |what: &str| {
-        let status = response.status();
-        Outcome::fail(
-            COULD_NOT_RUN,
-            format!(
-                "what answers at {at} with {status} is no cambist sidecar that explains: {what}"
-            ),
-        )
+    let explained = match read(&uri, &response) {
+        Ok(explained) => explained,
+        Err(outcome) => return outcome,
     };
-    let Ok(explained) = serde_json::from_slice::<Value>(response.body()) else {
-        return strange("its answer is no JSON");
-    };
-    if !response.status().is_success() {
-        let says = explained["message"].as_str().unwrap_or("it does not say why");
-        return Outcome::fail(USAGE, format!("{}: {}", response.status(), message(says)));
-    }
-    let Some(chains) = explained["chains"].as_array() else {
-        return strange("there are no chains in its answer");
-    };
-    let failed = chains.is_empty() || chains.iter().any(has_failed);
     let out = match args.output {
         Plain::Json => document(&explained),
         Plain::Table => table(&explained, layout::width(world, false)),
     };
-    Outcome { code: if failed { WRONG } else { 0 }, ..Outcome::print(out) }
+    let code = if explained["failing"] == false { 0 } else { WRONG };
+    Outcome { code, ..Outcome::print(out) }
+}
+
+/// What is explained, if it is a sidecar that answers.
+fn read(uri: &Uri, response: &Response<Bytes>) -> Result<Value, Outcome> {
+    let status = response.status();
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let says = || message(body["message"].as_str().unwrap_or("it does not say why"));
+    if body["schemaVersion"] == 1 && status == StatusCode::BAD_REQUEST {
+        return Err(Outcome::fail(USAGE, says()));
+    }
+    if body["schemaVersion"] == 1 && status.is_success() && body["callers"].is_array() {
+        return Ok(body);
+    }
+    let at = uri.authority().map_or("", http::uri::Authority::as_str);
+    // A sidecar's listeners alone give reasons.
+    let why = match response.headers().contains_key("x-cambist-reason") {
+        true => format!("{at} refuses with {status}: {}", says()),
+        false => {
+            format!("what answers at {at} with {status} is no cambist sidecar that explains")
+        }
+    };
+    let fix = "give --admin the address of its admin listener (CAMBIST_ADMIN_LISTEN, port 8422 by default)";
+    Err(Outcome::fail(COULD_NOT_RUN, format!("{why}; {fix}")))
 }
 
 fn target(args: &Explain) -> Result<Uri, String> {
@@ -127,58 +134,58 @@ async fn ask(args: &Explain, uri: &Uri, world: &World<'_>) -> Result<Response<By
     })
 }
 
-fn has_failed(chain: &Value) -> bool {
-    steps(chain).any(|step| step["state"] == "failed")
+fn list<'v>(of: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
+    of[member].as_array().into_iter().flatten()
 }
 
-fn steps(chain: &Value) -> impl Iterator<Item = &Value> {
-    chain["steps"].as_array().into_iter().flatten()
-}
-
-fn text<'v>(of: &'v Value, member: &str) -> &'v str {
-    of[member].as_str().unwrap_or_default()
+/// A text of a server's, which forges no line.
+fn told(of: &Value, member: &str) -> String {
+    message(of[member].as_str().unwrap_or_default())
 }
 
 fn table(explained: &Value, width: usize) -> String {
     let mut out = String::new();
-    for chain in explained["chains"].as_array().into_iter().flatten() {
-        let [caller, identity, client] =
-            ["caller", "identity", "client_id"].map(|name| message(text(chain, name)));
-        out += &wrap(
-            &format!(
-                "{} for {caller} as {identity} ({client})",
-                message(text(explained, "resource"))
-            ),
-            width,
-            "",
-            "  ",
-        );
-        for step in steps(chain) {
-            let state = MARKS.iter().find(|(word, _)| step["state"] == *word);
-            let mark = state.map_or("?", |(_, mark)| mark);
-            let first = format!("  {mark:<7}{:<17}", message(text(step, "step")));
-            let rest = " ".repeat(first.len());
-            out += &wrap(&message(text(step, "says")), width, &first, &rest);
-            if let Some(fix) = step["fix"].as_str() {
-                out += &wrap(&format!("Fix: {}", message(fix)), width, &rest, &rest);
-            }
+    let mut part = |title: String, steps: &Value| {
+        out += &wrap(&title, width, "", "  ");
+        for step in list(steps, "steps") {
+            out += &line(step, width);
         }
         out.push('\n');
+    };
+    for identity in list(explained, "identities") {
+        let [name, client] = ["name", "client_id"].map(|member| told(identity, member));
+        part(format!("{} as {name} ({client})", told(explained, "resource")), identity);
     }
-    for denied in explained["denied"].as_array().into_iter().flatten() {
-        let line =
-            format!("{}: {}", message(text(denied, "caller")), message(text(denied, "says")));
-        out += &wrap(&line, width, "No token for ", "  ");
+    for caller in list(explained, "callers") {
+        let [name, identity] = ["caller", "identity"].map(|member| told(caller, member));
+        part(format!("for {name} as {identity}"), caller);
     }
-    for refusal in explained["refusals"].as_array().into_iter().flatten() {
+    for denied in list(explained, "denied") {
+        let [caller, says] = ["caller", "says"].map(|member| told(denied, member));
+        out += &wrap(&format!("{caller}: {says}"), width, "No token for ", "  ");
+    }
+    for refusal in list(explained, "refusals") {
         let who = refusal["caller"].as_str().map_or_else(|| "somebody unknown".to_owned(), message);
-        let [at, reason, says] = ["at", "reason", "says"].map(|name| message(text(refusal, name)));
-        out += &wrap(&format!("{who} at {at} ({reason}): {says}"), width, "Last refused: ", "  ");
+        let [at, reason, says] = ["at", "reason", "says"].map(|member| told(refusal, member));
+        let first = if refusal["last"] == true { "FAILED last answer: " } else { "Last refused: " };
+        out += &wrap(&format!("{who} at {at} ({reason}): {says}"), width, first, "  ");
     }
     if out.is_empty() {
-        out += "the policy knows no such caller, or has none\n";
+        out += "the policy has no caller\n";
     }
     out
+}
+
+fn line(step: &Value, width: usize) -> String {
+    let state = MARKS.iter().find(|(word, _)| step["state"] == *word);
+    let mark = state.map_or("?", |(_, mark)| mark);
+    let first = format!("  {mark:<7}{:<17}", told(step, "step"));
+    let rest = " ".repeat(first.len());
+    let says = wrap(&told(step, "says"), width, &first, &rest);
+    match step["fix"].as_str() {
+        Some(fix) => says + &wrap(&format!("Fix: {}", message(fix)), width, &rest, &rest),
+        None => says,
+    }
 }
 
 #[cfg(test)]
@@ -214,25 +221,55 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_is_a_line_for_each_step_and_nothing_that_a_server_says_forges_one() {
+    fn a_step_is_a_line_and_nothing_that_a_server_says_forges_one() {
         let told = json!({
             "resource": "api://a",
-            "chains": [{"caller": "app\n  FAILED x", "identity": "main", "client_id": "id", "steps": [
-                {"step": "caller", "state": "ok", "says": "known"},
+            "identities": [{"name": "main", "client_id": "id", "steps": [
                 {"step": "exchange", "state": "failed", "says": "Entra refused", "fix": "register it"},
             ]}],
+            "callers": [{"caller": "app\n  FAILED x", "identity": "main", "steps": [
+                {"step": "caller", "state": "ok", "says": "known"},
+            ]}],
             "denied": [{"caller": "batch", "says": "the policy gives batch no token"}],
-            "refusals": [{"caller": null, "at": "T", "reason": "host", "says": "Host is x"}],
+            "refusals": [
+                {"caller": "app", "at": "T", "reason": "host", "says": "Host is x", "last": true},
+                {"caller": null, "at": "T", "reason": "host", "says": "Host is x", "last": false},
+            ],
         });
-        let expected = r"api://a for app\n  FAILED x as main (id)
-  ok     caller           known
+        let expected = r"api://a as main (id)
   FAILED exchange         Entra refused
                           Fix: register it
 
+for app\n  FAILED x as main
+  ok     caller           known
+
 No token for batch: the policy gives batch no token
+FAILED last answer: app at T (host): Host is x
 Last refused: somebody unknown at T (host): Host is x
 ";
         assert_eq!(table(&told, 100), expected);
-        assert!(has_failed(&told["chains"][0]));
+    }
+
+    #[test]
+    fn whoever_is_no_sidecar_is_told_from_one_that_takes_the_question_for_wrong() {
+        let uri: Uri = "http://127.0.0.1:1/explain".parse().unwrap();
+        for (status, body, code, says) in [
+            (400, r#"{"schemaVersion":1,"message":"no caller x"}"#, USAGE, "no caller x"),
+            (400, r#"{"message":"bad request"}"#, COULD_NOT_RUN, "is no cambist sidecar"),
+            (404, r#"{"error":"not_found"}"#, COULD_NOT_RUN, "is no cambist sidecar"),
+            (200, "<html>", COULD_NOT_RUN, "is no cambist sidecar"),
+            (200, r#"{"schemaVersion":1}"#, COULD_NOT_RUN, "is no cambist sidecar"),
+        ] {
+            let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let outcome = read(&uri, &response).unwrap_err();
+            assert_eq!(outcome.code, code, "{body}");
+            assert!(outcome.err.contains(says), "{body}: {}", outcome.err);
+        }
+        let mut refused = Response::new(Bytes::from_static(br#"{"message":"not here"}"#));
+        *refused.status_mut() = StatusCode::FORBIDDEN;
+        refused.headers_mut().insert("x-cambist-reason", "path".parse().unwrap());
+        let outcome = read(&uri, &refused).unwrap_err();
+        assert!(outcome.code == COULD_NOT_RUN && outcome.err.contains("refuses with 403"));
     }
 }
