@@ -412,7 +412,21 @@ const ISSUER: &[Fault] = &[
         name: "a page for a key set",
         seed: |scene| fail(scene, Target::Jwks, Failure::Html(StatusCode::OK)),
         found: &["D303"],
-        words: &["kubectl get --raw /openid/v1/jwks"],
+        words: &["an HTML page, not JSON", "kubectl get --raw /openid/v1/jwks"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "keys that break off",
+        seed: |scene| fail(scene, Target::Jwks, Failure::Truncate),
+        found: &["D303"],
+        words: &["find what ends connections on the way there"],
+        mend: CLEARED,
+    },
+    Fault {
+        name: "a page for a document",
+        seed: |scene| fail(scene, Target::Discovery, Failure::Html(StatusCode::OK)),
+        found: &["D302"],
+        words: &["an HTML page, not JSON", "did a proxy or a gateway answer"],
         mend: CLEARED,
     },
     Fault {

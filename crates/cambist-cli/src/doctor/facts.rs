@@ -145,12 +145,21 @@ pub(crate) struct Issuer {
     /// Where the discovery document says that the keys are, or what is wrong with it.
     pub(super) discovery: Option<Result<String, String>>,
     /// How many keys are published, or why there are none.
-    pub(super) keys: Option<Result<usize, String>>,
+    pub(super) keys: Option<Result<usize, NoKeys>>,
     /// Which key signed the token, or why that cannot be told.
     pub(super) signer: Option<Result<String, VerifyError>>,
     /// What the API server publishes; nothing if it was not to be asked.
     pub(super) api: Option<Result<Api, String>>,
     pub(super) age: Option<Result<Age, String>>,
+}
+
+/// Why no keys are known.
+#[derive(Clone, Debug)]
+pub(crate) enum NoKeys {
+    /// No whole answer came.
+    Unanswered(String),
+    /// What came is of no use.
+    Useless(String),
 }
 
 /// The API server's word for it.

@@ -5,7 +5,7 @@ use cambist_core::verify::VerifyError;
 use cambist_key_age::Verdict;
 
 use crate::doctor::check::{Check, Fix, Id, Judge, Judged};
-use crate::doctor::facts::Workload;
+use crate::doctor::facts::{NoKeys, Workload};
 use crate::output::shell::quoted;
 
 /// Without an answer nothing can be said of it.
@@ -38,8 +38,8 @@ pub(super) const CHECKS: &[Check] = &[
         id: "D303",
         title: "the issuer publishes keys",
         looks_at: "GET of the jwks_uri.",
-        fails: "It is not served, is no key set, or has no key that can be used.",
-        remedy: "Publish what `kubectl get --raw /openid/v1/jwks` prints.",
+        fails: "It is not served, breaks off, is no key set, or has no key that can be used.",
+        remedy: "Publish what `kubectl get --raw /openid/v1/jwks` prints; if the answer broke off, find what ends connections on the way.",
         after: READ,
         judge: Judge::Workload(keys),
     },
@@ -124,7 +124,13 @@ fn keys(workload: &Workload) -> Judged {
     match &workload.issuer.keys {
         None => unseen(),
         Some(Ok(count)) => Judged::Ok(format!("{count} of them can be used")),
-        Some(Err(words)) => Judged::Failed(
+        Some(Err(NoKeys::Unanswered(words))) => Judged::Failed(
+            words.clone(),
+            Fix::new(
+                "ask again; if it stays so, find what ends connections on the way there: a firewall, a proxy, a service mesh, or the server itself",
+            ),
+        ),
+        Some(Err(NoKeys::Useless(words))) => Judged::Failed(
             words.clone(),
             Fix::command("kubectl get --raw /openid/v1/jwks")
                 .and(" prints the key set: publish that, as it is, where jwks_uri says"),

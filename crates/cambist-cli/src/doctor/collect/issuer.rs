@@ -9,7 +9,7 @@ use cambist_core::jwks::KeySet;
 use cambist_key_age::PublishedSet;
 
 use super::token::Read;
-use super::{peer, within};
+use super::{peer, quoted, within};
 use crate::case::{self, Case, CaseError};
 use crate::cli::doctor::Doctor;
 use crate::cli::issuer::{Chosen, Kept, PolicyArgs, Sources};
@@ -17,7 +17,7 @@ use crate::collect::CollectError;
 use crate::collect::http::{Document, get};
 use crate::collect::look::Reply;
 use crate::collect::public::{issuer_in, refusal};
-use crate::doctor::facts::{Age, Api, Issuer, Token};
+use crate::doctor::facts::{Age, Api, Issuer, NoKeys, Token};
 use crate::output::outlook::Outlook;
 use crate::store::StoreName;
 use crate::world::World;
@@ -29,6 +29,15 @@ pub(super) struct Asked<'a, 'w> {
     pub(super) trust: &'a TrustConfig,
     pub(super) transport: &'a Transport,
     pub(super) url: &'a IssuerUrl,
+}
+
+/// That a page for people came, if one did.
+fn page(reply: &Reply) -> Option<String> {
+    let is_page = reply.body.trim_start().starts_with('<');
+    let url = quoted(&reply.url);
+    is_page.then(|| {
+        format!("{url} is answered with an HTML page, not JSON: did a proxy or a gateway answer?")
+    })
 }
 
 impl Asked<'_, '_> {
@@ -54,7 +63,7 @@ impl Asked<'_, '_> {
         let jwks_uri = match parsed {
             Ok(document) => document.jwks_uri().to_owned(),
             Err(error) => {
-                issuer.discovery = Some(Err(error.to_string()));
+                issuer.discovery = Some(Err(page(discovery).unwrap_or_else(|| error.to_string())));
                 return;
             }
         };
@@ -70,27 +79,30 @@ impl Asked<'_, '_> {
         (issuer.age, issuer.api) = (Some(age), api);
     }
 
-    async fn keys(&self, jwks_uri: &str) -> Result<KeySet, String> {
+    async fn keys(&self, jwks_uri: &str) -> Result<KeySet, NoKeys> {
         let asked = get(self.transport, jwks_uri, None, Document::KEY_SET);
         let reply = match within(self.args.timeout, asked).await {
             None => {
-                return Err(format!("{jwks_uri} did not answer within {:?}", self.args.timeout));
+                let words = format!("{jwks_uri} did not answer within {:?}", self.args.timeout);
+                return Err(NoKeys::Unanswered(words));
             }
-            Some(Err(error)) => return Err(error.to_string()),
+            Some(Err(error)) => return Err(NoKeys::Unanswered(error.to_string())),
             Some(Ok(reply)) => reply,
         };
         if let Some(refused) = refusal(&reply) {
-            return Err(refused);
+            return Err(NoKeys::Useless(refused));
         }
         let keys = KeySet::parse(reply.body.as_bytes());
-        let keys = keys.map_err(|error| format!("{jwks_uri}: {error}"))?;
+        let keys = keys.map_err(|error| {
+            NoKeys::Useless(page(&reply).unwrap_or_else(|| format!("{jwks_uri}: {error}")))
+        })?;
         if !keys.keys().is_empty() {
             return Ok(keys);
         }
-        Err(format!(
+        Err(NoKeys::Useless(format!(
             "{jwks_uri} has no key that can be used, and {} that cannot",
             keys.unusable().len()
-        ))
+        )))
     }
 
     /// As `cambist issuer check` judges.
