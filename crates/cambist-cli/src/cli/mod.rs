@@ -40,11 +40,12 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// Ask a running sidecar why it answers a request as it does
     ///
-    /// Tells each decision in turn, for each caller that the policy gives such tokens: who asks, what the policy
-    /// says, what is held, which projected token was sent and which key vouched for it, what Entra said, and what
-    /// was answered last. Nothing is asked of Entra for it, and no token is shown.
+    /// Tells each decision in turn. Once for each identity: what is held, which projected token was sent, which key
+    /// vouched for it, and what Entra said. For each caller: who asks, what the policy says, and what was answered
+    /// last. Nothing is asked of Entra for it, and no token is shown.
     ///
-    /// Exit codes: 0 nothing has failed; 1 a step has, or nobody may have such a token; 3 no answer; 64 usage.
+    /// Exit codes: 0 nothing has failed; 1 a step or the last answer to one of these callers has, or nobody may have
+    /// such a token; 3 no sidecar answers; 64 usage, or the policy knows no such caller or identity.
     #[command(after_help = examples::EXPLAIN_ANSWER)]
     Explain(Explain),
     /// What a cluster needs so that its pods have the sidecar
