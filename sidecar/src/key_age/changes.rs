@@ -99,11 +99,22 @@ fn tell_key(key: &KeyJudgement, before: Option<(Role, Verdict)>, platform: Platf
     let (rotate_by, expire_by) = (text(key.rotate_by), text(key.expire_by));
     let (trusted_by, decides_at) = (text(key.trusted_by), text(key.decides_at));
     let evidence = super::status::evidence(key).join("; ");
-    if key.verdict < Verdict::Due {
+    // While the age is unknown, they are bounds.
+    let dates = (key.age_verdict == Verdict::Unknown).then_some("at the latest");
+    // That as little is known of a key as of any that is new is no news.
+    let unknown = |verdict: Verdict| verdict == Verdict::Unknown;
+    if unknown(key.verdict) && before.is_none_or(|(_, verdict)| unknown(verdict)) {
+        tracing::debug!(
+            target: WORK,
+            key = %key.key, role, role_before, verdict, verdict_before, trusted_by, rotate_by,
+            expire_by, dates, decides_at, evidence,
+            "an issuer's key is judged otherwise"
+        );
+    } else if key.verdict < Verdict::Due {
         tracing::info!(
             target: WORK,
             key = %key.key, role, role_before, verdict, verdict_before, trusted_by, rotate_by,
-            expire_by, decides_at, evidence,
+            expire_by, dates, decides_at, evidence,
             "an issuer's key is judged otherwise"
         );
     } else {
@@ -111,7 +122,7 @@ fn tell_key(key: &KeyJudgement, before: Option<(Role, Verdict)>, platform: Platf
         tracing::warn!(
             target: WORK,
             key = %key.key, role, role_before, verdict, verdict_before, trusted_by, rotate_by,
-            expire_by, decides_at, evidence, remedy,
+            expire_by, dates, decides_at, evidence, remedy,
             "an issuer's key is judged otherwise"
         );
     }
@@ -173,8 +184,8 @@ mod tests {
         let changes = Changes::default();
         let mut so_far = 0;
         for (report, news) in [
-            // Two keys and the issuer's verdict.
-            (report(2, 1, None), 3),
+            // The issuer's verdict; that two new keys are UNKNOWN is no news.
+            (report(2, 1, None), 1),
             (report(2, 2, None), 0),
             (report(2, 3, Some("torn")), 1),
             (report(2, 4, Some("torn")), 0),

@@ -75,6 +75,8 @@ pub(crate) struct KeyStatus {
     pub(crate) trusted_not_before: Option<Moment>,
     pub(crate) trusted_by: Option<Moment>,
     pub(crate) last_signed: Option<Moment>,
+    /// Whether the two dates below are only bounds, since the key's age is unknown: it may have to be replaced earlier.
+    pub(crate) dates_at_the_latest: bool,
     pub(crate) rotate_by: Option<Moment>,
     pub(crate) expire_by: Option<Moment>,
     pub(crate) decides_at: Option<Moment>,
@@ -172,6 +174,7 @@ fn key(key: &KeyJudgement, report: Option<&Report>, rules: &Rules, now: UnixTime
         trusted_not_before: key.trusted_not_before.map(Moment),
         trusted_by: key.trusted_by.map(Moment),
         last_signed: key.last_signed.map(Moment),
+        dates_at_the_latest: key.age_verdict == Verdict::Unknown,
         rotate_by: key.rotate_by.map(Moment),
         expire_by: key.expire_by.map(Moment),
         decides_at: key.decides_at.map(Moment),

@@ -70,7 +70,14 @@ fn name<'s>(key: &'s str, status: &'s Status) -> Markup {
 }
 
 fn row(key: &KeyStatus, status: &Status) -> Markup {
-    let when = |at| html! { @if let Some(at) = at { (date(at, status.now.0)) } @else { "–" } };
+    let when = |at| {
+        html! {
+            @match at {
+                Some(at) => { (date(at, status.now.0)) @if key.dates_at_the_latest { " " small { "at the latest" } } }
+                None => { "–" }
+            }
+        }
+    };
     html! {
         tr {
             th scope="row" { (name(&key.key, status)) }
