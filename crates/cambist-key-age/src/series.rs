@@ -129,7 +129,7 @@ pub fn families(told: &Told<'_>) -> Vec<Family> {
         let id = id.as_str().to_owned();
         (vec![("id", id), ("severity", severity.to_string())], count)
     });
-    out.add("issuer_check", "Findings of a check.", checks);
+    out.add("issuer_check", "How many findings a check has now, by its id in docs/checks.md; a check without one is not told.", checks);
     for (name, help, value) in moments(told) {
         out.add(name, help, value.map(|value| (Vec::new(), value)));
     }

@@ -321,3 +321,19 @@ impl Exporter {
 pub(super) fn nanos(at: UnixTime) -> u64 {
     u64::try_from(at.as_secs()).unwrap_or_default().saturating_mul(1_000_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn the_page_of_metrics_has_what_is_counted_here() {
+        let scrape = Metrics::of(&[&Exported::new()]).text();
+        let help = scrape.lines().find_map(|it| it.strip_prefix("# HELP cambist_otlp_exports "));
+        let help = help.expect("it is there").trim_end_matches('.');
+        let row =
+            format!("| `cambist_otlp_exports_total` | counter | `outcome`, `signal` | {help} |\n");
+        assert!(include_str!("../../../docs/metrics.md").contains(&row), "{row}");
+    }
+}

@@ -86,7 +86,9 @@ fn fix(failure: &FailureStatus) -> &'static str {
             "wait: it was asked for. If it lasts, too many pods or too many scopes share this identity."
         }
         Class::Denied => "rotate the issuer's key; how is said at its findings below.",
-        _ => "it does not end by itself. The message says what has to be changed where it is known; the README says more of each reason.",
+        _ => {
+            "it does not end by itself. The message says what has to be changed where it is known; the README says more of each reason."
+        }
     }
 }
 

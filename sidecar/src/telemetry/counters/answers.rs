@@ -88,7 +88,9 @@ impl Answers {
 
 impl Counted for Answers {
     fn register(&self, registry: &mut Registry) {
-        self.requests.register(registry, "requests", "Answers of the token listener");
+        let help = "Answers of the token listener, by their status and the protocol that was asked by: none where the path is \
+            no protocol's";
+        self.requests.register(registry, "requests", help);
         let help = "Requests that were refused, by the rule they break";
         self.refused.register(registry, "refused", help);
         let help = "Requests that could not wait, or no longer, and may ask again";
