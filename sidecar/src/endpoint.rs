@@ -97,13 +97,12 @@ impl Endpoint {
         let (principal, asked) = (credential.principal(), resource.as_str());
         let pair = in_force.pair(caller, identity, &self.telemetry);
         let wanted = TokenRequest { protocol, pair, principal, resource: asked };
-        let checked = || {
-            let checked = in_force.access.check_resource(asked);
-            let by_caller = checked.map_err(|it| it.by(pair.caller()));
-            by_caller.map_err(|rejection| Answer::Now(self.refuse(Some(protocol), &rejection)))
+        let misplaced = || {
+            let rejection = in_force.access.check_resource(asked).err()?.by(pair.caller());
+            Some(Answer::Now(self.refuse(Some(protocol), &rejection)))
         };
         if !allowed {
-            if let Err(refused) = checked() {
+            if let Some(refused) = misplaced() {
                 return refused;
             }
             self.telemetry.tell(&Event::WouldDeny(WouldDeny { request: wanted }));
@@ -114,7 +113,7 @@ impl Endpoint {
             Some(answered) => Answer::Now(self.answered(wanted, &answered, now)),
             None => {
                 // What is cached was checked before.
-                if let Err(refused) = checked() {
+                if let Some(refused) = misplaced() {
                     return refused;
                 }
                 Answer::Later(Box::new(Pending {
