@@ -7,6 +7,7 @@ use cambist::{AccessToken, Error};
 use cambist_core::admission::Standing;
 use cambist_core::duration::rough;
 use cambist_core::foreign::Foreign;
+use cambist_key_age::Verdict;
 use serde::Serialize;
 
 use super::Facts;
@@ -156,8 +157,10 @@ impl Of<'_> {
             Some(most) => format!("{} to {} old", rough(judged.age.at_least), rough(most)),
             None => format!("at least {} old", rough(judged.age.at_least)),
         };
-        let by =
-            judged.rotate_by.map_or_else(String::new, |by| format!(", to be replaced by {by}"));
+        // Of a key that may be older than it is known to be, the date is the last that it can be.
+        let bound = if judged.age_verdict == Verdict::Unknown { " at the latest" } else { "" };
+        let by = judged.rotate_by;
+        let by = by.map_or_else(String::new, |by| format!(", to be replaced by {by}{bound}"));
         let against = last.and_then(|last| last.objection.as_ref());
         let fix =
             against.map(|it| format!("under CAMBIST_KEY_AGE=enforce it would be refused: {it}"));

@@ -51,7 +51,7 @@ async fn each_decision_of_an_answer_is_told() {
         ("policy", "ok", "without naming it"),
         ("cache", "ok", "last asked for 1m30s ago"),
         ("projected token", "ok", "jti "),
-        ("key", "ok", "verified by key "),
+        ("key", "ok", "at the latest"),
         ("exchange", "ok", "client-request-id "),
         ("answer", "ok", "had the token that is held 3 times"),
     ] {
