@@ -12,7 +12,7 @@ pub const LATELY: Duration = Duration::from_secs(3600);
 /// The same of what it never had: an app that needs it keeps asking.
 pub const JUST_NOW: Duration = Duration::from_secs(300);
 
-/// The least that any token still lives which [counts](uncounted): zero where there is none for one of these, and
+/// The least that any token still lives which counts: zero where there is none for one of these, and
 /// nothing where nothing counts.
 pub fn runway<'e>(entries: impl IntoIterator<Item = &'e Entry>, now: BootTime) -> Option<Duration> {
     entries.into_iter().filter_map(|entry| left(entry, now)).min()
