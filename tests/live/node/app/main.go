@@ -52,6 +52,8 @@ func main() {
 		ask(ended, append(args, vault)[0])
 	case "crowd":
 		crowd(number(args, 0), number(args, 1))
+		// Whoever reads what the sidecar took finds it running.
+		<-ended.Done()
 	case "look":
 		look(args)
 	case "usage":
