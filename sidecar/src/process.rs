@@ -43,7 +43,7 @@ pub(crate) fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
 }
 
-/// The runtime: with the main thread and the log's, eight threads at most, on any number of CPUs.
+/// The runtime: with the main thread, the log's and the audit trail's, nine threads at most, on any number of CPUs.
 pub(crate) fn runtime(workers: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(workers)
