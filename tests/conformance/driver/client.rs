@@ -118,10 +118,11 @@ impl Answer {
         }
     }
 
-    /// What a line says. Where the SDK shows its token to a service alone, `shown` is what that saw.
+    /// What a line says. Where the SDK shows its token to a service alone, `used` is true, or the name under which
+    /// it did, and `shown` is what that saw.
     fn of(line: &Value, shown: Option<&String>) -> Self {
         let text = |name: &str| line[name].as_str().map(str::to_owned);
-        let used = || shown.filter(|_| line["used"] == true).cloned();
+        let used = || shown.filter(|_| line.get("used").is_some()).cloned();
         if let Some(token) = text("token").or_else(used) {
             return Self::Token { token, expires_on: line["expires_on"].as_i64() };
         }
@@ -183,7 +184,7 @@ impl Client {
     /// Asks for one token, and how long that took.
     pub(crate) async fn token(&mut self, ask: Ask<'_>) -> (Answer, Duration) {
         let (answer, took) = self.send("token", 1, ask).await;
-        (Answer::of(&answer, self.shown(1).last()), took)
+        (Answer::of(&answer, self.shown(&answer, 1).last()), took)
     }
 
     /// Asks for `count` tokens at the same moment.
@@ -191,16 +192,17 @@ impl Client {
         let (answer, took) = self.send("crowd", count, ask).await;
         let results = answer["results"].as_array().unwrap_or_else(|| panic!("no crowd: {answer}"));
         assert_eq!(results.len(), count, "answers");
-        let shown = self.shown(count);
+        let shown = self.shown(&results[0], count);
         let answers = results.iter().enumerate().map(|(i, line)| Answer::of(line, shown.get(i)));
         (answers.collect(), took)
     }
 
-    /// The last `count` tokens that the services were shown; the last of all as often as some are missing, since
-    /// a connection on which one was shown is used again.
-    fn shown(&self, count: usize) -> Vec<String> {
+    /// The last `count` tokens that the services were shown under the name that the answer says; the last of all as
+    /// often as some are missing, since a connection on which one was shown is used again. Without a name, another
+    /// client of the same process could be taken for this one: librdkafka's connect again by themselves.
+    fn shown(&self, answer: &Value, count: usize) -> Vec<String> {
         let Some(services) = &self.services else { return Vec::new() };
-        let shown = services.tokens();
+        let shown = services.tokens(answer["used"].as_str().unwrap_or_default());
         let mut last = shown[shown.len().saturating_sub(count)..].to_vec();
         if let Some(token) = last.last().cloned() {
             last.resize(count, token);

@@ -171,8 +171,8 @@ pub(crate) struct Visits {
     pub(crate) granted: BTreeMap<Service, u64>,
     /// What was wrong with each bearer token that was turned away.
     pub(crate) refused: Vec<String>,
-    /// The tokens that were let in, in their order.
-    pub(crate) tokens: Vec<String>,
+    /// The tokens that were let in, in their order, each with the client's name.
+    pub(crate) tokens: Vec<(String, String)>,
 }
 
 /// What the services of one world have been shown.
@@ -183,19 +183,26 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Lets a token in, or says what is wrong with it.
-    pub(crate) fn admit(&self, service: Service, authorization: &str) -> Result<(), String> {
+    /// Lets a token in, or says what is wrong with it. `client` is the client's name, where a protocol has one.
+    pub(crate) fn admit(
+        &self,
+        service: Service,
+        client: &str,
+        authorization: &str,
+    ) -> Result<(), String> {
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
         check(&self.sim, service, authorization)
             .inspect_err(|why| visits.refused.push(why.clone()))?;
         *visits.granted.entry(service).or_default() += 1;
-        visits.tokens.extend(authorization.strip_prefix(BEARER).map(str::to_owned));
+        let token = authorization.strip_prefix(BEARER);
+        visits.tokens.extend(token.map(|token| (client.to_owned(), token.to_owned())));
         Ok(())
     }
 
-    /// The tokens that were let in, in their order.
-    pub(crate) fn tokens(&self) -> Vec<String> {
-        self.visits().tokens
+    /// The tokens of the client with this name that were let in, in their order.
+    pub(crate) fn tokens(&self, client: &str) -> Vec<String> {
+        let all = self.visits().tokens.into_iter();
+        all.filter(|(name, _)| name == client).map(|(_, token)| token).collect()
     }
 
     fn visits(&self) -> Visits {
@@ -281,7 +288,7 @@ async fn answer(shown: &Shown, request: Request<Incoming>) -> Response<Full<Byte
     let Some(bearer) = text(header::AUTHORIZATION) else {
         return challenge(&shown.sim, service);
     };
-    match shown.admit(service, bearer) {
+    match shown.admit(service, "", bearer) {
         Ok(()) => content::of(service, host, request.uri().path()),
         Err(why) => reply(StatusCode::FORBIDDEN, "text/plain", why),
     }

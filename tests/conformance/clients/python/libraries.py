@@ -157,20 +157,22 @@ class Kafka:
         names = {"client_id": "client_id", "object_id": "object_id", "resource_id": "msi_res_id"}
         selected = f"&{names[identity[0]]}={identity[1]}" if identity else ""
         # The stub speaks plain text.
-        more = {"security.protocol": "SASL_PLAINTEXT", "error_cb": self.errors.append}
+        name = identity[1] if identity else "app"
+        more = {"security.protocol": "SASL_PLAINTEXT", "error_cb": self.errors.append, "client.id": name}
         broker, namespace = os.environ["KAFKA_BROKER"], "shop.servicebus.windows.net"
         # What it takes where nothing is set.
         url = IMDS_URL or "http://169.254.169.254/metadata/identity/oauth2/token"
-        return kafka_topics.client(broker, namespace, url, selected, **more)
+        return name, kafka_topics.client(broker, namespace, url, selected, **more)
 
-    def token(self, client, request):
+    def token(self, named, request):
+        name, client = named
         # It takes its tokens by itself, again and again; what it has to complain of is its answer.
         self.errors.clear()
         until = time.monotonic() + 60
         while True:
             try:
                 assert list(client.list_topics(timeout=1).topics) == ["orders"]
-                return {"used": True}
+                return {"used": name}
             except KafkaException as error:
                 client.poll(0)
                 if self.errors or time.monotonic() > until:

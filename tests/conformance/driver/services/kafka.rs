@@ -38,15 +38,14 @@ async fn converse(mut stream: TcpStream, at: SocketAddr, shown: &Shown) -> io::R
         stream.read_exact(&mut request).await?;
         let mut request = Reader(&request);
         let (key, version, correlation) = (request.number()?, request.number()?, request.id()?);
-        // The client's name.
-        request.text()?;
+        let client = String::from_utf8_lossy(request.text()?).into_owned();
         let mut answer = correlation.to_be_bytes().to_vec();
         if key == VERSIONS.0 {
             answer.extend(versions(version));
         } else if key == HANDSHAKE.0 {
             answer.extend(handshake());
         } else if key == AUTHENTICATE.0 {
-            let (code, why) = match admit(request.bytes()?, shown) {
+            let (code, why) = match admit(&client, request.bytes()?, shown) {
                 Ok(()) => (0, None),
                 Err(why) => (AUTHENTICATION_FAILED, Some(why)),
             };
@@ -63,11 +62,12 @@ async fn converse(mut stream: TcpStream, at: SocketAddr, shown: &Shown) -> io::R
 }
 
 /// The client's first message of OAUTHBEARER (RFC 7628) has the token.
-fn admit(message: &[u8], shown: &Shown) -> Result<(), String> {
+fn admit(client: &str, message: &[u8], shown: &Shown) -> Result<(), String> {
     let message = String::from_utf8_lossy(message);
     let bearer = message.split('\x01').find_map(|field| field.strip_prefix("auth="));
     let bearer = bearer.ok_or("there is no token in the message")?;
-    shown.admit(Service::EventHubs, &format!("{BEARER}{}", bearer.trim_start_matches(BEARER)))
+    let bearer = format!("{BEARER}{}", bearer.trim_start_matches(BEARER));
+    shown.admit(Service::EventHubs, client, &bearer)
 }
 
 /// From version 3 on, lists have their length plus one, and each item a list of tags.

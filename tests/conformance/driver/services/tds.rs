@@ -98,7 +98,7 @@ fn greeting() -> Vec<u8> {
 
 fn admit(login: &[u8], shown: &Shown) -> Result<(), String> {
     let token = token(login).ok_or("there is no token in the login")?;
-    shown.admit(Service::Sql, &format!("{BEARER}{token}"))
+    shown.admit(Service::Sql, "", &format!("{BEARER}{token}"))
 }
 
 /// The token in a LOGIN7 message: among its features, which a pointer behind its fixed part leads to.
