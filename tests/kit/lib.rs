@@ -22,6 +22,11 @@ pub use secrets::Secrets;
 pub use sidecar::Sidecar;
 pub use world::{Counts, World};
 
+/// The README's program is compiled with the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// How long anything may take before a test calls it stuck. Generous, since it is only ever waited
 /// for in full when something is broken.
 pub const STUCK: Duration = Duration::from_secs(60);

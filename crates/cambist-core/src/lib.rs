@@ -1,9 +1,8 @@
-//! The rules of cambist: what a projected service-account token, its issuer and its issuer's key
-//! set must be, and when an Azure token is due for refresh.
+#![doc = include_str!("../README.md")]
 //!
-//! Nothing here does I/O, reads a clock or waits: bytes and `now` come in as arguments, typed
-//! decisions come out. That makes every rule testable as a plain function, and lets the order of a
-//! security check be enforced by types:
+//! # The order of a check
+//!
+//! Each rule is a plain function, and types hold the order in which they are asked:
 //!
 //! - [`token::ProjectedToken`] is a token somebody presented; nothing is known about it.
 //! - [`verify::VerifiedToken`] is made by [`verify::Verifier`] alone, after every check.

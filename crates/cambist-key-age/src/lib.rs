@@ -1,9 +1,6 @@
-//! How old a key is that signs a cluster's tokens: evidence, history, verdict.
+#![doc = include_str!("../README.md")]
 //!
-//! A key set carries no date, so an age can only be inferred. A [`fact::Fact`] says that something
-//! about a key had happened by one moment, or had not happened before another. Facts give
-//! intervals, intervals give a [`verdict::Verdict`], and what cannot be decided is UNKNOWN together
-//! with the moment at which it will be decided. Nothing here reads a clock, a file or the network.
+//! # Where to begin
 //!
 //! - [`fact`], [`evidence`]: what is known, how well, and what each source may prove at most.
 //! - [`judge()`]: from facts and a [`policy::Policy`] to a verdict for each key and for the issuer.
@@ -13,28 +10,6 @@
 //! - [`rotation`]: the order in which a key is replaced without an outage, and its gates.
 //! - [`series`]: what a scraper is told.
 //! - [`enforce`]: the few findings that may stop an exchange.
-//!
-//! ```
-//! use std::collections::BTreeSet;
-//!
-//! use cambist_core::clock::{Reading, UnixTime};
-//! use cambist_core::jwks::Thumbprint;
-//! use cambist_key_age::{Fact, Known, Policy, Source, Verdict, judge};
-//!
-//! let (key, day) = (Thumbprint::of_spki(b"a key"), 24 * 3600);
-//! let first_look = UnixTime::from_secs(1_795_407_225);
-//! let known = Known {
-//!     facts: vec![Fact::published(key, first_look, Source::Public)],
-//!     published: BTreeSet::from([key]),
-//!     ..Known::default()
-//! };
-//!
-//! let day_one = judge(&known, &Policy::default(), Reading::alone(first_look));
-//! assert_eq!(day_one.verdict, Verdict::Unknown);
-//!
-//! let later = Reading::alone(UnixTime::from_secs(first_look.as_secs() + 94 * day));
-//! assert_eq!(judge(&known, &Policy::default(), later).verdict, Verdict::Overdue);
-//! ```
 #![forbid(unsafe_code)]
 // Each public type says whether it may grow.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

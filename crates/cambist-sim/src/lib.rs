@@ -1,12 +1,11 @@
-//! A cluster's issuer, its API server, its kubelet and Microsoft Entra ID, simulated.
+#![doc = include_str!("../README.md")]
 //!
-//! A peer, not a stub: the issuer signs real tokens and publishes real keys, and the simulated Entra
-//! fetches those keys and verifies what it is sent before it answers with Entra's own codes and
-//! body shapes. It shares no verification code with what it tests.
+//! # Where to begin
 //!
 //! [`Sim`] is one such world. In a test, [`Sim::service`] is its network: a `tower::Service` without
 //! sockets, which works under tokio's paused time. On real sockets, with TLS and a projected token
-//! file, it is [`up::start`], which is also what the binary `cambist-sim` runs.
+//! file, it is [`up::start`], which is also what the program `cambist-sim` runs. [`fault`] has what can go
+//! wrong, [`journal`] what was asked, [`clock`] whose clock is wrong by how much.
 #![forbid(unsafe_code)]
 // Each public type says whether it may grow.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

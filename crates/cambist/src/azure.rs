@@ -1,5 +1,28 @@
 //! The Azure SDK's traits: a [`Credential`] for every `azure_*` client, a verifying assertion for
 //! `ClientAssertionCredential`, and a developer's own sign-in as the source of tokens.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+//! use std::sync::Arc;
+//!
+//! use azure_core::credentials::TokenCredential;
+//! use cambist::{Config, Context};
+//! use cambist_sim::up::{Options, start};
+//!
+//! // In a pod: `Config::from_env(&cambist::env::Process)`.
+//! let dir = tempfile::tempdir()?;
+//! let cluster = start(Options::new(dir.path())).await?;
+//! let credential = Config::from_env(cluster.env())?.credential(Context::system("pod-name"))?;
+//!
+//! // What every client takes, such as `SecretClient::new(url, credential, None)`.
+//! let credential: Arc<dyn TokenCredential> = Arc::new(credential);
+//! let first = credential.get_token(&["https://vault.azure.net/.default"], None).await?;
+//! let second = credential.get_token(&["https://vault.azure.net/.default"], None).await?;
+//! assert_eq!(first.token.secret(), second.token.secret());
+//! assert_eq!(cluster.sim().journal().counts().entra, 1);
+//! # cluster.shutdown().await;
+//! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
 
 use std::sync::Arc;
 use std::time::Duration;

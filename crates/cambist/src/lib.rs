@@ -1,29 +1,46 @@
-//! Azure access tokens for a Kubernetes workload that holds no secret.
+// Its example is for the Azure SDK.
+#![cfg_attr(feature = "azure", doc = include_str!("../README.md"))]
 //!
-//! [`Config`] reads the workload-identity webhook's variables and makes a [`Credential`] of them. A
-//! credential reads the pod's projected token, verifies it against its issuer's keys, exchanges it
-//! through Microsoft Entra ID, caches the Azure token, refreshes it ahead of time and goes on
-//! answering through outages for as long as it is valid.
+//! # Where to begin
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! [`Config`] reads the workload-identity webhook's variables and makes a [`Credential`] of them, which
+//! has a token for each [`Scope`](core::scope::Scope). Several identities under one roof are of one
+//! [`Trust`]; who may have whose tokens is [`identities`]. What happens is told to an [`Observer`].
+//!
+//! Tokens are made when somebody asks. What is held is refreshed ahead of time while
+//! [`Credential::maintain`] runs, and what is [prefetched](Credential::prefetch) is held before
+//! anybody asks. Here it does, and Entra is one of `cambist-sim`, which goes down:
+//!
+//! ```
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
 //! use cambist::core::scope::Scope;
-//! use cambist::{Config, Context, env::Process};
+//! use cambist::{Class, Config, Context};
+//! use cambist_sim::fault::{Fault, Target};
+//! use cambist_sim::up::{Options, start};
 //!
-//! let credential = Config::from_env(&Process)?.credential(Context::system("pod-name"))?;
-//! // Refreshes ahead of time what is held; without it, tokens are made when somebody asks.
+//! let dir = tempfile::tempdir()?;
+//! let cluster = start(Options::new(dir.path())).await?;
+//! let credential = Config::from_env(cluster.env())?.credential(Context::system("pod-name"))?;
+//!
+//! let vault = Scope::parse("https://vault.azure.net/.default")?;
+//! credential.prefetch([vault.clone()]);
 //! let upkeep = credential.clone();
 //! tokio::spawn(async move { upkeep.maintain().await });
-//! let token = credential.token(&Scope::parse("https://vault.azure.net/.default")?).await?;
-//! println!("a token until {}", token.expires_on());
-//! # Ok(()) }
+//! let token = credential.token(&vault).await?;
+//!
+//! // What is held is good through an outage. An error says whether to wait or to change something.
+//! cluster.sim().faults().inject(Target::Entra, Fault::Reset);
+//! assert_eq!(credential.token(&vault).await?.expires_on(), token.expires_on());
+//! let storage = Scope::parse("https://storage.azure.com/.default")?;
+//! let error = credential.token(&storage).await.unwrap_err();
+//! assert_eq!(error.class(), Class::Transient);
+//! # cluster.shutdown().await;
+//! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! With the feature `azure` (on by default) a [`Credential`] is an
-//! `azure_core::credentials::TokenCredential`, so that every `azure_*` client takes it; see the
-//! module `azure`. [`layer`] has tower layers for requests that go out and come in. The feature
-//! `test-util` is for your own tests: its module `fixed` has a credential whose tokens and failures
-//! the test decides, and an issuer that vouches for whom it says, without network and files.
+//! [`layer`] has tower layers for requests that go out and come in. The module `azure` has the traits of
+//! the Azure SDK, the module `fixed` what stands in for Azure and a cluster in tests of your own.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // Each public type says whether it may grow.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -77,8 +94,3 @@ pub use principal::Principal;
 pub use reason::{Class, Reason, UnknownReason};
 pub use receipt::{Fingerprint, Purpose, Receipt, RequestId};
 pub use trust::Trust;
-
-/// The README's program is compiled with the documentation.
-#[cfg(all(doctest, feature = "azure"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
