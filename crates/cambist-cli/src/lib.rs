@@ -13,8 +13,8 @@ use std::sync::Arc;
 use cambist::SystemClock;
 use cambist::env::Process;
 use cambist::transport::Transport;
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 
 mod about;
 mod case;
@@ -26,6 +26,7 @@ mod doctor;
 mod exit;
 mod key;
 mod kubernetes;
+pub mod manual;
 mod output;
 mod policy;
 #[cfg(test)]
@@ -42,6 +43,11 @@ mod world;
 
 use cli::Cli;
 use world::{COULD_NOT_RUN, Outcome, USAGE, World};
+
+/// The command line: what there is to ask for, and how.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// The program: parses the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {

@@ -1,9 +1,8 @@
 //! The commands: from arguments and a world to what is printed and the exit code.
 
-use clap::CommandFactory as _;
-
-use crate::cli::{Cli, Command, DeployCommand, Inspect, IssuerCommand, Plain, TokenCommand};
+use crate::cli::{Command, DeployCommand, Inspect, IssuerCommand, Plain, TokenCommand};
 use crate::deploy;
+use crate::manual;
 use crate::output::json;
 use crate::token::{self, Inspected};
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
@@ -49,11 +48,10 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         // It looks at much at the same time: in a debug build, a thread's stack has no room for that beside the rest.
         Command::Doctor(args) => Box::pin(doctor::run(&args, world)).await,
         Command::Completions { shell } => {
-            let mut out = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "cambist", &mut out);
-            Outcome::print(String::from_utf8_lossy(&out))
+            let completions = manual::completions(shell, &crate::command());
+            Outcome::print(String::from_utf8_lossy(&completions))
         }
-        Command::Man { path } => manual(&path),
+        Command::Man { path } => manual_page(&path),
     }
 }
 
@@ -69,24 +67,23 @@ fn inspect(args: &Inspect, world: &mut World<'_>) -> Outcome {
     }
 }
 
-fn manual(path: &[String]) -> Outcome {
-    let mut command = Cli::command();
-    command.build();
-    let mut page = &command;
+fn manual_page(path: &[String]) -> Outcome {
+    let mut program = crate::command().disable_help_subcommand(true);
+    program.build();
+    let mut command = &program;
     for name in path.iter().flat_map(|part| part.split(' ')).filter(|name| !name.is_empty()) {
-        match page.find_subcommand(name) {
-            Some(found) => page = found,
+        match command.find_subcommand(name) {
+            Some(found) => command = found,
             None => {
                 return Outcome::fail(
                     USAGE,
-                    format!("{} has no subcommand {name:?}", page.get_name()),
+                    format!("{} has no subcommand {name:?}", command.get_name()),
                 );
             }
         }
     }
-    let mut out = Vec::new();
-    match clap_mangen::Man::new(page.clone()).render(&mut out) {
-        Ok(()) => Outcome::print(String::from_utf8_lossy(&out)),
+    match manual::page(&program, command) {
+        Ok(page) => Outcome::print(String::from_utf8_lossy(&page)),
         Err(error) => Outcome::fail(COULD_NOT_RUN, error),
     }
 }
