@@ -39,6 +39,27 @@ fn usage_errors_are_64_and_help_is_0() {
 }
 
 #[test]
+fn every_schema_of_the_repository_is_printed_as_it_is() {
+    let list = run(&["schema"]);
+    assert_eq!(list.status.code(), Some(0));
+    let list = String::from_utf8(list.stdout).unwrap();
+    let printed: Vec<_> = list
+        .lines()
+        .map(|line| run(&["schema", line.split_whitespace().next().unwrap()]).stdout)
+        .collect();
+    let mut files = 0;
+    for package in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap() {
+        let Ok(dir) = std::fs::read_dir(package.unwrap().path().join("schema")) else { continue };
+        for file in dir {
+            let file = file.unwrap().path();
+            assert!(printed.contains(&std::fs::read(&file).unwrap()), "{} is not", file.display());
+            files += 1;
+        }
+    }
+    assert_eq!((files, run(&["schema", "none"]).status.code()), (printed.len(), Some(64)));
+}
+
+#[test]
 fn a_token_comes_through_standard_input() {
     let mut command = cambist(&["token", "inspect", "-o", "json", "--now", "1717671400"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -144,6 +144,13 @@ pub(super) const MERGE: &str = r"Examples:
 pub(super) const KID: &str = r"Example:
   cambist issuer kid /etc/kubernetes/pki/sa.pub";
 
+pub(super) const SCHEMA: &str = r"Examples:
+  # what there is
+  cambist schema
+
+  # hold a report against it by a tool of your own
+  cambist schema doctor > doctor.schema.json";
+
 pub(super) const COMPLETIONS: &str = r"Example:
   cambist completions bash \
     > /etc/bash_completion.d/cambist";

@@ -61,6 +61,14 @@ pub(crate) enum Command {
     /// Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 3 it could not run, 64 usage.
     #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Doctor),
+    /// Print the JSON Schema of what is printed as JSON, or of the sidecar's file of identities
+    ///
+    /// Without a name it lists those there are.
+    #[command(after_help = examples::SCHEMA)]
+    Schema {
+        /// Which.
+        name: Option<Schema>,
+    },
     /// Print a shell's completions
     #[command(after_help = examples::COMPLETIONS)]
     Completions {
@@ -73,6 +81,17 @@ pub(crate) enum Command {
         /// The subcommand whose page is printed, such as `issuer check`.
         path: Vec<String>,
     },
+}
+
+/// What there is a schema of, in the version that this program prints or the sidecar reads.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Schema {
+    /// The file of identities that the sidecar's CAMBIST_CONFIG names.
+    Identities,
+    /// What `cambist doctor -o json` prints.
+    Doctor,
+    /// What `cambist issuer check -o json` prints.
+    IssuerCheck,
 }
 
 #[derive(Debug, Subcommand)]

@@ -22,6 +22,7 @@ mod named;
 mod needs_rotation;
 mod observe;
 mod plan;
+mod schema;
 
 /// Runs one command to its end.
 pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
@@ -47,6 +48,7 @@ pub(crate) async fn run(command: Command, world: &mut World<'_>) -> Outcome {
         }
         // It looks at much at the same time: in a debug build, a thread's stack has no room for that beside the rest.
         Command::Doctor(args) => Box::pin(doctor::run(&args, world)).await,
+        Command::Schema { name } => schema::run(name),
         Command::Completions { shell } => {
             let completions = manual::completions(shell, &crate::command());
             Outcome::print(String::from_utf8_lossy(&completions))
