@@ -18,10 +18,14 @@ pub(crate) use deploy::DeployCommand;
 pub(crate) use explain::Explain;
 pub(crate) use issuer::IssuerCommand;
 
-/// Looks at tokens and issuers: how old is the key that signs a cluster's service-account tokens?
+/// Why does a pod get no Azure token, and how old is the key that signs its cluster's tokens?
 ///
-/// `cambist issuer check` answers with evidence: OK, DUE, OVERDUE, SUSPECT, or UNKNOWN together with
-/// the date on which that will be decided. It needs no Kubernetes permission for a public issuer.
+/// `cambist doctor` looks at everything between a pod and its Azure token and says what is wrong, in the pod, on a
+/// laptop, or against a running sidecar.
+///
+/// `cambist issuer check` judges the keys of a cluster's token issuer with evidence: OK, DUE, OVERDUE, SUSPECT, or
+/// UNKNOWN together with the date on which that will be decided. It needs no Kubernetes permission for a public
+/// issuer.
 #[derive(Debug, Parser)]
 #[command(name = "cambist", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -32,25 +36,6 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one, and it does not move")]
 pub(crate) enum Command {
-    /// The age of an issuer's signing keys
-    #[command(subcommand, after_long_help = include_str!("model.txt"))]
-    Issuer(IssuerCommand),
-    /// Service-account tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
-    /// Ask a running sidecar why it answers a request as it does
-    ///
-    /// Tells each decision in turn. Once for each identity: what is held, which projected token was sent, which key
-    /// vouched for it, and what Entra said. For each caller: who asks, what the policy says, and what was answered
-    /// last. Nothing is asked of Entra for it, and no token is shown.
-    ///
-    /// Exit codes: 0 nothing has failed; 1 a step or the last answer to one of these callers has, or nobody may have
-    /// such a token; 3 no sidecar answers; 64 usage, or the policy knows no such caller or identity.
-    #[command(after_help = examples::EXPLAIN_ANSWER)]
-    Explain(Explain),
-    /// What a cluster needs so that its pods have the sidecar
-    #[command(subcommand)]
-    Deploy(DeployCommand),
     /// Find out why there are no tokens, and how to mend it
     ///
     /// In a pod, on a laptop, or against a running sidecar: it finds out where it is, looks at everything on
@@ -61,6 +46,25 @@ pub(crate) enum Command {
     /// Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 3 it could not run, 64 usage.
     #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Doctor),
+    /// Ask a running sidecar why it answers a request as it does
+    ///
+    /// Tells each decision in turn. Once for each identity: what is held, which projected token was sent, which key
+    /// vouched for it, and what Entra said. For each caller: who asks, what the policy says, and what was answered
+    /// last. Nothing is asked of Entra for it, and no token is shown.
+    ///
+    /// Exit codes: 0 nothing has failed; 1 a step or the last answer to one of these callers has, or nobody may have
+    /// such a token; 3 no sidecar answers; 64 usage, or the policy knows no such caller or identity.
+    #[command(after_help = examples::EXPLAIN_ANSWER)]
+    Explain(Explain),
+    /// Tokens: show what one claims, or ask for one as an app does
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The age of an issuer's signing keys: judge it, watch it, rotate them
+    #[command(subcommand, after_long_help = include_str!("model.txt"))]
+    Issuer(IssuerCommand),
+    /// Print what a cluster needs so that its pods have the sidecar
+    #[command(subcommand)]
+    Deploy(DeployCommand),
     /// Print the JSON Schema of what is printed as JSON, or of the sidecar's file of identities
     ///
     /// Without a name it lists those there are.
