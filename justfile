@@ -1,77 +1,121 @@
-# Every recipe is a step of `.ci/run`, the single list of what CI runs.
+# `just` lists what there is. Every recipe but those of the first group is a step of `.ci/run`, the single list of
+# what CI runs.
 
-# what there is
 _list:
-    @just --list
+    @just --list --unsorted
+
+# a simulated cluster, the sidecar and a shell whose apps get tokens; `just try COMMAND...` runs that instead
+[group('see it')]
+[positional-arguments]
+try *command:
+    @examples/try {{ if command == '' { '' } else { '-- "$@"' } }}
+
+# the example that the README starts with
+[group('see it')]
+quickstart:
+    .ci/run quickstart
+
+# manual pages and completions of both programs, below DIR, laid out as /usr/local/share is
+[group('see it')]
+manual DIR:
+    cargo run -q -p cambist-tests --bin manual -- '{{ DIR }}'
 
 # all steps, as CI runs them
+[group('check a change')]
 ci:
     .ci/run
 
 # formatting
+[group('check a change')]
 fmt:
     .ci/run fmt
 
 # lints, warnings denied
+[group('check a change')]
 clippy:
     .ci/run clippy
 
 # documentation, warnings denied
+[group('check a change')]
 doc:
     .ci/run doc
 
+# all tests
+[group('check a change')]
+test:
+    .ci/run test
+
+# each feature alone
+[group('check a change')]
+features:
+    .ci/run features
+
+# what takes minutes: many more schedules for everything that many wait for, and a release build under strain
+[group('check a change')]
+long:
+    .ci/run long
+
 # dependencies: bans, licences, sources
+[group('dependencies')]
 deny:
     .ci/run deny
 
 # dependencies: known vulnerabilities (needs the network)
+[group('dependencies')]
 advisories:
     .ci/run advisories
 
-# each feature alone
-features:
-    .ci/run features
-
 # beside jsonwebtoken's other crypto feature
+[group('dependencies')]
 crypto:
     .ci/run crypto
 
-# all tests
-test:
-    .ci/run test
-
 # both programs as they ship
+[group('what ships')]
 release:
     .ci/run release
 
 # the image for both architectures, looked into and run
+[group('what ships')]
 image:
     .ci/run image
 
-# what takes minutes: many more schedules for everything that many wait for
-long:
-    .ci/run long
+# the manifests, as kustomize and Helm render them
+[group('what ships')]
+deploy:
+    .ci/run deploy
 
-# the sidecar and the command against a real kube-apiserver
-live:
-    .ci/run live
-
-# the sidecar's image in pods on a real node
-node:
-    .ci/run node
-
-# pages in a real browser that try to get a token
-pages:
-    .ci/run pages
-
-# `cambist issuer check` as a process, its outputs against other people's tools
+# the outputs of the programs against other people's tools, and `just try` as its reader would use it
+[group("beside other people's software")]
 formats:
     .ci/run formats
 
 # the real Azure SDKs against the sidecar
+[group("beside other people's software")]
 conformance:
     .ci/run conformance
 
-# the example that the README starts with
-quickstart:
-    .ci/run quickstart
+# pages in a real browser that try to get a token
+[group("beside other people's software")]
+pages:
+    .ci/run pages
+
+# metrics, alerts and the dashboard by Prometheus' own programs
+[group("beside other people's software")]
+monitoring:
+    .ci/run monitoring
+
+# the sidecar and the command against a real kube-apiserver
+[group("beside other people's software")]
+live:
+    .ci/run live
+
+# the sidecar's image in pods on a real node
+[group("beside other people's software")]
+node:
+    .ci/run node
+
+# a real OpenTelemetry Collector, by name only
+[group("beside other people's software")]
+otlp:
+    .ci/run otlp
