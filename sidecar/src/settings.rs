@@ -1,4 +1,4 @@
-//! Flags and variables: one table, from which parsing, `--help` and the README are made.
+//! Flags and variables: one table, from which parsing, `--help` and `docs/configuration.md` are made.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ use crate::config::{MAKE_SECRET, SECRET_FILE, made_secret};
 use crate::listener::{CERT_FILE, KEY_FILE};
 
 mod command;
+#[cfg(test)]
+mod page;
 
 pub use command::command;
 
@@ -163,20 +165,6 @@ pub fn flag(variable: &str) -> Option<String> {
         None => return None,
     };
     Some(name.to_ascii_lowercase().replace('_', "-"))
-}
-
-/// All settings as a table in Markdown, for the README.
-///
-/// ```
-/// assert!(cambist_sidecar::settings::table().contains("| `CAMBIST_LISTEN` | `--listen` | 8421 |"));
-/// ```
-pub fn table() -> String {
-    let mut table = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for Variable { name, default, help, .. } in variables() {
-        let flag = flag(name).map_or_else(|| "none".to_owned(), |flag| format!("`--{flag}`"));
-        table += &format!("| `{name}` | {flag} | {default} | {help} |\n");
-    }
-    table
 }
 
 /// The settings of one run: flags over variables.

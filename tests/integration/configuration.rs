@@ -224,10 +224,3 @@ async fn variables_that_kubernetes_makes_are_no_faults() {
         .await;
     assert_eq!(ended.code(), Some(0), "{ended:?}");
 }
-
-#[test]
-fn the_readme_lists_every_setting_as_the_program_does() {
-    let readme = include_str!("../../README.md");
-    let table = cambist_sidecar::settings::table();
-    assert!(readme.contains(&table), "put this between the README's markers:\n{table}");
-}

@@ -8,7 +8,7 @@ use cambist::config::{RENAMED, VARIABLES};
 use super::facts::Environment;
 use crate::cli::doctor::Doctor;
 
-/// What `cambist-sidecar` reads besides the library; the README's table has each of them.
+/// What `cambist-sidecar` reads besides the library; `docs/configuration.md` has each of them.
 pub(super) const SIDECAR: [&str; 21] = [
     "CAMBIST_LISTEN",
     "CAMBIST_ADMIN_LISTEN",
@@ -133,11 +133,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_variable_of_the_readme_is_known_and_no_other() {
-        let readme = include_str!("../../../../README.md");
-        let table = readme.split("<!-- variables").nth(1).unwrap();
-        let table = table.split("<!-- /variables").next().unwrap();
-        let mut rows: Vec<_> = table
+    fn every_variable_of_the_page_is_known_and_no_other() {
+        let page = include_str!("../../../../docs/configuration.md");
+        let read = page.split("## Names that are no longer read").next().unwrap();
+        let mut rows: Vec<_> = read
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
             .filter(|name| name.starts_with("CAMBIST_"))

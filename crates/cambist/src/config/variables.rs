@@ -1,4 +1,4 @@
-//! The variables there are: one table for parsing, flags, help and the README.
+//! The variables there are: one table for parsing, flags, help and `docs/configuration.md`.
 
 /// A variable that configures the library.
 #[derive(Clone, Copy, Debug)]

@@ -29,7 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "AZURE_AUTHORITY_HOST is an authority of Entra's",
         looks_at: "AZURE_AUTHORITY_HOST and CAMBIST_ALLOW_AUTHORITY.",
         fails: "The URL is no https URL of an authority that is known, nor one that was allowed.",
-        remedy: "Take it away for the public cloud, or set it to the authority of your cloud; the README has the table.",
+        remedy: "Take it away for the public cloud, or set it to the authority of your cloud: docs/configuration.md has the table.",
         after: &[],
         judge: Judge::Workload(authority),
     },
@@ -38,7 +38,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "every CAMBIST_ variable is one that is read",
         looks_at: "The names of all variables that begin with CAMBIST_.",
         fails: "A name is misspelt, or is one of before, so that what it says is not heeded.",
-        remedy: "Write the name as the README's table has it.",
+        remedy: "Write the name as docs/configuration.md has it.",
         after: &[],
         judge: Judge::Environment(names),
     },
@@ -135,7 +135,7 @@ fn names(environment: &Environment) -> Judged {
         evidence.push(format!("nobody reads {name}"));
         fix = fix.then(match meant {
             Some(meant) => Fix::new(format!("write {meant} for {name}")),
-            None => Fix::unset(&[name]).and("; the README's table has the variables there are"),
+            None => Fix::unset(&[name]).and("; docs/configuration.md has the variables there are"),
         });
     }
     for (old, new, value) in renamed {
