@@ -136,6 +136,8 @@ pub(crate) struct FailureStatus {
     pub(crate) correlation_id: Option<String>,
     #[serde(skip)]
     pub(crate) class: Class,
+    #[serde(skip)]
+    pub(crate) remedy: &'static str,
 }
 
 /// The issuer's keys as they are held.
@@ -275,6 +277,7 @@ impl FailureStatus {
             retry_after_seconds: error.retry_after().map(|wait| wait.as_secs()),
             correlation_id: error.request_id().map(|id| id.to_string()),
             class: error.class(),
+            remedy: error.reason().remedy(),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod about;
+
 /// What kind of trouble an [`Error`](crate::Error) is, for whoever must answer a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -48,8 +50,16 @@ macro_rules! reasons {
                 }
             }
 
-            /// What kind of trouble it is.
-            pub(crate) const fn class(self) -> Class {
+            /// What has happened, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_ascii(),)*
+                }
+            }
+
+            /// What kind of trouble it is. An [`Error`](crate::Error) whose upstream asked for a pause is
+            /// throttled, whatever its reason.
+            pub const fn class(self) -> Class {
                 match self {
                     $(Self::$name => Class::$class,)*
                 }
@@ -234,6 +244,22 @@ impl Reason {
         matches!(self.class(), Class::Transient | Class::Throttled)
     }
 
+    /// What was compared with what, or looked at.
+    pub const fn compared(self) -> &'static str {
+        about::described(self).0
+    }
+
+    /// What to look at and what to change, where an error does not say more of its own case.
+    ///
+    /// ```
+    /// use cambist::Reason;
+    ///
+    /// assert!(Reason::AudienceMismatch.remedy().contains("projected volume"));
+    /// ```
+    pub const fn remedy(self) -> &'static str {
+        about::described(self).1
+    }
+
     /// The reason of a word of the rules'.
     pub(crate) fn of_word(word: &str) -> Self {
         let known = Self::ALL.iter().find(|reason| reason.as_str() == word);
@@ -276,5 +302,19 @@ mod tests {
             assert_eq!(reason.to_string().parse(), Ok(*reason));
         }
         assert_eq!("".parse::<Reason>(), Err(UnknownReason));
+    }
+
+    /// They are put behind other words, so that they begin small and end without a dot.
+    #[test]
+    fn a_remedy_can_be_put_into_a_sentence() {
+        for reason in Reason::ALL {
+            assert!(reason.meaning().ends_with('.'), "{reason}: {}", reason.meaning());
+            for words in [reason.compared(), reason.remedy()] {
+                let first = words.chars().next().unwrap();
+                assert!(first.is_lowercase() || first == '`', "{reason}: {words}");
+                assert!(!words.ends_with('.') && words.len() > 10, "{reason}: {words}");
+                assert_eq!(words.matches('`').count() % 2, 0, "{reason}: {words}");
+            }
+        }
     }
 }

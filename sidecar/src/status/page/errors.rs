@@ -76,20 +76,14 @@ pub(super) fn section(status: &Status) -> Markup {
     }
 }
 
-/// What is to be done where the error itself does not say it.
-fn fix(failure: &FailureStatus) -> &'static str {
-    match failure.class {
-        Class::Transient => {
-            "it may be over by itself. If it lasts, mend the way there: DNS, proxy, network policies, a firewall that takes TLS apart."
-        }
-        Class::Throttled => {
-            "wait: it was asked for. If it lasts, too many pods or too many scopes share this identity."
-        }
-        Class::Denied => "rotate the issuer's key; how is said at its findings below.",
-        _ => {
-            "it does not end by itself. The message says what has to be changed where it is known; the README says more of each reason."
-        }
-    }
+/// What is to be done where the error itself does not say more.
+fn fix(failure: &FailureStatus) -> Markup {
+    let first = match failure.class {
+        Class::Transient => "it may be over by itself. If it lasts: ",
+        Class::Throttled => "it was asked to wait. If it lasts: ",
+        _ => "",
+    };
+    html! { (first) (prose(failure.remedy)) "." }
 }
 
 /// What one error keeps from being held.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cambist::Reason;
 use cambist::files::Look;
 use cambist_core::clock::Clock as _;
 use cambist_core::scope::Scope;
@@ -92,6 +93,7 @@ async fn an_identity_that_gets_nothing_is_not_ready() {
     let told = page().await;
     let line = "No resource is in use; what was asked for and not had is told below";
     assert_eq!(health(&told), ("READY", line), "{told}");
+    assert!(told.contains(Reason::EntraResourceUnknown.remedy()), "{told}");
     for why in [
         "<small>never had, and not asked for within the last five minutes</small>",
         "<small>never had: it is the resource itself that is refused</small>",

@@ -139,7 +139,7 @@ fn of(id: Id, workload: &Workload, so: &str, fix: impl FnOnce(&Refused) -> Fix) 
 
 /// The library's own advice, if Entra refused.
 fn advice(refused: &Refused) -> Fix {
-    let ours = || super::advice::advice(refused.reason).to_owned();
+    let ours = || refused.reason.remedy().to_owned();
     Fix::new(refused.fix.clone().unwrap_or_else(ours))
 }
 

@@ -2,7 +2,6 @@
 
 use super::check::Check;
 
-mod advice;
 mod app;
 mod clock;
 mod endpoint;

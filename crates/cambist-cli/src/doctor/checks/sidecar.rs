@@ -2,7 +2,6 @@
 
 use cambist::Reason;
 
-use super::advice::advice;
 use super::entra::{BEFORE, owner};
 use crate::doctor::check::{Check, Fix, Id, Judge, Judged};
 use crate::doctor::facts::{Failure, NoSidecar, Sidecar, Status};
@@ -125,7 +124,7 @@ fn tokens(sidecar: &Sidecar) -> Judged {
             return Judged::WarningBecause(cause, evidence, Fix::new(format!("{fix}; {explain}")));
         }
         // Entra's words have their fix behind them.
-        let fix = first.reason.parse().map_or("do what the message says", advice);
+        let fix = first.reason.parse().map_or("do what the message says", Reason::remedy);
         let fix = format!("{fix}; {explain}");
         Judged::Because(cause, evidence, Fix::new(fix))
     })
