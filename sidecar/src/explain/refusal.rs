@@ -16,6 +16,7 @@ pub(super) struct Refusal {
     at: String,
     reason: &'static str,
     says: String,
+    fix: &'static str,
     /// Whether nothing is known that the caller was answered since.
     pub(super) last: bool,
 }
@@ -52,6 +53,7 @@ impl Refusal {
 
     fn new(caller: Option<String>, refused: LastRefusal, last: bool) -> Self {
         let LastRefusal { at, reason, detail } = refused;
-        Self { caller, at: at.to_string(), reason, says: detail, last }
+        let (word, fix) = (reason.as_str(), reason.remedy());
+        Self { caller, at: at.to_string(), reason: word, says: detail, fix, last }
     }
 }

@@ -48,6 +48,36 @@ impl Recalled {
             Self::Draining => "draining",
         }
     }
+
+    /// What has happened, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Busy => {
+                "As many callers wait for new tokens as may, and held ones are answered meanwhile."
+            }
+            Self::Draining => "The sidecar ended before the token came that was waited for.",
+        }
+    }
+
+    /// What was compared with what.
+    pub const fn compared(self) -> &'static str {
+        match self {
+            Self::Busy => "how many wait for new tokens with the most that may",
+            Self::Draining => "the time that new tokens took with what was left before the end",
+        }
+    }
+
+    /// What to look at and what to change.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Busy => {
+                "find out why new tokens take long: `cambist explain --resource R` and the log say what the exchange waits for; apps ask again by themselves"
+            }
+            Self::Draining => {
+                "nothing, if the pod was to end: what asks then is answered by the next one; a native sidecar ends after the app's containers"
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]

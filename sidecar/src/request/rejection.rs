@@ -9,6 +9,8 @@ use http::StatusCode;
 
 use super::misplaced;
 
+mod about;
+
 /// A request that yields no token, and what it should have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -66,104 +68,90 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// The rules a request can break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+/// The rules, each with its word.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $name:ident: $word:literal,)*) => {
+        /// The rules a request can break.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Reason {
+            /// All there are.
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$name),*];
+
+            /// The reason as one stable word: the header `x-cambist-reason`, the metric's label.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// What the request did, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// It is not HTTP/1.1.
-    HttpVersion,
+    HttpVersion: "http_version",
     /// It has a body, or says so.
-    Body,
+    Body: "body",
     /// It does not say which host it is meant for, or in a way that servers and proxies differ about.
-    Host,
+    Host: "host",
     /// It is meant for another host.
-    HostNotAllowed,
+    HostNotAllowed: "host_not_allowed",
     /// A proxy sent it.
-    Forwarded,
+    Forwarded: "forwarded",
     /// A browser sent it.
-    Browser,
+    Browser: "browser",
     /// It comes from beyond the pod, for what is answered within alone.
-    OffLoopback,
+    OffLoopback: "off_loopback",
     /// Nothing is at its path.
-    Path,
+    Path: "path",
     /// What is at its path is not open.
-    ProtocolClosed,
+    ProtocolClosed: "protocol_closed",
     /// Its method is not GET.
-    Method,
+    Method: "method",
     /// It does not know the header secret.
-    IdentityHeader,
+    IdentityHeader: "identity_header",
     /// It has no `Metadata: true`.
-    MetadataHeader,
+    MetadataHeader: "metadata_header",
     /// Its query cannot be read, or means two things.
-    Query,
+    Query: "query",
     /// It names no version, or none that looks like one.
-    ApiVersion,
+    ApiVersion: "api_version",
     /// It names no usable resource.
-    Resource,
+    Resource: "resource",
     /// It names no usable scope.
-    Scope,
+    Scope: "scope",
     /// It asks for a lifetime that is no number, or too large.
-    MinTtl,
+    MinTtl: "min_ttl",
     /// It names two identities.
-    IdentityConflict,
+    IdentityConflict: "identity_conflict",
     /// It names an identity that its caller may not have, or that there is not.
-    IdentityNotFound,
+    IdentityNotFound: "identity_not_found",
     /// It names none of several.
-    IdentityAmbiguous,
+    IdentityAmbiguous: "identity_ambiguous",
     /// It asks for what the policy does not give its caller.
-    PolicyDenied,
+    PolicyDenied: "policy_denied",
 }
 
 impl Reason {
-    /// All there are.
-    pub const ALL: [Self; 21] = [
-        Self::HttpVersion,
-        Self::Body,
-        Self::Host,
-        Self::HostNotAllowed,
-        Self::Forwarded,
-        Self::Browser,
-        Self::OffLoopback,
-        Self::Path,
-        Self::ProtocolClosed,
-        Self::Method,
-        Self::IdentityHeader,
-        Self::MetadataHeader,
-        Self::Query,
-        Self::ApiVersion,
-        Self::Resource,
-        Self::Scope,
-        Self::MinTtl,
-        Self::IdentityConflict,
-        Self::IdentityNotFound,
-        Self::IdentityAmbiguous,
-        Self::PolicyDenied,
-    ];
+    /// What was compared with what, or looked at.
+    pub const fn compared(self) -> &'static str {
+        about::described(self).0
+    }
 
-    /// The reason as one stable word: the header `x-cambist-reason`, the metric's label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::HttpVersion => "http_version",
-            Self::Body => "body",
-            Self::Host => "host",
-            Self::HostNotAllowed => "host_not_allowed",
-            Self::Forwarded => "forwarded",
-            Self::Browser => "browser",
-            Self::OffLoopback => "off_loopback",
-            Self::Path => "path",
-            Self::ProtocolClosed => "protocol_closed",
-            Self::Method => "method",
-            Self::IdentityHeader => "identity_header",
-            Self::MetadataHeader => "metadata_header",
-            Self::Query => "query",
-            Self::ApiVersion => "api_version",
-            Self::Resource => "resource",
-            Self::Scope => "scope",
-            Self::MinTtl => "min_ttl",
-            Self::IdentityConflict => "identity_conflict",
-            Self::IdentityNotFound => "identity_not_found",
-            Self::IdentityAmbiguous => "identity_ambiguous",
-            Self::PolicyDenied => "policy_denied",
-        }
+    /// What to look at and what to change, where a rejection does not say more of its own case.
+    pub const fn remedy(self) -> &'static str {
+        about::described(self).1
     }
 
     /// The status it is answered with. What an app can bring about through its SDK is 403: a 400 is not

@@ -16,6 +16,7 @@ use cambist_core::token::Claims;
 use super::MESSAGE;
 use super::run::Run;
 use crate::event::{Event, TokenRequest};
+use crate::request::Reason;
 
 /// So many are kept of each; of those beyond, nothing.
 const MOST: usize = 1000;
@@ -47,7 +48,7 @@ pub(crate) struct LastAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastRefusal {
     pub(crate) at: UnixTime,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     pub(crate) detail: String,
 }
 
@@ -86,8 +87,7 @@ impl Recent {
             }
             Event::Refused(it) => {
                 let caller = it.rejection.caller().unwrap_or_default().to_owned();
-                let (reason, detail) =
-                    (it.rejection.reason().as_str(), brief(it.rejection, MESSAGE));
+                let (reason, detail) = (it.rejection.reason(), brief(it.rejection, MESSAGE));
                 keep(&self.refusals, caller, LastRefusal { at: self.run.now(), reason, detail });
             }
             Event::Library(cambist::Event::Admitted(it)) => self.admitted(it),

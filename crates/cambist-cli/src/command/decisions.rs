@@ -169,6 +169,9 @@ fn table(explained: &Value, width: usize) -> String {
         let [at, reason, says] = ["at", "reason", "says"].map(|member| told(refusal, member));
         let first = if refusal["last"] == true { "FAILED last answer: " } else { "Last refused: " };
         out += &wrap(&format!("{who} at {at} ({reason}): {says}"), width, first, "  ");
+        if let Some(fix) = refusal["fix"].as_str() {
+            out += &wrap(&format!("Fix: {}", message(fix)), width, "  ", "  ");
+        }
     }
     if out.is_empty() {
         out += "the policy has no caller\n";
@@ -232,7 +235,7 @@ mod tests {
             ]}],
             "denied": [{"caller": "batch", "says": "the policy gives batch no token"}],
             "refusals": [
-                {"caller": "app", "at": "T", "reason": "host", "says": "Host is x", "last": true},
+                {"caller": "app", "at": "T", "reason": "host", "says": "Host is x", "fix": "ask by its name", "last": true},
                 {"caller": null, "at": "T", "reason": "host", "says": "Host is x", "last": false},
             ],
         });
@@ -245,6 +248,7 @@ for app\n  FAILED x as main
 
 No token for batch: the policy gives batch no token
 FAILED last answer: app at T (host): Host is x
+  Fix: ask by its name
 Last refused: somebody unknown at T (host): Host is x
 ";
         assert_eq!(table(&told, 100), expected);
