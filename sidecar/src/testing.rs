@@ -28,6 +28,10 @@ use tokio::task::JoinHandle;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
+mod page;
+
+pub(crate) use page::{held, region};
+
 use crate::access::{Access, Proof};
 use crate::admin::{self, Admin, StatusFor};
 use crate::config::{self, Config};

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
-const BEGIN: &str = "<!-- metrics: this table is made by a test, see CONTRIBUTING.md -->\n";
-const END: &str = "<!-- end of metrics -->\n";
+use crate::testing::{held, region};
 
 /// What scrapes say of one metric.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -74,22 +72,9 @@ fn table(all: &BTreeMap<String, Metric>) -> String {
     table
 }
 
-/// Holds the page's table against these, or writes it anew where `CAMBIST_WRITE` is set.
-#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it writes")]
+/// Holds the page's table against these.
 pub(super) fn hold(all: &BTreeMap<String, Metric>) {
-    let page = std::fs::read_to_string(PAGE).expect("the page is there");
-    let (before, rest) = page.split_once(BEGIN).expect("the table's begin is marked");
-    let (_, after) = rest.split_once(END).expect("the table's end is marked");
-    let expected = format!("{before}{BEGIN}\n{}\n{END}{after}", table(all));
-    if std::env::var_os("CAMBIST_WRITE").is_some() {
-        return std::fs::write(PAGE, expected).expect("the page can be written");
-    }
-    assert!(
-        page == expected,
-        "docs/metrics.md is out of date: CAMBIST_WRITE=1 cargo test -p cambist-sidecar --lib metrics::moved writes its \
-         table anew; it would be\n{}",
-        table(all)
-    );
+    held("../docs/metrics.md", |page| region(page, "metrics", &table(all)));
 }
 
 #[test]

@@ -5,8 +5,7 @@ use cambist::config::Variable;
 use cambist::exchange::Cloud;
 
 use super::{flag, variables};
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+use crate::testing::held;
 
 /// The table of these variables.
 fn table(names: &[&str]) -> String {
@@ -67,20 +66,13 @@ fn made(page: &str) -> (String, Vec<&str>) {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it writes")]
 fn the_page_has_every_setting_once_as_the_program_has_it() {
-    let page = std::fs::read_to_string(PAGE).unwrap();
-    let (made, mut told) = made(&page);
-    let mut read: Vec<_> = variables().map(|variable| variable.name).collect();
-    told.sort_unstable();
-    read.sort_unstable();
-    assert_eq!(told, read, "each is to be in one table of docs/configuration.md, which says which");
-    if std::env::var_os("CAMBIST_WRITE").is_some() {
-        return std::fs::write(PAGE, made).unwrap();
-    }
-    assert!(
-        page == made,
-        "docs/configuration.md is out of date: CAMBIST_WRITE=1 cargo test -p cambist-sidecar --lib settings writes its \
-         tables anew; it would be\n{made}"
-    );
+    held("../docs/configuration.md", |page| {
+        let (made, mut told) = made(page);
+        let mut read: Vec<_> = variables().map(|variable| variable.name).collect();
+        told.sort_unstable();
+        read.sort_unstable();
+        assert_eq!(told, read, "each is to be in one of the page's tables, which says which");
+        made
+    });
 }
