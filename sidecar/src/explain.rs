@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::in_force::InForce;
 use crate::telemetry::Telemetry;
 
-mod blame;
+pub(crate) mod blame;
 mod caller;
 mod identity;
 mod question;

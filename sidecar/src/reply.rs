@@ -22,6 +22,9 @@ use crate::request::{Reason, Rejection};
 /// The body of every answer: whole, so that its length is in the head.
 pub type Body = Full<Bytes>;
 
+#[cfg(test)]
+mod page;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const X_CAMBIST_REASON: HeaderName = HeaderName::from_static("x-cambist-reason");
@@ -138,13 +141,7 @@ pub fn rejection(rejection: &Rejection, now: UnixTime) -> Response<Body> {
 /// identity.) 503 and 429 always say when to come back, because one SDK retries only then; nothing
 /// else ever does, because another retries whatever says so.
 pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
-    let (status, word) = match error.class() {
-        Class::Denied => (StatusCode::FORBIDDEN, "access_denied"),
-        Class::Permanent => (StatusCode::FORBIDDEN, "invalid_request"),
-        Class::Throttled => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
-        // Transient, and whatever else there may be one day.
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-    };
+    let (status, word) = status(error.class());
     let entra = error.entra();
     // Where Entra has not said, the request's own id is what its log may have.
     let ours = error.request_id().map(|id| id.to_string()).unwrap_or_default();
@@ -166,6 +163,17 @@ pub fn failure(error: &Error, now: UnixTime) -> Response<Body> {
         now,
     };
     trouble.response()
+}
+
+/// The status of a failure, and its word for where Entra has none.
+pub(crate) const fn status(class: Class) -> (StatusCode, &'static str) {
+    match class {
+        Class::Denied => (StatusCode::FORBIDDEN, "access_denied"),
+        Class::Permanent => (StatusCode::FORBIDDEN, "invalid_request"),
+        Class::Throttled => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+        // Transient, and whatever else there may be one day.
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+    }
 }
 
 /// The answer to somebody who can wait no longer, or not at all: that it may ask again at once.

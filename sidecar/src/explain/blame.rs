@@ -4,7 +4,7 @@ use cambist::Reason;
 
 /// The step that a failure is of; the steps behind it were not come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Blame {
+pub(crate) enum Blame {
     /// It was not begun.
     Cache,
     ProjectedToken,
@@ -13,7 +13,7 @@ pub(super) enum Blame {
 }
 
 impl Blame {
-    pub(super) fn of(reason: Reason) -> Self {
+    pub(crate) fn of(reason: Reason) -> Self {
         use Reason as R;
         match reason {
             R::CacheFull | R::TooManyScopes => Self::Cache,

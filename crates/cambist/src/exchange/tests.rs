@@ -15,6 +15,7 @@ use cambist_core::clock::{BootTime, UnixTime};
 
 use super::*;
 
+mod codes;
 mod corpus;
 mod replies;
 

@@ -2,7 +2,7 @@
 //! as they were shown; what was not shown is named in `assumed`. The sentences are our own, and so are
 //! ids and moments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cambist_core::refresh::{Holding, Jitter, wait};
 use serde::Deserialize;
@@ -52,6 +52,17 @@ struct Expect {
 
 fn corpus() -> Vec<Sample> {
     serde_json::from_str(include_str!("corpus.json")).unwrap()
+}
+
+/// Where an answer with each code was seen.
+pub(super) fn seen_at() -> BTreeMap<u32, BTreeSet<String>> {
+    let mut seen = BTreeMap::<_, BTreeSet<_>>::new();
+    for sample in corpus() {
+        for code in sample.codes() {
+            seen.entry(code).or_default().insert(sample.seen.clone());
+        }
+    }
+    seen
 }
 
 impl Sample {
