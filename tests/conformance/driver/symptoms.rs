@@ -183,7 +183,7 @@ const INTRODUCTION: &str = "\
 Written by `tests/conformance/run --write` from what it saw; not by hand. Look for the words that you read. Each client was
 put beside a cambist that works, with one thing wrong around it; *2 in 0.3 s* means that two requests reached cambist and
 that the client gave up after 0.3 seconds. Where a request reaches cambist, its own reason is in what you read, and
-[its explanation](../README.md#when-something-fails) leads on, but not with OpenDAL and PyArrow, which show nothing of it:
+[its explanation](reasons.md) leads on, but not with OpenDAL and PyArrow, which show nothing of it:
 `cambist token get --resource ...` in the app's container says what an SDK would meet there.
 ";
 
