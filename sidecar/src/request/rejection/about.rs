@@ -33,7 +33,7 @@ pub(super) const fn described(reason: Reason) -> (&'static str, &'static str) {
         ),
         Path => (
             "the request's path with those that are answered",
-            "let IDENTITY_ENDPOINT (or MSI_ENDPOINT) end in /msi/token; AZURE_POD_IDENTITY_AUTHORITY_HOST is http://HOST:PORT alone",
+            "let IDENTITY_ENDPOINT (or MSI_ENDPOINT) end in /msi/token; AZURE_POD_IDENTITY_AUTHORITY_HOST is `http://HOST:PORT` alone",
         ),
         ProtocolClosed => (
             "the protocol of the path with CAMBIST_PROTOCOLS, and with the secrets that there are",
