@@ -150,40 +150,26 @@ fn the_pod_of_the_example_mounts_what_the_file_names() {
     }
 }
 
-/// A page's blocks after `<!-- file: PATH -->` are that file, and the one after the command is what it prints.
+/// In docs/identities.md the block after the command is what it prints.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "whoever changes an example has the pages written")]
-fn the_pages_show_the_examples_and_what_is_said_of_them() {
-    let (mut shown, mut run) = (0, 0);
-    for name in ["README.md", "docs/identities.md"] {
-        let page = of_root(name);
-        let (mut made, mut file, mut next) = (String::new(), String::new(), None);
-        let mut lines = page.lines();
-        while let Some(line) = lines.next() {
-            made += &format!("{line}\n");
-            if let Some(path) = line.strip_prefix("<!-- file: ") {
-                file = of_root(path.strip_suffix(" -->").unwrap());
-                next = Some(("```yaml", file.clone()));
-                shown += 1;
-            } else if line.starts_with("cambist-sidecar --check-config") {
-                let said = Container::with(&file).check("app-service,native");
-                assert_eq!((said.code, &*said.err), (0, ""), "{said:?}");
-                let end = said.out.find("policy  ").unwrap();
-                next = Some(("```text", said.out[end..].to_owned()));
-                run += 1;
-            }
-            if let Some((_, text)) = next.take_if(|(fence, _)| line == *fence) {
-                made += &format!("{text}```\n");
-                lines.find(|line| *line == "```");
-            }
-        }
-        if std::env::var_os("CAMBIST_WRITE").is_some() {
-            fs::write(Path::new(ROOT).join(name), &made).unwrap();
-        } else {
-            assert!(made == page, "{name} is out of date: CAMBIST_WRITE=1 writes it anew:\n{made}");
-        }
+#[expect(clippy::disallowed_methods, reason = "whoever changes the example has the page written")]
+fn the_page_shows_what_is_said_of_its_example() {
+    let name = "docs/identities.md";
+    let page = of_root(name);
+    let file = of_root("examples/identities/two-containers.yaml");
+    let said = Container::with(&file).check("app-service,native");
+    assert_eq!((said.code, &*said.err), (0, ""), "{said:?}");
+    let end = said.out.find("policy  ").unwrap();
+    let command = "\ncambist-sidecar --check-config --config identities.yaml\n";
+    let (before, after) = page.split_once(command).expect("the page has the command");
+    let (between, shown) = after.split_once("```text\n").expect("and what it prints");
+    let (_, after) = shown.split_once("```\n").expect("a block ends");
+    let made = format!("{before}{command}{between}```text\n{}```\n{after}", &said.out[end..]);
+    if std::env::var_os("CAMBIST_WRITE").is_some() {
+        fs::write(Path::new(ROOT).join(name), &made).unwrap();
+    } else {
+        assert!(made == page, "{name} is out of date: CAMBIST_WRITE=1 writes it anew:\n{made}");
     }
-    assert!(shown >= 3 && run >= 1, "{shown} {run}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod configuration;
 #[cfg(target_os = "linux")]
 mod confinement;
 mod crowds;
+mod docs;
 mod doctor;
 mod explain;
 mod framing;

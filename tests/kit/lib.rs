@@ -6,6 +6,11 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::panic, reason = "a test's tools fail by panicking, with what they saw")]
 
+/// The Rust of docs/rust.md is compiled, and run unless it says `no_run`.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rust.md")]
+struct Rust;
+
 pub mod http;
 pub mod program;
 pub mod reloads;

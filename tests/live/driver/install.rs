@@ -25,7 +25,7 @@ const VERSION: &str = "--version 1.36";
 const FILES: [&str; 2] = ["shop.yaml", "first-token.yaml"];
 
 /// What is said of a block of commands that needs what no test has.
-const AZURE: &str = "needs: Azure";
+const AZURE: &str = "illustration: needs Azure";
 
 /// A block of commands.
 #[derive(Debug)]

@@ -60,6 +60,38 @@ async fn a_rotation_under_way() {
     held("testdata/answers/rotation.txt", &answers(&pod, &format!(" {TOKEN} {HISTORY}")).await);
 }
 
+/// README.md shows what becomes of the first look's UNKNOWN, in the block below this file's name.
+#[tokio::test(start_paused = true)]
+async fn what_unknown_becomes() {
+    const MARK: &str = "<!-- tried: crates/cambist-cli/src/output/answers.rs -->\n```text\n";
+    let mut pod = Pod::new();
+    pod.columns = Some(92);
+    let mut shown = String::new();
+    let mut day = 0;
+    for (days, act) in [(20, "nothing"), (30, "nothing"), (2, "rotate"), (2, "retire")] {
+        match act {
+            "rotate" => pod.sim.issuer().rotate(true).map(drop).unwrap(),
+            "retire" => pod.sim.issuer().retire(1),
+            _ => {}
+        }
+        pod.days(days).await;
+        day += days;
+        let told = answers(&pod, &format!(" {TOKEN} {HISTORY}")).await;
+        let told = told.replace("FIRST-KEY---", "h4LAF13svKXk");
+        // What the line begins with is as wide as the day.
+        let verdict = told.lines().skip_while(|line| !line.starts_with("verdict"));
+        let more = verdict.clone().skip(1).take_while(|line| line.starts_with(' '));
+        let first =
+            verdict.take(1).map(|line| line.replace("verdict   ", &format!("day {day}    ")));
+        shown.extend(first.chain(more.map(str::to_owned)).map(|line| line + "\n"));
+    }
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+    let page = page.unwrap();
+    let (before, rest) = page.split_once(MARK).expect("README.md has the block");
+    let (_, after) = rest.split_once("```\n").expect("a block ends");
+    held("../../README.md", &format!("{before}{MARK}{shown}```\n{after}"));
+}
+
 /// Nothing is cut off, and no line is longer than the terminal.
 #[tokio::test(start_paused = true)]
 async fn every_width_holds_everything() {

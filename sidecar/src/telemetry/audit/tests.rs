@@ -290,4 +290,16 @@ fn a_terminal_gets_a_readable_line() {
 fn the_page_has_the_tables() {
     let page = include_str!("../../../../docs/audit.md");
     assert!(page.contains(&table()), "docs/audit.md needs this:\n{}", table());
+    // The lines that it shows could be of today.
+    let shown = page.split("```json\n").skip(1).map(|it| it.split("```").next().unwrap());
+    let shown: Vec<Value> = shown.map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(shown.len() >= 3, "{shown:#?}");
+    for record in shown {
+        let kind = Kind::ALL.into_iter().find(|kind| record["kind"] == kind.as_str()).unwrap();
+        let known = ["schema", "time", "kind"].into_iter().chain(table::fields(kind).split(' '));
+        let known: BTreeSet<_> = known.collect();
+        for name in record.as_object().unwrap().keys() {
+            assert!(known.contains(&**name), "{kind:?} has no {name}");
+        }
+    }
 }
