@@ -55,6 +55,11 @@ features:
 long:
     .ci/run long
 
+# claims about other people's systems that were read more than DAYS ago
+[group('check a change')]
+sources *DAYS:
+    tests/book/sources old {{DAYS}}
+
 # dependencies: bans, licences, sources
 [group('dependencies')]
 deny:
@@ -80,6 +85,11 @@ release:
 image:
     .ci/run image
 
+# the four libraries as crates.io would get them, used from outside
+[group('what ships')]
+packages:
+    .ci/run packages
+
 # the manifests, as kustomize and Helm render them
 [group('what ships')]
 deploy:
@@ -89,6 +99,11 @@ deploy:
 [group("beside other people's software")]
 formats:
     .ci/run formats
+
+# docs/ as a book, and all links
+[group("beside other people's software")]
+book:
+    .ci/run book
 
 # the real Azure SDKs against the sidecar
 [group("beside other people's software")]
