@@ -90,6 +90,16 @@ image:
 packages:
     .ci/run packages
 
+# the libraries with the oldest toolchain and the lowest versions
+[group('what ships')]
+versions:
+    .ci/run versions
+
+# what is public of the libraries, against what is listed
+[group('what ships')]
+api:
+    .ci/run api
+
 # the manifests, as kustomize and Helm render them
 [group('what ships')]
 deploy:
