@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::case::Stage;
 use crate::cluster::{Cluster, Publishes, policies_are_beta};
 use crate::kube::{Answer, Kube};
+use crate::objects::path;
 
 mod demo;
 mod observer;
@@ -57,7 +58,7 @@ impl Manifest {
             kube.create("/api/v1/namespaces", json!({ "metadata": metadata })).await;
         }
         for object in &self.objects {
-            let path = path(kube, object).await;
+            let path = path(object, false);
             let answer = kube.ask(Method::POST, &path, Some(object.clone())).await;
             let at = format!("{path}, {}", object["metadata"]["name"]);
             assert_eq!((answer.status, answer.header("warning")), (201, ""), "{at}: {answer:?}");
@@ -103,22 +104,6 @@ impl Manifest {
         let pod = self.pods().into_iter().find(|pod| pod["metadata"]["name"] == name);
         let pod = pod.unwrap_or_else(|| panic!("{}: no pod {name}", self.namespace));
         self.admit(kube, &pod).await.json()
-    }
-}
-
-/// Where objects of this kind are made.
-async fn path(kube: &Kube, object: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (api, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-    let base = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
-    let known: Value = kube.ask(Method::GET, &base, None).await.json();
-    let known = known["resources"].as_array().cloned().unwrap_or_default();
-    let resource = known.iter().find(|it| it["kind"] == kind && !text(&it["name"]).contains('/'));
-    let resource = resource.unwrap_or_else(|| panic!("no {kind} in {api}"));
-    let name = text(&resource["name"]);
-    match object["metadata"]["namespace"].as_str() {
-        Some(namespace) => format!("{base}/namespaces/{namespace}/{name}"),
-        None => format!("{base}/{name}"),
     }
 }
 
