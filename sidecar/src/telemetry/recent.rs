@@ -1,8 +1,11 @@
 //! The reader that keeps what happened last: to each request that something had to be done for, and to each projected
 //! token. What a cached token answers is not kept but counted, with the token.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hash;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cambist::Principal;
@@ -18,16 +21,51 @@ use super::run::Run;
 use crate::event::{Event, TokenRequest};
 use crate::request::Reason;
 
-/// So many are kept of each; of those beyond, nothing.
-const MOST: usize = 1000;
+/// Of each, the last so many are kept, and at most twice as many.
+const KEPT: usize = 1000;
 
 /// What happened last.
 #[derive(Debug)]
 pub(super) struct Recent {
     run: Run,
-    answers: Mutex<HashMap<Asked, LastAnswer>>,
-    refusals: Mutex<HashMap<String, LastRefusal>>,
-    admitted: Mutex<HashMap<Principal, LastAdmitted>>,
+    answers: Mutex<Latest<Asked, LastAnswer>>,
+    refusals: Mutex<Latest<String, LastRefusal>>,
+    admitted: Mutex<Latest<Principal, LastAdmitted>>,
+}
+
+/// What was told last of each, in two generations: once the younger is full it becomes the older, and what was not
+/// told again since goes.
+#[derive(Debug)]
+struct Latest<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K, V> Default for Latest<K, V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash, V> Latest<K, V> {
+    fn keep(&mut self, key: K, value: V) {
+        if self.young.len() >= KEPT && !self.young.contains_key(&key) {
+            self.old = mem::take(&mut self.young);
+        }
+        self.old.remove(&key);
+        self.young.insert(key, value);
+    }
+
+    fn of<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.young.iter().chain(&self.old)
+    }
 }
 
 /// Who asked for whose token, and what for.
@@ -88,7 +126,8 @@ impl Recent {
             Event::Refused(it) => {
                 let caller = it.rejection.caller().unwrap_or_default().to_owned();
                 let (reason, detail) = (it.rejection.reason(), brief(it.rejection, MESSAGE));
-                keep(&self.refusals, caller, LastRefusal { at: self.run.now(), reason, detail });
+                let last = LastRefusal { at: self.run.now(), reason, detail };
+                locked(&self.refusals).keep(caller, last);
             }
             Event::Library(cambist::Event::Admitted(it)) => self.admitted(it),
             Event::Granted(_)
@@ -108,7 +147,7 @@ impl Recent {
     ) {
         let at = self.run.now();
         let last = LastAnswer { at, outcome, why, waited };
-        keep(&self.answers, asked(request), last);
+        locked(&self.answers).keep(asked(request), last);
     }
 
     fn admitted(&self, it: &Admitted<'_>) {
@@ -127,7 +166,7 @@ impl Recent {
             standing: assertion.standing(),
             objection: assertion.objection().map(|it| brief(it, MESSAGE)),
         };
-        keep(&self.admitted, it.principal.clone(), last);
+        locked(&self.admitted).keep(it.principal.clone(), last);
     }
 
     /// The last answer to this, if something had to be done for it.
@@ -138,19 +177,19 @@ impl Recent {
         resource: &str,
     ) -> Option<LastAnswer> {
         let asked = (caller.to_owned(), identity.to_owned(), resource.to_owned());
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&asked).cloned()
+        locked(&self.answers).of(&asked).cloned()
     }
 
     /// The last refusal of this caller; of who is not known, under the empty name.
     pub(super) fn refusal(&self, caller: &str) -> Option<LastRefusal> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).get(caller).cloned()
+        locked(&self.refusals).of(caller).cloned()
     }
 
     /// The last projected token that was admitted for an identity, or for the blueprint that stands behind it.
     pub(super) fn last_admitted(&self, of: &Principal) -> Option<LastAdmitted> {
-        let all = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = locked(&self.admitted);
         let behind = || all.iter().find(|(it, _)| it.agent() == Some(of.client_id()));
-        all.get(of).or_else(|| behind().map(|(_, last)| last)).cloned()
+        all.of(of).or_else(|| behind().map(|(_, last)| last)).cloned()
     }
 }
 
@@ -160,9 +199,27 @@ fn asked(request: &TokenRequest<'_>) -> Asked {
     (request.pair.caller().to_owned(), request.pair.identity().to_owned(), resource)
 }
 
-fn keep<K: Eq + std::hash::Hash, V>(all: &Mutex<HashMap<K, V>>, key: K, value: V) {
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    if all.len() < MOST || all.contains_key(&key) {
-        all.insert(key, value);
+fn locked<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_are_kept_whatever_there_was_before_and_no_more_than_twice_as_many() {
+        let mut latest = Latest::default();
+        for n in 0..4 * KEPT {
+            // One of them is told of again and again.
+            latest.keep(0, n);
+            latest.keep(n, n);
+            let kept = latest.young.len() + latest.old.len();
+            assert!((KEPT.min(n)..=2 * KEPT).contains(&kept), "{kept}");
+            assert_eq!(latest.of(&n), Some(&n), "a new one is kept");
+            let last = n.saturating_sub(KEPT - 2);
+            assert!(latest.of(&last).is_some() && latest.of(&0).is_some(), "{last} of {n}");
+        }
+        assert_eq!(latest.of(&1), None, "the oldest are gone");
     }
 }
