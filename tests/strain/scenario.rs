@@ -187,12 +187,13 @@ impl fmt::Display for Figure {
 pub(crate) fn main(options: &Options) -> ExitCode {
     kit::program::raise_open_files();
     let wanted = |it: &&Scenario| {
-        let named = options.names.iter().any(|name| it.name.contains(name.as_str()));
-        if options.names.is_empty() { options.long || it.quick } else { named }
+        let is = |name: &String| it.name == name || !options.exact && it.name.contains(&**name);
+        let named = options.names.iter().any(is);
+        !options.ignored && if options.names.is_empty() { options.long || it.quick } else { named }
     };
     let wanted: Vec<_> = ALL.iter().filter(wanted).collect();
     if options.list {
-        wanted.iter().for_each(|scenario| println!("{}", scenario.name));
+        wanted.iter().for_each(|scenario| println!("{}: test", scenario.name));
         return ExitCode::SUCCESS;
     }
     let program = |given: &Option<PathBuf>, debug: &str| {
