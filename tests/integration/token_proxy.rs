@@ -159,10 +159,8 @@ async fn what_the_proxy_itself_answers_has_reasons_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_hangs_or_is_gone_is_named() {
+async fn a_proxy_that_is_gone_is_named() {
     let world = world().await;
-    world.fault(json!({"target": "token-proxy", "kind": "hang"})).await;
-    let hanging = sidecar(&world).await;
     let gone = sidecar_with(&world, |it| {
         it.set("AZURE_KUBERNETES_TOKEN_PROXY", "https://127.0.0.1:9/identity-binding")
     });
@@ -171,6 +169,14 @@ async fn a_proxy_that_hangs_or_is_gone_is_named() {
     assert_unavailable(&reply, "token_proxy_unreachable");
     assert!(reply.member("message").contains("127.0.0.1:9"), "{reply:?}");
     gone.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "slow: waits the half minute that an exchange may take"]
+async fn a_proxy_that_hangs_is_named() {
+    let world = world().await;
+    world.fault(json!({"target": "token-proxy", "kind": "hang"})).await;
+    let hanging = sidecar(&world).await;
     let reply = hanging.token(VAULT).await;
     assert_unavailable(&reply, "timeout");
     let at = &world.env()["AZURE_KUBERNETES_TOKEN_PROXY"]["https://".len()..];
