@@ -82,13 +82,25 @@ pub(super) async fn post(
             Err(trouble) => trouble,
         };
         told.fails(&problem);
-        let wait = again.map(|asked| asked.max(pause).min(LONGEST));
+        let wait = again.map(|asked| asked.max(jittered(pause)).min(LONGEST));
         match wait {
             Some(wait) if begun.elapsed() + wait < patience => tokio::time::sleep(wait).await,
             _ => return Err(problem),
         }
-        pause *= 2;
+        pause = (pause * 2).min(LONGEST);
     }
+}
+
+/// Any part of a pause, so that a collector that comes back is not met by all at once. Nothing is taken off what it
+/// asks for itself.
+fn jittered(pause: Duration) -> Duration {
+    let mut word = [0; 4];
+    // Without random numbers it is the whole of it.
+    let share = match aws_lc_rs::rand::fill(&mut word) {
+        Ok(()) => f64::from(u32::from_ne_bytes(word)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    };
+    pause.mul_f64(share)
 }
 
 struct Trouble {
@@ -124,4 +136,22 @@ async fn once(transport: &Transport, target: &Target, body: Bytes) -> Result<Byt
     );
     let again = may_help.then(|| Duration::from_secs(asked.unwrap_or(0)));
     Err(Trouble { problem: format!("it answers {status}"), again })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_spread_over_the_whole_of_what_they_may_be() {
+        let pause = Duration::from_secs(8);
+        let mut quarters = [0; 4];
+        for _ in 0..400 {
+            let wait = jittered(pause);
+            assert!(wait <= pause, "{wait:?}");
+            quarters[(wait.as_secs() / 2).min(3) as usize] += 1;
+        }
+        // A hundred each, and six standard deviations off at most.
+        assert!(quarters.iter().all(|count| (48..=152).contains(count)), "{quarters:?}");
+    }
 }
