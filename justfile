@@ -45,6 +45,11 @@ doc:
 test:
     .ci/run test
 
+# the tests that are too slow for each change
+[group('check a change')]
+slow:
+    .ci/run slow
+
 # each feature alone
 [group('check a change')]
 features:
