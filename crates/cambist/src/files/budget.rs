@@ -50,8 +50,12 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) const fn new(patience: Duration) -> Self {
-        let (readers, ordinary) = (Semaphore::const_new(READERS), Semaphore::const_new(ORDINARY));
-        Self { patience, readers, ordinary, gates: Mutex::new(Vec::new()) }
+        Self {
+            patience,
+            readers: Semaphore::const_new(READERS),
+            ordinary: Semaphore::const_new(ORDINARY),
+            gates: Mutex::new(Vec::new()),
+        }
     }
 
     pub(super) async fn spend<T: Send + 'static>(
