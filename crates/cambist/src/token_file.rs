@@ -30,7 +30,7 @@ const NEVER: i64 = i64::MIN;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token file {}: {fault}", .path.display())]
 pub struct TokenFileError {
-    path: PathBuf,
+    path: Box<Path>,
     fault: TokenFileFault,
 }
 
@@ -152,7 +152,7 @@ impl TokenFile {
         if let Ok(token) = &read {
             self.holds_until(token.claims().expires_at);
         }
-        read.map_err(|fault| TokenFileError { path: self.path.to_path_buf(), fault })
+        read.map_err(|fault| TokenFileError { path: (&*self.path).into(), fault })
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn check(
     let parsed = read.map_err(TokenFileFault::from).and_then(parse);
     parsed
         .map(|token| token.claims().expires_at)
-        .map_err(|fault| TokenFileError { path: path.to_owned(), fault })
+        .map_err(|fault| TokenFileError { path: path.into(), fault })
 }
 
 fn parse(content: &[u8]) -> Result<ProjectedToken, TokenFileFault> {
