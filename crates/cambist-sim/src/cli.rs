@@ -12,9 +12,9 @@ use cambist_core::foreign::Foreign;
 use cambist_core::names::is_guid;
 use cambist_core::scope::Resource;
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::entra::is_resource;
+use crate::system::{Stop, typed};
 use crate::up::duration::duration;
 use crate::up::{self, Options, Running, Trust};
 
@@ -182,15 +182,13 @@ pub fn main() -> ExitCode {
 fn run(options: Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut stop = Stop::listen()?;
         let told = (options.token_lifetime, options.rotate_every);
         let running = up::start(options).await?;
         let said = io::stdout().write_all(describe(&running, told).as_bytes());
         said.context("cannot say what is up")?;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            () = stop.heard() => {}
             () = tell_unknown(&running) => {}
         }
         running.shutdown().await;
@@ -224,7 +222,7 @@ fn unknown(resource: &str, admin: &str) -> String {
 
 fn describe(running: &Running, (lifetime, rotating): (Duration, Option<Duration>)) -> String {
     let env = |name: &str| running.env().get(name).map_or("", String::as_str);
-    let dir = running.dir().display();
+    let dir = typed(running.dir());
     let (ca, token) = (env("CAMBIST_CA_FILE"), env("AZURE_FEDERATED_TOKEN_FILE"));
     let settings = running.sim().settings();
     let (tenant, app) = (env("AZURE_TENANT_ID"), env("AZURE_CLIENT_ID"));

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use crate::clock::{Machine, SimClock};
 use crate::keys::KeyError;
 use crate::lock;
 use crate::random;
+use crate::system::{link_file, private, private_dir, swing};
 use crate::token::Form;
 use crate::world::Sim;
 
@@ -162,7 +162,7 @@ impl Kubelet {
     fn swap(&self, token: &[u8], state: &State) -> Result<(), KubeletError> {
         let api_token = self.with_api_token.then_some(("api-token", state.api_token.as_bytes()));
         let files: Vec<_> = std::iter::once(("token", token)).chain(api_token).collect();
-        swap(&self.dir, self.node().wall(), &files)
+        publish(&self.dir, self.node().wall(), &files)
             .map_err(|source| KubeletError::Write { dir: self.dir.clone(), source })
     }
 
@@ -189,29 +189,29 @@ impl Kubelet {
     }
 }
 
-fn swap(volume: &Path, now: UnixTime, files: &[(&str, &[u8])]) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(volume)?;
+/// Writes these files into a volume the way kubelet does: into a directory of their own, named after the
+/// moment, to which the link `..data` is then swung over. Whoever opens one of them has it whole. On
+/// Windows, where kubelet has no way to swing a link in one step either, it may be missing for a moment.
+///
+/// # Errors
+/// If something cannot be written; what was there before stays.
+pub fn publish(volume: &Path, now: UnixTime, files: &[(&str, &[u8])]) -> io::Result<()> {
+    private_dir(fs::DirBuilder::new().recursive(true)).create(volume)?;
     let data = volume.join("..data");
     let before = fs::read_link(&data).ok();
 
     let name = format!("..{}.{}", stamp(now), random::hex::<4>());
     let version = volume.join(&name);
-    fs::DirBuilder::new().mode(0o700).create(&version)?;
+    private_dir(&mut fs::DirBuilder::new()).create(&version)?;
     for (name, content) in files {
-        let file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(version.join(name));
+        let mut options = OpenOptions::new();
+        let file = private(options.write(true).create_new(true)).open(version.join(name));
         file?.write_all(content)?;
     }
 
-    let next = volume.join("..data_tmp");
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    symlink(&name, &next)?;
-    fs::rename(&next, &data)?;
+    swing(name.as_ref(), &data)?;
     for (name, _) in files {
-        match symlink(format!("..data/{name}"), volume.join(name)) {
+        match link_file(&Path::new("..data").join(name), &volume.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }

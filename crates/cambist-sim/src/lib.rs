@@ -27,6 +27,9 @@ pub mod reply;
 mod service;
 mod settings;
 mod strike;
+#[cfg_attr(unix, path = "system/unix.rs")]
+#[cfg_attr(windows, path = "system/windows.rs")]
+mod system;
 pub mod token;
 pub mod up;
 pub mod world;

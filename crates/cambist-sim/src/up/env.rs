@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde_json::json;
+
+use crate::system::private;
 
 /// Lines of `export NAME='value'`.
 pub(super) fn shell(env: &BTreeMap<String, String>) -> String {
@@ -38,12 +39,12 @@ pub(super) fn kubeconfig(server: &str, ca_file: &Path, token_file: &Path) -> Str
 pub(super) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut next = path.as_os_str().to_owned();
     next.push(format!(".{}", crate::random::hex::<4>()));
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next);
+    let file = private(OpenOptions::new().write(true).create_new(true)).open(&next);
     file?.write_all(content)?;
     fs::rename(next, path)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;

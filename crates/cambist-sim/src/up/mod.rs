@@ -69,7 +69,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +92,7 @@ use crate::clock::SimClock;
 use crate::fault::By;
 use crate::kubelet::{Kubelet, KubeletError};
 use crate::random;
+use crate::system::{absolute, private_dir};
 use crate::world::{Side, Sim, SimError};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -327,8 +327,8 @@ async fn listen(at: IpAddr) -> Result<(TcpListener, SocketAddr), UpError> {
 
 fn make_dir(dir: &Path) -> Result<PathBuf, UpError> {
     let failed = |source| UpError::Write { path: dir.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-    dir.canonicalize().map_err(failed)
+    private_dir(fs::DirBuilder::new().recursive(true)).create(dir).map_err(failed)?;
+    absolute(dir).map_err(failed)
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), UpError> {
