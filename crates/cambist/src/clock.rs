@@ -1,11 +1,20 @@
-//! The operating system's clocks: the only file that asks it for the time. And what https servers
-//! say the time is, to hold against it.
+//! The operating system's clocks: nothing else asks it for the time. And what https servers say the
+//! time is, to hold against it.
+//!
+//! What measures how long something has been held must go on while the machine sleeps, which each
+//! system has a clock of its own for: `CLOCK_BOOTTIME` on Linux, `CLOCK_MONOTONIC` on macOS, the
+//! performance counter on Windows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use cambist_core::clock::{BootTime, Clock, Reading, UnixTime};
+
+#[cfg_attr(target_os = "linux", path = "clock/linux.rs")]
+#[cfg_attr(target_os = "macos", path = "clock/macos.rs")]
+#[cfg_attr(windows, path = "clock/windows.rs")]
+mod system;
 
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,16 +31,7 @@ impl Clock for SystemClock {
     }
 
     fn boot(&self) -> BootTime {
-        // `Monotonic` stands still while a Linux machine sleeps, `Boottime` does not; elsewhere
-        // `Monotonic` is all there is.
-        #[cfg(target_os = "linux")]
-        let id = rustix::time::ClockId::Boottime;
-        #[cfg(not(target_os = "linux"))]
-        let id = rustix::time::ClockId::Monotonic;
-        let now = rustix::time::clock_gettime(id);
-        let secs = u64::try_from(now.tv_sec).unwrap_or(0);
-        let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
-        BootTime::from_origin(Duration::new(secs, nanos))
+        BootTime::from_origin(system::since_origin())
     }
 }
 

@@ -6,23 +6,30 @@
 //! somebody else would have to wait for it. While a process starts, that is a thread of its own; later
 //! it is one of the runtime's threads that may block, of which files take three at most, and of those
 //! one is kept for projected tokens.
+//!
+//! On Windows a pipe, a console and a device are refused as well, before anything is read; and whoever
+//! serves a pipe learns nothing of who opened it. Two promises are Unix's alone. What cambist writes for
+//! its owner has the mode 0600 there; on Windows it has the access list that its directory hands down.
+//! And a rename is synced with its directory; on Windows the file system's journal has to be trusted
+//! with that, and after a power cut the generation before may be there again.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 mod budget;
 mod fault;
+#[cfg_attr(unix, path = "files/unix.rs")]
+#[cfg_attr(windows, path = "files/windows.rs")]
+mod system;
 mod watched;
 
 pub(crate) use budget::{Need, off_workers};
 use fault::PATIENCE;
+pub(crate) use system::{private, sync_dir};
 
 pub use fault::FileFault;
 pub use watched::{File as WatchedFile, Look, Watched};
@@ -36,8 +43,8 @@ pub use watched::{File as WatchedFile, Look, Watched};
 /// ```
 /// use cambist::files::{FileFault, read_in_time};
 ///
-/// let fault = read_in_time("/dev/zero".as_ref(), 4096).unwrap_err();
-/// assert_eq!(fault, FileFault::NotAFile("a device"));
+/// let fault = read_in_time(".".as_ref(), 4096).unwrap_err();
+/// assert_eq!(fault, FileFault::NotAFile("a directory"));
 /// ```
 pub fn read_in_time(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileFault> {
     let path = path.to_owned();
@@ -80,19 +87,12 @@ fn twice_if_missing<T>(mut read: impl FnMut() -> Result<T, FileFault>) -> Result
 }
 
 fn read_once(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileFault> {
-    // Without NONBLOCK, opening a FIFO waits for somebody to write into it.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
-    let stat = rustix::fs::fstat(&file)?;
-    if let Some(what) = not_a_file(FileType::from_raw_mode(stat.st_mode)) {
-        return Err(FileFault::NotAFile(what));
-    }
-    let said = u64::try_from(stat.st_size).unwrap_or(0);
+    let (file, said) = system::open(path)?;
     let too_long = |found: u64| Err(FileFault::TooLong { found: found.max(said), limit });
     if usize::try_from(said).map_or(true, |said| said > limit) {
         return too_long(said);
     }
-    let (file, mut capacity) = (File::from(file), said as usize + 1);
+    let mut capacity = said as usize + 1;
     let mut content = Zeroizing::new(Vec::with_capacity(capacity));
     loop {
         let room = capacity - content.len();
@@ -111,38 +111,19 @@ fn read_once(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileFault>
     }
 }
 
-fn not_a_file(kind: FileType) -> Option<&'static str> {
-    match kind {
-        FileType::RegularFile => None,
-        FileType::Directory => Some("a directory"),
-        FileType::Fifo => Some("a FIFO"),
-        FileType::Socket => Some("a socket"),
-        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
-        _ => Some("something else"),
-    }
-}
-
 impl FileFault {
     fn ended_early() -> Self {
         Self::Io("the reading thread ended early".to_owned())
     }
 }
 
-impl From<Errno> for FileFault {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::NOENT => Self::Missing,
-            Errno::ACCESS | Errno::PERM => Self::Denied,
-            // What opening a socket gives.
-            Errno::NXIO => Self::NotAFile("a socket or a device that is not there"),
-            errno => Self::Io(errno.to_string()),
-        }
-    }
-}
-
 impl From<io::Error> for FileFault {
     fn from(error: io::Error) -> Self {
-        Errno::from_io_error(&error).map_or_else(|| Self::Io(error.to_string()), Self::from)
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::PermissionDenied => Self::Denied,
+            _ => Self::Io(error.to_string()),
+        }
     }
 }
 

@@ -2,19 +2,19 @@
 //!
 //! The document itself, its checksum and its merging are [`cambist_key_age::history`]'s. Here
 //! is how it stays whole on a disk: one writer at a time, a new generation beside the old one, and
-//! only then a rename. Whatever moment a machine stops at, one of the two generations is whole.
+//! only then a rename. Whatever moment a machine stops at, one of the two generations is whole; on
+//! Windows it may be the older one that is found, see [`crate::files`].
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cambist_key_age::History;
 use cambist_key_age::history::{HistoryError, MAX_HISTORY_BYTES};
 
-use crate::files::{self, FileFault, Need};
+use crate::files::{self, FileFault, Need, private};
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -218,7 +218,7 @@ impl HistoryFile {
     fn lock(&self) -> Result<File, HistoryFileError> {
         let path = self.beside(".lock");
         let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = private(options.create(true).truncate(false).write(true)).open(&path);
         let file = file.map_err(|source| failed(&path, "open the lock file", source))?;
         for _ in 0..TRIES {
             match file.try_lock() {
@@ -234,8 +234,7 @@ impl HistoryFile {
         let next = self.beside(".new");
         let written = (|| {
             let mut options = OpenOptions::new();
-            let mut file =
-                options.create(true).truncate(true).write(true).mode(0o600).open(&next)?;
+            let mut file = private(options.create(true).truncate(true).write(true)).open(&next)?;
             file.write_all(bytes)?;
             file.sync_all()
         })();
@@ -293,15 +292,16 @@ fn keep(path: &Path, backup: &Path) -> io::Result<()> {
     }
     // Not every file system has hard links.
     if std::fs::hard_link(path, &next).is_err() {
-        std::fs::copy(path, &next)?;
-        File::open(&next)?.sync_all()?;
+        let mut copy = private(OpenOptions::new().create_new(true).write(true)).open(&next)?;
+        io::copy(&mut File::open(path)?, &mut copy)?;
+        copy.sync_all()?;
     }
     std::fs::rename(next, backup)
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+    files::sync_dir(dir.unwrap_or(Path::new(".")))
 }
 
 fn failed(path: &Path, doing: &'static str, source: io::Error) -> HistoryFileError {

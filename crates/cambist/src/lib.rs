@@ -45,6 +45,12 @@
 // Each public type says whether it may grow.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+compile_error!(
+    "cambist builds for Linux, macOS and Windows. Another system needs two files: how a file is opened without \
+     waiting (crates/cambist/src/files/unix.rs), and which clock goes on while the machine sleeps (clock/linux.rs)."
+);
+
 pub mod assertions;
 #[cfg(feature = "azure")]
 pub mod azure;

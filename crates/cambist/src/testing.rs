@@ -2,17 +2,16 @@
 //! tokio's, which tests pause.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use cambist_core::clock::UnixTime;
 use cambist_core::issuer::JwksHost;
 use cambist_core::refresh::Jitter;
 use cambist_core::scope::Scope;
 use cambist_sim::Sim;
 use cambist_sim::clock::Machine;
-use cambist_sim::kubelet::Kubelet;
+use cambist_sim::kubelet::{self, Kubelet};
 use tempfile::TempDir;
 
 use crate::config::Config;
@@ -105,9 +104,6 @@ impl Volume {
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let volume = Self(TempDir::new().unwrap());
         volume.publish(files);
-        for (name, _) in files {
-            symlink(Path::new("..data").join(name), volume.path(name)).unwrap();
-        }
         volume
     }
 
@@ -117,17 +113,9 @@ impl Volume {
 
     /// Writes them all into a directory of their own, and then swings `..data` over to it.
     pub(crate) fn publish(&self, files: &[(&str, &str)]) {
-        let version = tempfile::Builder::new().prefix("..").tempdir_in(self.0.path()).unwrap();
-        let version = version.keep();
-        for (name, content) in files {
-            fs::write(version.join(name), content).unwrap();
-        }
-        let old = fs::read_link(self.path("..data"));
-        symlink(version.file_name().unwrap(), self.path("..data_tmp")).unwrap();
-        fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
-        if let Ok(old) = old {
-            fs::remove_dir_all(self.0.path().join(old)).unwrap();
-        }
+        let files: Vec<_> =
+            files.iter().map(|(name, content)| (*name, content.as_bytes())).collect();
+        kubelet::publish(self.0.path(), UnixTime::from_secs(0), &files).unwrap();
     }
 }
 

@@ -1,6 +1,3 @@
-use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixListener;
-use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -26,36 +23,6 @@ fn what_says_that_it_is_empty_is_read_all_the_same() {
         assert_eq!(*read(path, 1 << 20).unwrap(), all);
         let fault = read(path, 3).unwrap_err();
         assert_eq!(fault, FileFault::TooLong { found: 4, limit: 3 });
-    }
-}
-
-#[test]
-fn what_is_no_file_is_named_and_never_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    // The command, because macOS lacks the system call that rustix wraps.
-    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
-    let _socket = UnixListener::bind(at("socket")).unwrap();
-    symlink(at("loop"), at("loop")).unwrap();
-    for (path, words) in [
-        (at("nothing"), "does not exist"),
-        (at("fifo").join("file"), "Not a directory"),
-        (at(""), "a directory"),
-        (at("fifo"), "a FIFO"),
-        (at("socket"), "a socket"),
-        (at("loop"), "symbolic links"),
-        ("/dev/zero".into(), "a device"),
-    ] {
-        let fault = read(&path, 16).unwrap_err().to_string();
-        assert!(fault.contains(words), "{fault}");
-    }
-}
-
-// By its number, because whoever runs the tests as root may read everything.
-#[test]
-fn a_forbidden_file_is_told() {
-    for errno in [Errno::ACCESS, Errno::PERM] {
-        assert_eq!(FileFault::from(io::Error::from(errno)), FileFault::Denied);
     }
 }
 

@@ -408,11 +408,13 @@ async fn without_a_configured_issuer_the_tokens_own_tells_the_platform() {
 }
 
 /// Puts a FIFO in a file's place: opening it would wait for a writer for ever.
+#[cfg(unix)]
 fn make_fifo(path: &str) {
     let _ = std::fs::remove_file(path);
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
+#[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn a_history_that_is_a_fifo_holds_nothing_up_and_is_told_of() {
     let world = World::new();
