@@ -34,6 +34,9 @@ mod rehearsal;
 mod report;
 mod store;
 mod straight;
+#[cfg_attr(unix, path = "system/unix.rs")]
+#[cfg_attr(windows, path = "system/windows.rs")]
+mod system;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -1,7 +1,7 @@
 //! The program as a process: exit codes, standard streams, signals.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
@@ -134,8 +134,10 @@ fn a_server_that_speaks_only_older_tls_is_told() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_loop_ends_cleanly_on_sigterm() {
+    use std::io::{BufRead as _, BufReader};
     let arguments =
         ["issuer", "observe", "--issuer", "https://127.0.0.1:1/", "--every", "1h", "-o", "ndjson"];
     let mut child = cambist(&arguments).stdout(Stdio::piped()).spawn().unwrap();

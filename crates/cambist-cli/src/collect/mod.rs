@@ -1,5 +1,7 @@
 //! Collecting evidence. What fails is recorded beside what worked.
 
+use std::time::UNIX_EPOCH;
+
 use cambist::transport::{CaBundle, HttpsOptions, ProxyOptions};
 use cambist_core::clock::{Clock, UnixTime};
 use cambist_core::issuer::JwksHost;
@@ -17,6 +19,7 @@ pub(crate) mod look;
 mod manifest;
 mod metrics;
 pub(crate) mod mint;
+#[cfg_attr(windows, path = "node/windows.rs")]
 mod node;
 pub(crate) mod public;
 mod rancher;
@@ -152,8 +155,8 @@ fn nodes(sources: &Sources, look: &mut Look) {
 
 /// When a file's content was last changed.
 fn modified(stat: &std::fs::Metadata) -> Option<UnixTime> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some(UnixTime::from_secs(stat.mtime()))
+    let since = stat.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().map(UnixTime::from_secs)
 }
 
 /// The API server that the arguments name.

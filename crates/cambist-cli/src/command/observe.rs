@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use cambist_core::clock::{Clock, Reading, UnixTime};
 use cambist_key_age::{History, Source};
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::case::{CaseError, Past, seen, store};
 use crate::cli::issuer::{Lines, Observe};
 use crate::collect::look::Reply;
 use crate::collect::{self, KnownSet, Look, bundle};
+use crate::system::Stop;
 use crate::text::plain;
 use crate::world::{COULD_NOT_RUN, Outcome, USAGE, World};
 
@@ -183,26 +183,4 @@ impl Line {
 /// A problem without its times and counts, which differ from look to look.
 fn without_digits(problem: &str) -> String {
     problem.chars().filter(|it| !it.is_ascii_digit()).collect()
-}
-
-/// SIGTERM and Ctrl-C, heard from now on: what comes during a look is not lost.
-struct Stop([Option<Signal>; 2]);
-
-impl Stop {
-    fn listen() -> Self {
-        // Without a handler the signal's own effect remains, which is to end the program.
-        Self([SignalKind::terminate(), SignalKind::interrupt()].map(|kind| signal(kind).ok()))
-    }
-
-    async fn heard(&mut self) {
-        let [terminate, interrupt] = &mut self.0;
-        let wait = async |signal: &mut Option<Signal>| match signal {
-            Some(signal) => _ = signal.recv().await,
-            None => std::future::pending().await,
-        };
-        tokio::select! {
-            () = wait(terminate) => {}
-            () = wait(interrupt) => {}
-        }
-    }
 }

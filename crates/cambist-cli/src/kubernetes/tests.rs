@@ -146,8 +146,9 @@ fn of_many_contexts_the_current_one_counts() {
 #[test]
 fn a_kubeconfig_that_cannot_be_read_is_named_and_nobody_waits_for_it() {
     let place = config(FILES, "{}");
+    let device = if cfg!(windows) { "NUL" } else { "/dev/zero" };
     for (path, words) in
-        [("/dev/zero", "not a regular file"), ("/", "not a regular file"), ("/none", "not exist")]
+        [(device, "not a regular file"), ("/", "not a regular file"), ("/none", "not exist")]
     {
         let config = PathBuf::from(path);
         let access = Access { kubeconfig: Some(&config), ..Access::default() };

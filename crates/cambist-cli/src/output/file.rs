@@ -1,9 +1,10 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+use crate::system::{readable, sync_dir};
 
 /// Writes beside the target, syncs, and renames: a reader sees the old content or the new.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -11,7 +12,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     // What a textfile collector ignores, and what two writers at once do not share.
     next.push(format!(".{}.tmp", std::process::id()));
     let mut options = OpenOptions::new();
-    let written = options.create(true).truncate(true).write(true).mode(0o644).open(&next);
+    let written = readable(options.create(true).truncate(true).write(true)).open(&next);
     let written = written.and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -23,7 +24,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     moved?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+    sync_dir(dir.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The projected token, each rule that it breaks, and forgeries of it.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -38,7 +37,7 @@ pub(super) async fn read(
         Err(error) => return (Err(NoToken::File(error.to_string())), None),
     };
     let (broken, mended) = broken(&token, trust, audience, now);
-    let mode = std::fs::metadata(path).ok().map(|it| it.permissions().mode() & 0o7777);
+    let mode = crate::system::mode(path);
     let facts = Token {
         path: path.display().to_string(),
         mode,
