@@ -6,6 +6,12 @@
 //! what they may have, and [`reply`] makes the bytes.
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!(
+    "the sidecar is for Linux (and builds on macOS, without its confinement, for whoever works on it): run it in \
+     a Linux container. The library `cambist`, the command and the simulator build for Windows: docs/systems.md."
+);
+
 pub mod access;
 pub mod admin;
 pub mod config;
