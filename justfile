@@ -100,6 +100,11 @@ packages:
 versions:
     .ci/run versions
 
+# the library, the command and the simulator for other systems
+[group('what ships')]
+targets:
+    .ci/run targets
+
 # what is public of the libraries, against what is listed
 [group('what ships')]
 api:
