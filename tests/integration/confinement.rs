@@ -230,6 +230,7 @@ async fn names_are_found() {
 
 /// A file of identities may change to whatever can still be read, and to nothing else.
 #[tokio::test]
+#[ignore = "slow: waits for several looks at the file"]
 async fn a_policy_that_needs_what_was_given_up_is_refused() {
     let world = World::start().await;
     if !has(&world, NEWEST).await {

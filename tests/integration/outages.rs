@@ -73,6 +73,7 @@ async fn holds_through(fault: Value) {
 }
 
 #[tokio::test]
+#[ignore = "slow: every way that Entra can fail, one after the other"]
 async fn while_a_token_is_held_no_failure_of_entra_is_felt() {
     for some in faults().chunks(18) {
         join_all(some.iter().cloned().map(holds_through)).await;
@@ -81,6 +82,7 @@ async fn while_a_token_is_held_no_failure_of_entra_is_felt() {
 
 /// A sidecar whose held token has run out while Entra asked to be left alone.
 #[tokio::test]
+#[ignore = "slow: waits for a real token to end"]
 async fn nothing_is_called_during_a_retry_after_and_no_token_outlives_itself() {
     let world = hasty_world().await;
     let sidecar = sidecar_with(&world, |it| it.set("CAMBIST_PREFETCH", VAULT)).await;

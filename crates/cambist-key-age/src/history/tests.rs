@@ -195,6 +195,7 @@ fn run(at: UnixTime) -> Run {
 }
 
 #[test]
+#[ignore = "slow: forty thousand looks"]
 fn five_years_of_hourly_looks_fit_and_are_judged_at_once() {
     for (rotation, overlap) in [(45, 45), (7, 2)] {
         let mut history = History::new(ISSUER);
