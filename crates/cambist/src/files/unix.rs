@@ -14,8 +14,8 @@ use super::FileFault;
 pub(super) fn open(path: &Path) -> Result<(File, u64), FileFault> {
     // Without NONBLOCK, opening a FIFO waits for somebody to write into it.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
-    let stat = rustix::fs::fstat(&file)?;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(fault)?;
+    let stat = rustix::fs::fstat(&file).map_err(fault)?;
     if let Some(what) = not_a_file(FileType::from_raw_mode(stat.st_mode)) {
         return Err(FileFault::NotAFile(what));
     }
@@ -43,15 +43,13 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-impl From<Errno> for FileFault {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            // What opening a socket gives, on Linux and on macOS.
-            Errno::NXIO | Errno::OPNOTSUPP => {
-                Self::NotAFile("a socket or a device that is not there")
-            }
-            errno => io::Error::from(errno).into(),
+fn fault(errno: Errno) -> FileFault {
+    match errno {
+        // What opening a socket gives, on Linux and on macOS.
+        Errno::NXIO | Errno::OPNOTSUPP => {
+            FileFault::NotAFile("a socket or a device that is not there")
         }
+        errno => io::Error::from(errno).into(),
     }
 }
 
