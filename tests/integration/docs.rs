@@ -1,13 +1,14 @@
 //! README.md and docs/: in the line above each block of a page stands what holds it.
 //!
-//! - `<!-- tried: WHAT, ... -->`: the tests that run it, or hold it against what runs; they must name the page. WHAT is a
-//!   path, or one of [`PLACES`].
+//! - `<!-- tried: WHAT, ... -->`: the tests that run it, or hold it against what runs. WHAT is a path, or one of [`PLACES`]; it
+//!   names the page, and not in a comment, or has each command of the block as a line of its own.
 //! - `<!-- file: PATH -->`: it is that file, whole.
 //! - `<!-- illustration: WHY -->`: nothing runs it.
 //!
 //! Blocks that name this file are run by [`reader`], as somebody does who types them.
 
 mod by_hand;
+mod manifest;
 mod reader;
 
 use std::fmt;
@@ -18,9 +19,12 @@ const HERE: &str = "tests/integration/docs.rs";
 /// What compiles the pages' Rust.
 const DOCTESTS: &str = "tests/kit/lib.rs";
 
-/// Places where several tests are one file, by the names that pages have for them.
+/// What has docs/install.md tried where, by the names that the page has for the places.
 const PLACES: [(&str, &str); 2] =
-    [("API server", "tests/live/driver/install.rs"), ("node", "tests/live/driver/node/mod.rs")];
+    [("API server", "tests/live/driver/install.rs"), ("node", "tests/live/driver/install.rs")];
+
+/// How one gets to where the other commands are typed.
+const CLONE: &str = concat!("git clone ", env!("CARGO_PKG_REPOSITORY"), " && cd cambist");
 
 /// A page, by its path from the root.
 struct Page {
@@ -87,6 +91,18 @@ impl Page {
         self.lines[block.at + 1..block.end].iter().map(|line| format!("{line}\n")).collect()
     }
 
+    /// Whether a test's text takes this page, or has the block's commands by themselves.
+    fn is_named(&self, block: &Block, text: &str) -> bool {
+        let code = |line: &&str| !["# ", "//"].iter().any(|it| line.trim_start().starts_with(it));
+        let commands = self.text(block);
+        let mut commands = (commands.lines().filter(|line| *line != CLONE))
+            .map(|line| line.split(" #").next().unwrap_or_default().trim())
+            .peekable();
+        let has = |command: &str| text.lines().any(|line| line.trim() == command);
+        text.lines().filter(code).any(|line| line.contains(&self.path))
+            || (block.language == "sh" && commands.peek().is_some() && commands.all(has))
+    }
+
     /// What is wrong with a block's mark, by files as `read` finds them.
     fn fault(&self, block: &Block, read: &dyn Fn(&str) -> Option<String>) -> Option<String> {
         let missing = |path: &str| Some(format!("{path:?} is not there"));
@@ -106,9 +122,9 @@ impl Page {
                 let path = place.map_or(&**name, |(_, path)| path);
                 let Some(text) = read(path) else { return missing(path) };
                 // This one takes all pages; every other names those that it runs.
-                let named = path == HERE || text.contains(&self.path);
-                if !named {
-                    return Some(format!("{path} does not name {}", self.path));
+                if path != HERE && !self.is_named(block, &text) {
+                    let commands = "nor has its commands";
+                    return Some(format!("{path} does not name {}, {commands}", self.path));
                 }
                 let rust = block.language.starts_with("rust");
                 if rust != (path == DOCTESTS) {
@@ -188,19 +204,28 @@ fn every_block_says_what_runs_it() {
 fn a_block_that_nothing_holds_is_found() {
     let read = |path: &str| match path {
         "tests/run" => Some("runs docs/a.md".to_owned()),
+        "tests/steps" => Some("step() {\n    cargo test\n    cargo run\n}\n".to_owned()),
+        "tests/words" => Some("# of docs/a.md\n  // docs/a.md\na: 10".to_owned()),
         "a.yaml" => Some("a: 1\n".to_owned()),
         _ => None,
     };
-    let fault = |mark: &str, language: &str| {
-        let page = Page::new("docs/a.md", &format!("{mark}\n```{language}\na: 1\n```\n"));
+    let fault_of = |mark: &str, language: &str, text: &str| {
+        let page = Page::new("docs/a.md", &format!("{mark}\n```{language}\n{text}\n```\n"));
         let blocks = page.blocks();
         assert_eq!(blocks.len(), 1, "{mark}");
         page.fault(&blocks[0], &read).unwrap_or_default()
     };
+    let fault = |mark: &str, language: &str| fault_of(mark, language, "a: 1");
     for good in
         ["<!-- tried: tests/run -->", "<!-- file: a.yaml -->", "<!-- illustration: it is -->"]
     {
         assert_eq!(fault(good, "yaml"), "", "{good}");
+    }
+    let steps = |text: &str| fault_of("<!-- tried: tests/steps -->", "sh", text);
+    assert_eq!(steps(&format!("{CLONE}\ncargo test  # all\ncargo run")), "");
+    for other in [CLONE, "cargo test --lib", "cargo test\ncargo", "git clone elsewhere\ncargo run"]
+    {
+        assert!(steps(other).contains("nor has its commands"), "{other}");
     }
     for (mark, language, words) in [
         ("", "sh", "does not say what runs it"),
@@ -209,7 +234,8 @@ fn a_block_that_nothing_holds_is_found() {
         ("<!-- needs: Azure -->", "sh", "does not say what runs it"),
         ("<!-- tried: tests/gone -->", "sh", "\"tests/gone\" is not there"),
         ("<!-- tried: tests/run, node -->", "sh", "is not there"),
-        ("<!-- tried: a.yaml -->", "sh", "a.yaml does not name docs/a.md"),
+        ("<!-- tried: a.yaml -->", "yaml", "a.yaml does not name docs/a.md"),
+        ("<!-- tried: tests/words -->", "sh", "tests/words does not name docs/a.md"),
         ("<!-- file: b.yaml -->", "yaml", "\"b.yaml\" is not there"),
         ("<!-- tried: tests/run -->", "rust", "compiles Rust, and nothing else"),
         ("<!-- illustration: it is -->", "rust,no_run", "is to be compiled"),

@@ -1,10 +1,10 @@
 //! Somebody who reads a page and types what it says, in a folder of their own.
 //!
 //! A line of a `sh` block is a program that goes on until the page is read. In a `console` block what stands behind `$`
-//! is a command, and below it is what it printed.
+//! is a command, and below it is what it printed. A block that begins with variables (`. ./sim/env`) is a new terminal's.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use kit::program::{Program, Running};
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Block, HERE, Mark, Page, pages, write, written};
+use super::{Block, HERE, Mark, Page, pages, root, write, written};
 
 /// The programs by the names that pages have for them.
 const PROGRAMS: [(&str, &str); 3] = [
@@ -21,9 +21,11 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("cambist-sidecar", env!("CARGO_BIN_EXE_shim-sidecar")),
 ];
 
-/// The one example that pages have run; whoever reads them has cargo build it.
-const EXAMPLE: (&str, &str) =
-    ("run -q --example without_azure", env!("CARGO_BIN_EXE_shim-without-azure"));
+/// The examples that pages have run, by what cargo is asked; whoever reads them has it build them.
+const EXAMPLES: [(&str, &str); 2] = [
+    ("run -q --example quickstart", env!("CARGO_BIN_EXE_shim-quickstart")),
+    ("run -q --example without_azure", env!("CARGO_BIN_EXE_shim-without-azure")),
+];
 
 struct Reader {
     dir: TempDir,
@@ -37,20 +39,26 @@ impl Reader {
         let dir = TempDir::new().unwrap();
         let bin = dir.path().join("bin");
         fs::create_dir(&bin).unwrap();
+        // Where `examples/try`, the one of the repository, looks for what it has cargo build.
+        let built = dir.path().join("target/debug");
+        fs::create_dir_all(&built).unwrap();
+        fs::create_dir(dir.path().join("examples")).unwrap();
+        symlink(root().join("examples/try"), dir.path().join("examples/try")).unwrap();
         for (name, exe) in PROGRAMS {
+            symlink(bin.join(name), built.join(name)).unwrap();
             // Whoever started it knows its number.
             script(
                 &bin.join(name),
                 &format!("echo $$ >>'{}/started'\nexec '{exe}' \"$@\"", dir.path().display()),
             );
         }
-        let (asked, exe) = EXAMPLE;
-        script(
-            &bin.join("cargo"),
-            &format!("[ \"$*\" = '{asked}' ] && exec '{exe}'\necho \"not here: cargo $*\"; exit 1"),
-        );
-        let instead = vec![("/tmp/sim", dir.path().join("sim").display().to_string())];
-        Self { dir, instead, running: Vec::new() }
+        let mut cargo = String::new();
+        for (asked, exe) in EXAMPLES {
+            cargo += &format!("[ \"$*\" = '{asked}' ] && exec '{exe}'\n");
+        }
+        cargo += "case \"$*\" in 'build -q -p cambist'*) exit 0 ;; esac\necho \"not here: cargo $*\"; exit 1";
+        script(&bin.join("cargo"), &cargo);
+        Self { dir, instead: Vec::new(), running: Vec::new() }
     }
 
     fn shell(&self, script: &str) -> Program {
@@ -122,7 +130,10 @@ impl Reader {
             page.path,
             block.at + 1
         );
-        let mut made = String::new();
+        if text.starts_with("$ . ./sim/") {
+            let _ = fs::remove_file(self.dir.path().join("state"));
+        }
+        let (mut made, mut silent) = (String::new(), true);
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
             // What was printed before.
@@ -134,8 +145,11 @@ impl Reader {
                 command += &format!("\n{more}");
                 made += &format!("{more}\n");
             }
-            made += &self.run(&command).await;
+            let printed = self.run(&command).await;
+            silent &= printed.is_empty();
+            made += &printed;
         }
+        assert!(!silent, "{}:{}: nothing was printed", page.path, block.at + 1);
         format!("{}\n", made.trim_end())
     }
 }
