@@ -267,6 +267,9 @@ async fn the_two_programs_and_a_shell_are_enough() {
     secrets.assert_absent("the sidecar's output", &ended.output());
     sim.signal(rustix::process::Signal::TERM);
     assert_eq!(sim.ended().await.code(), Some(0));
+    for name in ["env", "app.env"] {
+        assert!(!dir.path().join(name).exists(), "{name} has the secret");
+    }
 }
 
 /// Times are told by the wall clock of the machine, which is the app's, too.

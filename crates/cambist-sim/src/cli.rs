@@ -32,7 +32,9 @@ enum Command {
     ///
     /// Writes DIR/env, to be sourced by a shell; DIR/ca.pem, the authority of all servers'
     /// certificates; DIR/tokens/token, projected and renewed the way kubelet does it, and beside it
-    /// api-token, for the API server; and DIR/kubeconfig.
+    /// api-token, for the API server; and DIR/kubeconfig. DIR is made if it is not there, for its owner
+    /// alone; one that is there has to be yours, and nobody else's to write to. Its env and app.env,
+    /// which hold the secret, are removed at the end.
     ///
     /// DIR/env also sets SIM_ADMIN, the base URL of the admin API: GET /sim/requests, /sim/now and
     /// /sim/keys, and POST to what follows. For instance:

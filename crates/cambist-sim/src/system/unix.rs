@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,6 +10,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// A directory that is made by this is its owner's alone.
 pub(crate) fn private_dir(builder: &mut DirBuilder) -> &mut DirBuilder {
     builder.mode(0o700)
+}
+
+/// Why others could replace what is in a directory, if they could, and what to do.
+pub(crate) fn not_private(dir: &Path) -> io::Result<Option<String>> {
+    const OTHER: &str = "take a directory of your own, or a path where none is";
+    let own = rustix::process::geteuid().as_raw();
+    // A link is its owner's to swing. A slash behind it would ask for what it leads to.
+    let link = fs::symlink_metadata(dir.components().collect::<PathBuf>())?;
+    let there = fs::metadata(dir)?;
+    if let Some(owner) = [link.uid(), there.uid()].into_iter().find(|uid| *uid != own) {
+        return Ok(Some(format!("it belongs to user {owner}, and this is user {own}: {OTHER}")));
+    }
+    let mode = there.mode() & 0o7777;
+    // With the sticky bit it is meant to be everybody's, as /tmp is.
+    let chmod = if mode & 0o1000 == 0 { "chmod go-w, or " } else { "" };
+    let why = || format!("its group or others may write to it (mode {mode:04o}): {chmod}{OTHER}");
+    Ok((mode & 0o022 != 0).then(why))
 }
 
 /// A file that is made by these options is its owner's alone.

@@ -92,8 +92,11 @@ use crate::clock::SimClock;
 use crate::fault::By;
 use crate::kubelet::{Kubelet, KubeletError};
 use crate::random;
-use crate::system::{absolute, private_dir};
+use crate::system::{absolute, not_private, private_dir};
 use crate::world::{Side, Sim, SimError};
+
+/// The files to be sourced by a shell.
+const WITH_SECRET: [&str; 2] = ["env", "app.env"];
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -108,6 +111,14 @@ pub enum UpError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Others could replace what a shell is to source.
+    #[error("'{}' is not safe to write to: {why}", path.display())]
+    NotPrivate {
+        /// Which directory.
+        path: PathBuf,
+        /// Who could, and what to do.
+        why: String,
     },
     /// No port could be had.
     #[error("cannot listen on a port of {at}: is it an address of this machine?")]
@@ -139,7 +150,7 @@ pub enum UpError {
     Rotate(String),
 }
 
-/// A world that is up. Dropping it takes it down at once.
+/// A world that is up. Dropping it takes it down at once, and removes `env` and `app.env`, which have the secret.
 pub struct Running {
     admin: Admin,
     dir: PathBuf,
@@ -151,10 +162,11 @@ pub struct Running {
 /// Puts a world up: the issuer, Entra and the API server over TLS and the admin API over plain HTTP,
 /// each on a free port of 127.0.0.1, or but for the last of `listen`; in the options' directory the projected tokens, `tokens/token`
 /// for Entra and `tokens/api-token` for the API server, `ca.pem`, `env` for the sidecar, `app.env` for apps,
-/// and a `kubeconfig`; with a token proxy `token-proxy-ca.pem`, too.
+/// and a `kubeconfig`; with a token proxy `token-proxy-ca.pem`, too. A directory that it makes is its owner's alone.
 ///
 /// # Errors
-/// If a file cannot be written or read, a port not be had, or the cryptography fails.
+/// If the directory is somebody else's or others may write to it (on Windows nobody looks), a file cannot be
+/// written or read, a port not be had, or the cryptography fails.
 pub async fn start(options: Options) -> Result<Running, UpError> {
     let dir = make_dir(&options.dir)?;
     let (issuer, issuer_at) = listen(options.listen).await?;
@@ -305,9 +317,18 @@ impl Running {
         self.admin.rotate(overlap).await.map_err(UpError::Rotate)
     }
 
-    /// Takes everything down and waits until it is. The files stay.
+    /// Takes everything down and waits until it is. The files without the secret stay.
     pub async fn shutdown(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for name in WITH_SECRET {
+            // What is gone already is as it should be, and the secret of a world that is down opens nothing.
+            let _ = fs::remove_file(self.dir.join(name));
+        }
     }
 }
 
@@ -328,6 +349,9 @@ async fn listen(at: IpAddr) -> Result<(TcpListener, SocketAddr), UpError> {
 fn make_dir(dir: &Path) -> Result<PathBuf, UpError> {
     let failed = |source| UpError::Write { path: dir.to_owned(), source };
     private_dir(fs::DirBuilder::new().recursive(true)).create(dir).map_err(failed)?;
+    if let Some(why) = not_private(dir).map_err(failed)? {
+        return Err(UpError::NotPrivate { path: dir.to_owned(), why });
+    }
     absolute(dir).map_err(failed)
 }
 

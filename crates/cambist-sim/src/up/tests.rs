@@ -239,6 +239,70 @@ async fn env_is_a_private_file_that_a_shell_sources() {
 }
 
 #[tokio::test]
+async fn files_with_the_secret_end_with_the_world() {
+    let world = up(|_| ()).await;
+    let dir = world.running.dir().to_owned();
+    let there = || ["env", "app.env", "ca.pem"].map(|name| dir.join(name).exists());
+    assert_eq!(there(), [true; 3]);
+    world.running.shutdown().await;
+    assert_eq!(there(), [false, false, true]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_that_others_may_write_to_is_refused_and_nothing_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let sim = dir.path().join("sim");
+    fs::create_dir(&sim).unwrap();
+    for mode in [0o1777, 0o775, 0o702] {
+        fs::set_permissions(&sim, fs::Permissions::from_mode(mode)).unwrap();
+        let told = start(Options::new(&sim)).await.unwrap_err().to_string();
+        for words in [sim.to_str().unwrap(), &format!("{mode:04o}"), "a directory of your own"] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        assert_eq!(
+            told.contains("chmod go-w"),
+            mode < 0o1000,
+            "of /tmp it would be a trap: {told}"
+        );
+        assert_eq!(fs::read_dir(&sim).unwrap().count(), 0, "{mode:o}");
+    }
+    fs::set_permissions(&sim, fs::Permissions::from_mode(0o755)).unwrap();
+    start(Options::new(&sim)).await.unwrap();
+    let made = dir.path().join("made");
+    let running = start(Options::new(&made)).await.unwrap();
+    assert_eq!(fs::metadata(running.dir()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_of_somebody_else_is_refused_and_so_is_a_link_of_theirs() {
+    use std::os::unix::fs::{chown, lchown, symlink};
+
+    let dir = tempfile::tempdir().unwrap();
+    let [own, theirs, link] = ["own", "theirs", "link"].map(|name| dir.path().join(name));
+    fs::create_dir(&own).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    symlink(&own, &link).unwrap();
+    start(Options::new(&link)).await.unwrap();
+    // Only root gives things away; to everybody else the root directory is somebody's.
+    let refused = match chown(&theirs, Some(12345), None) {
+        Ok(()) => {
+            lchown(&link, Some(12345), None).unwrap();
+            vec![theirs, link.join(""), link]
+        }
+        Err(_) => vec!["/".into()],
+    };
+    for dir in refused {
+        let told = start(Options::new(&dir)).await.unwrap_err().to_string();
+        assert!(told.contains("belongs to user"), "{told}");
+        assert!(told.contains("a directory of your own"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn faults_reach_the_wire() {
     let world = up(|_| ()).await;
     let fault = async |json| {
