@@ -234,23 +234,21 @@ async fn the_two_programs_and_a_shell_are_enough() {
         })
         .await;
     let head = format!("Host: {at}\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n");
-    let asked = [
-        format!(
-            "GET /msi/token?api-version=2019-08-01&resource={VAULT} HTTP/1.1\r\n{head}\
-             X-IDENTITY-HEADER: {}\r\n\r\n",
-            value("IDENTITY_HEADER")
-        ),
-        format!(
-            "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource={VAULT} \
-             HTTP/1.1\r\n{head}Metadata: true\r\n\r\n"
-        ),
-    ];
+    let asked = format!(
+        "GET /msi/token?api-version=2019-08-01&resource={VAULT} HTTP/1.1\r\n{head}\
+         X-IDENTITY-HEADER: {}\r\n\r\n",
+        value("IDENTITY_HEADER")
+    );
     let secrets = Secrets::default();
-    for request in asked {
-        let reply = http::send(at, request.as_bytes()).await.unwrap();
-        assert_granted(&reply, &value("AZURE_CLIENT_ID"), VAULT);
-        secrets.add(&reply.member("access_token"));
-    }
+    let reply = http::send(at, asked.as_bytes()).await.unwrap();
+    assert_granted(&reply, &value("AZURE_CLIENT_ID"), VAULT);
+    secrets.add(&reply.member("access_token"));
+    let without_secret = format!(
+        "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource={VAULT} \
+         HTTP/1.1\r\n{head}Metadata: true\r\n\r\n"
+    );
+    let closed = http::send(at, without_secret.as_bytes()).await.unwrap();
+    assert_eq!(closed.reason(), "protocol_closed", "{closed:?}");
     let misspelt = format!(
         "GET /msi/token?api-version=2019-08-01&resource=https://vault.azure.com HTTP/1.1\r\n{head}\
          X-IDENTITY-HEADER: {}\r\n\r\n",
@@ -263,6 +261,7 @@ async fn the_two_programs_and_a_shell_are_enough() {
     shell.signal(rustix::process::Signal::TERM);
     let ended = shell.ended().await;
     assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert!(!ended.output().contains("imds is open"), "{ended:?}");
     secrets.add(&value("IDENTITY_HEADER"));
     secrets.assert_absent("the sidecar's output", &ended.output());
     sim.signal(rustix::process::Signal::TERM);

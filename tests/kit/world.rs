@@ -46,6 +46,8 @@ impl World {
         options.keys = KeySource::Pool;
         // Tests make up the names of their apps.
         options.resources = vec!["api://*".to_owned()];
+        // Every protocol is tried.
+        options.imds = true;
         change(&mut options);
         let running = up::start(options).await.expect("the world can be put up");
         let world = Self { running, secrets: Secrets::default(), dir };

@@ -117,6 +117,9 @@ struct Up {
     /// How many API servers the cluster has. kubelet's tokens are of each in turn.
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = api_servers)]
     api_servers: usize,
+    /// Have the sidecar of DIR/env open imds, too, which is asked without a secret. It is closed otherwise.
+    #[arg(long)]
+    imds: bool,
     /// Add a CONNECT proxy that wants a password, and set HTTPS_PROXY to it.
     #[arg(long)]
     proxy: bool,
@@ -156,6 +159,7 @@ impl Up {
             resources: self.resources,
             ca_files: self.ca_files,
             api_servers: self.api_servers,
+            imds: self.imds,
             proxy: self.proxy,
             token_proxy: self.token_proxy,
             namespace: self.namespace,
@@ -309,13 +313,13 @@ mod tests {
              --federated-credential issuer=https://i.test --federated-credential audience=a \
              --client-id 00000000-0000-4000-8000-000000000000 --ca-file a.pem --ca-file b.pem \
              --entra-keeps 45m --api-servers 3 --managed-identity /subscriptions/s \
-             --resource api://orders --resource api://app-*/.default --listen 10.244.77.1",
+             --resource api://orders --resource api://app-*/.default --listen 10.244.77.1 --imds",
         );
         assert_eq!(got.listen.to_string(), "10.244.77.1");
         assert_eq!(got.token_lifetime, Duration::from_secs(600));
         assert_eq!(got.access_token_lifetime, Duration::from_secs(90));
         assert_eq!(got.entra_keeps, Duration::from_secs(45 * 60));
-        assert_eq!(got.api_servers, 3);
+        assert_eq!((got.api_servers, got.imds), (3, true));
         assert_eq!(got.managed_identity.as_deref(), Some("/subscriptions/s"));
         assert_eq!(got.rotate_every, Some(Duration::from_secs(300)));
         assert_eq!(got.federated_credentials.len(), 2);

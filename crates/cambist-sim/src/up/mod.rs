@@ -256,12 +256,12 @@ pub async fn start(options: Options) -> Result<Running, UpError> {
         ("KUBERNETES_SERVICE_PORT", api_at.port().to_string()),
         ("CAMBIST_API_TOKEN_FILE", kubelet.api_token_file().display().to_string()),
         ("CAMBIST_API_CA_FILE", ca_file.display().to_string()),
-        ("CAMBIST_PROTOCOLS", "app-service,native,imds".to_owned()),
         ("IDENTITY_HEADER", random::hex::<16>()),
         ("SIM_ADMIN", admin_url.clone()),
     ];
+    let imds = options.imds.then(|| ("CAMBIST_PROTOCOLS", "app-service,native,imds".to_owned()));
     let mut env = kubelet.env();
-    let own = own.into_iter().chain(proxy_env).chain(token_proxy_env);
+    let own = own.into_iter().chain(imds).chain(proxy_env).chain(token_proxy_env);
     env.extend(own.map(|(name, value)| (name.to_owned(), value)));
     // What an app gets is another file: with the sidecar's variables, an SDK goes to Entra itself.
     let app: BTreeMap<String, String> = [

@@ -44,6 +44,8 @@ pub struct Options {
     pub ca_files: Vec<PathBuf>,
     /// How many API servers the cluster has; at least one.
     pub api_servers: usize,
+    /// Whether `env` has the sidecar open `imds`, which asks for no secret.
+    pub imds: bool,
     /// Whether there is an authenticating CONNECT proxy.
     pub proxy: bool,
     /// Whether the cluster has a token proxy (AKS identity bindings).
@@ -90,6 +92,7 @@ impl Options {
             resources: Vec::new(),
             ca_files: Vec::new(),
             api_servers: 1,
+            imds: false,
             proxy: false,
             token_proxy: false,
             namespace: settings.workload.namespace,

@@ -233,9 +233,16 @@ async fn env_is_a_private_file_that_a_shell_sources() {
         let line = format!("export {name}='{}'\n", world.env(name));
         assert!(said.contains(&line), "{line}");
     }
-    assert!(said.contains("export CAMBIST_PROTOCOLS='app-service,native,imds'\n"));
-    assert!(!said.contains("HTTPS_PROXY"));
+    for name in ["CAMBIST_PROTOCOLS", "HTTPS_PROXY"] {
+        assert!(!said.contains(name), "{said}");
+    }
     assert!(!format!("{:?}", world.running).contains(world.env("IDENTITY_HEADER")));
+}
+
+#[tokio::test]
+async fn what_asks_for_no_secret_is_opened_where_that_is_wanted() {
+    let world = up(|options| options.imds = true).await;
+    assert_eq!(world.env("CAMBIST_PROTOCOLS"), "app-service,native,imds");
 }
 
 #[tokio::test]
