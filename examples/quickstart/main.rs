@@ -96,7 +96,8 @@ async fn linger(tell: &Teller, app: &App, admin: &str) -> anyhow::Result<()> {
     tell.verbatim(&format!("export IDENTITY_HEADER={}", app.header));
     tell.title("Or ask yourself, and see what the simulator was asked:");
     tell.verbatim(
-        "curl -sS -H \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" \
+        // Arguments are everybody's to read.
+        "echo \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" | curl -sS -H @- \\\n  \
          \"$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.azure.net\"",
     );
     tell.verbatim(&format!("curl -sS {admin}/sim/requests"));
