@@ -311,6 +311,10 @@ mod tests {
         for variable in variables() {
             assert!(help.contains(variable.name), "{}", variable.name);
         }
+        let alone = help.split_once("Read from the environment alone: ").unwrap().1;
+        for name in ["IDENTITY_HEADER", "HTTPS_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            assert!(alone.contains(name), "{name}: {alone}");
+        }
         for (flag, value) in [
             ("issuer", "URL"),
             ("history", "FILE"),

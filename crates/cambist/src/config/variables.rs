@@ -31,7 +31,8 @@ impl Variable {
 pub const RENAMED: &[(&str, &str)] =
     &[("CAMBIST_LEDGER", "CAMBIST_HISTORY"), ("CAMBIST_LEDGER_TRUST", "CAMBIST_HISTORY_TRUST")];
 
-/// The variables that [`Config::from_env`](super::Config::from_env) reads.
+/// The variables that [`Config::from_env`](super::Config::from_env) reads, and after them those by which OpenSSL's
+/// programs find the platform's certificates, which are read of the process itself.
 pub const VARIABLES: &[Variable] = &[
     Variable::new(
         "AZURE_TENANT_ID",
@@ -140,7 +141,7 @@ pub const VARIABLES: &[Variable] = &[
         "CAMBIST_KEY_AGE",
         "MODE",
         "audit",
-        "off, audit or enforce: enforce holds tokens that cannot be checked, or that an overdue key signed",
+        "off, audit or enforce: enforce refuses tokens whose key is overdue or has its private half public, and holds those that cannot be checked",
     ),
     Variable::new(
         "CAMBIST_PLATFORM",
@@ -203,4 +204,16 @@ pub const VARIABLES: &[Variable] = &[
         "The proxy on the way to Entra and the public issuer",
     ),
     Variable::new("NO_PROXY", "NAME,...", "none", "Hosts that are reached without the proxy"),
+    Variable::new(
+        "SSL_CERT_FILE",
+        "FILE",
+        "the platform's",
+        "CA certificates (PEM) that are trusted in place of the platform's; CAMBIST_CA_FILE adds to them",
+    ),
+    Variable::new(
+        "SSL_CERT_DIR",
+        "DIR",
+        "the platform's",
+        "A directory of such certificates, in place of the platform's, too",
+    ),
 ];
