@@ -25,6 +25,8 @@ pub use schema::{SCHEMA, SCHEMA_URL};
 /// A policy for several identities.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "The identities of cambist, and who may have their tokens"))]
+#[cfg_attr(test, schemars(extend("$id" = SCHEMA_URL)))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PolicyFile {

@@ -26,3 +26,22 @@ fn list() -> String {
         format!("{list}{:<14}{help}\n", schema.get_name())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_says_what_it_is_of_and_where_it_is_published() {
+        for schema in Schema::value_variants() {
+            let text = text(*schema);
+            let json: serde_json::Value = serde_json::from_str(text).unwrap();
+            let id = json["$id"].as_str().unwrap_or_else(|| panic!("{schema:?} has no $id"));
+            let path = id.strip_prefix(concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/"));
+            let path = format!("{}/../../{}", env!("CARGO_MANIFEST_DIR"), path.unwrap());
+            assert_eq!(std::fs::read_to_string(path).unwrap(), text, "{id}");
+            let title = json["title"].as_str().unwrap();
+            assert!(title.contains("cambist") && title.contains(' '), "{schema:?}: {title}");
+        }
+    }
+}
